@@ -1,0 +1,129 @@
+// The registry: who owns which session, which nodes live. `RedisRegistry` keeps it in Redis,
+// `MemoryRegistry` in this process; the same tests run against both. It is a hint (promise P4):
+// the owner checks every open, whatever is said here. No terminal byte passes through it.
+
+public import Wire
+
+/// The name of a node, chosen by its operator.
+public struct NodeID: NameIdentifier {
+  public let rawValue: String
+  public init(unchecked rawValue: String) { self.rawValue = rawValue }
+}
+
+public struct NodeAddress: Hashable, Sendable, Codable, CustomStringConvertible {
+  public var host: String
+  public var port: Int
+  public init(host: String, port: Int) {
+    self.host = host
+    self.port = port
+  }
+  public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// What a node says of itself at each heartbeat.
+public struct NodeRecord: Hashable, Sendable, Codable {
+  public var id: NodeID
+  public var incarnation: Incarnation
+  /// Where links are accepted, one address per event loop, in loop order.
+  public var loops: [NodeAddress]
+  public var labels: [String: String]
+  /// Share of the sessions relative to other nodes'; over 0.
+  public var weight: Double
+  /// Sessions it will hold at most.
+  public var capacity: Int
+  /// Sessions it holds now.
+  public var sessions: Int
+  public var version: String
+}
+
+/// A node as the registry knows it.
+public struct NodeEntry: Hashable, Sendable, Codable {
+  public var record: NodeRecord
+  /// Set by the operator: no new sessions.
+  public var isDraining: Bool
+  /// Milliseconds until its lease ends, by the registry's clock; negative: it has ended.
+  public var leaseMilliseconds: Int
+}
+
+/// Who owns a session, or that it is closed.
+public struct SessionRecord: Hashable, Sendable, Codable {
+  public enum State: Hashable, Sendable, Codable {
+    case owned
+    /// Its process ended; the owner may still show its last screen until it releases the record.
+    case ended(ExitStatus?)
+    /// The owner released it; kept as a tombstone.
+    case closed(Tombstone)
+  }
+  public var node: NodeID
+  public var incarnation: Incarnation
+  public var epoch: Epoch
+  public var state: State
+}
+
+/// What remains of a closed session.
+public struct Tombstone: Hashable, Sendable, Codable {
+  public var status: ExitStatus?
+  /// Why it ended, as in ENDED: `exited`, `killed`, `idle`, `lost`, `failed`.
+  public var reason: String
+  public init(status: ExitStatus?, reason: String) {
+    self.status = status
+    self.reason = reason
+  }
+}
+
+public enum ClaimResult: Hashable, Sendable {
+  /// The session is the caller's, under this epoch.
+  case claimed(Epoch)
+  /// Another live incarnation owns it.
+  case owned(SessionRecord)
+  /// Its owner is dead, so its process is lost.
+  case lost(SessionRecord)
+  /// It ended before and its tombstone is still kept.
+  case closed(Tombstone)
+}
+
+public enum HeartbeatResult: Hashable, Sendable {
+  case alive(isDraining: Bool)
+  /// Another incarnation of this node id holds a lease that still lives, for so many milliseconds.
+  case refused(holder: Incarnation, leaseMilliseconds: Int)
+}
+
+public struct RegistryError: Error, CustomStringConvertible {
+  public enum Code: String, Sendable { case unavailable, timedOut, corrupt, misconfigured }
+  public var code: Code
+  public var message: String
+  public var cause: (any Error)?
+  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+  }
+  public var description: String {
+    cause.map { "\(message) (\(code.rawValue): \($0))" } ?? "\(message) (\(code.rawValue))"
+  }
+}
+
+public protocol Registry: Sendable {
+  /// Renews the node's lease and record; the first one registers it.
+  func heartbeat(_ record: NodeRecord) async throws -> HeartbeatResult
+  /// Ends the node's lease at once, if `incarnation` holds it.
+  func leave(_ node: NodeID, incarnation: Incarnation) async throws
+  /// Every node whose record is known, live or not, sorted by id.
+  func nodes() async throws -> [NodeEntry]
+  /// Sets or clears the operator's wish that a node gets no new sessions. False: no such node.
+  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool
+
+  func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
+    -> ClaimResult
+  /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that
+  /// is left in its place for `keepTombstone`; without one, nothing is left (the pipe never started).
+  func release(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
+    tombstone: Tombstone?
+  ) async throws -> Bool
+  /// Nil: never heard of, or long forgotten.
+  func lookUp(_ session: SessionID) async throws -> SessionRecord?
+  /// All sessions known, for an operator without a router; at most `limit`.
+  func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)]
+  func shutdown() async
+}

@@ -1,0 +1,86 @@
+// A pipe: the live two-way byte stream to a session's process. Each backend is one file or folder
+// behind this protocol: PTYPipe, DockerPipe. A pipe lives on one event loop, its session's; every
+// call and every call-back happens there, so that bytes never change threads.
+
+public import NIOCore
+public import Wire
+
+/// What starts a pipe.
+public struct PipeRequest: Sendable {
+  public var session: SessionID
+  public var creation: Creation
+  public var size: TerminalSize
+  public init(session: SessionID, creation: Creation, size: TerminalSize) {
+    self.session = session
+    self.creation = creation
+    self.size = size
+  }
+}
+
+/// Receives what a pipe produces, on the pipe's event loop.
+public protocol PipeDelegate: AnyObject {
+  /// The process printed these bytes.
+  func pipeDidRead(_ bytes: ByteBuffer)
+  /// The kernel (or the engine's socket) has taken `count` more bytes of what was given to `write`.
+  func pipeDidWrite(_ count: Int)
+  /// Called once, after the last `pipeDidRead`. Nil status: it could not be learned (see `reason`).
+  func pipeDidEnd(_ status: ExitStatus?, reason: String?)
+}
+
+/// A signal to a session's process.
+public enum PipeSignal: Int32, Sendable {
+  case hangup = 1, interrupt = 2, kill = 9, terminate = 15
+}
+
+/// Confined to `eventLoop`.
+public protocol Pipe: AnyObject {
+  var eventLoop: any EventLoop { get }
+  /// Set right after the start, before anything is read.
+  var delegate: (any PipeDelegate)? { get set }
+  /// Whether the process is being read from. False at first. While false, the process is held back
+  /// by the kernel once the buffers between are full.
+  var isReading: Bool { get set }
+  /// Queues bytes for the process; `pipeDidWrite` reports them as they are taken.
+  func write(_ bytes: ByteBuffer)
+  func resize(_ size: TerminalSize)
+  func signal(_ signal: PipeSignal)
+  /// Whether the terminal's foreground process group is something other than the session's own
+  /// shell: nil where the pipe cannot tell.
+  var hasForegroundJob: Bool? { get }
+  /// Ends the process: SIGHUP to its group, then after `grace` SIGKILL. `pipeDidEnd` follows.
+  func terminate(grace: TimeAmount)
+}
+
+/// Why a pipe could not be started; `message` is for the user and says what to do.
+public struct PipeError: Error, CustomStringConvertible {
+  public enum Code: String, Sendable {
+    /// The command does not exist or cannot be executed.
+    case noCommand = "no_command"
+    /// No such container, or it does not run.
+    case noTarget = "no_target"
+    /// The backend (Docker engine) cannot be reached or is not configured.
+    case unavailable
+    /// The machine refused: no descriptors, no memory, no pseudo-terminals.
+    case resources
+  }
+  public var code: Code
+  public var message: String
+  public var cause: (any Error)?
+  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+  }
+  public var description: String { cause.map { "\(message): \($0)" } ?? message }
+}
+
+/// Starts pipes for one kind of target.
+public protocol PipeStarter: Sendable {
+  /// Starts the process and returns its pipe on `eventLoop`, not reading yet.
+  /// - Throws (fails with): ``PipeError``.
+  func start(_ request: PipeRequest, on eventLoop: any EventLoop) -> EventLoopFuture<any Pipe>
+  /// Ends what earlier incarnations of this node left behind, when the backend can tell.
+  func sweep() async
+  /// Frees what the starter holds.
+  func shutdown() async
+}

@@ -1,0 +1,304 @@
+// The JSON bodies of control frames between client and server. Unknown keys are ignored; absent
+// ones take the default given here.
+
+/// → The first frame of a connection.
+public struct Hello: Sendable, Equatable, Codable {
+  /// Protocol versions the sender speaks; 1 is the only one.
+  public var versions: [Int]
+  /// Absent on links.
+  public var client: ClientID?
+  public var token: String?
+  /// Links only: who calls, in which cluster.
+  public var router: String?
+  public var cluster: String?
+
+  public init(
+    versions: [Int] = [1], client: ClientID? = nil, token: String? = nil, router: String? = nil,
+    cluster: String? = nil
+  ) {
+    self.versions = versions
+    self.client = client
+    self.token = token
+    self.router = router
+    self.cluster = cluster
+  }
+}
+
+/// ← The answer to HELLO.
+public struct Welcome: Sendable, Equatable, Codable {
+  public struct Limits: Sendable, Equatable, Codable {
+    public var frameBody = WireLimits.frameBody
+    public var inputInFlight = WireLimits.inputInFlight
+    public var streams = WireLimits.streamsPerConnection
+    public init() {}
+  }
+  public var version = 1
+  /// Milliseconds since 1970, by the server's clock.
+  public var time: UInt64
+  public var limits = Limits()
+  /// Links only: who answers.
+  public var node: String?
+  public var incarnation: Incarnation?
+
+  public init(time: UInt64, node: String? = nil, incarnation: Incarnation? = nil) {
+    self.time = time
+    self.node = node
+    self.incarnation = incarnation
+  }
+}
+
+/// ← The server asks the client to leave and come back.
+public struct GoAway: Sendable, Equatable, Codable {
+  public var reason: String
+  /// Milliseconds within which to reconnect, at a random moment of `spread` milliseconds.
+  public var within: Int
+  public var spread: Int
+  public init(reason: String, within: Int, spread: Int) {
+    self.reason = reason
+    self.within = within
+    self.spread = spread
+  }
+}
+
+public enum StreamMode: String, Sendable, Codable {
+  /// May type.
+  case driver
+  /// May only look.
+  case watcher
+}
+
+/// Where a client left off.
+public struct Resume: Sendable, Equatable, Codable {
+  public var life: Life
+  /// The next output offset it needs; absent: it has no screen (a reloaded page).
+  public var next: UInt64?
+  /// Its input is acknowledged up to here; absent: it does not remember.
+  public var input: UInt64?
+  public init(life: Life, next: UInt64? = nil, input: UInt64? = nil) {
+    self.life = life
+    self.next = next
+    self.input = input
+  }
+}
+
+/// Theme colours as `#rrggbb`, for the answers to colour queries.
+public struct ThemeColors: Sendable, Equatable, Codable {
+  public var foreground: String?
+  public var background: String?
+  public var cursor: String?
+  public init(foreground: String? = nil, background: String? = nil, cursor: String? = nil) {
+    self.foreground = foreground
+    self.background = background
+    self.cursor = cursor
+  }
+}
+
+/// → Attach to a session, or create one.
+public struct Open: Sendable, Equatable, Codable {
+  /// Absent: a random one, which needs `create`.
+  public var session: SessionID?
+  /// What to start if the session does not exist. Not together with `resume`.
+  public var create: Creation?
+  public var resume: Resume?
+  public var size: TerminalSize
+  public var mode: StreamMode
+  public var colors: ThemeColors?
+
+  public init(
+    session: SessionID?, create: Creation? = nil, resume: Resume? = nil, size: TerminalSize,
+    mode: StreamMode = .driver, colors: ThemeColors? = nil
+  ) {
+    self.session = session
+    self.create = create
+    self.resume = resume
+    self.size = size
+    self.mode = mode
+    self.colors = colors
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case session, create, resume, size, mode, colors
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    session = try container.decodeIfPresent(SessionID.self, forKey: .session)
+    create = try container.decodeIfPresent(Creation.self, forKey: .create)
+    resume = try container.decodeIfPresent(Resume.self, forKey: .resume)
+    size = try container.decodeIfPresent(TerminalSize.self, forKey: .size) ?? .standard
+    mode = try container.decodeIfPresent(StreamMode.self, forKey: .mode) ?? .driver
+    colors = try container.decodeIfPresent(ThemeColors.self, forKey: .colors)
+  }
+
+  /// What is wrong with it, for REFUSED `bad_request`; nil if nothing is.
+  public var problem: String? {
+    if !size.isValid { return "size \(size) is not within 1x1 and 1000x1000" }
+    if create != nil && resume != nil { return "an OPEN that resumes never creates" }
+    if session == nil && create == nil { return "an OPEN without session must say what to create" }
+    guard let create else { return nil }
+    if create.command.count > WireLimits.commandWords {
+      return "a command of \(create.command.count) words; at most \(WireLimits.commandWords)"
+    }
+    if create.environment.count > WireLimits.environmentVariables {
+      return "\(create.environment.count) variables; at most \(WireLimits.environmentVariables)"
+    }
+    if create.command.first == "" { return "the command is an empty string" }
+    let strings =
+      create.command + [create.workingDirectory ?? ""] + create.environment.flatMap { [$0, $1] }
+    if strings.contains(where: { $0.utf8.contains(0) }) { return "a string contains a NUL byte" }
+    if create.environment.keys.contains(where: { $0.isEmpty || $0.utf8.contains(0x3D) }) {
+      return "a variable's name is empty or contains ="
+    }
+    return nil
+  }
+}
+
+/// ← The answer to OPEN; again on the same stream after a link loss.
+public struct Opened: Sendable, Equatable, Codable {
+  public enum Resumed: String, Sendable, Codable {
+    /// Output goes on at the offset asked for.
+    case exact
+    /// A SNAPSHOT follows.
+    case snapshot
+    /// The session was created by this OPEN; output begins at 0.
+    case new
+  }
+  public var session: SessionID
+  public var life: Life
+  public var epoch: Epoch
+  public var created: Bool
+  public var resumed: Resumed
+  /// Where output goes on: the offset of the next OUTPUT, or of the snapshot.
+  public var output: UInt64
+  /// This client's input was accepted up to here: what it has beyond, it sends (again) from here.
+  public var input: UInt64
+  /// True: the session no longer knows how much of this client's unacknowledged input arrived; it
+  /// must be reported to the user, not resent.
+  public var inDoubt: Bool?
+  public var size: TerminalSize
+  public var mode: StreamMode
+
+  public init(
+    session: SessionID, life: Life, epoch: Epoch, created: Bool, resumed: Resumed, output: UInt64,
+    input: UInt64, inDoubt: Bool? = nil, size: TerminalSize, mode: StreamMode
+  ) {
+    self.session = session
+    self.life = life
+    self.epoch = epoch
+    self.created = created
+    self.resumed = resumed
+    self.output = output
+    self.input = input
+    self.inDoubt = inDoubt
+    self.size = size
+    self.mode = mode
+  }
+}
+
+/// ← OPEN failed; the stream is closed.
+public struct Refused: Sendable, Equatable, Codable {
+  /// An open set: a client treats an unknown code as final unless `retry` is there.
+  public struct Code: RawRepresentable, Sendable, Hashable, Codable {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    /// The OPEN contradicts itself or a bound.
+    public static let badRequest = Code(rawValue: "bad_request")
+    /// No such session, and nothing to create.
+    public static let notFound = Code(rawValue: "not_found")
+    /// It was there; its process has ended (`status`) or it is another life's past.
+    public static let gone = Code(rawValue: "gone")
+    /// Its node died and its process with it.
+    public static let lost = Code(rawValue: "lost")
+    /// Links only: another node owns it (`owner`).
+    public static let notOwner = Code(rawValue: "not_owner")
+    /// The command could not be started.
+    public static let startFailed = Code(rawValue: "start_failed")
+    /// No node fits, or all are full or draining.
+    public static let noCapacity = Code(rawValue: "no_capacity")
+    /// The registry or the owner cannot be reached just now.
+    public static let unavailable = Code(rawValue: "unavailable")
+    /// The client may not do this.
+    public static let forbidden = Code(rawValue: "forbidden")
+    /// Too many streams on this connection or this session.
+    public static let tooMany = Code(rawValue: "too_many")
+  }
+  public var code: Code
+  public var message: String
+  /// Milliseconds after which it is worth trying again; absent: it is final.
+  public var retry: Int?
+  public var status: ExitStatus?
+  public var owner: String?
+
+  public init(
+    _ code: Code, _ message: String, retry: Int? = nil, status: ExitStatus? = nil,
+    owner: String? = nil
+  ) {
+    self.code = code
+    self.message = message
+    self.retry = retry
+    self.status = status
+    self.owner = owner
+  }
+}
+
+/// ↔ Leaves the stream, not the session.
+public struct Close: Sendable, Equatable, Codable {
+  public var reason: String
+  public init(reason: String) { self.reason = reason }
+
+  /// A newer stream of the same client took its place.
+  public static let superseded = Close(reason: "superseded")
+  /// The client leaves.
+  public static let done = Close(reason: "done")
+  /// Input at an offset that leaves a gap.
+  public static let inputGap = Close(reason: "input_gap")
+  /// More than 64 KiB of input unacknowledged.
+  public static let inputOverflow = Close(reason: "input_overflow")
+  /// An acknowledgement of what was never sent.
+  public static let badAck = Close(reason: "bad_ack")
+  /// A size outside 1x1 to 1000x1000.
+  public static let badSize = Close(reason: "bad_size")
+}
+
+/// ← After the last output byte: the process has ended.
+public struct Ended: Sendable, Equatable, Codable {
+  /// `exited`, `killed`, `idle`, `lost`, `failed`.
+  public var reason: String
+  public var status: ExitStatus?
+  public var message: String?
+  public init(reason: String, status: ExitStatus?, message: String? = nil) {
+    self.reason = reason
+    self.status = status
+    self.message = message
+  }
+}
+
+/// ← Something that is worth showing.
+public struct Event: Sendable, Equatable, Codable {
+  public struct Viewer: Sendable, Equatable, Codable {
+    public var client: ClientID
+    public var mode: StreamMode
+    public init(client: ClientID, mode: StreamMode) {
+      self.client = client
+      self.mode = mode
+    }
+  }
+  /// `paused`, `viewers`, `size_owner`, `title`; unknown ones are ignored.
+  public var event: String
+  public var viewers: [Viewer]?
+  public var owner: ClientID?
+  public var title: String?
+
+  public init(
+    event: String, viewers: [Viewer]? = nil, owner: ClientID? = nil, title: String? = nil
+  ) {
+    self.event = event
+    self.viewers = viewers
+    self.owner = owner
+    self.title = title
+  }
+
+  /// The link to the session's node is down; an OPENED or ENDED follows on the same stream.
+  public static let paused = Event(event: "paused")
+}

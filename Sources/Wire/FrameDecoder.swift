@@ -1,0 +1,166 @@
+// Reading frames: bytes in, frames out, whatever the boundaries of the pieces they arrive in. A
+// decoder that has thrown is done with: the connection ends.
+
+import FoundationEssentials
+public import NIOCore
+
+/// What a peer did wrong. Ends the connection with `message` as its reason.
+public struct WireError: Error, Equatable, CustomStringConvertible {
+  public enum Code: String, Sendable {
+    case frameTooLong = "frame_too_long"
+    case malformed
+    case unknownType = "unknown_type"
+    case unexpected
+  }
+  public var code: Code
+  public var message: String
+  public init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+  public var description: String { "\(code.rawValue): \(message)" }
+}
+
+public struct FrameDecoder {
+  private var pending = ByteBuffer()
+
+  public init() {}
+
+  /// Bytes received and not yet part of a returned frame; at most one frame.
+  public var bufferedBytes: Int { pending.readableBytes }
+
+  public mutating func append(_ bytes: ByteBuffer) {
+    if pending.readableBytes == 0 {
+      pending = bytes
+    } else {
+      pending.discardReadBytes()
+      pending.writeImmutableBuffer(bytes)
+    }
+  }
+
+  /// The next whole frame, or nil until more has been appended. Skippable unknown ones are passed
+  /// over.
+  /// - Throws: ``WireError``.
+  public mutating func next() throws(WireError) -> (stream: UInt64, frame: Frame)? {
+    while true {
+      var cursor = pending
+      guard let length = cursor.readVarint() else { return nil }
+      guard length <= UInt64(WireLimits.frameBody + WireLimits.frameOverhead) else {
+        throw WireError(.frameTooLong, "a frame of \(length) bytes; at most 16 KiB of body")
+      }
+      guard length >= 2 else { throw WireError(.malformed, "a frame without type or stream") }
+      guard var content = cursor.readSlice(length: Int(length)) else { return nil }
+      pending = cursor
+      guard let rawType = content.readInteger(as: UInt8.self),
+        let stream = content.readVarint()
+      else { throw WireError(.malformed, "a frame without type or stream") }
+      guard content.readableBytes <= WireLimits.frameBody else {
+        throw WireError(.frameTooLong, "a body of \(content.readableBytes) bytes; at most 16 KiB")
+      }
+      guard let type = FrameType(rawValue: rawType) else {
+        if rawType >= FrameType.firstSkippable { continue }
+        throw WireError(.unknownType, "frame type 0x\(String(rawType, radix: 16)) is not known")
+      }
+      return (stream, try Self.parse(type, &content))
+    }
+  }
+
+  private static func parse(_ type: FrameType, _ body: inout ByteBuffer) throws(WireError) -> Frame
+  {
+    switch type {
+    case .output: return .output(offset: try number(&body, type), body)
+    case .input: return .input(offset: try number(&body, type), body)
+    case .snapshot: return .snapshot(try snapshot(&body))
+    case .outputAck:
+      return try whole(
+        .outputAck(offset: try number(&body, type), consumed: try number(&body, type)), body)
+    case .inputAck: return try whole(.inputAck(offset: try number(&body, type)), body)
+    case .resize: return try whole(.resize(try size(&body, type)), body)
+    case .resized:
+      return try whole(.resized(offset: try number(&body, type), try size(&body, type)), body)
+    case .ping, .pong:
+      guard let opaque = body.readInteger(as: UInt64.self) else {
+        throw WireError(.malformed, "\(type) takes 8 bytes")
+      }
+      return try whole(type == .ping ? .ping(opaque) : .pong(opaque), body)
+    case .kill: return .kill
+    case .take: return .take
+    case .hello: return .hello(try json(body, type))
+    case .welcome: return .welcome(try json(body, type))
+    case .goAway: return .goAway(try json(body, type))
+    case .open: return .open(try json(body, type))
+    case .opened: return .opened(try json(body, type))
+    case .refused: return .refused(try json(body, type))
+    case .close: return .close(try json(body, type))
+    case .ended: return .ended(try json(body, type))
+    case .event: return .event(try json(body, type))
+    case .linkOpen: return .linkOpen(try json(body, type))
+    case .request: return .request(try json(body, type))
+    case .response: return .response(try json(body, type))
+    }
+  }
+
+  private static func number(_ body: inout ByteBuffer, _ type: FrameType) throws(WireError)
+    -> UInt64
+  {
+    guard let value = body.readVarint() else {
+      throw WireError(.malformed, "\(type) ends inside a number")
+    }
+    return value
+  }
+
+  private static func size(_ body: inout ByteBuffer, _ type: FrameType) throws(WireError)
+    -> TerminalSize
+  {
+    let columns = try number(&body, type)
+    let rows = try number(&body, type)
+    // Whether a size is sensible is the receiver's question; it must only not overflow here.
+    return TerminalSize(
+      columns: Int(min(columns, UInt64(UInt32.max))), rows: Int(min(rows, UInt64(UInt32.max))))
+  }
+
+  private static func snapshot(_ body: inout ByteBuffer) throws(WireError) -> SnapshotPart {
+    let id = try number(&body, .snapshot)
+    guard let marks = body.readInteger(as: UInt8.self) else {
+      throw WireError(.malformed, "snapshot ends before its marks")
+    }
+    let offset = try number(&body, .snapshot)
+    let size = try size(&body, .snapshot)
+    return SnapshotPart(
+      id: id, isFirst: marks & 1 != 0, isLast: marks & 2 != 0, offset: offset, size: size,
+      bytes: body)
+  }
+
+  private static func whole(_ frame: Frame, _ rest: ByteBuffer) throws(WireError) -> Frame {
+    guard rest.readableBytes == 0 else {
+      throw WireError(.malformed, "\(frame.type) has \(rest.readableBytes) bytes too many")
+    }
+    return frame
+  }
+
+  private static func json<Body: Decodable>(_ body: ByteBuffer, _ type: FrameType)
+    throws(WireError) -> Body
+  {
+    do {
+      return try JSONDecoder().decode(Body.self, from: Data(body.readableBytesView))
+    } catch let error as DecodingError {
+      throw WireError(.malformed, "\(type): \(error.shortDescription)")
+    } catch {
+      throw WireError(.malformed, "\(type): not JSON")
+    }
+  }
+}
+
+extension DecodingError {
+  /// The path and the reason, without Swift's type names.
+  var shortDescription: String {
+    let context: Context
+    switch self {
+    case .typeMismatch(_, let c), .valueNotFound(_, let c), .dataCorrupted(let c): context = c
+    case .keyNotFound(let key, _): return "\"\(key.stringValue)\" is missing"
+    @unknown default: return "not understood"
+    }
+    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return path.isEmpty ? context.debugDescription : "\"\(path)\": \(context.debugDescription)"
+  }
+}

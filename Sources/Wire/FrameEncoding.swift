@@ -1,0 +1,100 @@
+// Writing frames. Header and payload go into one reused buffer; no intermediate copy.
+
+import FoundationEssentials
+public import NIOCore
+
+extension ByteBuffer {
+  /// Appends `frame` for `stream`.
+  public mutating func writeFrame(_ frame: Frame, stream: UInt64) {
+    switch frame {
+    case .output(let offset, let bytes):
+      writeOutput(stream: stream, offset: offset, bytes)
+    case .input(let offset, let bytes):
+      writeData(.input, stream: stream, offset: offset, bytes)
+    case .snapshot(let part):
+      writeSnapshot(part, stream: stream)
+    case .outputAck(let offset, let consumed):
+      writeNumbers(.outputAck, stream: stream, offset, consumed)
+    case .inputAck(let offset):
+      writeNumbers(.inputAck, stream: stream, offset)
+    case .resize(let size):
+      writeNumbers(.resize, stream: stream, UInt64(size.columns), UInt64(size.rows))
+    case .resized(let offset, let size):
+      writeNumbers(.resized, stream: stream, offset, UInt64(size.columns), UInt64(size.rows))
+    case .ping(let opaque), .pong(let opaque):
+      writeHeader(frame.type, stream: stream, body: 8)
+      writeInteger(opaque)
+    case .kill, .take:
+      writeHeader(frame.type, stream: stream, body: 0)
+    case .hello(let body): writeJSON(.hello, stream: stream, body)
+    case .welcome(let body): writeJSON(.welcome, stream: stream, body)
+    case .goAway(let body): writeJSON(.goAway, stream: stream, body)
+    case .open(let body): writeJSON(.open, stream: stream, body)
+    case .opened(let body): writeJSON(.opened, stream: stream, body)
+    case .refused(let body): writeJSON(.refused, stream: stream, body)
+    case .close(let body): writeJSON(.close, stream: stream, body)
+    case .ended(let body): writeJSON(.ended, stream: stream, body)
+    case .event(let body): writeJSON(.event, stream: stream, body)
+    case .linkOpen(let body): writeJSON(.linkOpen, stream: stream, body)
+    case .request(let body): writeJSON(.request, stream: stream, body)
+    case .response(let body): writeJSON(.response, stream: stream, body)
+    }
+  }
+
+  /// An OUTPUT frame straight from a view of the log: the one copy on the way out.
+  public mutating func writeOutput(stream: UInt64, offset: UInt64, _ bytes: ByteBuffer) {
+    writeData(.output, stream: stream, offset: offset, bytes)
+  }
+
+  /// The same from raw memory.
+  public mutating func writeOutput(
+    stream: UInt64, offset: UInt64, _ bytes: UnsafeRawBufferPointer
+  ) {
+    writeHeader(.output, stream: stream, body: Varint.length(offset) + bytes.count)
+    writeVarint(offset)
+    writeBytes(bytes)
+  }
+
+  private mutating func writeData(
+    _ type: FrameType, stream: UInt64, offset: UInt64, _ bytes: ByteBuffer
+  ) {
+    writeHeader(type, stream: stream, body: Varint.length(offset) + bytes.readableBytes)
+    writeVarint(offset)
+    writeImmutableBuffer(bytes)
+  }
+
+  private mutating func writeSnapshot(_ part: SnapshotPart, stream: UInt64) {
+    let columns = UInt64(part.size.columns)
+    let rows = UInt64(part.size.rows)
+    let head =
+      Varint.length(part.id) + 1 + Varint.length(part.offset) + Varint.length(columns)
+      + Varint.length(rows)
+    writeHeader(.snapshot, stream: stream, body: head + part.bytes.readableBytes)
+    writeVarint(part.id)
+    writeInteger(UInt8((part.isFirst ? 1 : 0) | (part.isLast ? 2 : 0)))
+    writeVarint(part.offset)
+    writeVarint(columns)
+    writeVarint(rows)
+    writeImmutableBuffer(part.bytes)
+  }
+
+  private mutating func writeNumbers(_ type: FrameType, stream: UInt64, _ numbers: UInt64...) {
+    writeHeader(type, stream: stream, body: numbers.reduce(0) { $0 + Varint.length($1) })
+    for number in numbers { writeVarint(number) }
+  }
+
+  private mutating func writeJSON(_ type: FrameType, stream: UInt64, _ body: some Encodable) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
+    // Every body is a struct of strings, numbers and arrays of these: encoding one cannot fail.
+    let json = (try? encoder.encode(body)) ?? Data("{}".utf8)
+    writeHeader(type, stream: stream, body: json.count)
+    writeBytes(json)
+  }
+
+  private mutating func writeHeader(_ type: FrameType, stream: UInt64, body: Int) {
+    writeVarint(UInt64(1 + Varint.length(stream) + body))
+    writeInteger(type.rawValue)
+    writeVarint(stream)
+  }
+}

@@ -1,0 +1,27 @@
+// Every number that bounds what a peer may send, and why it is what it is (promise P6).
+
+public enum WireLimits {
+  /// Bytes of a frame's body. Small enough that an echo waits behind at most one slice of a flood
+  /// (16 KiB is 1.3 ms at 100 Mbit/s), large enough that its header costs under 0.1 %.
+  public static let frameBody = 16 * 1024
+  /// Type byte and stream number, which `length` counts besides the body.
+  static let frameOverhead = 1 + 8
+  /// Payload bytes of one OUTPUT, INPUT or SNAPSHOT frame: a body less the longest header of these
+  /// (SNAPSHOT: id 8, marks 1, offset 8, columns 2, rows 2).
+  public static let dataPayload = frameBody - 32
+  /// Bytes of an input that may be unacknowledged. Typing never comes near it; a long paste waits
+  /// in the client, which shows it moving.
+  public static let inputInFlight = 64 * 1024
+  /// A stream's first window: one round trip of 5 ms at 100 Mbit/s, and few enough that a hundred
+  /// typists beside a flood keep a p99 of 4 ms (measured; docs/design.md).
+  public static let initialWindow = 64 * 1024
+  /// The window of a client whose acknowledgements come back fast.
+  public static let maximumWindow = 256 * 1024
+  /// Streams on a client's connection: more terminals than a page can show, and
+  /// 64 × 256 KiB = 16 MiB is the most a router ever holds for one connection.
+  public static let streamsPerConnection = 64
+  /// Program and arguments, and environment, of one OPEN. Its body is bounded by `frameBody` anyway;
+  /// these keep an `execve` from being asked for with ten thousand empty strings.
+  public static let commandWords = 256
+  public static let environmentVariables = 256
+}

@@ -1,0 +1,129 @@
+// The JSON bodies of frames that only links carry. Nothing a client writes is ever taken for the
+// router's word: a router refuses these types from a client.
+
+/// What a stream may do. Later rights include earlier ones.
+public enum Rights: String, Sendable, Codable, Comparable {
+  case read, write, admin
+  private var order: Int { self == .read ? 0 : self == .write ? 1 : 2 }
+  public static func < (a: Rights, b: Rights) -> Bool { a.order < b.order }
+}
+
+/// → OPEN in the router's envelope.
+public struct LinkOpen: Sendable, Equatable, Codable {
+  public var client: ClientID
+  public var rights: Rights
+  /// The client's address, for audit and `fairlead session`.
+  public var from: String
+  /// The node start that the router believes it talks to; the node checks (promise P4).
+  public var incarnation: Incarnation?
+  /// The epoch that the router believes the session to have.
+  public var epoch: Epoch?
+  /// When a stream is opened again after a link loss: body bytes that the router forwarded on it
+  /// and that the client acknowledged, so that the credit goes on where it stood.
+  public var sent: UInt64
+  public var consumed: UInt64
+  public var open: Open
+
+  public init(
+    client: ClientID, rights: Rights, from: String, incarnation: Incarnation? = nil,
+    epoch: Epoch? = nil, sent: UInt64 = 0, consumed: UInt64 = 0, open: Open
+  ) {
+    self.client = client
+    self.rights = rights
+    self.from = from
+    self.incarnation = incarnation
+    self.epoch = epoch
+    self.sent = sent
+    self.consumed = consumed
+    self.open = open
+  }
+}
+
+/// What an operator sees of a session.
+public struct SessionSummary: Sendable, Equatable, Codable {
+  public var session: SessionID
+  public var node: String
+  public var life: Life
+  public var epoch: Epoch
+  public var target: String
+  public var command: [String]
+  /// `running` or `ended`.
+  public var state: String
+  public var status: ExitStatus?
+  public var size: TerminalSize
+  public var title: String?
+  /// Milliseconds since 1970.
+  public var created: UInt64
+  /// Milliseconds since it was last used: output, input, or a client attached (then 0).
+  public var idle: UInt64
+  /// Output and input bytes so far.
+  public var output: UInt64
+  public var input: UInt64
+  public var viewers: [Event.Viewer]
+
+  public init(
+    session: SessionID, node: String, life: Life, epoch: Epoch, target: String,
+    command: [String], state: String, status: ExitStatus?, size: TerminalSize, title: String?,
+    created: UInt64, idle: UInt64, output: UInt64, input: UInt64, viewers: [Event.Viewer]
+  ) {
+    self.session = session
+    self.node = node
+    self.life = life
+    self.epoch = epoch
+    self.target = target
+    self.command = command
+    self.state = state
+    self.status = status
+    self.size = size
+    self.title = title
+    self.created = created
+    self.idle = idle
+    self.output = output
+    self.input = input
+    self.viewers = viewers
+  }
+}
+
+/// → A question of the admin API to one loop of a node.
+public struct LinkRequest: Sendable, Equatable, Codable {
+  public enum Method: String, Sendable, Codable {
+    /// All sessions of this loop, or the one named.
+    case sessions
+    /// Ends the session named.
+    case kill
+    /// The screen of the session named, as `format` says.
+    case screen
+  }
+  public var id: UInt64
+  public var method: Method
+  public var session: SessionID?
+  public var format: String?
+  public init(id: UInt64, method: Method, session: SessionID? = nil, format: String? = nil) {
+    self.id = id
+    self.method = method
+    self.session = session
+    self.format = format
+  }
+}
+
+/// ← Its answer, in one or more parts.
+public struct LinkResponse: Sendable, Equatable, Codable {
+  public var id: UInt64
+  public var isLast: Bool
+  public var sessions: [SessionSummary]?
+  /// A piece of a text answer.
+  public var text: String?
+  /// `not_found` or another word for why not.
+  public var error: String?
+
+  public init(
+    id: UInt64, isLast: Bool, sessions: [SessionSummary]? = nil, text: String? = nil,
+    error: String? = nil
+  ) {
+    self.id = id
+    self.isLast = isLast
+    self.sessions = sessions
+    self.text = text
+    self.error = error
+  }
+}

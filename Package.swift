@@ -47,6 +47,9 @@ let package = Package(
       dependencies: ["CHiredis", "COpenSSL", nio("NIOCore"), nio("NIOPosix"), logging, collections],
       swiftSettings: swiftSettings),
 
+    .target(
+      name: "Link", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+
     // MARK: What a session is made of, and who owns which.
     .target(
       name: "Cluster", dependencies: ["Wire", "Redis", nio("NIOCore"), logging],
@@ -62,7 +65,7 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Wire", "Cluster", "Pipes", nio("NIOCore"), nio("NIOPosix"), logging, collections,
+        "Wire", "Link", "Cluster", "Pipes", nio("NIOCore"), nio("NIOPosix"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .target(
@@ -76,7 +79,7 @@ let package = Package(
     .target(
       name: "Router",
       dependencies: [
-        "Wire", "Cluster", "Admin", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        "Wire", "Link", "Cluster", "Admin", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         .product(name: "HummingbirdCore", package: "hummingbird"),
       ],
@@ -90,7 +93,7 @@ let package = Package(
     .executableTarget(
       name: "fairlead",
       dependencies: [
-        "Wire", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis", "HTTPClient",
+        "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis", "HTTPClient",
         nio("NIOCore"), nio("NIOPosix"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),

@@ -8,7 +8,7 @@ extension ByteBuffer {
   public mutating func writeFrame(_ frame: Frame, stream: UInt64) {
     switch frame {
     case .output(let offset, let bytes):
-      writeOutput(stream: stream, offset: offset, bytes)
+      writeData(.output, stream: stream, offset: offset, bytes)
     case .input(let offset, let bytes):
       writeData(.input, stream: stream, offset: offset, bytes)
     case .snapshot(let part):
@@ -41,18 +41,11 @@ extension ByteBuffer {
     }
   }
 
-  /// An OUTPUT frame straight from a view of the log: the one copy on the way out.
-  public mutating func writeOutput(stream: UInt64, offset: UInt64, _ bytes: ByteBuffer) {
-    writeData(.output, stream: stream, offset: offset, bytes)
-  }
-
-  /// The same from raw memory.
-  public mutating func writeOutput(
-    stream: UInt64, offset: UInt64, _ bytes: UnsafeRawBufferPointer
-  ) {
-    writeHeader(.output, stream: stream, body: Varint.length(offset) + bytes.count)
+  /// Everything of an OUTPUT frame but its `count` bytes, which the caller appends next: the one
+  /// copy on the way from the log to the link.
+  public mutating func writeOutputHeader(stream: UInt64, offset: UInt64, count: Int) {
+    writeHeader(.output, stream: stream, body: Varint.length(offset) + count)
     writeVarint(offset)
-    writeBytes(bytes)
   }
 
   private mutating func writeData(

@@ -1,0 +1,149 @@
+// A link: the connection between one event loop of a router and one of a node, carrying the
+// streams of all clients between the two. What is sent during a loop tick leaves in one write at
+// the tick's end (measured: docs/performance.md), so that sessions share system calls.
+//
+// The `Link` is the same on both ends and over both transports; a `LinkPeer` (the router's
+// `NodeLink`, the node's `RouterLink`) is what it belongs to. All of it is confined to one loop.
+
+public import NIOCore
+public import Wire
+
+/// Numbers of a link, with their reasons.
+public enum LinkLimits {
+  /// Bytes handed to the kernel's queue at a time. What is in the kernel cannot be overtaken by an
+  /// echo, so it stays small; 64 KiB is the window at which p99 of typists beside a flood is 4 ms.
+  public static let queued = 64 * 1024
+  /// Control frames that may wait while a link's kernel buffer is full: thousands of answers. More
+  /// means that the other end has stopped reading; the link is then cut and reopened.
+  public static let unsent = 8 * 1024 * 1024
+  /// A read; with fewer system calls than NIO's 2 KiB start, and no more than one window.
+  public static let read = 64 * 1024
+  /// Nothing heard for so long, in spite of PINGs: the other end is gone.
+  public static let silence = TimeAmount.seconds(10)
+  public static let pingInterval = TimeAmount.seconds(3)
+}
+
+/// The owner of one end of a link.
+public protocol LinkPeer: AnyObject {
+  func linkDidReceive(_ frame: Frame, stream: UInt64)
+  /// Appends data frames, by turns, until `buffer` holds ``LinkLimits/queued`` bytes or nothing is
+  /// left that may be sent. True: there is more.
+  func linkFill(_ buffer: inout ByteBuffer) -> Bool
+  /// Called once. `error` is nil for an orderly end.
+  func linkDidClose(_ error: (any Error)?)
+}
+
+/// What carries a link's bytes: a socket, or another loop of this process.
+public protocol LinkTransport: AnyObject {
+  /// False: wait for ``Link/transportDidBecomeWritable()``.
+  var isWritable: Bool { get }
+  func write(_ buffer: ByteBuffer)
+  func close()
+}
+
+public final class Link {
+  public let eventLoop: any EventLoop
+  private weak var peer: (any LinkPeer)?
+  private var transport: (any LinkTransport)?
+  private var decoder = FrameDecoder()
+  private var out = ByteBuffer()
+  private var isFlushScheduled = false
+  private var hasMore = false
+  private var lastHeard: NIODeadline
+
+  public init(eventLoop: any EventLoop, peer: any LinkPeer, transport: any LinkTransport) {
+    self.eventLoop = eventLoop
+    self.peer = peer
+    self.transport = transport
+    self.lastHeard = .now()
+  }
+
+  public var isOpen: Bool { transport != nil }
+
+  /// Adds a control frame to this tick's write.
+  public func send(_ frame: Frame, stream: UInt64) {
+    guard isOpen else { return }
+    out.writeFrame(frame, stream: stream)
+    setNeedsFlush()
+  }
+
+  /// Notes that the peer has something to fill in at the end of this tick.
+  public func setNeedsFlush() {
+    hasMore = true
+    guard !isFlushScheduled, isOpen else { return }
+    isFlushScheduled = true
+    // The closure stays on this loop, the only place that a link is ever touched from.
+    let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.execute { loopBound.value.flush() }
+  }
+
+  private func flush() {
+    isFlushScheduled = false
+    guard let transport else { return }
+    guard transport.isWritable else {
+      if out.readableBytes > LinkLimits.unsent {
+        close(WireError(.unexpected, "the other end of the link does not read"))
+      }
+      return
+    }
+    hasMore = peer?.linkFill(&out) ?? false
+    guard out.readableBytes > 0 else { return }
+    transport.write(out)
+    out.clear(minimumCapacity: min(out.capacity, 2 * LinkLimits.queued))
+    if hasMore && transport.isWritable { setNeedsFlush() }
+  }
+
+  // MARK: Called by the transport
+
+  public func transportDidRead(_ bytes: ByteBuffer) {
+    guard isOpen else { return }
+    lastHeard = .now()
+    decoder.append(bytes)
+    do {
+      while let (stream, frame) = try decoder.next() {
+        if case .ping(let opaque) = frame {
+          send(.pong(opaque), stream: 0)
+        } else if case .pong = frame {
+          continue
+        } else {
+          peer?.linkDidReceive(frame, stream: stream)
+        }
+        guard isOpen else { return }
+      }
+    } catch {
+      close(error)
+    }
+  }
+
+  public func transportDidBecomeWritable() {
+    if hasMore || out.readableBytes > 0 { setNeedsFlush() }
+  }
+
+  public func transportDidClose(_ error: (any Error)?) {
+    guard isOpen else { return }
+    transport = nil
+    peer?.linkDidClose(error)
+  }
+
+  // MARK: Ending it
+
+  /// Closes the connection; the peer is told. Safe to call twice.
+  public func close(_ error: (any Error)? = nil) {
+    guard let transport else { return }
+    if error == nil, out.readableBytes > 0 { transport.write(out) }
+    self.transport = nil
+    transport.close()
+    peer?.linkDidClose(error)
+  }
+
+  /// Sends a PING, and closes the link when the last ones went unanswered. Called by the end that
+  /// opened the link, every ``LinkLimits/pingInterval``.
+  public func keepAlive() {
+    guard isOpen else { return }
+    if NIODeadline.now() - lastHeard > LinkLimits.silence {
+      close(WireError(.unexpected, "no answer for \(LinkLimits.silence.nanoseconds / 1_000_000_000) s"))
+    } else {
+      send(.ping(NIODeadline.now().uptimeNanoseconds), stream: 0)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// Who typed what is still on its way into the pipe, and the ledgers of all clients. Pure.
+
+import DequeModule
+import Wire
+
+struct InputQueue {
+  private(set) var ledgers: [ClientID: InputLedger] = [:]
+  /// Shares of the unwritten bytes, in the order in which they were given to the pipe.
+  private var unwritten: Deque<(client: ClientID, count: Int)> = []
+  /// Detached clients, the longest gone first.
+  private var detached: Deque<ClientID> = []
+  /// Some client's ledger was dropped: an unknown client that resumes may be that one.
+  private(set) var hasForgotten = false
+  private(set) var totalAccepted: UInt64 = 0
+
+  /// What the ledger says to a client that attaches.
+  struct Attachment: Equatable {
+    var accepted: UInt64
+    var written: UInt64
+    var isInDoubt: Bool
+  }
+
+  /// - Parameter acknowledged: the offset up to which the client says its input was acknowledged;
+  ///   nil when it does not resume or does not remember.
+  mutating func attach(_ client: ClientID, acknowledged: UInt64?) -> Attachment {
+    detached.removeAll { $0 == client }
+    if let ledger = ledgers[client] {
+      return Attachment(accepted: ledger.accepted, written: ledger.written, isInDoubt: false)
+    }
+    let ledger = InputLedger(startingAt: min(acknowledged ?? 0, Varint.maximum))
+    ledgers[client] = ledger
+    let isInDoubt = acknowledged != nil && (hasForgotten || acknowledged != 0)
+    return Attachment(accepted: ledger.accepted, written: ledger.written, isInDoubt: isInDoubt)
+  }
+
+  mutating func detach(_ client: ClientID) {
+    guard ledgers[client] != nil, !detached.contains(client) else { return }
+    detached.append(client)
+    while detached.count > NodeLimits.detachedLedgers {
+      let oldest = detached.removeFirst()
+      ledgers[oldest] = nil
+      hasForgotten = true
+    }
+  }
+
+  mutating func receive(_ client: ClientID, offset: UInt64, count: Int) -> InputLedger.Verdict {
+    guard var ledger = ledgers[client] else { return .gap }
+    let verdict = ledger.receive(offset: offset, count: count)
+    if case .accept(let fresh) = verdict {
+      ledgers[client] = ledger
+      totalAccepted += UInt64(fresh)
+      if let last = unwritten.last, last.client == client {
+        unwritten[unwritten.count - 1].count += fresh
+      } else {
+        unwritten.append((client, fresh))
+      }
+    }
+    return verdict
+  }
+
+  /// The pipe took `count` more bytes; calls `acknowledge` with every client whose offset moved.
+  mutating func wrote(_ count: Int, acknowledge: (ClientID, UInt64) -> Void) {
+    var left = count
+    while left > 0, let first = unwritten.first {
+      let part = min(left, first.count)
+      left -= part
+      if part == first.count {
+        unwritten.removeFirst()
+      } else {
+        unwritten[0].count -= part
+      }
+      guard ledgers[first.client] != nil else { continue }
+      ledgers[first.client]?.wrote(part)
+      acknowledge(first.client, ledgers[first.client]?.written ?? 0)
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// Every number that bounds what a session may hold or wait for, and why (promise P6).
+
+public import NIOCore
+
+public enum NodeLimits {
+  /// Bytes of output that a session keeps. At a shell's pace this is hours; a client that comes
+  /// back later gets a snapshot instead.
+  public static let log = 1024 * 1024
+  /// The log grows by pages of this size, so that a session that has printed a prompt holds one.
+  public static let logPage = 4 * 1024
+  /// Size changes kept with the log. More than these within one log means a window being dragged
+  /// while nothing is printed.
+  public static let sizeMarks = 256
+  /// Clients whose input offset is remembered after they left. A forgotten one is told.
+  public static let detachedLedgers = 64
+  /// Streams on one session: a lecture, not an attack.
+  public static let streamsPerSession = 256
+  /// Viewers named in an event; all of them in `streamsPerSession` would not fit in one frame.
+  public static let viewersNamed = 64
+  /// OPENs that may wait for one session's start.
+  public static let waitingOpens = 64
+  /// Bytes of the log that stand in for a snapshot where there is no screen to make one.
+  public static let replay = 64 * 1024
+
+  /// Acknowledgements that come back within this time double the window, others halve it.
+  public static let fastAcknowledgement = TimeAmount.milliseconds(100)
+  /// A driver that acknowledges nothing for so long stops holding the process back. A hidden tab's
+  /// timers fire once a second.
+  public static let stall = TimeAmount.seconds(2)
+  /// From SIGHUP to SIGKILL when a session is ended: time for an editor to save its swap file.
+  public static let grace = TimeAmount.seconds(2)
+  /// How often sessions are looked at by the reaper.
+  public static let reaperInterval = TimeAmount.seconds(2)
+}
+
+/// What an operator may set.
+public struct NodeSettings: Sendable {
+  /// A session that nobody used for so long is ended.
+  public var idleTimeout: TimeAmount
+  /// A session whose process ended stays readable for so long.
+  public var keepEnded: TimeAmount
+  /// Bytes of output kept per session.
+  public var logLimit: Int
+  /// Lines of scrollback in a session's screen.
+  public var scrollback: Int
+
+  public init(
+    idleTimeout: TimeAmount = .minutes(30), keepEnded: TimeAmount = .minutes(30),
+    logLimit: Int = NodeLimits.log, scrollback: Int = 1_000
+  ) {
+    self.idleTimeout = idleTimeout
+    self.keepEnded = keepEnded
+    self.logLimit = logLimit
+    self.scrollback = scrollback
+  }
+}

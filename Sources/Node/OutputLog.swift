@@ -1,0 +1,139 @@
+// The last bytes that a session's pipe produced, addressed by absolute offset, with the terminal's
+// size changes at their places among them. A ring of pages: it grows to its limit and then drops
+// whole pages from its start. It is given the memory it writes to, so that the pages may live
+// where they survive the process.
+
+import DequeModule
+public import NIOCore
+public import Wire
+
+/// Where pages come from and go to.
+public struct PageSource: Sendable {
+  public var allocate: @Sendable (_ bytes: Int) -> UnsafeMutableRawPointer
+  public var deallocate: @Sendable (UnsafeMutableRawPointer) -> Void
+
+  public init(
+    allocate: @escaping @Sendable (_ bytes: Int) -> UnsafeMutableRawPointer,
+    deallocate: @escaping @Sendable (UnsafeMutableRawPointer) -> Void
+  ) {
+    self.allocate = allocate
+    self.deallocate = deallocate
+  }
+
+  public static let heap = PageSource(
+    allocate: { UnsafeMutableRawPointer.allocate(byteCount: $0, alignment: 16) },
+    deallocate: { $0.deallocate() })
+}
+
+/// Confined to its session's loop.
+public final class OutputLog {
+  public struct SizeMark: Equatable {
+    /// The size holds from this output offset on.
+    public var offset: UInt64
+    public var size: TerminalSize
+  }
+
+  /// The oldest offset that can still be read.
+  public private(set) var start: UInt64 = 0
+  /// The offset that the next byte will have.
+  public private(set) var end: UInt64 = 0
+  /// Number of the oldest size mark kept, and of the next one; marks are numbered from 0.
+  public private(set) var firstMark = 0
+  public var nextMark: Int { firstMark + marks.count }
+
+  private let limit: Int
+  private let source: PageSource
+  private var pages: Deque<UnsafeMutableRawPointer> = []
+  /// Offset of the first byte of `pages[0]`; a multiple of the page size.
+  private var base: UInt64 = 0
+  private var marks: Deque<SizeMark> = []
+
+  /// - Parameter limit: bytes kept at least, once so many were produced; rounded up to pages.
+  public init(limit: Int = NodeLimits.log, source: PageSource = .heap) {
+    self.limit = max(limit, NodeLimits.logPage)
+    self.source = source
+  }
+
+  deinit { for page in pages { source.deallocate(page) } }
+
+  public var heldBytes: Int { pages.count * NodeLimits.logPage }
+
+  public func append(_ bytes: UnsafeRawBufferPointer) {
+    var rest = bytes
+    while let from = rest.baseAddress, !rest.isEmpty {
+      let used = Int(end - base)
+      if used == pages.count * NodeLimits.logPage { addPage() }
+      let inPage = Int(end - base) % NodeLimits.logPage
+      let count = min(rest.count, NodeLimits.logPage - inPage)
+      pages[pages.count - 1].advanced(by: inPage).copyMemory(from: from, byteCount: count)
+      end += UInt64(count)
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+  }
+
+  /// A full ring turns its oldest page into its newest; a growing one takes new memory.
+  private func addPage() {
+    guard pages.count * NodeLimits.logPage >= limit + NodeLimits.logPage else {
+      return pages.append(source.allocate(NodeLimits.logPage))
+    }
+    pages.append(pages.removeFirst())
+    base += UInt64(NodeLimits.logPage)
+    start = max(start, base)
+    dropMarks()
+  }
+
+  /// Copies up to `count` bytes from `offset` on into `buffer` and returns how many. `offset` must
+  /// be within `start...end`; what is outside reads as nothing.
+  public func read(at offset: UInt64, count: Int, into buffer: inout ByteBuffer) -> Int {
+    guard offset >= start, offset < end else { return 0 }
+    let total = min(count, Int(end - offset))
+    var position = Int(offset - base)
+    var left = total
+    while left > 0 {
+      let inPage = position % NodeLimits.logPage
+      let piece = min(left, NodeLimits.logPage - inPage)
+      buffer.writeBytes(
+        UnsafeRawBufferPointer(
+          start: pages[position / NodeLimits.logPage].advanced(by: inPage), count: piece))
+      position += piece
+      left -= piece
+    }
+    return total
+  }
+
+  // MARK: Size changes
+
+  /// Notes that from the end on the terminal has this size. Returns the mark's number. A change at
+  /// the same offset as the one before replaces it, under the same number.
+  public func markSize(_ size: TerminalSize) -> Int {
+    let mark = SizeMark(offset: end, size: size)
+    if let last = marks.last, last.offset == end {
+      marks[marks.count - 1] = mark
+    } else {
+      marks.append(mark)
+      if marks.count > NodeLimits.sizeMarks {
+        // What lies before a forgotten change could not be replayed at its size: it goes with it.
+        start = max(start, marks[0].offset)
+        marks.removeFirst()
+        firstMark += 1
+      }
+    }
+    return nextMark - 1
+  }
+
+  public func mark(_ number: Int) -> SizeMark? {
+    marks.indices.contains(number - firstMark) ? marks[number - firstMark] : nil
+  }
+
+  /// Number of the first mark at or after `offset`: what a stream that resumes there sees next.
+  public func firstMark(from offset: UInt64) -> Int {
+    firstMark + (marks.firstIndex { $0.offset >= offset } ?? marks.count)
+  }
+
+  private func dropMarks() {
+    while let first = marks.first, first.offset < start {
+      marks.removeFirst()
+      firstMark += 1
+    }
+  }
+}

@@ -1,0 +1,146 @@
+// One stream's view of a session's output: where it stands in the log, what it may still be sent,
+// whether a snapshot is under way. Pure: it writes frames into a buffer it is given.
+//
+// The client acknowledges what it consumed; sent less consumed never exceeds the window, which
+// doubles while acknowledgements come back fast and halves when they do not (promises P6, P7).
+
+public import NIOCore
+public import Wire
+
+public struct StreamState {
+  /// The next output offset to send.
+  public private(set) var cursor: UInt64
+  private var nextMark: Int
+  /// Cumulative body bytes of OUTPUT and SNAPSHOT frames.
+  public private(set) var sent: UInt64
+  public private(set) var consumed: UInt64
+  public private(set) var window = WireLimits.initialWindow
+  private var snapshot: Snapshot?
+  private var snapshots: UInt64 = 0
+  /// Bytes counted when the running measurement of acknowledgement time began, and when.
+  private var probe: (sent: UInt64, time: NIODeadline)?
+  /// When the client last made progress, or had nothing to acknowledge.
+  public private(set) var lastProgress: NIODeadline
+
+  private struct Snapshot {
+    var id: UInt64
+    var offset: UInt64
+    var size: TerminalSize
+    var bytes: ByteBuffer
+    var isFirst = true
+  }
+
+  /// - Parameters:
+  ///   - cursor: the first offset that the client needs.
+  ///   - sent: body bytes sent on this stream before (after a link loss), with `consumed` of them
+  ///     acknowledged.
+  public init(
+    cursor: UInt64, log: OutputLog, sent: UInt64 = 0, consumed: UInt64 = 0, now: NIODeadline
+  ) {
+    self.cursor = cursor
+    self.nextMark = log.firstMark(from: cursor)
+    self.sent = max(sent, consumed)
+    self.consumed = min(sent, consumed)
+    self.lastProgress = now
+  }
+
+  public var credit: Int { max(0, window - Int(sent - consumed)) }
+
+  /// Whether everything produced so far, with the snapshot before it, was sent.
+  public func isCaughtUp(with log: OutputLog) -> Bool {
+    snapshot == nil && cursor >= log.end && nextMark >= log.nextMark
+  }
+
+  /// Whether the pipe should be read on this stream's behalf: it could be sent more than there is.
+  public func wantsMore(from log: OutputLog) -> Bool {
+    let unsent = snapshot == nil ? Int(clamping: log.end &- cursor) : Int.max
+    return credit > unsent
+  }
+
+  public func isStalled(now: NIODeadline) -> Bool {
+    sent > consumed && now - lastProgress >= NodeLimits.stall
+  }
+
+  /// True: the log has lost what the stream needs next, so it needs a snapshot.
+  public func needsSnapshot(from log: OutputLog) -> Bool { snapshot == nil && cursor < log.start }
+
+  /// Begins a snapshot that is valid at the log's end; what follows goes on from there.
+  public mutating func begin(snapshot bytes: ByteBuffer, size: TerminalSize, log: OutputLog) {
+    begin(snapshot: bytes, size: size, at: log.end, nextMark: log.nextMark)
+  }
+
+  private mutating func begin(
+    snapshot bytes: ByteBuffer, size: TerminalSize, at offset: UInt64, nextMark: Int
+  ) {
+    snapshots += 1
+    snapshot = Snapshot(id: snapshots, offset: offset, size: size, bytes: bytes)
+    cursor = offset
+    self.nextMark = nextMark
+  }
+
+  /// A size mark was replaced under the same number: send it again.
+  public mutating func markReplaced(_ number: Int) { nextMark = min(nextMark, number) }
+
+  /// Takes an OUTPUT_ACK. False: it acknowledges what was never sent.
+  public mutating func acknowledge(consumed: UInt64, now: NIODeadline) -> Bool {
+    guard consumed <= sent else { return false }
+    guard consumed > self.consumed else { return true }
+    self.consumed = consumed
+    lastProgress = now
+    if let probe, consumed >= probe.sent {
+      self.probe = nil
+      window =
+        now - probe.time <= NodeLimits.fastAcknowledgement
+        ? min(window * 2, WireLimits.maximumWindow) : max(window / 2, WireLimits.initialWindow)
+    }
+    return true
+  }
+
+  /// Appends the next frame for this stream, if there is one that may be sent. At most
+  /// ``WireLimits/dataPayload`` bytes of it.
+  public mutating func writeNext(
+    into buffer: inout ByteBuffer, stream: UInt64, log: OutputLog, now: NIODeadline
+  ) -> Bool {
+    if sent == consumed { lastProgress = now }
+    if snapshot != nil { return writeSnapshotPart(into: &buffer, stream: stream, now: now) }
+    if let mark = log.mark(nextMark), mark.offset <= cursor {
+      nextMark += 1
+      buffer.writeFrame(.resized(offset: mark.offset, mark.size), stream: stream)
+      return true
+    }
+    guard cursor < log.end, credit > 0 else { return false }
+    var count = min(credit, WireLimits.dataPayload, Int(log.end - cursor))
+    if let mark = log.mark(nextMark) { count = min(count, Int(mark.offset - cursor)) }
+    buffer.writeOutputHeader(stream: stream, offset: cursor, count: count)
+    let copied = log.read(at: cursor, count: count, into: &buffer)
+    assert(copied == count)
+    cursor += UInt64(count)
+    didSend(count, now: now)
+    return true
+  }
+
+  private mutating func writeSnapshotPart(
+    into buffer: inout ByteBuffer, stream: UInt64, now: NIODeadline
+  ) -> Bool {
+    guard var snapshot else { return false }
+    let left = snapshot.bytes.readableBytes
+    guard credit > 0 || left == 0 else { return false }
+    let count = min(credit, WireLimits.dataPayload, left)
+    guard let bytes = snapshot.bytes.readSlice(length: count) else { return false }
+    let isLast = count == left
+    buffer.writeFrame(
+      .snapshot(
+        SnapshotPart(
+          id: snapshot.id, isFirst: snapshot.isFirst, isLast: isLast, offset: snapshot.offset,
+          size: snapshot.size, bytes: bytes)), stream: stream)
+    snapshot.isFirst = false
+    self.snapshot = isLast ? nil : snapshot
+    didSend(count, now: now)
+    return true
+  }
+
+  private mutating func didSend(_ count: Int, now: NIODeadline) {
+    sent += UInt64(count)
+    if probe == nil, count > 0 { probe = (sent, now) }
+  }
+}

@@ -100,5 +100,11 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings),
+
+    .testTarget(
+      name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
   ]
 )

@@ -1,2 +1,1 @@
-import Hummingbird
-print("x")
+print("fairlead: nothing serves yet; see README.md")

@@ -1,0 +1,175 @@
+// The node's end of a link: the streams that one router loop has open on sessions of this loop.
+// Frames in go to their session; frames out are filled in by turns, so that an echo does not wait
+// behind a flood.
+
+import DequeModule
+import Link
+import NIOCore
+import Wire
+
+/// One client's attachment to one session, over one link. Confined to its loop.
+final class SessionStream {
+  let number: UInt64
+  let client: ClientID
+  let mode: StreamMode
+  let from: String
+  weak var session: Session?
+  var state: StreamState
+  var wantedSize: TerminalSize
+  private weak var link: RouterLink?
+  fileprivate var isQueued = false
+  fileprivate var inputAcknowledgement: UInt64?
+
+  init(number: UInt64, request: LinkOpen, link: RouterLink) {
+    self.number = number
+    self.client = request.client
+    self.mode = request.rights >= .write ? request.open.mode : .watcher
+    self.from = request.from
+    self.wantedSize = request.open.size
+    self.link = link
+    self.state = StreamState(cursor: 0, log: OutputLog(), now: .now())
+  }
+
+  func send(_ frame: Frame) { link?.send(frame, stream: number) }
+
+  /// The last frame of the stream.
+  func end(with frame: Frame) { link?.end(self, with: frame) }
+
+  func setNeedsFlush() { link?.queue(self) }
+
+  /// Acknowledgements of one tick become one frame.
+  func acknowledgeInput(_ offset: UInt64) {
+    inputAcknowledgement = offset
+    link?.queue(self)
+  }
+}
+
+/// What a link asks of the loop it has reached.
+protocol RouterLinkOwner: AnyObject {
+  func routerLink(_ link: RouterLink, open request: LinkOpen, stream: UInt64)
+  func routerLink(_ link: RouterLink, request: LinkRequest)
+  func routerLinkDidClose(_ link: RouterLink)
+  var welcome: Welcome { get }
+  var clusterName: String { get }
+}
+
+final class RouterLink: LinkPeer {
+  private(set) var link: Link?
+  private weak var owner: (any RouterLinkOwner)?
+  private var streams: [UInt64: SessionStream] = [:]
+  /// Streams that may have something to send, in the order of their turns.
+  private var turns: Deque<SessionStream> = []
+  private var isWelcomed = false
+  /// Opens that wait for a session to start; a CLOSE takes them out.
+  private var opening: Set<UInt64> = []
+
+  init(owner: any RouterLinkOwner) { self.owner = owner }
+
+  func start(_ link: Link) { self.link = link }
+
+  func close() { link?.close() }
+
+  // MARK: Out
+
+  func send(_ frame: Frame, stream: UInt64) { link?.send(frame, stream: stream) }
+
+  func queue(_ stream: SessionStream) {
+    guard !stream.isQueued else { return }
+    stream.isQueued = true
+    turns.append(stream)
+    link?.setNeedsFlush()
+  }
+
+  func linkFill(_ buffer: inout ByteBuffer) -> Bool {
+    while buffer.readableBytes < LinkLimits.queued, let stream = turns.popFirst() {
+      if let offset = stream.inputAcknowledgement {
+        stream.inputAcknowledgement = nil
+        if streams[stream.number] === stream {
+          buffer.writeFrame(.inputAck(offset: offset), stream: stream.number)
+        }
+      }
+      if stream.session?.writeNext(of: stream, into: &buffer) == true {
+        turns.append(stream)
+      } else {
+        stream.isQueued = false
+      }
+    }
+    return !turns.isEmpty
+  }
+
+  func add(_ stream: SessionStream) {
+    opening.remove(stream.number)
+    streams[stream.number] = stream
+  }
+
+  /// Whether the router still waits for the answer to this OPEN.
+  func isOpening(_ stream: UInt64) -> Bool { opening.contains(stream) }
+
+  func refuse(_ refusal: Refused, stream: UInt64) {
+    guard opening.remove(stream) != nil else { return }
+    send(.refused(refusal), stream: stream)
+  }
+
+  func end(_ stream: SessionStream, with frame: Frame) {
+    guard streams.removeValue(forKey: stream.number) != nil else { return }
+    send(frame, stream: stream.number)
+  }
+
+  // MARK: In
+
+  func linkDidReceive(_ frame: Frame, stream number: UInt64) {
+    guard isWelcomed else { return greet(frame) }
+    switch frame {
+    case .linkOpen(let request):
+      guard streams[number] == nil, opening.insert(number).inserted else {
+        link?.close(WireError(.unexpected, "stream \(number) is open already"))
+        return
+      }
+      owner?.routerLink(self, open: request, stream: number)
+    case .request(let request):
+      owner?.routerLink(self, request: request)
+    case .close:
+      opening.remove(number)
+      if let stream = streams.removeValue(forKey: number) { stream.session?.leave(stream) }
+    default:
+      guard let stream = streams[number], let session = stream.session else { return }
+      receive(frame, stream, session)
+    }
+  }
+
+  private func receive(_ frame: Frame, _ stream: SessionStream, _ session: Session) {
+    switch frame {
+    case .input(let offset, let bytes): session.receive(stream, offset: offset, bytes: bytes)
+    case .outputAck(_, let consumed): session.acknowledge(stream, consumed: consumed)
+    case .resize(let size): session.resize(stream, to: size)
+    case .take: session.own(by: stream)
+    case .kill: if stream.mode == .driver { session.terminate(reason: "killed") }
+    default: link?.close(WireError(.unexpected, "\(frame.type) is not for a node"))
+    }
+  }
+
+  private func greet(_ frame: Frame) {
+    guard case .hello(let hello) = frame, hello.versions.contains(1), let owner else {
+      link?.close(WireError(.unexpected, "a link begins with a HELLO of version 1"))
+      return
+    }
+    guard hello.cluster == owner.clusterName else {
+      send(
+        .goAway(GoAway(reason: "this node is of cluster \(owner.clusterName)", within: 0, spread: 0)),
+        stream: 0)
+      link?.close()
+      return
+    }
+    isWelcomed = true
+    send(.welcome(owner.welcome), stream: 0)
+  }
+
+  func linkDidClose(_ error: (any Error)?) {
+    let left = streams.values
+    streams = [:]
+    opening = []
+    turns = []
+    for stream in left { stream.session?.leave(stream) }
+    owner?.routerLinkDidClose(self)
+  }
+}

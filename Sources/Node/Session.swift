@@ -1,0 +1,273 @@
+// A session: one live process, its output log, and the streams of the clients attached to it.
+//
+//     pipe ──read──► OutputLog ──► streams (cursor, window) ──► links
+//     pipe ◄─write── InputQueue ◄── INPUT (client, offset), deduplicated
+//
+// Confined to its loop: every call comes from there, bytes never change threads.
+
+import Link
+import Logging
+import NIOCore
+import Pipes
+import Wire
+
+/// What a session needs of the loop it lives on.
+protocol SessionOwner: AnyObject {
+  /// The process ended, or was ended; the session stays readable until the owner drops it.
+  func sessionDidEnd(_ session: Session)
+}
+
+final class Session: PipeDelegate {
+  let id: SessionID
+  let life: Life
+  let epoch: Epoch
+  let creation: Creation
+  let created: NIODeadline
+  let createdAt: UInt64
+  let eventLoop: any EventLoop
+  let log: OutputLog
+  private(set) var size: TerminalSize
+  private(set) var ended: Ended?
+  private(set) var endedAt: NIODeadline?
+  private(set) var lastUsed: NIODeadline
+  private(set) var streams: [SessionStream] = []
+  var inputBytes: UInt64 { input.totalAccepted }
+
+  private let pipe: any Pipe
+  private weak var owner: (any SessionOwner)?
+  private var input = InputQueue()
+  private var sizeOwner: ClientID?
+  private var endReason = "exited"
+  private var stallCheck: Scheduled<Void>?
+
+  init(
+    id: SessionID, epoch: Epoch, creation: Creation, size: TerminalSize, pipe: any Pipe,
+    settings: NodeSettings, createdAt: UInt64, owner: any SessionOwner
+  ) {
+    self.id = id
+    self.life = .random()
+    self.epoch = epoch
+    self.creation = creation
+    self.size = size
+    self.pipe = pipe
+    self.eventLoop = pipe.eventLoop
+    self.log = OutputLog(limit: settings.logLimit)
+    self.createdAt = createdAt
+    self.created = .now()
+    self.lastUsed = created
+    self.owner = owner
+    pipe.delegate = self
+    updateReading()
+  }
+
+  // MARK: Streams come and go
+
+  /// Attaches a stream and answers its OPEN. A stream of the same client leaves first, so that input
+  /// from a half-dead connection cannot overtake the new one's.
+  func attach(_ stream: SessionStream, request: LinkOpen, created: Bool) {
+    for older in streams where older.client == stream.client {
+      leave(older, telling: .superseded)
+    }
+    guard streams.count < NodeLimits.streamsPerSession else {
+      stream.send(.refused(Refused(.tooMany, "this session has \(streams.count) viewers")))
+      return
+    }
+    let now = NIODeadline.now()
+    let open = request.open
+    let resume = open.resume
+    let isSameLife = resume?.life == life
+    let ledger = input.attach(stream.client, acknowledged: isSameLife ? resume?.input : nil)
+    let resumed: Opened.Resumed
+    let cursor: UInt64
+    if created {
+      (resumed, cursor) = (.new, 0)
+    } else if isSameLife, let next = resume?.next, next >= log.start, next <= log.end {
+      (resumed, cursor) = (.exact, next)
+    } else {
+      (resumed, cursor) = (.snapshot, log.end)
+    }
+    stream.session = self
+    stream.wantedSize = open.size
+    stream.state = StreamState(
+      cursor: cursor, log: log, sent: request.sent, consumed: request.consumed, now: now)
+    streams.append(stream)
+    if stream.mode == .driver, !hasAttachedOwner { own(by: stream) }
+    stream.send(
+      .opened(
+        Opened(
+          session: id, life: life, epoch: epoch, created: created, resumed: resumed,
+          output: cursor, input: ledger.accepted, inDoubt: ledger.isInDoubt ? true : nil,
+          size: size, mode: stream.mode)))
+    if ledger.written > 0 { stream.acknowledgeInput(ledger.written) }
+    if resumed == .snapshot { beginSnapshot(stream) }
+    lastUsed = now
+    tellViewers()
+    stream.setNeedsFlush()
+    updateReading()
+  }
+
+  /// Takes a stream out; `close`, if given, is said to its client.
+  func leave(_ stream: SessionStream, telling close: Close? = nil) {
+    guard let index = streams.firstIndex(where: { $0 === stream }) else { return }
+    streams.remove(at: index)
+    stream.session = nil
+    input.detach(stream.client)
+    lastUsed = .now()
+    if let close { stream.end(with: .close(close)) }
+    tellViewers()
+    updateReading()
+  }
+
+  private func tellViewers() {
+    let viewers = streams.prefix(NodeLimits.viewersNamed).map {
+      Event.Viewer(client: $0.client, mode: $0.mode)
+    }
+    for stream in streams {
+      stream.send(.event(Event(event: "viewers", viewers: viewers, owner: sizeOwner)))
+    }
+  }
+
+  // MARK: Output
+
+  func pipeDidRead(_ bytes: ByteBuffer) {
+    lastUsed = .now()
+    bytes.withUnsafeReadableBytes { log.append($0) }
+    for stream in streams { stream.setNeedsFlush() }
+    updateReading()
+  }
+
+  /// Appends the stream's next frame to `buffer`; false when it has none that may be sent now.
+  func writeNext(of stream: SessionStream, into buffer: inout ByteBuffer) -> Bool {
+    if stream.state.needsSnapshot(from: log) { beginSnapshot(stream) }
+    if stream.state.writeNext(into: &buffer, stream: stream.number, log: log, now: .now()) {
+      return true
+    }
+    if let ended, stream.state.isCaughtUp(with: log) {
+      streams.removeAll { $0 === stream }
+      stream.session = nil
+      stream.end(with: .ended(ended))
+    }
+    return false
+  }
+
+  private func beginSnapshot(_ stream: SessionStream) {
+    stream.state.begin(snapshot: snapshot(), size: size, log: log)
+  }
+
+  /// The last of the log, after a reset, until there is a screen to do better.
+  private func snapshot() -> ByteBuffer {
+    var bytes = ByteBuffer(string: "\u{1B}c")
+    let first = max(log.start, log.end - min(log.end, UInt64(NodeLimits.replay)))
+    _ = log.read(at: first, count: NodeLimits.replay, into: &bytes)
+    return bytes
+  }
+
+  func acknowledge(_ stream: SessionStream, consumed: UInt64) {
+    guard stream.state.acknowledge(consumed: consumed, now: .now()) else {
+      return leave(stream, telling: .badAck)
+    }
+    stream.setNeedsFlush()
+    updateReading()
+  }
+
+  /// The pipe is read while some driver that makes progress can take more, and always when there is
+  /// none (promise P7: only the drivers may hold the process back).
+  private func updateReading() {
+    let now = NIODeadline.now()
+    var holders = 0
+    var wanted = false
+    for stream in streams where stream.mode == .driver && !stream.state.isStalled(now: now) {
+      holders += 1
+      if stream.state.wantsMore(from: log) {
+        wanted = true
+        break
+      }
+    }
+    let isReading = ended == nil && (holders == 0 || wanted)
+    pipe.isReading = isReading
+    if !isReading, ended == nil, stallCheck == nil {
+      let bound = NIOLoopBound(self, eventLoop: eventLoop)
+      stallCheck = eventLoop.scheduleTask(in: .milliseconds(500)) {
+        bound.value.stallCheck = nil
+        bound.value.updateReading()
+      }
+    }
+  }
+
+  // MARK: Input
+
+  func receive(_ stream: SessionStream, offset: UInt64, bytes: ByteBuffer) {
+    guard stream.mode == .driver else { return }
+    switch input.receive(stream.client, offset: offset, count: bytes.readableBytes) {
+    case .accept(let fresh):
+      lastUsed = .now()
+      if sizeOwner != stream.client { own(by: stream) }
+      guard ended == nil else { return }
+      var bytes = bytes
+      bytes.moveReaderIndex(forwardBy: bytes.readableBytes - fresh)
+      pipe.write(bytes)
+    case .duplicate: break
+    case .gap: leave(stream, telling: .inputGap)
+    case .overflow: leave(stream, telling: .inputOverflow)
+    }
+  }
+
+  func pipeDidWrite(_ count: Int) {
+    input.wrote(count) { client, offset in
+      for stream in streams where stream.client == client { stream.acknowledgeInput(offset) }
+    }
+  }
+
+  // MARK: Size
+
+  private var hasAttachedOwner: Bool { streams.contains { $0.client == sizeOwner } }
+
+  func resize(_ stream: SessionStream, to wanted: TerminalSize) {
+    guard wanted.isValid else { return leave(stream, telling: .badSize) }
+    stream.wantedSize = wanted
+    guard stream.mode == .driver else { return }
+    if stream.client == sizeOwner || !hasAttachedOwner { own(by: stream) }
+  }
+
+  /// Makes the stream's client the one whose size the terminal has.
+  func own(by stream: SessionStream) {
+    guard stream.mode == .driver else { return }
+    if sizeOwner != stream.client {
+      sizeOwner = stream.client
+      for other in streams {
+        other.send(.event(Event(event: "size_owner", owner: stream.client)))
+      }
+    }
+    guard size != stream.wantedSize, ended == nil else { return }
+    size = stream.wantedSize
+    let mark = log.markSize(size)
+    pipe.resize(size)
+    for other in streams {
+      other.state.markReplaced(mark)
+      other.setNeedsFlush()
+    }
+  }
+
+  // MARK: The end
+
+  /// Ends the process; ENDED with `reason` follows its last output.
+  func terminate(reason: String) {
+    guard ended == nil else { return }
+    endReason = reason
+    pipe.terminate(grace: NodeLimits.grace)
+  }
+
+  func pipeDidEnd(_ status: ExitStatus?, reason: String?) {
+    guard ended == nil else { return }
+    ended = Ended(reason: endReason, status: status, message: reason)
+    endedAt = .now()
+    stallCheck?.cancel()
+    for stream in streams { stream.setNeedsFlush() }
+    owner?.sessionDidEnd(self)
+  }
+
+  /// Whether nobody has used it for `timeout`: no client, no output, no foreground job but the shell.
+  func isIdle(for timeout: TimeAmount, now: NIODeadline) -> Bool {
+    ended == nil && streams.isEmpty && now - lastUsed >= timeout && pipe.hasForegroundJob != true
+  }
+}

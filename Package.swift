@@ -65,7 +65,8 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Wire", "Link", "Cluster", "Pipes", nio("NIOCore"), nio("NIOPosix"), logging, collections,
+        "Wire", "Link", "Cluster", "Pipes", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .target(

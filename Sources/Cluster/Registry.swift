@@ -34,6 +34,20 @@ public struct NodeRecord: Hashable, Sendable, Codable {
   /// Sessions it holds now.
   public var sessions: Int
   public var version: String
+
+  public init(
+    id: NodeID, incarnation: Incarnation, loops: [NodeAddress], labels: [String: String] = [:],
+    weight: Double = 1, capacity: Int, sessions: Int = 0, version: String = ""
+  ) {
+    self.id = id
+    self.incarnation = incarnation
+    self.loops = loops
+    self.labels = labels
+    self.weight = weight
+    self.capacity = capacity
+    self.sessions = sessions
+    self.version = version
+  }
 }
 
 /// A node as the registry knows it.
@@ -43,14 +57,24 @@ public struct NodeEntry: Hashable, Sendable, Codable {
   public var isDraining: Bool
   /// Milliseconds until its lease ends, by the registry's clock; negative: it has ended.
   public var leaseMilliseconds: Int
+
+  public init(record: NodeRecord, isDraining: Bool, leaseMilliseconds: Int) {
+    self.record = record
+    self.isDraining = isDraining
+    self.leaseMilliseconds = leaseMilliseconds
+  }
+
+  /// Its lease lives: new sessions may go there.
+  public var isLive: Bool { leaseMilliseconds > 0 }
+  /// Its lease ended so long ago that what it owned counts as lost.
+  public var isDead: Bool { leaseMilliseconds <= Lease.length - Lease.takeover }
 }
 
 /// Who owns a session, or that it is closed.
 public struct SessionRecord: Hashable, Sendable, Codable {
   public enum State: Hashable, Sendable, Codable {
+    /// Its owner holds it; its process may have ended, and its last screen is kept there.
     case owned
-    /// Its process ended; the owner may still show its last screen until it releases the record.
-    case ended(ExitStatus?)
     /// The owner released it; kept as a tombstone.
     case closed(Tombstone)
   }
@@ -58,6 +82,13 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   public var incarnation: Incarnation
   public var epoch: Epoch
   public var state: State
+
+  public init(node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned) {
+    self.node = node
+    self.incarnation = incarnation
+    self.epoch = epoch
+    self.state = state
+  }
 }
 
 /// What remains of a closed session.
@@ -76,10 +107,8 @@ public enum ClaimResult: Hashable, Sendable {
   case claimed(Epoch)
   /// Another live incarnation owns it.
   case owned(SessionRecord)
-  /// Its owner is dead, so its process is lost.
+  /// Its owner is dead, so its process is lost: said once, and a tombstone says so from then on.
   case lost(SessionRecord)
-  /// It ended before and its tombstone is still kept.
-  case closed(Tombstone)
 }
 
 public enum HeartbeatResult: Hashable, Sendable {
@@ -113,6 +142,7 @@ public protocol Registry: Sendable {
   /// Sets or clears the operator's wish that a node gets no new sessions. False: no such node.
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool
 
+  /// Makes the session the caller's. A tombstone is no hindrance: the next life has a higher epoch.
   func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
     -> ClaimResult
   /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that

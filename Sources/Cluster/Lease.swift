@@ -1,0 +1,11 @@
+// The times of a node's lease, with their reasons.
+
+public enum Lease {
+  /// Three heartbeats may be lost before a lease ends.
+  public static let heartbeatInterval = Duration.seconds(3)
+  /// Milliseconds that a heartbeat is good for.
+  public static let length = 10_000
+  /// Milliseconds after the last heartbeat when a node counts as dead: the lease, and half as much
+  /// again for its own clock and a slow network.
+  public static let takeover = 15_000
+}

@@ -1,0 +1,130 @@
+// The registry in this process's memory: for `serve`, where router and node are one process, and for
+// tests. The same rules as the scripts of `RedisRegistry`.
+
+public import Wire
+
+public actor MemoryRegistry: Registry {
+  private struct Lease {
+    var record: NodeRecord
+    var deadline: Int
+    var isDraining: Bool
+  }
+
+  /// Milliseconds by a clock that only rises.
+  private let now: @Sendable () -> Int
+  private let keepTombstones: Int
+  private var leases: [NodeID: Lease] = [:]
+  private var records: [SessionID: SessionRecord] = [:]
+  private var tombstones: [(expiry: Int, session: SessionID, epoch: Epoch)] = []
+  private var lastEpoch: UInt64 = 0
+
+  /// - Parameter keepTombstones: milliseconds that a closed session is remembered.
+  public init(
+    keepTombstones: Int = 30 * 60_000, now: @escaping @Sendable () -> Int = MemoryRegistry.uptime
+  ) {
+    self.keepTombstones = keepTombstones
+    self.now = now
+  }
+
+  public static let uptime: @Sendable () -> Int = {
+    let elapsed = ContinuousClock.now - start
+    return Int(elapsed.components.seconds) * 1_000
+      + Int(elapsed.components.attoseconds / 1_000_000_000_000_000)
+  }
+  private static let start = ContinuousClock.now
+
+  public func heartbeat(_ record: NodeRecord) -> HeartbeatResult {
+    let held = leases[record.id]
+    if let held, held.record.incarnation != record.incarnation, held.deadline > now() {
+      return .refused(
+        holder: held.record.incarnation, leaseMilliseconds: held.deadline - now())
+    }
+    let isDraining = held?.isDraining ?? false
+    leases[record.id] = Lease(
+      record: record, deadline: now() + Cluster.Lease.length, isDraining: isDraining)
+    return .alive(isDraining: isDraining)
+  }
+
+  public func leave(_ node: NodeID, incarnation: Incarnation) {
+    guard leases[node]?.record.incarnation == incarnation else { return }
+    leases[node] = nil
+  }
+
+  public func nodes() -> [NodeEntry] {
+    leases.values.map {
+      NodeEntry(
+        record: $0.record, isDraining: $0.isDraining, leaseMilliseconds: $0.deadline - now())
+    }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
+  }
+
+  public func setDraining(_ node: NodeID, _ isDraining: Bool) -> Bool {
+    guard leases[node] != nil else { return false }
+    leases[node]?.isDraining = isDraining
+    return true
+  }
+
+  public func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) -> ClaimResult {
+    expire()
+    if let record = records[session], record.state == .owned {
+      if record.node == node, record.incarnation == incarnation { return .claimed(record.epoch) }
+      guard isDead(record) else { return .owned(record) }
+      var lost = record
+      lost.state = .closed(Tombstone(status: nil, reason: "lost"))
+      bury(session, lost)
+      return .lost(record)
+    }
+    lastEpoch += 1
+    records[session] = SessionRecord(
+      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch))
+    return .claimed(Epoch(lastEpoch))
+  }
+
+  public func release(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
+    tombstone: Tombstone?
+  ) -> Bool {
+    guard var record = records[session], record.state == .owned, record.node == node,
+      record.incarnation == incarnation, record.epoch == epoch
+    else { return false }
+    if let tombstone {
+      record.state = .closed(tombstone)
+      bury(session, record)
+    } else {
+      records[session] = nil
+    }
+    return true
+  }
+
+  public func lookUp(_ session: SessionID) -> SessionRecord? {
+    expire()
+    return records[session]
+  }
+
+  public func sessions(limit: Int) -> [(SessionID, SessionRecord)] {
+    expire()
+    return records.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+  }
+
+  public func shutdown() {}
+
+  private func isDead(_ record: SessionRecord) -> Bool {
+    guard let lease = leases[record.node] else { return true }
+    if lease.record.incarnation != record.incarnation { return true }
+    return now() - lease.deadline >= Cluster.Lease.takeover - Cluster.Lease.length
+  }
+
+  private func bury(_ session: SessionID, _ record: SessionRecord) {
+    records[session] = record
+    tombstones.append((now() + keepTombstones, session, record.epoch))
+  }
+
+  /// Tombstones expire in the order in which they were set.
+  private func expire() {
+    let passed = tombstones.prefix { $0.expiry <= now() }
+    for (_, session, epoch) in passed
+    where records[session]?.epoch == epoch && records[session]?.state != .owned {
+      records[session] = nil
+    }
+    tombstones.removeFirst(passed.count)
+  }
+}

@@ -1,0 +1,89 @@
+// Which node a new session goes to: weighted rendezvous hashing (Thaler and Ravishankar 1998, with
+// the logarithmic weights of Schindelhauer and Schomaker 2005) over the nodes that serve, fit and
+// have room; of the best two the less loaded. A node that joins or leaves moves only its own share.
+// Pure.
+
+import Glibc
+public import Wire
+
+public struct Placement: Sendable {
+  /// No node gets above ⌈this × its weighted share of all sessions, plus one⌉.
+  public static let slack = 1.25
+
+  public struct Candidate: Sendable, Equatable {
+    public var node: NodeID
+    /// Rendezvous score; the highest wins. Over 0.
+    public var score: Double
+    /// Sessions it has, with those under way to it.
+    public var load: Int
+    /// The bound it must stay under.
+    public var limit: Int
+    /// Why it cannot take the session; nil if it can.
+    public var obstacle: String?
+  }
+
+  /// All nodes for this session, the preferred first; those with an obstacle last.
+  /// - Parameter inFlight: sessions that this router has sent to a node since its last report.
+  public static func rank(
+    _ session: SessionID, nodes: [NodeEntry], inFlight: [NodeID: Int] = [:],
+    requirements: [String: String] = [:]
+  ) -> [Candidate] {
+    let live = nodes.filter { $0.isLive && !$0.isDraining }
+    let weights = live.reduce(0.0) { $0 + max($1.record.weight, 0) }
+    let total = live.reduce(0) { $0 + $1.record.sessions + (inFlight[$1.record.id] ?? 0) }
+    let candidates = nodes.map { entry -> Candidate in
+      let record = entry.record
+      let load = record.sessions + (inFlight[record.id] ?? 0)
+      let share = weights > 0 ? max(record.weight, 0) / weights : 0
+      let limit = Int((slack * (Double(total) * share + 1)).rounded(.up))
+      return Candidate(
+        node: record.id, score: score(session, record), load: load, limit: limit,
+        obstacle: obstacle(entry, load: load, limit: limit, requirements: requirements))
+    }
+    return candidates.sorted { a, b in
+      if (a.obstacle == nil) != (b.obstacle == nil) { return a.obstacle == nil }
+      return a.score > b.score
+    }
+  }
+
+  /// The node for a new session, or nil when none can take it.
+  public static func choose(
+    _ session: SessionID, nodes: [NodeEntry], inFlight: [NodeID: Int] = [:],
+    requirements: [String: String] = [:]
+  ) -> NodeID? {
+    let ranked = rank(session, nodes: nodes, inFlight: inFlight, requirements: requirements)
+      .filter { $0.obstacle == nil }
+    guard let first = ranked.first else { return nil }
+    guard ranked.count > 1 else { return first.node }
+    let weight = { (node: NodeID) in
+      max(nodes.first { $0.record.id == node }?.record.weight ?? 1, .leastNonzeroMagnitude)
+    }
+    let second = ranked[1]
+    // The second takes it only when the first is clearly busier: equal nodes keep their hash.
+    let busier = Double(first.load) / weight(first.node)
+    let freer = Double(second.load + 1) / weight(second.node)
+    return busier > freer * slack ? second.node : first.node
+  }
+
+  /// −weight / ln(u), u in (0, 1) from the hash of session and node.
+  private static func score(_ session: SessionID, _ record: NodeRecord) -> Double {
+    let hash = StableHash.hash(session.rawValue, record.id.rawValue)
+    let unit = (Double(hash >> 11) + 0.5) / Double(1 << 53)
+    return max(record.weight, 0) / -log(unit)
+  }
+
+  private static func obstacle(
+    _ entry: NodeEntry, load: Int, limit: Int, requirements: [String: String]
+  ) -> String? {
+    if !entry.isLive { return "its lease has ended" }
+    if entry.isDraining { return "draining" }
+    if entry.record.weight <= 0 { return "its weight is 0" }
+    for (key, value) in requirements.sorted(by: { $0.key < $1.key })
+    where entry.record.labels[key] != value {
+      return "has no label \(key)=\(value)"
+    }
+    if load >= entry.record.capacity { return "full (\(load) sessions)" }
+    if load >= limit { return "above its share (\(load) sessions, at most \(limit))" }
+    return nil
+  }
+}

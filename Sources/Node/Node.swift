@@ -1,0 +1,232 @@
+// A node: owns sessions. It listens on one port per event loop, so that a link reaches exactly the
+// loop that holds its sessions and bytes never change threads; it keeps its lease in the registry by
+// heartbeats.
+
+public import Cluster
+public import Link
+public import Logging
+public import NIOCore
+import NIOPosix
+public import Pipes
+public import Wire
+
+public struct NodeConfiguration: Sendable {
+  public var id: NodeID
+  public var cluster: String
+  /// Where loop 0 listens; loop n listens on `port + n`, or on any free port if it is 0. Nil: links
+  /// come from this process only (`serve`).
+  public var listen: NodeAddress?
+  /// The address to tell routers, if it differs from `listen`; loops count upward as there.
+  public var advertise: NodeAddress?
+  public var labels: [String: String]
+  public var weight: Double
+  public var capacity: Int
+  public var version: String
+  public var settings: NodeSettings
+  public var pty: (any PipeStarter)?
+  public var docker: (any PipeStarter)?
+  public var logger: Logger
+
+  public init(
+    id: NodeID, cluster: String = "fl", listen: NodeAddress? = nil, advertise: NodeAddress? = nil,
+    labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
+    version: String = "", settings: NodeSettings = NodeSettings(), pty: (any PipeStarter)?,
+    docker: (any PipeStarter)? = nil, logger: Logger
+  ) {
+    self.id = id
+    self.cluster = cluster
+    self.listen = listen
+    self.advertise = advertise
+    self.labels = labels
+    self.weight = weight
+    self.capacity = capacity
+    self.version = version
+    self.settings = settings
+    self.pty = pty
+    self.docker = docker
+    self.logger = logger
+  }
+}
+
+public struct NodeError: Error, CustomStringConvertible {
+  public enum Code: String, Sendable {
+    case addressInUse = "address_in_use"
+    case nodeExists = "node_exists"
+    case registry
+  }
+  public var code: Code
+  public var message: String
+  public var cause: (any Error)?
+  public var description: String { message }
+}
+
+public final class Node: Sendable {
+  public let id: NodeID
+  public let incarnation = Incarnation.random()
+  private let configuration: NodeConfiguration
+  private let identity: NodeIdentity
+  private let loops: [NIOLoopBound<NodeLoop>]
+  private let eventLoops: [any EventLoop]
+
+  /// A node whose sessions live on all loops of `group`.
+  public init(
+    _ configuration: NodeConfiguration, registry: any Registry, group: any EventLoopGroup
+  ) async throws {
+    self.configuration = configuration
+    id = configuration.id
+    let identity = NodeIdentity(configuration, incarnation: incarnation, registry: registry)
+    self.identity = identity
+    eventLoops = Array(group.makeIterator())
+    var loops: [NIOLoopBound<NodeLoop>] = []
+    for (index, loop) in eventLoops.enumerated() {
+      loops.append(
+        try await loop.submit {
+          NIOLoopBound(
+            NodeLoop(identity: identity, index: index, eventLoop: loop), eventLoop: loop)
+        }.get())
+    }
+    self.loops = loops
+  }
+
+  /// Listens, registers, and keeps the lease until the task is cancelled; then ends every session,
+  /// in order: no new ones, processes, records, links, lease.
+  /// - Throws: ``NodeError``.
+  public func run(onReady: @Sendable ([NodeAddress]) async -> Void = { _ in }) async throws {
+    let listeners = try await listen()
+    do {
+      let addresses = advertised(listeners.compactMap(\.localAddress?.port))
+      try await register(addresses)
+      for starter in identity.starters { await starter.sweep() }
+      await onReady(addresses)
+      await keepLease(addresses)
+    } catch {
+      for listener in listeners { try? await listener.close() }
+      throw error
+    }
+    for listener in listeners { try? await listener.close() }
+    // The task is cancelled; what is left to do must not be.
+    await Task { await stop() }.value
+  }
+
+  private func stop() async {
+    for (index, loop) in loops.enumerated() {
+      try? await eventLoops[index].flatSubmit { loop.value.stop() }.get()
+    }
+    await identity.waitForReleases(atMost: .seconds(5))
+    try? await identity.registry.leave(id, incarnation: incarnation)
+    for (index, loop) in loops.enumerated() {
+      try? await eventLoops[index].submit { loop.value.closeLinks() }.get()
+    }
+    for starter in identity.starters { await starter.shutdown() }
+  }
+
+  // MARK: Links
+
+  private func listen() async throws -> [any Channel] {
+    guard let address = configuration.listen else { return [] }
+    var listeners: [any Channel] = []
+    for (index, eventLoop) in eventLoops.enumerated() {
+      let loop = loops[index]
+      let port = address.port == 0 ? 0 : address.port + index
+      let bootstrap = ServerBootstrap(group: eventLoop, childGroup: eventLoop)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .childChannelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try SocketTransport.configure(channel)
+            let transport = SocketTransport()
+            try channel.pipeline.syncOperations.addHandler(transport)
+            loop.value.accept { peer in
+              let link = Link(eventLoop: channel.eventLoop, peer: peer, transport: transport)
+              transport.attach(link)
+              return link
+            }
+          }
+        }
+      do {
+        listeners.append(try await bootstrap.bind(host: address.host, port: port).get())
+      } catch {
+        for listener in listeners { try? await listener.close() }
+        throw NodeError(
+          code: .addressInUse,
+          message:
+            "cannot listen on \(address.host):\(port): \(error). A node takes one port per event "
+            + "loop (\(eventLoops.count) from \(address.port) on); choose others with --listen",
+          cause: error)
+      }
+    }
+    return listeners
+  }
+
+  private func advertised(_ ports: [Int]) -> [NodeAddress] {
+    guard let listen = configuration.listen else {
+      return eventLoops.indices.map { NodeAddress(host: "local", port: $0) }
+    }
+    guard let advertise = configuration.advertise else {
+      return ports.map { NodeAddress(host: listen.host, port: $0) }
+    }
+    return ports.indices.map { index in
+      NodeAddress(
+        host: advertise.host, port: advertise.port == 0 ? ports[index] : advertise.port + index)
+    }
+  }
+
+  /// A link from a loop of this process, for `serve`. To be called on `eventLoop`.
+  public func connect(
+    from eventLoop: any EventLoop, toLoop index: Int
+  ) -> LocalTransport {
+    let loop = loops[index]
+    let remote = eventLoops[index]
+    return LocalTransport.connect(from: eventLoop, to: remote) { transport in
+      loop.value.accept { peer in
+        let link = Link(eventLoop: remote, peer: peer, transport: transport)
+        transport.attach(link)
+        return link
+      }
+    }
+  }
+
+  public var loopCount: Int { loops.count }
+
+  // MARK: The lease
+
+  private func record(_ addresses: [NodeAddress]) -> NodeRecord {
+    NodeRecord(
+      id: id, incarnation: incarnation, loops: addresses, labels: configuration.labels,
+      weight: configuration.weight, capacity: configuration.capacity, sessions: identity.sessions,
+      version: configuration.version)
+  }
+
+  private func register(_ addresses: [NodeAddress]) async throws {
+    let result: HeartbeatResult
+    do {
+      result = try await identity.registry.heartbeat(record(addresses))
+    } catch {
+      throw NodeError(
+        code: .registry, message: "the registry cannot be used: \(error)", cause: error)
+    }
+    if case .refused(let holder, let milliseconds) = result {
+      throw NodeError(
+        code: .nodeExists,
+        message:
+          "another process runs as node \(id) (incarnation \(holder), its lease ends in "
+          + "\(milliseconds) ms at the earliest): stop it, or give this one another --id",
+        cause: nil)
+    }
+  }
+
+  private func keepLease(_ addresses: [NodeAddress]) async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: Lease.heartbeatInterval)
+      if Task.isCancelled { break }
+      do {
+        let result = try await identity.registry.heartbeat(record(addresses))
+        if case .refused(let holder, _) = result {
+          configuration.logger.error(
+            "another process holds this node's lease", metadata: ["incarnation": "\(holder)"])
+        }
+      } catch {
+        configuration.logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+}

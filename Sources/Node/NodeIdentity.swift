@@ -1,0 +1,91 @@
+// What all loops of a node share: who it is, its registry, its pipe starters, and the count of its
+// sessions against its capacity. The count is the only thing with a lock, and only starts and ends
+// of sessions take it.
+
+import Cluster
+import FoundationEssentials
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Pipes
+import Wire
+
+final class NodeIdentity: Sendable {
+  let id: NodeID
+  let incarnation: Incarnation
+  let cluster: String
+  let capacity: Int
+  let settings: NodeSettings
+  let registry: any Registry
+  let logger: Logger
+  private let ptyStarter: (any PipeStarter)?
+  private let dockerStarter: (any PipeStarter)?
+  private let count = NIOLockedValueBox(0)
+  /// Releases that the registry has not taken yet; shutting down waits for them.
+  private let releases = NIOLockedValueBox(0)
+
+  init(_ configuration: NodeConfiguration, incarnation: Incarnation, registry: any Registry) {
+    id = configuration.id
+    self.incarnation = incarnation
+    cluster = configuration.cluster
+    capacity = configuration.capacity
+    settings = configuration.settings
+    ptyStarter = configuration.pty
+    dockerStarter = configuration.docker
+    self.registry = registry
+    logger = configuration.logger
+  }
+
+  var starters: [any PipeStarter] { [ptyStarter, dockerStarter].compactMap { $0 } }
+
+  func starter(for target: Target) -> (any PipeStarter)? {
+    switch target {
+    case .pty: ptyStarter
+    case .docker: dockerStarter
+    }
+  }
+
+  var sessions: Int { count.withLockedValue { $0 } }
+
+  /// Takes one place; false when there is none.
+  func admit() -> Bool {
+    count.withLockedValue { count in
+      guard count < capacity else { return false }
+      count += 1
+      return true
+    }
+  }
+
+  func dismiss() { count.withLockedValue { $0 -= 1 } }
+
+  /// Frees the session's record, trying again while the registry is away.
+  func release(_ session: SessionID, epoch: Epoch, tombstone: Tombstone?) {
+    releases.withLockedValue { $0 += 1 }
+    Task { [registry, id, incarnation, logger] in
+      for attempt in 0..<5 {
+        do {
+          _ = try await registry.release(
+            session, node: id, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
+          break
+        } catch {
+          logger.warning(
+            "a session's record could not be released",
+            metadata: ["session": "\(session)", "error": "\(error)", "attempt": "\(attempt + 1)"])
+          try? await Task.sleep(for: .seconds(1 << attempt))
+        }
+      }
+      releases.withLockedValue { $0 -= 1 }
+    }
+  }
+
+  /// Waits until every release was taken, for at most `limit`.
+  func waitForReleases(atMost limit: Duration) async {
+    let deadline = ContinuousClock.now + limit
+    while releases.withLockedValue({ $0 }) > 0, ContinuousClock.now < deadline {
+      try? await Task.sleep(for: .milliseconds(10))
+    }
+  }
+}
+
+/// Milliseconds since 1970.
+func wallClockMilliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }

@@ -1,0 +1,315 @@
+// The sessions of one event loop of a node, and the links that reach it. An OPEN of an unknown
+// session becomes a claim in the registry and then a pipe; OPENs of the same id meanwhile wait for
+// the first.
+
+import Cluster
+import Link
+import Logging
+import NIOCore
+import Pipes
+import Wire
+
+final class NodeLoop: RouterLinkOwner, SessionOwner {
+  let eventLoop: any EventLoop
+  private let identity: NodeIdentity
+  private let index: Int
+  private let logger: Logger
+  private var links: [ObjectIdentifier: RouterLink] = [:]
+  private var table: [SessionID: Entry] = [:]
+  private var reaper: RepeatedTask?
+  private var isStopping = false
+  private var whenEmpty: EventLoopPromise<Void>?
+
+  private enum Entry {
+    /// Being claimed and started; these wait.
+    case starting([Waiting])
+    case session(Session)
+  }
+
+  private struct Waiting {
+    var link: RouterLink
+    var stream: UInt64
+    var request: LinkOpen
+  }
+
+  init(identity: NodeIdentity, index: Int, eventLoop: any EventLoop) {
+    self.identity = identity
+    self.index = index
+    self.eventLoop = eventLoop
+    self.logger = identity.logger
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    reaper = eventLoop.scheduleRepeatedTask(
+      initialDelay: NodeLimits.reaperInterval, delay: NodeLimits.reaperInterval
+    ) { _ in bound.value.reap() }
+  }
+
+  var clusterName: String { identity.cluster }
+
+  var welcome: Welcome {
+    Welcome(
+      time: wallClockMilliseconds(), node: identity.id.rawValue, incarnation: identity.incarnation)
+  }
+
+  // MARK: Links
+
+  func accept(_ makeLink: (RouterLink) -> Link) {
+    let link = RouterLink(owner: self)
+    links[ObjectIdentifier(link)] = link
+    link.start(makeLink(link))
+  }
+
+  func routerLinkDidClose(_ link: RouterLink) {
+    links[ObjectIdentifier(link)] = nil
+  }
+
+  // MARK: Opening
+
+  func routerLink(_ link: RouterLink, open request: LinkOpen, stream: UInt64) {
+    if let refusal = refusal(of: request) { return link.refuse(refusal, stream: stream) }
+    guard let id = request.open.session else {
+      return link.refuse(Refused(.badRequest, "a link's OPEN names its session"), stream: stream)
+    }
+    switch table[id] {
+    case .session(let session):
+      guard request.epoch == nil || request.epoch == session.epoch else {
+        return link.refuse(
+          Refused(.notOwner, "the session is at epoch \(session.epoch)", retry: 0), stream: stream)
+      }
+      attach(link, stream, request, to: session, created: false)
+    case .starting(var waiting):
+      guard waiting.count < NodeLimits.waitingOpens else {
+        return link.refuse(
+          Refused(.tooMany, "\(waiting.count) clients wait for this session", retry: 1_000),
+          stream: stream)
+      }
+      waiting.append(Waiting(link: link, stream: stream, request: request))
+      table[id] = .starting(waiting)
+    case nil:
+      guard let creation = request.open.create else {
+        let refusal =
+          request.open.resume == nil
+          ? Refused(.notFound, "no session \(id)") : Refused(.gone, "session \(id) is gone")
+        return link.refuse(refusal, stream: stream)
+      }
+      table[id] = .starting([Waiting(link: link, stream: stream, request: request)])
+      start(id, creation, size: request.open.size)
+    }
+  }
+
+  private func refusal(of request: LinkOpen) -> Refused? {
+    if isStopping {
+      return Refused(.unavailable, "node \(identity.id) is shutting down", retry: 1_000)
+    }
+    if let expected = request.incarnation, expected != identity.incarnation {
+      return Refused(.notOwner, "node \(identity.id) was started anew", retry: 0)
+    }
+    if let problem = request.open.problem { return Refused(.badRequest, problem) }
+    if request.open.create != nil, request.rights < .write {
+      return Refused(.forbidden, "this token may not create sessions")
+    }
+    return nil
+  }
+
+  private func attach(
+    _ link: RouterLink, _ stream: UInt64, _ request: LinkOpen, to session: Session, created: Bool
+  ) {
+    guard link.isOpening(stream) else { return }
+    let attached = SessionStream(number: stream, request: request, link: link)
+    link.add(attached)
+    session.attach(attached, request: request, created: created)
+  }
+
+  // MARK: Starting
+
+  private func start(_ id: SessionID, _ creation: Creation, size: TerminalSize) {
+    guard let starter = identity.starter(for: creation.target) else {
+      return fail(
+        id, Refused(.startFailed, "node \(identity.id) has no \(creation.target) configured"))
+    }
+    guard identity.admit() else {
+      return fail(id, Refused(.noCapacity, "node \(identity.id) is full", retry: 2_000))
+    }
+    let registry = identity.registry
+    let node = identity.id
+    let incarnation = identity.incarnation
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let claim = eventLoop.makeFutureWithTask {
+      try await registry.claim(id, node: node, incarnation: incarnation)
+    }
+    claim.whenComplete { result in
+      let loop = bound.value
+      switch result {
+      case .success(.claimed(let epoch)):
+        loop.startPipe(id, creation, size: size, epoch: epoch, starter: starter)
+      case .success(.owned(let record)):
+        loop.identity.dismiss()
+        loop.fail(
+          id,
+          Refused(
+            .notOwner, "session \(id) is on node \(record.node)", retry: 0,
+            owner: record.node.rawValue))
+      case .success(.lost(let record)):
+        loop.identity.dismiss()
+        loop.fail(id, Refused(.lost, "session \(id) was lost with node \(record.node)"))
+      case .failure(let error):
+        loop.identity.dismiss()
+        loop.logger.warning(
+          "a session could not be claimed", metadata: ["session": "\(id)", "error": "\(error)"])
+        loop.fail(
+          id, Refused(.unavailable, "the registry does not answer; try again", retry: 1_000))
+      }
+    }
+  }
+
+  private func startPipe(
+    _ id: SessionID, _ creation: Creation, size: TerminalSize, epoch: Epoch,
+    starter: any PipeStarter
+  ) {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let request = PipeRequest(session: id, creation: creation, size: size)
+    starter.start(request, on: eventLoop).assumeIsolated().whenComplete { result in
+      let loop = bound.value
+      switch result {
+      case .success(let pipe):
+        loop.started(id, creation, size: size, epoch: epoch, pipe: pipe)
+      case .failure(let error):
+        loop.identity.dismiss()
+        loop.release(id, epoch: epoch, tombstone: nil)
+        loop.logger.info(
+          "a pipe did not start", metadata: ["session": "\(id)", "error": "\(error)"])
+        let message = (error as? PipeError)?.message ?? "\(error)"
+        loop.fail(id, Refused(.startFailed, message))
+      }
+    }
+  }
+
+  private func started(
+    _ id: SessionID, _ creation: Creation, size: TerminalSize, epoch: Epoch, pipe: any Pipe
+  ) {
+    guard case .starting(let waiting) = table[id] else { return }
+    let session = Session(
+      id: id, epoch: epoch, creation: creation, size: size, pipe: pipe,
+      settings: identity.settings, createdAt: wallClockMilliseconds(), owner: self)
+    table[id] = .session(session)
+    logger.info("session started", metadata: ["session": "\(id)", "target": "\(creation.target)"])
+    for (index, entry) in waiting.enumerated() {
+      attach(entry.link, entry.stream, entry.request, to: session, created: index == 0)
+    }
+    if isStopping { session.terminate(reason: "stopped") }
+  }
+
+  private func fail(_ id: SessionID, _ refusal: Refused) {
+    guard case .starting(let waiting) = table.removeValue(forKey: id) else { return }
+    for entry in waiting { entry.link.refuse(refusal, stream: entry.stream) }
+    checkEmpty()
+  }
+
+  // MARK: Ending
+
+  func sessionDidEnd(_ session: Session) {
+    logger.info(
+      "session ended",
+      metadata: [
+        "session": "\(session.id)", "reason": "\(session.ended?.reason ?? "")",
+        "status": "\(session.ended?.status.map(String.init(describing:)) ?? "unknown")",
+      ])
+    if isStopping { drop(session) }
+  }
+
+  private func drop(_ session: Session) {
+    guard case .session(let held) = table[session.id], held === session else { return }
+    table[session.id] = nil
+    identity.dismiss()
+    release(
+      session.id, epoch: session.epoch,
+      tombstone: Tombstone(
+        status: session.ended?.status, reason: session.ended?.reason ?? "exited"))
+    checkEmpty()
+  }
+
+  private func release(_ id: SessionID, epoch: Epoch, tombstone: Tombstone?) {
+    identity.release(id, epoch: epoch, tombstone: tombstone)
+  }
+
+  private func reap() {
+    let now = NIODeadline.now()
+    for case .session(let session) in table.values {
+      if let endedAt = session.endedAt {
+        if now - endedAt >= identity.settings.keepEnded, session.streams.isEmpty { drop(session) }
+      } else if session.isIdle(for: identity.settings.idleTimeout, now: now) {
+        logger.info("an idle session is ended", metadata: ["session": "\(session.id)"])
+        session.terminate(reason: "idle")
+      }
+    }
+  }
+
+  /// Ends every session; completes when the last process has gone.
+  func stop() -> EventLoopFuture<Void> {
+    let promise = whenEmpty ?? eventLoop.makePromise(of: Void.self)
+    whenEmpty = promise
+    isStopping = true
+    reaper?.cancel()
+    for case .session(let session) in table.values {
+      if session.ended == nil { session.terminate(reason: "stopped") } else { drop(session) }
+    }
+    checkEmpty()
+    return promise.futureResult
+  }
+
+  func closeLinks() { for link in links.values { link.close() } }
+
+  private func checkEmpty() { if isStopping, table.isEmpty { whenEmpty?.succeed() } }
+
+  // MARK: Questions of the admin API
+
+  func routerLink(_ link: RouterLink, request: LinkRequest) {
+    switch request.method {
+    case .sessions:
+      let all = table.values.compactMap { entry -> Session? in
+        guard case .session(let session) = entry else { return nil }
+        return request.session == nil || request.session == session.id ? session : nil
+      }
+      answer(link, request.id, all.map(summary))
+    case .kill:
+      guard let id = request.session, case .session(let session) = table[id] else {
+        return answer(link, request.id, error: "not_found")
+      }
+      if session.ended == nil { session.terminate(reason: "killed") } else { drop(session) }
+      answer(link, request.id, [])
+    case .screen:
+      guard let id = request.session, case .session(let session) = table[id] else {
+        return answer(link, request.id, error: "not_found")
+      }
+      answer(link, request.id, text: session.screen(format: request.format ?? "text"))
+    }
+  }
+
+  private func summary(of session: Session) -> SessionSummary {
+    session.summary(node: identity.id.rawValue)
+  }
+
+  /// Parts of 16 summaries: 16 KiB of frame hold 16 commands of a sensible length.
+  private func answer(_ link: RouterLink, _ id: UInt64, _ sessions: [SessionSummary]) {
+    var rest = sessions[...]
+    repeat {
+      let part = Array(rest.prefix(16))
+      rest = rest.dropFirst(16)
+      link.send(
+        .response(LinkResponse(id: id, isLast: rest.isEmpty, sessions: part)), stream: 0)
+    } while !rest.isEmpty
+  }
+
+  private func answer(_ link: RouterLink, _ id: UInt64, error: String) {
+    link.send(.response(LinkResponse(id: id, isLast: true, error: error)), stream: 0)
+  }
+
+  /// Parts of 2,048 characters, which fit in a frame however JSON escapes them.
+  private func answer(_ link: RouterLink, _ id: UInt64, text: String) {
+    var rest = text[...]
+    repeat {
+      let part = String(rest.prefix(2_048))
+      rest = rest.dropFirst(2_048)
+      link.send(.response(LinkResponse(id: id, isLast: rest.isEmpty, text: part)), stream: 0)
+    } while !rest.isEmpty
+  }
+}

@@ -167,11 +167,11 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   ) {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let request = PipeRequest(session: id, creation: creation, size: size)
-    starter.start(request, on: eventLoop).assumeIsolated().whenComplete { result in
+    starter.start(request, on: eventLoop).whenComplete { result in
       let loop = bound.value
       switch result {
       case .success(let pipe):
-        loop.started(id, creation, size: size, epoch: epoch, pipe: pipe)
+        loop.started(id, creation, size: size, epoch: epoch, pipe: pipe.value)
       case .failure(let error):
         loop.identity.dismiss()
         loop.release(id, epoch: epoch, tombstone: nil)

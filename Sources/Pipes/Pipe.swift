@@ -29,7 +29,10 @@ public protocol PipeDelegate: AnyObject {
 
 /// A signal to a session's process.
 public enum PipeSignal: Int32, Sendable {
-  case hangup = 1, interrupt = 2, kill = 9, terminate = 15
+  case hangup = 1
+  case interrupt = 2
+  case kill = 9
+  case terminate = 15
 }
 
 /// Confined to `eventLoop`.
@@ -78,7 +81,8 @@ public struct PipeError: Error, CustomStringConvertible {
 public protocol PipeStarter: Sendable {
   /// Starts the process and returns its pipe on `eventLoop`, not reading yet.
   /// - Throws (fails with): ``PipeError``.
-  func start(_ request: PipeRequest, on eventLoop: any EventLoop) -> EventLoopFuture<any Pipe>
+  func start(_ request: PipeRequest, on eventLoop: any EventLoop)
+    -> EventLoopFuture<NIOLoopBound<any Pipe>>
   /// Ends what earlier incarnations of this node left behind, when the backend can tell.
   func sweep() async
   /// Frees what the starter holds.

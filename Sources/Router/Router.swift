@@ -1,1 +1,159 @@
-// placeholder
+// A router: the front. Terminates WebSocket, finds the node that owns a session or chooses one for a
+// new session, and carries frames both ways. Holds no session: any router serves any client.
+
+import Admin
+public import Cluster
+import Hummingbird
+import HummingbirdCore
+public import Link
+public import Logging
+public import NIOCore
+import Wire
+
+public struct RouterConfiguration: Sendable {
+  public var name: String
+  public var cluster: String
+  public var host: String
+  public var port: Int
+  public var origins: OriginPolicy
+  public var version: String
+  /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
+  public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
+  public var logger: Logger
+
+  public init(
+    name: String, cluster: String = "fl", host: String, port: Int,
+    origins: OriginPolicy = OriginPolicy(), version: String = "",
+    connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
+    logger: Logger
+  ) {
+    self.name = name
+    self.cluster = cluster
+    self.host = host
+    self.port = port
+    self.origins = origins
+    self.version = version
+    self.connectLocally = connectLocally
+    self.logger = logger
+  }
+}
+
+public final class Router: Sendable {
+  let configuration: RouterConfiguration
+  let context: RouterContext
+  private let group: any EventLoopGroup
+  private let loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>]
+  let eventLoops: [any EventLoop]
+
+  public init(
+    _ configuration: RouterConfiguration, registry: any Registry, group: any EventLoopGroup
+  ) async throws {
+    self.configuration = configuration
+    self.group = group
+    let context = RouterContext(configuration, registry: registry)
+    self.context = context
+    eventLoops = Array(group.makeIterator())
+    var loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>] = [:]
+    for loop in eventLoops {
+      loops[ObjectIdentifier(loop)] = try await loop.submit {
+        NIOLoopBound(RouterLoop(eventLoop: loop, context: context), eventLoop: loop)
+      }.get()
+    }
+    self.loops = loops
+  }
+
+  /// Listens until the task is cancelled; then asks its clients to go, gives them a moment, and
+  /// closes.
+  /// - Parameter onReady: called with the port once it listens.
+  public func run(onReady: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
+    try await refresh()
+    let loops = loops
+    let origins = configuration.origins
+    let application = Application(
+      router: adminRouter(operations: self, version: configuration.version),
+      server: HTTPServerBuilder { responder in
+        ClientChannel(
+          responder: responder, origins: origins,
+          loop: { eventLoop in loops[ObjectIdentifier(eventLoop)]?.value })
+      },
+      configuration: ApplicationConfiguration(
+        address: .hostname(configuration.host, port: configuration.port),
+        serverName: "fairlead"),
+      onServerRunning: { channel in await onReady(channel.localAddress?.port ?? 0) },
+      eventLoopGroupProvider: .shared(group),
+      logger: quietLogger)
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { await self.watchNodes() }
+      tasks.addTask { try await application.run() }
+      do {
+        // The server runs until the task is cancelled, or it could not listen.
+        try await tasks.next()
+      } catch {
+        tasks.cancelAll()
+        throw error
+      }
+      tasks.cancelAll()
+    }
+  }
+
+  /// Hummingbird's own start and stop lines would only repeat ours.
+  private var quietLogger: Logger {
+    var logger = configuration.logger
+    logger.logLevel = max(logger.logLevel, .warning)
+    return logger
+  }
+
+  /// Asks the clients to leave, and waits until they have, for at most `limit`.
+  public func drain(atMost limit: Duration) async {
+    await onEachLoop { $0.goAway() }
+    let deadline = ContinuousClock.now + limit
+    while ContinuousClock.now < deadline, await connectionCount() > 0 {
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+    await onEachLoop { $0.close() }
+  }
+
+  private func connectionCount() async -> Int {
+    var count = 0
+    for loop in eventLoops { count += await on(loop) { $0.connectionCount } ?? 0 }
+    return count
+  }
+
+  private func onEachLoop(_ body: @escaping @Sendable (RouterLoop) -> Void) async {
+    for loop in eventLoops { _ = await on(loop, body) }
+  }
+
+  private func on<Result: Sendable>(
+    _ eventLoop: any EventLoop, _ body: @escaping @Sendable (RouterLoop) -> Result
+  ) async -> Result? {
+    guard let loop = loops[ObjectIdentifier(eventLoop)] else { return nil }
+    return try? await eventLoop.submit { body(loop.value) }.get()
+  }
+
+  func onLoop<Result: Sendable>(
+    _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
+  ) async throws -> Result {
+    let eventLoop = eventLoops[0]
+    guard let loop = loops[ObjectIdentifier(eventLoop)] else { throw ChannelError.eof }
+    return try await eventLoop.flatSubmit { body(loop.value) }.get()
+  }
+
+  // MARK: The list of nodes
+
+  private func watchNodes() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: RouterLimits.directoryInterval)
+      do {
+        try await refresh()
+      } catch {
+        context.logger.debug("the list of nodes could not be read", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
+  private func refresh() async throws {
+    let directory = NodeDirectory(try await context.registry.nodes())
+    context.forgetCreated()
+    await onEachLoop { $0.update(directory) }
+  }
+}

@@ -1,0 +1,62 @@
+// What the HTTP API can ask of the cluster; the router does it.
+
+public import Cluster
+public import Wire
+
+/// Where a session is or would be, and why.
+public struct SessionLocation: Sendable, Codable, Equatable {
+  public enum Why: String, Sendable, Codable {
+    /// The registry has an owner's record.
+    case owner
+    /// It does not exist; this is where it would be created.
+    case hash
+  }
+  public var session: SessionID
+  public var node: NodeID
+  public var why: Why
+  public var epoch: Epoch?
+  public var explanation: String
+
+  public init(
+    session: SessionID, node: NodeID, why: Why, epoch: Epoch?, explanation: String
+  ) {
+    self.session = session
+    self.node = node
+    self.why = why
+    self.epoch = epoch
+    self.explanation = explanation
+  }
+}
+
+/// Why an operation could not be done; `message` says what to do.
+public struct OperationError: Error, CustomStringConvertible {
+  public enum Code: String, Sendable {
+    case badRequest = "bad_request"
+    case notFound = "not_found"
+    case gone
+    case conflict
+    case unavailable
+  }
+  public var code: Code
+  public var message: String
+  public init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+  public var description: String { message }
+}
+
+public protocol ClusterOperations: Sendable {
+  /// Whether the registry answers and some node serves.
+  var isReady: Bool { get async }
+  func nodes() async throws -> [NodeEntry]
+  /// Sessions of one node, or of all that answer.
+  func sessions(node: NodeID?) async throws -> [SessionSummary]
+  func session(_ id: SessionID) async throws -> SessionSummary
+  func locate(_ id: SessionID) async throws -> SessionLocation
+  /// Creates the session without attaching to it.
+  func create(_ open: Open) async throws -> Opened
+  func kill(_ id: SessionID) async throws
+  func screen(_ id: SessionID, format: String) async throws -> String
+  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws
+}

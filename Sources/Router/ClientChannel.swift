@@ -1,0 +1,119 @@
+// One port, two protocols: a connection whose first request upgrades to WebSocket becomes a client's,
+// any other one is Hummingbird's. A child channel type beside Hummingbird's own.
+
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+import NIOWebSocket
+import Wire
+
+struct ClientChannel: HTTPChannelHandler {
+  typealias HTTPChannel = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+  struct Value: ServerChildChannelValue {
+    let decision: EventLoopFuture<Decision>
+    let channel: any Channel
+  }
+
+  enum Decision: Sendable {
+    case client
+    case http(HTTPChannel)
+  }
+
+  static let path = "/v1/connect"
+  static let subprotocol = "fairlead.v1"
+
+  let responder: HTTPChannelHandler.Responder
+  let origins: OriginPolicy
+  let loop: @Sendable (any EventLoop) -> RouterLoop?
+
+  func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+    channel.eventLoop.makeCompletedFuture {
+      let options = channel.syncOptions
+      try? options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+      try options?.setOption(
+        .writeBufferWaterMark,
+        value: .init(low: RouterLimits.queued / 2, high: RouterLimits.queued))
+      let upgrader = NIOTypedWebSocketServerUpgrader<Decision>(
+        maxFrameSize: RouterLimits.webSocketFrame, enableAutomaticErrorHandling: false,
+        shouldUpgrade: { channel, head in
+          channel.eventLoop.makeSucceededFuture(accept(head))
+        },
+        upgradePipelineHandler: { channel, _ in
+          channel.eventLoop.makeCompletedFuture {
+            guard let loop = loop(channel.eventLoop) else { throw ChannelError.eof }
+            try channel.pipeline.syncOperations.addHandler(WebSocketHandler(loop: loop))
+            return .client
+          }
+        })
+      var configuration = NIOUpgradableHTTPServerPipelineConfiguration(
+        upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
+          upgraders: [upgrader],
+          notUpgradingCompletionHandler: { channel in
+            channel.eventLoop.makeCompletedFuture { .http(try Self.http(channel, logger)) }
+          }))
+      configuration.enablePipelining = false
+      let decision = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
+        configuration: configuration)
+      // A connection that never says what it wants is not kept.
+      let deadline = channel.eventLoop.scheduleTask(in: RouterLimits.helloDeadline) {
+        channel.close(promise: nil)
+      }
+      decision.whenComplete { _ in deadline.cancel() }
+      return Value(decision: decision, channel: channel)
+    }
+  }
+
+  func handle(value: Value, logger: Logger) async {
+    guard case .http(let channel) = try? await value.decision.get() else {
+      // A client's bytes travel in its handlers; here its end is awaited.
+      try? await value.channel.closeFuture.get()
+      return
+    }
+    await handleHTTP(asyncChannel: channel, logger: logger)
+  }
+
+  /// The headers of a 101, or nil: no upgrade, and the HTTP API explains why.
+  private func accept(_ head: HTTPRequestHead) -> HTTPHeaders? {
+    let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
+    guard path == Self.path, origins.allows(head.headers),
+      head.headers[canonicalForm: "sec-websocket-protocol"].contains(where: {
+        $0 == Self.subprotocol
+      })
+    else { return nil }
+    return ["Sec-WebSocket-Protocol": Self.subprotocol]
+  }
+
+  private static func http(_ channel: any Channel, _ logger: Logger) throws -> HTTPChannel {
+    try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+    try channel.pipeline.syncOperations.addHandler(
+      HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
+    return try NIOAsyncChannel(
+      wrappingChannelSynchronously: channel,
+      configuration: .init(isOutboundHalfClosureEnabled: true))
+  }
+}
+
+/// Which pages may connect: those of the same host, and those on a list, so that no other web site
+/// can open a user's terminals through the user's browser. Programs send no Origin.
+public struct OriginPolicy: Sendable {
+  /// Whole origins, such as `https://console.example.com`.
+  public var allowed: Set<String>
+
+  public init(allowed: Set<String> = []) { self.allowed = allowed }
+
+  func allows(_ headers: HTTPHeaders) -> Bool {
+    let origins = headers["origin"]
+    guard let origin = origins.first else { return true }
+    guard origins.count == 1 else { return false }
+    if allowed.contains(origin) { return true }
+    guard let host = headers.first(name: "host"), let slashes = origin.firstIndex(of: "/") else {
+      return false
+    }
+    let authority = origin[slashes...].drop { $0 == "/" }
+    return authority.lowercased() == host.lowercased()
+  }
+}

@@ -1,0 +1,201 @@
+// A client's connection: its frames are checked here one by one, since a router carries no byte that
+// it has not understood (promise P9), and what goes to it is written by turns among its streams.
+
+import DequeModule
+import NIOCore
+import Wire
+
+/// What carries a client's bytes.
+protocol ClientTransport: AnyObject {
+  var isWritable: Bool { get }
+  func write(_ buffer: ByteBuffer)
+  /// Ends the connection with a WebSocket close code and a reason.
+  func close(code: UInt16, reason: String)
+}
+
+/// Confined to its loop.
+final class ClientConnection: StreamOwner {
+  private let loop: RouterLoop
+  private let from: String
+  private var transport: (any ClientTransport)?
+  private var decoder = FrameDecoder()
+  private var client: ClientID?
+  private var streams: [UInt64: RoutedStream] = [:]
+  private var highestStream: UInt64 = 0
+  private var turns: Deque<RoutedStream> = []
+  private var out = ByteBuffer()
+  private var isFlushScheduled = false
+  private var helloDeadline: Scheduled<Void>?
+
+  init(loop: RouterLoop, from: String, transport: any ClientTransport) {
+    self.loop = loop
+    self.from = from
+    self.transport = transport
+    loop.add(self)
+    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+    helloDeadline = loop.eventLoop.scheduleTask(in: RouterLimits.helloDeadline) {
+      bound.value.fail(WireError(.unexpected, "no HELLO came"))
+    }
+  }
+
+  // MARK: In
+
+  func receive(_ bytes: ByteBuffer) {
+    guard transport != nil else { return }
+    decoder.append(bytes)
+    do throws(WireError) {
+      while let (stream, frame) = try decoder.next() {
+        try handle(frame, stream)
+        guard transport != nil else { return }
+      }
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func handle(_ frame: Frame, _ number: UInt64) throws(WireError) {
+    guard client != nil else { return try greet(frame) }
+    switch frame {
+    case .open(let open): try self.open(open, number)
+    case .ping(let opaque): send(.pong(opaque))
+    case .pong: break
+    case .input, .outputAck, .resize, .take, .kill, .close:
+      // A closed stream's frames may still be under way; one never opened is a mistake.
+      guard number > 0, number <= highestStream else {
+        throw WireError(.unexpected, "\(frame.type) on stream \(number), which was never opened")
+      }
+      streams[number]?.clientDidSend(frame)
+    default:
+      throw WireError(.unexpected, "\(frame.type) is not for a client to send")
+    }
+  }
+
+  private func greet(_ frame: Frame) throws(WireError) {
+    guard case .hello(let hello) = frame else {
+      throw WireError(.unexpected, "a connection begins with HELLO")
+    }
+    guard hello.versions.contains(1) else {
+      throw WireError(.unexpected, "this server speaks version 1")
+    }
+    guard let client = hello.client else {
+      throw WireError(.malformed, "hello: \"client\" is missing")
+    }
+    helloDeadline?.cancel()
+    self.client = client
+    send(.welcome(Welcome(time: wallClockMilliseconds())))
+    if loop.isStopping { goAway() }
+  }
+
+  private func open(_ open: Open, _ number: UInt64) throws(WireError) {
+    guard let client else { return }
+    guard number > highestStream else {
+      throw WireError(.unexpected, "stream \(number) was used before; numbers only rise")
+    }
+    highestStream = number
+    if streams.count >= WireLimits.streamsPerConnection {
+      return refuse(
+        number, Refused(.tooMany, "at most \(WireLimits.streamsPerConnection) streams at a time"))
+    }
+    if let problem = open.problem { return refuse(number, Refused(.badRequest, problem)) }
+    let stream = RoutedStream(
+      number: number, session: open.session ?? .random(), open: open, client: client,
+      rights: .write, from: from, loop: loop, owner: self)
+    streams[number] = stream
+    stream.start()
+  }
+
+  private func refuse(_ number: UInt64, _ refusal: Refused) {
+    out.writeFrame(.refused(refusal), stream: number)
+    setNeedsFlush()
+  }
+
+  // MARK: Out
+
+  var isWritable: Bool { transport?.isWritable ?? false }
+
+  func queue(_ stream: RoutedStream) {
+    guard stream.outgoing.count <= RouterLimits.unsentFrames else {
+      return fail(WireError(.unexpected, "the client does not read"))
+    }
+    if !stream.isQueued {
+      stream.isQueued = true
+      turns.append(stream)
+    }
+    setNeedsFlush()
+  }
+
+  private func send(_ frame: Frame) {
+    out.writeFrame(frame, stream: 0)
+    setNeedsFlush()
+  }
+
+  private func setNeedsFlush() {
+    guard !isFlushScheduled, transport != nil else { return }
+    isFlushScheduled = true
+    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+    loop.eventLoop.execute { bound.value.flush() }
+  }
+
+  func becameWritable() { if !turns.isEmpty || out.readableBytes > 0 { setNeedsFlush() } }
+
+  private func flush() {
+    isFlushScheduled = false
+    guard let transport, transport.isWritable else {
+      if out.readableBytes > LinkUnsent.limit { fail(WireError(.unexpected, "no reader")) }
+      return
+    }
+    while out.readableBytes < RouterLimits.queued, let stream = turns.popFirst() {
+      guard let frame = stream.takeNext() else {
+        stream.isQueued = false
+        continue
+      }
+      out.writeFrame(frame, stream: stream.number)
+      turns.append(stream)
+    }
+    guard out.readableBytes > 0 else { return }
+    transport.write(out)
+    out.clear(minimumCapacity: min(out.capacity, 2 * RouterLimits.queued))
+    if !turns.isEmpty, transport.isWritable { setNeedsFlush() }
+  }
+
+  /// Bytes of answers on stream 0 that may wait for a client that does not read.
+  private enum LinkUnsent { static let limit = 1024 * 1024 }
+
+  // MARK: The end
+
+  func streamDidFinish(_ stream: RoutedStream) { streams[stream.number] = nil }
+
+  func goAway() {
+    send(
+      .goAway(
+        GoAway(
+          reason: "this router is shutting down", within: RouterLimits.goAwaySpread,
+          spread: RouterLimits.goAwaySpread)))
+  }
+
+  /// Service restart (1012, RFC 6455 registry).
+  func stop() { close(code: 1012, reason: "this router is shutting down") }
+
+  private func fail(_ error: WireError) {
+    // 1002: protocol error; a close reason is at most 123 bytes.
+    close(code: 1002, reason: String(error.description.prefix(100)))
+  }
+
+  private func close(code: UInt16, reason: String) {
+    guard let transport else { return }
+    transportDidClose()
+    transport.close(code: code, reason: reason)
+  }
+
+  /// The connection is gone: its streams leave, their sessions live on.
+  func transportDidClose() {
+    guard transport != nil else { return }
+    transport = nil
+    helloDeadline?.cancel()
+    let left = streams.values
+    streams = [:]
+    turns = []
+    for stream in left { stream.clientDidLeave(telling: Close(reason: "disconnected")) }
+    loop.remove(self)
+  }
+}

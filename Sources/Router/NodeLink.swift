@@ -1,0 +1,188 @@
+// The router's end of a link: connects, greets, carries the streams of this loop's clients, and asks
+// the admin API's questions. When it breaks it is done with: its streams find their way anew.
+
+import Cluster
+import Link
+import Logging
+import NIOCore
+import NIOPosix
+import Wire
+
+final class NodeLink: LinkPeer {
+  let route: Route
+  private let context: RouterContext
+  private let eventLoop: any EventLoop
+  private var link: Link?
+  private var state = State.connecting
+  private var streams: [UInt64: RoutedStream] = [:]
+  private var nextStream: UInt64 = 1
+  private var questions: [UInt64: (promise: EventLoopPromise<NodeAnswer>, answer: NodeAnswer)] = [:]
+  private var nextQuestion: UInt64 = 1
+  /// What was sent before the WELCOME.
+  private var waiting: [(Frame, UInt64)] = []
+  private var keepAlive: RepeatedTask?
+  private var deadline: Scheduled<Void>?
+
+  private enum State { case connecting, greeting, ready, closed }
+
+  init(route: Route, context: RouterContext, eventLoop: any EventLoop) {
+    self.route = route
+    self.context = context
+    self.eventLoop = eventLoop
+  }
+
+  var isUsable: Bool { state != .closed }
+
+  // MARK: Connecting
+
+  func connect() {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    deadline = eventLoop.scheduleTask(in: RouterLimits.connectDeadline) {
+      bound.value.fail(WireError(.unexpected, "no WELCOME in time"))
+    }
+    if let connectLocally = context.connectLocally {
+      let transport = connectLocally(eventLoop, route.loop)
+      let link = Link(eventLoop: eventLoop, peer: self, transport: transport)
+      transport.attach(link)
+      return greet(over: link)
+    }
+    let eventLoop = eventLoop
+    ClientBootstrap(group: eventLoop)
+      .connectTimeout(RouterLimits.connectDeadline)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try SocketTransport.configure(channel)
+          let transport = SocketTransport()
+          try channel.pipeline.syncOperations.addHandler(transport)
+          let link = Link(eventLoop: eventLoop, peer: bound.value, transport: transport)
+          transport.attach(link)
+          bound.value.link = link
+        }
+      }
+      .connect(host: route.address.host, port: route.address.port)
+      .whenComplete { result in
+        let end = bound.value
+        switch result {
+        case .success: if let link = end.link { end.greet(over: link) }
+        case .failure(let error): end.fail(error)
+        }
+      }
+  }
+
+  private func greet(over link: Link) {
+    guard state == .connecting else { return link.close() }
+    self.link = link
+    state = .greeting
+    link.send(.hello(Hello(router: context.name, cluster: context.cluster)), stream: 0)
+  }
+
+  private func welcomed(_ welcome: Welcome) {
+    guard state == .greeting else { return }
+    guard welcome.node == route.node.rawValue, welcome.incarnation == route.incarnation else {
+      return fail(WireError(.unexpected, "another node answers at \(route.address)"))
+    }
+    deadline?.cancel()
+    state = .ready
+    for (frame, stream) in waiting { link?.send(frame, stream: stream) }
+    waiting = []
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    keepAlive = eventLoop.scheduleRepeatedTask(
+      initialDelay: LinkLimits.pingInterval, delay: LinkLimits.pingInterval
+    ) { _ in bound.value.link?.keepAlive() }
+  }
+
+  private func fail(_ error: any Error) {
+    if let link, link.isOpen { link.close(error) } else { linkDidClose(error) }
+  }
+
+  func close() { link?.close() }
+
+  // MARK: Streams
+
+  /// Opens a stream on the route's node and returns its number.
+  func open(_ stream: RoutedStream, _ request: LinkOpen) -> UInt64 {
+    let number = nextStream
+    nextStream += 1
+    streams[number] = stream
+    send(.linkOpen(request), stream: number)
+    return number
+  }
+
+  func leave(_ number: UInt64, telling close: Close?) {
+    guard streams.removeValue(forKey: number) != nil else { return }
+    if let close { send(.close(close), stream: number) }
+  }
+
+  func send(_ frame: Frame, stream: UInt64) {
+    switch state {
+    case .ready: link?.send(frame, stream: stream)
+    case .connecting, .greeting: waiting.append((frame, stream))
+    case .closed: break
+    }
+  }
+
+  /// Frames towards a node are small and bounded by the clients' input windows; all leave at the
+  /// tick's end.
+  func linkFill(_ buffer: inout ByteBuffer) -> Bool { false }
+
+  func linkDidReceive(_ frame: Frame, stream number: UInt64) {
+    switch frame {
+    case .welcome(let welcome): welcomed(welcome)
+    case .goAway(let reason): fail(WireError(.unexpected, reason.reason))
+    case .response(let response): answered(response)
+    default: streams[number]?.nodeDidSend(frame)
+    }
+  }
+
+  func linkDidClose(_ error: (any Error)?) {
+    guard state != .closed else { return }
+    state = .closed
+    deadline?.cancel()
+    keepAlive?.cancel()
+    if let error {
+      context.logger.info(
+        "a link closed", metadata: ["node": "\(route.node)", "error": "\(error)"])
+    }
+    let broken = streams.values
+    streams = [:]
+    waiting = []
+    let unanswered = questions.values
+    questions = [:]
+    for question in unanswered {
+      question.promise.fail(error ?? WireError(.unexpected, "the link closed"))
+    }
+    for stream in broken { stream.linkDidBreak() }
+  }
+
+  // MARK: Questions
+
+  func ask(_ method: LinkRequest.Method, session: SessionID?, format: String?)
+    -> EventLoopFuture<NodeAnswer>
+  {
+    let promise = eventLoop.makePromise(of: NodeAnswer.self)
+    guard state != .closed else {
+      promise.fail(WireError(.unexpected, "the link closed"))
+      return promise.futureResult
+    }
+    let id = nextQuestion
+    nextQuestion += 1
+    questions[id] = (promise, NodeAnswer())
+    send(
+      .request(LinkRequest(id: id, method: method, session: session, format: format)), stream: 0)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: RouterLimits.requestDeadline) {
+      bound.value.questions.removeValue(forKey: id)?.promise.fail(
+        WireError(.unexpected, "node \(bound.value.route.node) did not answer in time"))
+    }
+    return promise.futureResult
+  }
+
+  private func answered(_ response: LinkResponse) {
+    guard var question = questions[response.id] else { return }
+    question.answer.sessions += response.sessions ?? []
+    question.answer.text += response.text ?? ""
+    question.answer.error = response.error
+    questions[response.id] = response.isLast ? nil : question
+    if response.isLast { question.promise.succeed(question.answer) }
+  }
+}

@@ -1,0 +1,196 @@
+// What the HTTP API asks of the cluster, done over the registry and the links.
+
+public import Admin
+public import Cluster
+import Logging
+import NIOCore
+public import Wire
+
+extension Router: ClusterOperations {
+  public var isReady: Bool {
+    get async {
+      guard let nodes = try? await context.registry.nodes() else { return false }
+      return nodes.contains { $0.isLive }
+    }
+  }
+
+  public func nodes() async throws -> [NodeEntry] {
+    try await registryAnswer { try await $0.nodes() }
+  }
+
+  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws {
+    guard try await registryAnswer({ try await $0.setDraining(node, isDraining) }) else {
+      throw OperationError(.notFound, "no node \(node) is registered")
+    }
+  }
+
+  public func sessions(node: NodeID?) async throws -> [SessionSummary] {
+    let directory = NodeDirectory(try await nodes())
+    if let node, directory.entries[node] == nil {
+      throw OperationError(.notFound, "no node \(node) is registered")
+    }
+    var all: [SessionSummary] = []
+    for entry in directory.all where entry.isLive && (node == nil || node == entry.record.id) {
+      for loop in entry.record.loops.indices {
+        let route = Route(
+          node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
+          address: entry.record.loops[loop])
+        do {
+          all += try await onLoop { $0.ask(route, .sessions) }.sessions
+        } catch where node == nil {
+          context.logger.warning("a node did not answer", metadata: ["node": "\(entry.record.id)"])
+        }
+      }
+    }
+    return all.sorted { $0.session.rawValue < $1.session.rawValue }
+  }
+
+  public func session(_ id: SessionID) async throws -> SessionSummary {
+    guard let summary = try await ask(id, .sessions).sessions.first else {
+      throw OperationError(.notFound, "no session \(id)")
+    }
+    return summary
+  }
+
+  public func kill(_ id: SessionID) async throws { _ = try await ask(id, .kill) }
+
+  public func screen(_ id: SessionID, format: String) async throws -> String {
+    guard ["text", "ansi", "json"].contains(format) else {
+      throw OperationError(.badRequest, "format is text, ansi or json")
+    }
+    return try await ask(id, .screen, format: format).text
+  }
+
+  public func locate(_ id: SessionID) async throws -> SessionLocation {
+    if let record = try await registryAnswer({ try await $0.lookUp(id) }) {
+      switch record.state {
+      case .owned:
+        return SessionLocation(
+          session: id, node: record.node, why: .owner, epoch: record.epoch,
+          explanation: "owned by \(record.node) (incarnation \(record.incarnation))")
+      case .closed(let tombstone):
+        let status = tombstone.status.map { ", \($0)" } ?? ""
+        throw OperationError(
+          .gone, "session \(id) was on \(record.node) and is closed: \(tombstone.reason)\(status)")
+      }
+    }
+    let nodes = try await nodes()
+    guard let node = Placement.choose(id, nodes: nodes, inFlight: context.inFlight()) else {
+      throw OperationError(.unavailable, "no node can take a new session")
+    }
+    let ranked = Placement.rank(id, nodes: nodes).map {
+      "\($0.node)\($0.obstacle.map { " (\($0))" } ?? "")"
+    }
+    return SessionLocation(
+      session: id, node: node, why: .hash, epoch: nil,
+      explanation: "does not exist; would be created by rendezvous hash, in the order "
+        + ranked.joined(separator: ", "))
+  }
+
+  public func create(_ open: Open) async throws -> Opened {
+    var open = open
+    let id = open.session ?? .random()
+    open.session = id
+    if let problem = open.problem { throw OperationError(.badRequest, problem) }
+    let request = open
+    let answer = try await onLoop { loop in
+      let promise = loop.eventLoop.makePromise(of: CreationAnswer.self)
+      Creator(request, session: id, loop: loop, promise: promise).start()
+      return promise.futureResult
+    }
+    switch answer {
+    case .opened(let opened): return opened
+    case .refused(let refusal):
+      switch refusal.code {
+      case .badRequest, .startFailed: throw OperationError(.badRequest, refusal.message)
+      case .gone, .lost: throw OperationError(.gone, refusal.message)
+      case .notFound: throw OperationError(.notFound, refusal.message)
+      default: throw OperationError(.unavailable, refusal.message)
+      }
+    }
+  }
+
+  private func registryAnswer<Answer: Sendable>(
+    _ question: (any Registry) async throws -> Answer
+  ) async throws -> Answer {
+    do {
+      return try await question(context.registry)
+    } catch {
+      throw OperationError(.unavailable, "the registry does not answer: \(error)")
+    }
+  }
+
+  private func ask(
+    _ id: SessionID, _ method: LinkRequest.Method, format: String? = nil
+  ) async throws -> NodeAnswer {
+    let answer: NodeAnswer
+    do {
+      answer = try await onLoop { loop in
+        let promise = loop.eventLoop.makePromise(of: NodeAnswer.self)
+        loop.resolve(id, creating: nil, resuming: false) { result in
+          switch result {
+          case .failure(let refusal): promise.fail(refusal)
+          case .success(let route):
+            loop.ask(route, method, session: id, format: format).cascade(to: promise)
+          }
+        }
+        return promise.futureResult
+      }
+    } catch let refusal as RouterLoop.Refusal {
+      let refused = refusal.refused
+      switch refused.code {
+      case .gone, .lost: throw OperationError(.gone, refused.message)
+      case .notFound: throw OperationError(.notFound, refused.message)
+      default: throw OperationError(.unavailable, refused.message)
+      }
+    } catch {
+      throw OperationError(.unavailable, "the session's node does not answer: \(error)")
+    }
+    if let problem = answer.error {
+      throw OperationError(.notFound, "no session \(id) (\(problem))")
+    }
+    return answer
+  }
+}
+
+enum CreationAnswer: Sendable {
+  case opened(Opened)
+  case refused(Refused)
+}
+
+/// A stream of nobody's: opened to create a session, and left at once.
+private final class Creator: StreamOwner {
+  private let promise: EventLoopPromise<CreationAnswer>
+  private var stream: RoutedStream?
+
+  init(
+    _ open: Open, session: SessionID, loop: RouterLoop, promise: EventLoopPromise<CreationAnswer>
+  ) {
+    self.promise = promise
+    stream = RoutedStream(
+      number: 1, session: session, open: open, client: .random(), rights: .admin, from: "api",
+      loop: loop, owner: self)
+  }
+
+  func start() { stream?.start() }
+
+  var isWritable: Bool { true }
+
+  func queue(_ stream: RoutedStream) {
+    while let frame = stream.takeNext() {
+      switch frame {
+      case .opened(let opened): promise.succeed(.opened(opened))
+      case .refused(let refusal): promise.succeed(.refused(refusal))
+      default: continue
+      }
+      stream.clientDidLeave(telling: .done)
+      self.stream = nil
+      return
+    }
+  }
+
+  func streamDidFinish(_ stream: RoutedStream) {
+    promise.succeed(.refused(Refused(.unavailable, "the session could not be created")))
+    self.stream = nil
+  }
+}

@@ -1,0 +1,47 @@
+// Where a session is: its node, the start of it, and the loop that holds the session.
+
+import Cluster
+import Wire
+
+struct Route: Equatable {
+  var node: NodeID
+  var incarnation: Incarnation
+  /// Nil for a session that is yet to be created.
+  var epoch: Epoch?
+  var loop: Int
+  var address: NodeAddress
+}
+
+/// The nodes as last heard of, the same on all loops of a router.
+struct NodeDirectory: Sendable {
+  private(set) var entries: [NodeID: NodeEntry] = [:]
+
+  init(_ nodes: [NodeEntry] = []) {
+    for node in nodes { entries[node.record.id] = node }
+  }
+
+  var all: [NodeEntry] { Array(entries.values) }
+
+  /// Nil unless that start of the node is known.
+  func route(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation?, epoch: Epoch?
+  ) -> Route? {
+    guard let entry = entries[node], !entry.record.loops.isEmpty,
+      incarnation == nil || entry.record.incarnation == incarnation
+    else { return nil }
+    let loop = session.loopIndex(of: entry.record.loops.count)
+    return Route(
+      node: node, incarnation: entry.record.incarnation, epoch: epoch, loop: loop,
+      address: entry.record.loops[loop])
+  }
+}
+
+extension Target {
+  /// The label that a node which can start such a target carries.
+  var requirements: [String: String] {
+    switch self {
+    case .pty: ["pty": "true"]
+    case .docker: ["docker": "true"]
+    }
+  }
+}

@@ -1,0 +1,269 @@
+// One stream of a client, from its OPEN to its end: found a route, opened on the owner's node, and
+// opened again where it stood whenever the link under it breaks, while the client's WebSocket stays
+// open. Knows only what a reopening needs; the session is the node's.
+
+import Cluster
+import DequeModule
+import NIOCore
+import Wire
+
+/// What a stream's frames go to: a client's connection.
+protocol StreamOwner: AnyObject {
+  var isWritable: Bool { get }
+  /// The stream has frames to take.
+  func queue(_ stream: RoutedStream)
+  /// Its last frame is in its queue.
+  func streamDidFinish(_ stream: RoutedStream)
+}
+
+/// Confined to its connection's loop.
+final class RoutedStream {
+  let number: UInt64
+  let session: SessionID
+  private let client: ClientID
+  private let rights: Rights
+  private let from: String
+  private unowned let loop: RouterLoop
+  private weak var owner: (any StreamOwner)?
+
+  /// Frames for the client, in order. OUTPUT in it is bounded by the stream's window.
+  private(set) var outgoing: Deque<Frame> = []
+  var isQueued = false
+
+  private var open: Open
+  private var state = State.resolving
+  private var hasOpened = false
+  private var life: Life?
+  private var epoch: Epoch?
+  /// The output offset after the last byte forwarded.
+  private var next: UInt64 = 0
+  /// A snapshot has begun, or been promised, and its last part has not come.
+  private var isSnapshotOpen = false
+  private var sent: UInt64 = 0
+  private var consumed: UInt64 = 0
+  private var acknowledgedInput: UInt64 = 0
+  /// After a reopening: INPUT beyond this offset was sent before the client knew of it, and comes
+  /// again from here.
+  private var resync: UInt64?
+  private var isKillWanted = false
+  private var attempts = 0
+  private var backoff = RouterLimits.reopenFirst
+
+  private enum State {
+    case resolving
+    case opening(NodeLink, UInt64)
+    case live(NodeLink, UInt64)
+    case paused
+    case closed
+  }
+
+  init(
+    number: UInt64, session: SessionID, open: Open, client: ClientID, rights: Rights, from: String,
+    loop: RouterLoop, owner: any StreamOwner
+  ) {
+    self.number = number
+    self.session = session
+    self.open = open
+    self.open.session = session
+    self.client = client
+    self.rights = rights
+    self.from = from
+    self.loop = loop
+    self.owner = owner
+  }
+
+  // MARK: Finding the node
+
+  func start() {
+    state = .resolving
+    loop.resolve(session, creating: open.create, resuming: open.resume != nil) { result in
+      guard case .resolving = self.state else { return }
+      switch result {
+      case .success(let route): self.connect(route)
+      case .failure(let refusal): self.refused(refusal.refused)
+      }
+    }
+  }
+
+  private func connect(_ route: Route) {
+    let link = loop.link(to: route)
+    let request = LinkOpen(
+      client: client, rights: rights, from: from, incarnation: route.incarnation,
+      epoch: route.epoch, sent: sent, consumed: consumed, open: open)
+    state = .opening(link, link.open(self, request))
+  }
+
+  private func refused(_ refusal: Refused) {
+    if refusal.code == .notOwner {
+      loop.forget(session)
+      attempts += 1
+      if attempts < RouterLimits.attempts { return retry() }
+      return finish(
+        .refused(Refused(.unavailable, "the session's owner is not settled", retry: 1_000)))
+    }
+    // A stream that was open waits for better times; a first OPEN is told, and decides itself.
+    if hasOpened, refusal.retry != nil { return retry() }
+    finish(.refused(refusal))
+  }
+
+  private func retry() {
+    state = .paused
+    let delay = Double.random(in: 0...backoff)
+    backoff = min(backoff * 2, RouterLimits.reopenLast)
+    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+    loop.eventLoop.scheduleTask(in: .microseconds(Int64(delay * 1_000))) {
+      if case .paused = bound.value.state { bound.value.start() }
+    }
+  }
+
+  /// The link under the stream is gone.
+  func linkDidBreak() {
+    switch state {
+    case .live:
+      deliver(.event(.paused))
+      open.create = nil
+      resume()
+    case .opening where hasOpened:
+      resume()
+    case .opening:
+      loop.forget(session)
+      attempts += 1
+      guard attempts < RouterLimits.attempts else {
+        return finish(
+          .refused(Refused(.unavailable, "the session's node does not answer", retry: 1_000)))
+      }
+      retry()
+    case .resolving, .paused, .closed: break
+    }
+  }
+
+  private func resume() {
+    guard let life else { return }
+    loop.forget(session)
+    open.resume = Resume(
+      life: life, next: isSnapshotOpen ? nil : next, input: acknowledgedInput)
+    retry()
+  }
+
+  // MARK: From the node
+
+  func nodeDidSend(_ frame: Frame) {
+    switch frame {
+    case .opened(let opened): didOpen(opened)
+    case .refused(let refusal): return refused(refusal)
+    case .output(let offset, let bytes):
+      next = offset + UInt64(bytes.readableBytes)
+      sent += UInt64(bytes.readableBytes)
+    case .snapshot(let part):
+      sent += UInt64(part.bytes.readableBytes)
+      isSnapshotOpen = !part.isLast
+      next = part.offset
+    case .inputAck(let offset): acknowledgedInput = max(acknowledgedInput, offset)
+    case .ended, .close: return finish(frame)
+    case .resized, .event: break
+    default: return
+    }
+    deliver(frame)
+  }
+
+  private func didOpen(_ opened: Opened) {
+    guard case .opening(let link, let number) = state else { return }
+    state = .live(link, number)
+    resync = hasOpened ? opened.input : nil
+    if life != opened.life { acknowledgedInput = 0 }
+    life = opened.life
+    epoch = opened.epoch
+    next = opened.output
+    isSnapshotOpen = opened.resumed == .snapshot
+    hasOpened = true
+    attempts = 0
+    backoff = RouterLimits.reopenFirst
+    loop.remember(session, link.route, epoch: opened.epoch)
+    if isKillWanted { link.send(.kill, stream: number) }
+  }
+
+  private func deliver(_ frame: Frame) {
+    guard let owner else { return }
+    if case .output(let offset, let bytes) = frame, !outgoing.isEmpty || !owner.isWritable {
+      enqueue(offset: offset, bytes)
+    } else {
+      outgoing.append(frame)
+    }
+    owner.queue(self)
+  }
+
+  /// What has to wait is copied, so that a small slice does not pin the link's read buffer, and
+  /// joined with its predecessor, so that a trickle does not become a thousand frames.
+  private func enqueue(offset: UInt64, _ bytes: ByteBuffer) {
+    if case .output(let start, var joined) = outgoing.last,
+      joined.readableBytes + bytes.readableBytes <= WireLimits.dataPayload
+    {
+      outgoing[outgoing.count - 1] = .kill  // gives up the reference, so that the join is in place
+      joined.writeImmutableBuffer(bytes)
+      outgoing[outgoing.count - 1] = .output(offset: start, joined)
+    } else {
+      var copy = ByteBuffer()
+      copy.writeImmutableBuffer(bytes)
+      outgoing.append(.output(offset: offset, copy))
+    }
+  }
+
+  func takeNext() -> Frame? { outgoing.popFirst() }
+
+  private func finish(_ frame: Frame) {
+    if case .closed = state { return }
+    leaveLink(telling: nil)
+    state = .closed
+    deliver(frame)
+    owner?.streamDidFinish(self)
+  }
+
+  // MARK: From the client
+
+  func clientDidSend(_ frame: Frame) {
+    switch frame {
+    case .input(let offset, _):
+      guard hasOpened else { return finish(.close(Close(reason: "input_before_opened"))) }
+      guard case .live(let link, let number) = state else { return }
+      if let resync {
+        if offset > resync { return }
+        self.resync = nil
+      }
+      link.send(frame, stream: number)
+    case .outputAck(_, let consumed):
+      guard consumed <= sent else { return finish(.close(.badAck)) }
+      self.consumed = max(self.consumed, consumed)
+      forward(frame)
+    case .resize(let size):
+      guard size.isValid else { return finish(.close(.badSize)) }
+      open.size = size
+      forward(frame)
+    case .kill:
+      isKillWanted = rights >= .write
+      forward(frame)
+    case .close:
+      clientDidLeave(telling: .done)
+      owner?.streamDidFinish(self)
+    default: forward(frame)
+    }
+  }
+
+  private func forward(_ frame: Frame) {
+    if case .live(let link, let number) = state { link.send(frame, stream: number) }
+  }
+
+  /// The client's connection, or its interest, has ended.
+  func clientDidLeave(telling close: Close) {
+    leaveLink(telling: close)
+    state = .closed
+    outgoing.removeAll()
+  }
+
+  private func leaveLink(telling close: Close?) {
+    switch state {
+    case .opening(let link, let number), .live(let link, let number):
+      link.leave(number, telling: close)
+    case .resolving, .paused, .closed: break
+    }
+  }
+}

@@ -1,0 +1,33 @@
+// What all loops of a router share: its registry, its name, and how many sessions it has sent to each
+// node since that node last reported. Only creating a session takes the lock.
+
+import Cluster
+import Link
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Wire
+
+final class RouterContext: Sendable {
+  let name: String
+  let cluster: String
+  let registry: any Registry
+  let logger: Logger
+  let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
+  private let created = NIOLockedValueBox<[NodeID: Int]>([:])
+
+  init(_ configuration: RouterConfiguration, registry: any Registry) {
+    name = configuration.name
+    cluster = configuration.cluster
+    logger = configuration.logger
+    connectLocally = configuration.connectLocally
+    self.registry = registry
+  }
+
+  func inFlight() -> [NodeID: Int] { created.withLockedValue { $0 } }
+
+  func noteCreated(on node: NodeID) { created.withLockedValue { $0[node, default: 0] += 1 } }
+
+  /// The nodes have reported: what was under way is in their figures by now.
+  func forgetCreated() { created.withLockedValue { $0 = [:] } }
+}

@@ -1,0 +1,34 @@
+// Every number that bounds what a client's connection may hold or wait for, and why (promise P6).
+
+import NIOCore
+
+enum RouterLimits {
+  /// From the upgrade to a HELLO: more than any round trip, less than an idle attacker wants.
+  static let helloDeadline = TimeAmount.seconds(10)
+  /// A WebSocket PING goes out this often. Browsers answer it in the network process, whatever the
+  /// page is doing, so that a hidden tab is not taken for a dead one.
+  static let pingInterval = TimeAmount.seconds(10)
+  /// Nothing heard for so long, in spite of PINGs: the connection is dead.
+  static let silence = TimeAmount.seconds(25)
+  /// One WebSocket frame; a sender may put several of our frames into it.
+  static let webSocketFrame = 256 * 1024
+  /// Bytes handed to a client's socket at a time (as for links).
+  static let queued = 64 * 1024
+  /// Control frames waiting for a client that does not read. OUTPUT is bounded by its windows.
+  static let unsentFrames = 4_096
+  /// Sessions whose owner a loop remembers; 100 bytes each.
+  static let cachedRoutes = 50_000
+  /// Times that one OPEN is sent to another node after NOT_OWNER or a dead link.
+  static let attempts = 3
+  /// Between the tries to reopen a broken stream: from, up to, with full jitter.
+  static let reopenFirst = 50.0
+  static let reopenLast = 3_000.0
+  /// How old the list of nodes may be.
+  static let directoryInterval = Duration.seconds(2)
+  /// A node that does not take a connection, or does not say WELCOME, in this time.
+  static let connectDeadline = TimeAmount.seconds(3)
+  /// An answer of a node to a question of the admin API.
+  static let requestDeadline = TimeAmount.seconds(5)
+  /// After GOAWAY, clients leave within this time (milliseconds), spread evenly.
+  static let goAwaySpread = 1_000
+}

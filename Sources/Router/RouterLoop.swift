@@ -1,0 +1,187 @@
+// What one event loop of a router knows: the nodes, the owners it has seen, its links. A session is
+// found in its cache, then in the registry; a new one is placed. The owner checks (promise P4), so
+// that a stale answer costs one more try.
+
+import Cluster
+import Link
+import Logging
+import NIOCore
+import NIOPosix
+import Wire
+
+final class RouterLoop {
+  let eventLoop: any EventLoop
+  let context: RouterContext
+  private(set) var directory = NodeDirectory()
+  private var cache: [SessionID: (node: NodeID, incarnation: Incarnation, epoch: Epoch)] = [:]
+  private var links: [LinkKey: NodeLink] = [:]
+  private var connections: [ObjectIdentifier: ClientConnection] = [:]
+  private(set) var isStopping = false
+
+  private struct LinkKey: Hashable {
+    var node: NodeID
+    var incarnation: Incarnation
+    var loop: Int
+  }
+
+  init(eventLoop: any EventLoop, context: RouterContext) {
+    self.eventLoop = eventLoop
+    self.context = context
+  }
+
+  func update(_ directory: NodeDirectory) { self.directory = directory }
+
+  // MARK: Clients
+
+  func add(_ connection: ClientConnection) { connections[ObjectIdentifier(connection)] = connection }
+
+  func remove(_ connection: ClientConnection) { connections[ObjectIdentifier(connection)] = nil }
+
+  var connectionCount: Int { connections.count }
+
+  /// Asks every client to go to another router.
+  func goAway() {
+    isStopping = true
+    for connection in connections.values { connection.goAway() }
+  }
+
+  func close() {
+    for connection in connections.values { connection.stop() }
+    for link in links.values { link.close() }
+  }
+
+  // MARK: Routes
+
+  /// Finds the owner of an existing session, or a node for a new one.
+  func resolve(
+    _ session: SessionID, creating creation: Creation?, resuming: Bool,
+    then: @escaping (Result<Route, Refusal>) -> Void
+  ) {
+    if let known = cache[session] {
+      if let route = directory.route(
+        session, node: known.node, incarnation: known.incarnation, epoch: known.epoch)
+      {
+        return then(.success(route))
+      }
+      cache[session] = nil
+    }
+    let completion = NIOLoopBound(then, eventLoop: eventLoop)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let registry = context.registry
+    eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory) in
+      let record = try await registry.lookUp(session)
+      // Fresh, so that a node which has just come or gone is not misjudged.
+      return (record, NodeDirectory(try await registry.nodes()))
+    }.whenComplete { result in
+      let loop = bound.value
+      switch result {
+      case .failure(let error):
+        loop.context.logger.warning("the registry did not answer", metadata: ["error": "\(error)"])
+        completion.value(
+          .failure(
+            Refusal(Refused(.unavailable, "the registry does not answer; try again", retry: 1_000))
+          ))
+      case .success(let (record, directory)):
+        loop.directory = directory
+        completion.value(
+          loop.route(session, record, creating: creation, resuming: resuming))
+      }
+    }
+  }
+
+  /// A refusal as an error, to travel in a `Result`.
+  struct Refusal: Error {
+    var refused: Refused
+    init(_ refused: Refused) { self.refused = refused }
+  }
+
+  private func route(
+    _ session: SessionID, _ record: SessionRecord?, creating creation: Creation?, resuming: Bool
+  ) -> Result<Route, Refusal> {
+    switch record?.state {
+    case .owned:
+      guard let record else { break }
+      if let route = directory.route(
+        session, node: record.node, incarnation: record.incarnation, epoch: record.epoch),
+        directory.entries[record.node]?.isDead != true
+      {
+        return .success(route)
+      }
+      // Its node is gone. A create goes on to a node, whose claim settles the matter.
+      guard creation != nil else {
+        return .failure(
+          Refusal(Refused(.lost, "session \(session) was lost with node \(record.node)")))
+      }
+    case .closed(let tombstone):
+      guard creation != nil else {
+        return .failure(
+          Refusal(
+            tombstone.reason == "lost"
+              ? Refused(.lost, "session \(session) was lost with its node")
+              : Refused(
+                .gone, "session \(session) has ended (\(tombstone.reason))",
+                status: tombstone.status)))
+      }
+    case nil:
+      guard creation != nil else {
+        return .failure(
+          Refusal(
+            resuming
+              ? Refused(.gone, "session \(session) is gone")
+              : Refused(.notFound, "no session \(session)")))
+      }
+    }
+    return place(session, creation ?? Creation())
+  }
+
+  private func place(_ session: SessionID, _ creation: Creation) -> Result<Route, Refusal> {
+    let chosen = Placement.choose(
+      session, nodes: directory.all, inFlight: context.inFlight(),
+      requirements: creation.target.requirements)
+    guard let chosen,
+      let route = directory.route(session, node: chosen, incarnation: nil, epoch: nil)
+    else {
+      let ranked = Placement.rank(
+        session, nodes: directory.all, requirements: creation.target.requirements)
+      let reasons = ranked.prefix(4).map { "\($0.node): \($0.obstacle ?? "")" }
+      let why = reasons.isEmpty ? "no node is registered" : reasons.joined(separator: "; ")
+      return .failure(
+        Refusal(Refused(.noCapacity, "no node can take a new session (\(why))", retry: 2_000)))
+    }
+    context.noteCreated(on: chosen)
+    return .success(route)
+  }
+
+  func remember(_ session: SessionID, _ route: Route, epoch: Epoch) {
+    if cache.count >= RouterLimits.cachedRoutes { cache.removeAll(keepingCapacity: true) }
+    cache[session] = (route.node, route.incarnation, epoch)
+  }
+
+  func forget(_ session: SessionID) { cache[session] = nil }
+
+  // MARK: Links
+
+  /// The link to the loop that holds the route's session, opened if need be.
+  func link(to route: Route) -> NodeLink {
+    let key = LinkKey(node: route.node, incarnation: route.incarnation, loop: route.loop)
+    if let link = links[key], link.isUsable { return link }
+    let link = NodeLink(route: route, context: context, eventLoop: eventLoop)
+    links[key] = link
+    link.connect()
+    return link
+  }
+
+  /// Sends a question to a loop of a node and collects the parts of its answer.
+  func ask(
+    _ route: Route, _ method: LinkRequest.Method, session: SessionID? = nil, format: String? = nil
+  ) -> EventLoopFuture<NodeAnswer> {
+    link(to: route).ask(method, session: session, format: format)
+  }
+}
+
+/// The whole answer of a node's loop to a question.
+struct NodeAnswer: Sendable {
+  var sessions: [SessionSummary] = []
+  var text = ""
+  var error: String?
+}

@@ -1,0 +1,23 @@
+// The one executable: roles and admin commands, one file each.
+
+import ArgumentParser
+
+@main
+struct Fairlead: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fairlead",
+    abstract: "Keeps web terminals alive.",
+    discussion: """
+      Try it on one machine, with nothing else installed:
+        fairlead serve
+        fairlead new                 (in another terminal; detach with ~.)
+        fairlead attach ID           (the same shell, where you left it)
+
+      Every option can also be set by the environment: --log-level by FAIRLEAD_LOG_LEVEL, and so on.
+      """,
+    version: fairleadVersion,
+    subcommands: [ServeCommand.self, NodeCommand.self, RouterCommand.self])
+}
+
+/// The version of this build.
+let fairleadVersion = "0.1.0"

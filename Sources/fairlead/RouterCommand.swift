@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct RouterCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "router")
+}

@@ -1,0 +1,165 @@
+// Options that the server commands share, each with its environment variable, checked at the start.
+
+public import ArgumentParser
+import Cluster
+import FoundationEssentials
+import Glibc
+public import Logging
+import NIOCore
+import Node
+import Pipes
+import Wire
+
+/// The value of FAIRLEAD_`name`, if set and not empty.
+func environment(_ name: String) -> String? {
+  guard let value = getenv("FAIRLEAD_" + name) else { return nil }
+  let text = String(cString: value)
+  return text.isEmpty ? nil : text
+}
+
+/// `30s`, `15m`, `2h` or `1d`.
+struct TimeOption: ExpressibleByArgument, CustomStringConvertible {
+  var seconds: Int64
+
+  init(seconds: Int64) { self.seconds = seconds }
+
+  init?(argument: String) {
+    let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
+    guard let unit = argument.last.flatMap({ units[$0] }), let count = Int64(argument.dropLast()),
+      (1...1_000_000).contains(count)
+    else { return nil }
+    seconds = count * unit
+  }
+
+  var amount: TimeAmount { .seconds(seconds) }
+
+  var description: String {
+    if seconds % 3_600 == 0 { return "\(seconds / 3_600)h" }
+    return seconds % 60 == 0 ? "\(seconds / 60)m" : "\(seconds)s"
+  }
+  var defaultValueDescription: String { description }
+}
+
+/// `HOST:PORT`, or `[ADDRESS]:PORT` for IPv6; `:PORT` listens everywhere.
+struct AddressOption: ExpressibleByArgument, CustomStringConvertible {
+  var address: NodeAddress
+
+  init(host: String, port: Int) { address = NodeAddress(host: host, port: port) }
+
+  init?(argument: String) {
+    guard let colon = argument.lastIndex(of: ":"),
+      let port = Int(argument[argument.index(after: colon)...]), (0...65_535).contains(port)
+    else { return nil }
+    var host = String(argument[..<colon])
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    address = NodeAddress(host: host.isEmpty ? "0.0.0.0" : host, port: port)
+  }
+
+  var description: String { address.description }
+  var defaultValueDescription: String { description }
+}
+
+/// `KEY=VALUE`.
+struct LabelOption: ExpressibleByArgument {
+  var key: String
+  var value: String
+
+  init?(argument: String) {
+    guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else {
+      return nil
+    }
+    key = String(argument[..<equals])
+    value = String(argument[argument.index(after: equals)...])
+  }
+}
+
+extension NodeID: ExpressibleByArgument {
+  init?(argument: String) { self.init(argument) }
+}
+
+extension SessionID: ExpressibleByArgument {
+  init?(argument: String) { self.init(argument) }
+}
+
+/// Reads an option's environment variable like its argument; misuse ends the process with 64.
+func fromEnvironment<Value: ExpressibleByArgument>(_ name: String, default value: Value) -> Value {
+  guard let text = environment(name) else { return value }
+  guard let parsed = Value(argument: text) else {
+    complain("Error: FAIRLEAD_\(name)=\(text) is not a valid value. See --help.")
+    exit(64)
+  }
+  return parsed
+}
+
+struct LogOptions: ParsableArguments {
+  enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
+
+  @Option(help: "trace, debug, info, notice, warning, error or critical")
+  var logLevel: Logger.Level = fromEnvironment("LOG_LEVEL", default: .info)
+
+  @Option(help: "text or json, one line each, on standard error")
+  var logFormat: Format = fromEnvironment("LOG_FORMAT", default: .text)
+
+  func logger(_ label: String) -> Logger {
+    let format = logFormat
+    var logger = Logger(label: label) { label in
+      switch format {
+      case .text: StreamLogHandler.standardError(label: label)
+      case .json: JSONLogHandler(label: label)
+      }
+    }
+    logger.logLevel = logLevel
+    return logger
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {
+  public init?(argument: String) { self.init(rawValue: argument) }
+}
+
+struct NodeOptions: ParsableArguments {
+  @Option(help: "Sessions it holds at most.")
+  var capacity: Int = fromEnvironment("CAPACITY", default: 10_000)
+
+  @Option(
+    help: "A session that nobody used for this time is ended: no client, no output, no job.")
+  var idleTimeout: TimeOption = fromEnvironment("IDLE_TIMEOUT", default: TimeOption(seconds: 1_800))
+
+  @Option(help: "A session whose process has ended stays readable for this time.")
+  var keepEnded: TimeOption = fromEnvironment("KEEP_ENDED", default: TimeOption(seconds: 1_800))
+
+  @Option(help: "Lines of scrollback that a session keeps.")
+  var scrollback: Int = fromEnvironment("SCROLLBACK", default: 1_000)
+
+  @Option(
+    help: ArgumentHelp(
+      "Docker Engine for docker:CONTAINER targets: unix:///PATH or tcp://HOST:PORT.",
+      valueName: "url"))
+  var docker: String = fromEnvironment("DOCKER", default: "")
+
+  func validate() throws {
+    guard (1...1_000_000).contains(capacity) else {
+      throw ValidationError("--capacity is 1 to 1000000")
+    }
+    guard (0...100_000).contains(scrollback) else {
+      throw ValidationError("--scrollback is 0 to 100000 lines")
+    }
+  }
+
+  var settings: NodeSettings {
+    NodeSettings(
+      idleTimeout: idleTimeout.amount, keepEnded: keepEnded.amount, scrollback: scrollback)
+  }
+
+  /// This process's own environment.
+  static var processEnvironment: [String: String] { ProcessInfo.processInfo.environment }
+}
+
+/// This machine's name as far as it can serve as a node's.
+func defaultNodeID() -> NodeID {
+  var name = [CChar](repeating: 0, count: 256)
+  gethostname(&name, name.count - 1)
+  let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  let allowed = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }.prefix(64))
+  return NodeID(allowed) ?? NodeID(unchecked: "node")
+}

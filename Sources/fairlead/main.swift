@@ -1,1 +1,0 @@
-print("fairlead: nothing serves yet; see README.md")

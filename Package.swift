@@ -58,7 +58,8 @@ let package = Package(
     .target(
       name: "Pipes",
       dependencies: [
-        "CPTY", "Wire", "HTTPClient", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging,
+        "CPTY", "Wire", "HTTPClient", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -98,4 +99,18 @@ int cpty_reap(pid_t pid, int *exit_code, int *signal_number) {
   *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   *signal_number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   return 1;
+}
+
+int cpty_exits_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int cpty_exits_add(int set, int pidfd) {
+  struct epoll_event event = {.events = EPOLLIN, .data.fd = pidfd};
+  return epoll_ctl(set, EPOLL_CTL_ADD, pidfd, &event) ? errno : 0;
+}
+
+int cpty_exits_wait(int set, int *exited, int max) {
+  struct epoll_event events[64];
+  int count = epoll_wait(set, events, max < 64 ? max : 64, -1);
+  for (int i = 0; i < count; i++) exited[i] = events[i].data.fd;
+  return count;
 }

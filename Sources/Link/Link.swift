@@ -86,10 +86,15 @@ public final class Link {
       }
       return
     }
-    hasMore = peer?.linkFill(&out) ?? false
-    guard out.readableBytes > 0 else { return }
-    transport.write(out)
-    out.clear(minimumCapacity: min(out.capacity, 2 * LinkLimits.queued))
+    // Taken out while the peer fills it: what the peer sends meanwhile goes behind it.
+    var filled = ByteBuffer()
+    swap(&filled, &out)
+    hasMore = peer?.linkFill(&filled) ?? false
+    filled.writeBuffer(&out)
+    guard filled.readableBytes > 0 else { return }
+    transport.write(filled)
+    filled.clear(minimumCapacity: min(filled.capacity, 2 * LinkLimits.queued))
+    out = filled
     if hasMore && transport.isWritable { setNeedsFlush() }
   }
 

@@ -76,6 +76,8 @@ final class Session: PipeDelegate {
     let open = request.open
     let resume = open.resume
     let isSameLife = resume?.life == life
+    stream.wantedSize = open.size
+    if stream.mode == .driver, !hasAttachedOwner { own(by: stream) }
     let ledger = input.attach(stream.client, acknowledged: isSameLife ? resume?.input : nil)
     let resumed: Opened.Resumed
     let cursor: UInt64
@@ -87,11 +89,9 @@ final class Session: PipeDelegate {
       (resumed, cursor) = (.snapshot, log.end)
     }
     stream.session = self
-    stream.wantedSize = open.size
     stream.state = StreamState(
       cursor: cursor, log: log, sent: request.sent, consumed: request.consumed, now: now)
     streams.append(stream)
-    if stream.mode == .driver, !hasAttachedOwner { own(by: stream) }
     stream.send(
       .opened(
         Opened(

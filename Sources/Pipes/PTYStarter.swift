@@ -156,14 +156,13 @@ public struct PTYStarter: PipeStarter {
     }
   }
 
-  /// A pidfd becomes readable when its process exits. It cannot be read, so the channel that tries
-  /// closes, and that is the news.
   private static func watch(_ process: Process, _ pipe: PTYPipe, on eventLoop: any EventLoop) {
-    guard process.pidfd >= 0 else { return pipe.pollLeader() }
     let bound = NIOLoopBound(pipe, eventLoop: eventLoop)
-    NIOPipeBootstrap(group: eventLoop)
-      .takingOwnershipOfDescriptor(input: process.pidfd)
-      .flatMap { $0.closeFuture }
-      .whenComplete { _ in bound.value.leaderDidExit() }
+    let isWatched =
+      process.pidfd >= 0
+      && ExitWatcher.shared.watch(process.pidfd) {
+        eventLoop.execute { bound.value.leaderDidExit() }
+      }
+    if !isWatched { pipe.pollLeader() }
   }
 }

@@ -24,3 +24,9 @@ pid_t cpty_foreground(int master);
 
 // Reaps the child: 1 and the wait status if it has ended, 0 if not yet, -1 if it is not ours.
 int cpty_reap(pid_t pid, int *exit_code, int *signal_number);
+
+// A set of pidfds to wait on: a new one, or -1; adding, 0 or an errno; waiting, the number of pidfds
+// written to `exited`, at most `max`, or -1. A pidfd leaves the set when it is closed.
+int cpty_exits_create(void);
+int cpty_exits_add(int set, int pidfd);
+int cpty_exits_wait(int set, int *exited, int max);

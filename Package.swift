@@ -114,5 +114,8 @@ let package = Package(
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ClientTests", dependencies: ["Client", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
   ]
 )

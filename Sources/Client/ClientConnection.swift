@@ -1,0 +1,203 @@
+// One WebSocket connection to a router: the upgrade, then binary messages as bytes in and out.
+// Message boundaries carry no meaning, so fragments are taken as they come. Knows nothing of streams.
+
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOWebSocket
+import Wire
+
+/// What a connection's bytes go to.
+protocol ConnectionOwner: AnyObject {
+  func connection(_ connection: ClientConnection, didReceive bytes: ByteBuffer)
+  /// A batch of reads is over.
+  func connectionDidRead(_ connection: ClientConnection)
+  func connection(_ connection: ClientConnection, didEnd reason: String)
+}
+
+/// The end of the channel's pipeline. Confined to its loop.
+final class ClientConnection: ChannelInboundHandler {
+  typealias InboundIn = WebSocketFrame
+  typealias OutboundOut = WebSocketFrame
+
+  static let path = "/v1/connect"
+  static let subprotocol = "fairlead.v1"
+  /// The time for TCP to connect; a dead router costs no more of a reconnect than this.
+  static let connectTimeout = TimeAmount.seconds(5)
+  /// The longest WebSocket frame taken: many times what a router puts into one.
+  static let largestMessage = 1024 * 1024
+
+  private weak var owner: (any ConnectionOwner)?
+  private var context: ChannelHandlerContext?
+  private var isInMessage = false
+  private var hasEnded = false
+  private var closeReason: String?
+
+  init(owner: any ConnectionOwner) { self.owner = owner }
+
+  private enum Answer: Sendable {
+    case upgraded(NIOLoopBound<ClientConnection>)
+    case refused(EventLoopFuture<HTTPResponseStatus>)
+  }
+
+  /// Connects and upgrades; the future fails with the reason why not.
+  static func connect(
+    to endpoint: Endpoint, owner: any ConnectionOwner, on eventLoop: any EventLoop
+  ) -> EventLoopFuture<NIOLoopBound<ClientConnection>> {
+    let connection = NIOLoopBound(ClientConnection(owner: owner), eventLoop: eventLoop)
+    return eventLoop.makeFutureWithTask {
+      let answer = try await ClientBootstrap(group: eventLoop)
+        .connectTimeout(connectTimeout)
+        .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .connect(host: endpoint.host, port: endpoint.port) { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try upgrade(channel, endpoint: endpoint, connection: connection)
+          }
+        }
+      switch try await answer.get() {
+      case .upgraded(let connection): return connection
+      case .refused(let status):
+        let status = try await status.get()
+        throw ClientError(
+          .notConnected, "the server answered \(status.code) \(status.reasonPhrase)")
+      }
+    }
+  }
+
+  private static func upgrade(
+    _ channel: any Channel, endpoint: Endpoint, connection: NIOLoopBound<ClientConnection>
+  ) throws -> EventLoopFuture<Answer> {
+    let upgrader = NIOTypedWebSocketClientUpgrader<Answer>(
+      maxFrameSize: largestMessage, enableAutomaticErrorHandling: false,
+      upgradePipelineHandler: { channel, head in
+        channel.eventLoop.makeCompletedFuture {
+          guard head.headers["sec-websocket-protocol"] == [subprotocol] else {
+            throw ClientError(.notConnected, "the server does not speak \(subprotocol)")
+          }
+          try channel.pipeline.syncOperations.addHandler(connection.value)
+          return .upgraded(connection)
+        }
+      })
+    var headers = HTTPHeaders()
+    headers.add(name: "Host", value: endpoint.authority)
+    headers.add(name: "Content-Length", value: "0")
+    headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol)
+    let request = HTTPRequestHead(
+      version: .http1_1, method: .GET, uri: endpoint.path + path, headers: headers)
+    var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
+      upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration(
+        upgradeRequestHead: request, upgraders: [upgrader],
+        notUpgradingCompletionHandler: { channel in
+          channel.eventLoop.makeCompletedFuture {
+            let status = channel.eventLoop.makePromise(of: HTTPResponseStatus.self)
+            try channel.pipeline.syncOperations.addHandler(StatusReader(status))
+            return .refused(status.futureResult)
+          }
+        }))
+    configuration.leftOverBytesStrategy = .forwardBytes
+    return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+      configuration: configuration)
+  }
+
+  // MARK: Out
+
+  var isOpen: Bool { context != nil && !hasEnded }
+
+  func write(_ bytes: ByteBuffer) { write(.binary, bytes) }
+
+  private func write(_ opcode: WebSocketOpcode, _ data: ByteBuffer) {
+    guard let context, !hasEnded else { return }
+    let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: data)
+    context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+  }
+
+  /// Says goodbye and closes. Its owner hears nothing of it any more.
+  func close(code: UInt16, reason: String) {
+    owner = nil
+    guard let context else { return }
+    var data = ByteBuffer()
+    data.writeInteger(code)
+    data.writeString(String(reason.prefix(100)))
+    write(.connectionClose, data)
+    hasEnded = true
+    context.close(promise: nil)
+  }
+
+  /// Ends TCP without a goodbye.
+  func cut() {
+    guard let context else { return }
+    // A reset, and what was not sent yet is lost.
+    let linger = linger(l_onoff: 1, l_linger: 0)
+    (context.channel as? any SocketOptionProvider)?.setSoLinger(linger).whenFailure { _ in }
+    context.close(promise: nil)
+  }
+
+  // MARK: In
+
+  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+  func handlerRemoved(context: ChannelHandlerContext) { ended("the connection was closed") }
+
+  func channelInactive(context: ChannelHandlerContext) { ended("the connection was closed") }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let frame = unwrapInboundIn(data)
+    switch frame.opcode {
+    case .binary where !isInMessage, .continuation where isInMessage:
+      isInMessage = !frame.fin
+      owner?.connection(self, didReceive: frame.data)
+    case .ping: write(.pong, frame.data)
+    case .pong: break
+    case .connectionClose:
+      var data = frame.data
+      let code = data.readInteger(as: UInt16.self)
+      let text = data.readString(length: data.readableBytes) ?? ""
+      write(.connectionClose, frame.data)
+      closeReason = text.isEmpty ? "the server closed it (\(code ?? 1005))" : text
+      context.close(promise: nil)
+    default:
+      closeReason = "the server sent what is not \(Self.subprotocol)"
+      context.close(promise: nil)
+    }
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) { owner?.connectionDidRead(self) }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    closeReason = "\(error)"
+    context.close(promise: nil)
+  }
+
+  private func ended(_ reason: String) {
+    context = nil
+    guard !hasEnded else { return }
+    hasEnded = true
+    owner?.connection(self, didEnd: closeReason ?? reason)
+  }
+}
+
+/// Reads why there was no upgrade.
+private final class StatusReader: ChannelInboundHandler {
+  typealias InboundIn = HTTPClientResponsePart
+
+  private let promise: EventLoopPromise<HTTPResponseStatus>
+
+  init(_ promise: EventLoopPromise<HTTPResponseStatus>) { self.promise = promise }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if case .head(let head) = unwrapInboundIn(data) {
+      promise.succeed(head.status)
+      context.close(promise: nil)
+    }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    promise.fail(ClientError(.notConnected, "the connection was closed"))
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    promise.fail(error)
+    context.close(promise: nil)
+  }
+}

@@ -1,0 +1,255 @@
+// One stream's side of `fairlead.v1`, without a connection: what to send, what to tell the user,
+// and what to remember so that the next connection goes on at the same byte (promises P1, P2).
+// Frames come in, actions go out; `TerminalClient` carries them out.
+
+public import NIOCore
+public import Wire
+
+public struct ClientStream: Sendable {
+  public enum Action: Sendable, Equatable {
+    case send(Frame)
+    case tell(TerminalEvent)
+    /// REFUSED for now: OPEN again after so many milliseconds, on a new stream number.
+    case reopen(afterMilliseconds: Int, reason: String)
+    /// The stream is over; its last event was told.
+    case finish
+  }
+
+  /// Consumed bytes that are acknowledged at once: half of a first window.
+  static let acknowledgeAt = WireLimits.initialWindow / 2
+  /// A snapshot is one screen with its scrollback; a larger one is a mistake.
+  static let largestSnapshot = 64 * 1024 * 1024
+
+  public let session: SessionID
+  /// The session's life, as far as it is known.
+  public private(set) var life: Life?
+  /// The next output offset needed; nil while there is no screen that it could continue.
+  public private(set) var next: UInt64?
+  /// Input acknowledged: it was written to the pipe up to here.
+  public var acknowledgedInput: UInt64 { input.acknowledged }
+  /// Bytes of input that are not acknowledged, sent or waiting.
+  public var unacknowledgedInput: Int { input.unacknowledged }
+  /// Bytes of input that have yet to be sent.
+  public var waitingInput: Int { input.waiting }
+
+  private var open: Open
+  private var phase = Phase.opening
+  private var input = InputBuffer()
+  private var snapshot: PartialSnapshot?
+  /// Cumulative body bytes of this stream number: come in, consumed, acknowledged.
+  private var received: UInt64 = 0
+  private var consumed: UInt64 = 0
+  private var acknowledged: UInt64 = 0
+  /// Consumptions yet to be reported that belong to an earlier stream number.
+  private var stale = 0
+  private var wantsKill = false
+  private var wantsTake = false
+
+  private enum Phase { case opening, live, paused, over }
+
+  private struct PartialSnapshot {
+    var id: UInt64
+    var offset: UInt64
+    var size: TerminalSize
+    var bytes: ByteBuffer
+  }
+
+  /// - Parameter open: a random session id is chosen if it has none, so that an OPEN that is sent
+  ///   twice creates one session.
+  public init(_ open: Open) {
+    var open = open
+    session = open.session ?? .random()
+    open.session = session
+    life = open.resume?.life
+    next = open.resume?.next
+    self.open = open
+  }
+
+  public var isLive: Bool { phase == .live }
+  public var isOver: Bool { phase == .over }
+
+  // MARK: The connection comes and goes
+
+  /// OPEN for a new stream number, on this connection or a new one.
+  public mutating func begin() -> Frame {
+    phase = .opening
+    dropSnapshot()
+    stale += Int(received - consumed)
+    (received, consumed, acknowledged) = (0, 0, 0)
+    return .open(open)
+  }
+
+  // MARK: From the server
+
+  /// - Throws: what the server did wrong; the connection is of no use any more.
+  public mutating func receive(_ frame: Frame) throws(WireError) -> [Action] {
+    switch frame {
+    case .opened(let opened): return try didOpen(opened)
+    case .output(let offset, let bytes): return try didReceive(output: bytes, at: offset)
+    case .snapshot(let part): return try didReceive(part)
+    case .inputAck(let offset):
+      try input.acknowledge(offset)
+      remember()
+      return typed()
+    case .resized(let offset, let size): return [.tell(.resized(offset: offset, size))]
+    case .event(let event):
+      guard event == .paused else { return [.tell(.event(event))] }
+      phase = .paused
+      return [.tell(.state(.paused))]
+    case .refused(let refused):
+      if let retry = refused.retry {
+        phase = .opening
+        return [.reopen(afterMilliseconds: max(0, retry), reason: refused.message)]
+      }
+      return finish(.refused(refused))
+    case .ended(let ended): return finish(.ended(ended))
+    case .close(let close): return finish(.closed(reason: close.reason))
+    default: throw WireError(.unexpected, "\(frame.type) is not for a server to send on a stream")
+    }
+  }
+
+  private mutating func didOpen(_ opened: Opened) throws(WireError) -> [Action] {
+    let isOtherLife = life != nil && life != opened.life
+    if opened.resumed == .exact {
+      guard let next, !isOtherLife, opened.output == next else {
+        throw WireError(.unexpected, "OPENED goes on at \(opened.output), not where it was left")
+      }
+    } else {
+      next = opened.resumed == .new ? opened.output : nil
+    }
+    dropSnapshot()
+    life = opened.life
+    let isInDoubt = isOtherLife || opened.inDoubt == true
+    let lost = try input.opened(at: opened.input, isInDoubt: isInDoubt)
+    open.create = nil
+    remember()
+    phase = .live
+    var actions: [Action] = [.tell(.opened(opened)), .tell(.state(.live))]
+    if let lost { actions.append(.tell(.inDoubt(lost))) }
+    if wantsTake { actions.append(.send(.take)) }
+    if wantsKill { actions.append(.send(.kill)) }
+    wantsTake = false
+    return actions + typed()
+  }
+
+  private mutating func didReceive(output bytes: ByteBuffer, at offset: UInt64) throws(WireError)
+    -> [Action]
+  {
+    guard phase == .live, snapshot == nil, let next, offset == next else {
+      let wanted = next.map { "\($0)" } ?? "a snapshot"
+      throw WireError(.unexpected, "OUTPUT at \(offset), where \(wanted) was due")
+    }
+    received += UInt64(bytes.readableBytes)
+    self.next = offset + UInt64(bytes.readableBytes)
+    remember()
+    return [.tell(.output(offset: offset, bytes))]
+  }
+
+  private mutating func didReceive(_ part: SnapshotPart) throws(WireError) -> [Action] {
+    guard phase == .live, part.isFirst || snapshot?.id == part.id else {
+      throw WireError(.unexpected, "a part of a snapshot that did not begin")
+    }
+    received += UInt64(part.bytes.readableBytes)
+    var whole: PartialSnapshot
+    if part.isFirst {
+      dropSnapshot()
+      whole = PartialSnapshot(
+        id: part.id, offset: part.offset, size: part.size, bytes: ByteBuffer())
+      next = nil
+    } else if let begun = snapshot {
+      whole = begun
+    } else {
+      return []
+    }
+    snapshot = nil
+    whole.bytes.writeImmutableBuffer(part.bytes)
+    guard whole.bytes.readableBytes <= Self.largestSnapshot else {
+      throw WireError(.unexpected, "a snapshot of more than \(Self.largestSnapshot) bytes")
+    }
+    guard part.isLast else {
+      snapshot = whole
+      remember()
+      // Held here and in need of its other parts, it must not use the window up: credit is given as
+      // parts come, and the whole is not counted again when it is consumed.
+      return acknowledgeIfDue(held: whole.bytes.readableBytes)
+    }
+    next = whole.offset
+    remember()
+    return [.tell(.snapshot(offset: whole.offset, size: whole.size, whole.bytes))]
+  }
+
+  /// An interrupted snapshot is sent again whole; what came of it counts as consumed.
+  private mutating func dropSnapshot() {
+    consumed += UInt64(snapshot?.bytes.readableBytes ?? 0)
+    snapshot = nil
+  }
+
+  private mutating func finish(_ event: TerminalEvent) -> [Action] {
+    phase = .over
+    return [.tell(event), .finish]
+  }
+
+  // MARK: From the user
+
+  /// Types; what does not fit the window waits.
+  public mutating func type(_ bytes: ByteBuffer) -> [Action] {
+    guard phase != .over else { return [] }
+    input.append(bytes)
+    return typed()
+  }
+
+  public mutating func resize(_ size: TerminalSize) -> [Action] {
+    guard size.isValid else { return [] }
+    open.size = size
+    return isLive ? [.send(.resize(size))] : []
+  }
+
+  /// Takes the size.
+  public mutating func take() -> [Action] {
+    wantsTake = !isLive
+    return isLive ? [.send(.take)] : []
+  }
+
+  /// Ends the session, as soon as it is open.
+  public mutating func kill() -> [Action] {
+    wantsKill = true
+    return isLive ? [.send(.kill)] : []
+  }
+
+  /// Leaves the stream; the session lives on.
+  public mutating func leave() -> [Action] {
+    guard phase != .over else { return [] }
+    return [.send(.close(.done))] + finish(.closed(reason: Close.done.reason))
+  }
+
+  /// The user has consumed so many bytes of what was told. Acknowledged at half a window, or when
+  /// nothing is left to consume.
+  public mutating func consume(_ count: Int) -> [Action] {
+    let late = min(stale, count)
+    stale -= late
+    consumed = min(received, consumed + UInt64(count - late))
+    return acknowledgeIfDue(held: 0)
+  }
+
+  private mutating func acknowledgeIfDue(held: Int) -> [Action] {
+    let count = min(received, consumed + UInt64(held))
+    guard phase == .live, count > acknowledged,
+      count - acknowledged >= UInt64(Self.acknowledgeAt) || count == received
+    else { return [] }
+    acknowledged = count
+    return [.send(.outputAck(offset: next ?? 0, consumed: count))]
+  }
+
+  private mutating func typed() -> [Action] {
+    guard isLive else { return [] }
+    var actions: [Action] = []
+    while let frame = input.next() { actions.append(.send(frame)) }
+    return actions
+  }
+
+  /// Keeps the OPEN of the next connection: it resumes, and a resume never creates.
+  private mutating func remember() {
+    guard let life else { return }
+    open.resume = Resume(life: life, next: next, input: input.resumeOffset)
+  }
+}

@@ -1,0 +1,67 @@
+// Where to connect: the URL of a Fairlead router or of the load balancer before it.
+
+import Wire
+
+/// What keeps a client from connecting. `message` says what to do.
+public struct ClientError: Error, Equatable, CustomStringConvertible {
+  public enum Code: String, Sendable { case badURL, notConnected, closed }
+  public var code: Code
+  public var message: String
+  public init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+  public var description: String { message }
+}
+
+/// A router's address, read from `http://HOST[:PORT][/PATH]` or `ws://…`.
+public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
+  public var host: String
+  public var port: Int
+  /// Before `/v1/connect`; empty, or beginning with a slash and not ending with one.
+  public var path: String
+
+  public init(host: String, port: Int, path: String = "") {
+    self.host = host
+    self.port = port
+    self.path = path
+  }
+
+  /// - Throws: ``ClientError`` for anything but `http` and `ws` URLs of a host.
+  public init(_ url: String) throws {
+    func bad(_ why: String) -> ClientError {
+      ClientError(.badURL, "\"\(url)\" \(why); give a URL such as http://127.0.0.1:7070")
+    }
+    guard let separator = url.firstRange(of: "://") else { throw bad("has no scheme") }
+    let scheme = url[..<separator.lowerBound].lowercased()
+    guard scheme == "http" || scheme == "ws" else {
+      throw bad(
+        scheme == "https" || scheme == "wss" ? "needs TLS, which this client lacks" : "is not HTTP")
+    }
+    let rest = url[separator.upperBound...]
+    var authority = rest.prefix { $0 != "/" }
+    var path = rest.dropFirst(authority.count)
+    guard !path.contains(where: { $0 == "?" || $0 == "#" || $0.isWhitespace || !$0.isASCII })
+    else { throw bad("has a query, a fragment or odd characters") }
+    while path.last == "/" { path = path.dropLast() }
+    var port = 80
+    if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
+      guard let number = Int(authority[authority.index(after: colon)...]),
+        (1...65_535).contains(number)
+      else { throw bad("has no valid port") }
+      port = number
+      authority = authority[..<colon]
+    }
+    if authority.first == "[", authority.last == "]" {
+      authority = authority.dropFirst().dropLast()
+    }
+    guard !authority.isEmpty,
+      authority.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._:%".contains($0)) })
+    else { throw bad("has no valid host") }
+    self.init(host: String(authority), port: port, path: String(path))
+  }
+
+  /// As in a Host header.
+  public var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  public var description: String { "http://\(authority)\(path)" }
+}

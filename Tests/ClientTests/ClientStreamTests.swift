@@ -1,0 +1,229 @@
+// The client's side of a stream: it resumes at the byte where it left off, resends what was not
+// acknowledged and nothing else, and gives credit for what was consumed.
+
+import NIOCore
+import Testing
+import Wire
+
+@testable import Client
+
+@Suite struct ClientStreamTests {
+  let life = Life(rawValue: 7)
+
+  func opened(
+    _ resumed: Opened.Resumed, output: UInt64 = 0, input: UInt64 = 0, life: Life? = nil,
+    inDoubt: Bool? = nil
+  ) -> Frame {
+    .opened(
+      Opened(
+        session: SessionID(unchecked: "s"), life: life ?? self.life, epoch: Epoch(1),
+        created: resumed == .new, resumed: resumed, output: output, input: input,
+        inDoubt: inDoubt, size: .standard, mode: .driver))
+  }
+
+  func live() throws -> ClientStream {
+    var stream = ClientStream(
+      Open(session: SessionID(unchecked: "s"), create: Creation(), size: .standard))
+    _ = stream.begin()
+    _ = try stream.receive(opened(.new))
+    return stream
+  }
+
+  func sent(_ actions: [ClientStream.Action]) -> [Frame] {
+    actions.compactMap { if case .send(let frame) = $0 { frame } else { nil } }
+  }
+
+  func told(_ actions: [ClientStream.Action]) -> [TerminalEvent] {
+    actions.compactMap { if case .tell(let event) = $0 { event } else { nil } }
+  }
+
+  func open(_ frame: Frame) throws -> Open {
+    guard case .open(let open) = frame else { throw WireError(.unexpected, "no OPEN") }
+    return open
+  }
+
+  func bytes(_ text: String) -> ByteBuffer { ByteBuffer(string: text) }
+
+  @Test func aSessionIsNamedBeforeItIsCreatedSoThatTwoOpensCreateOne() throws {
+    var stream = ClientStream(Open(session: nil, create: Creation(), size: .standard))
+    let first = try open(stream.begin())
+    let second = try open(stream.begin())
+    #expect(first.session == stream.session)
+    #expect(second.session == stream.session)
+    #expect(second.create != nil)
+  }
+
+  @Test func aResumeGoesOnAtTheNextByteAndNeverCreates() throws {
+    var stream = try live()
+    let actions = try stream.receive(.output(offset: 0, bytes("hello")))
+    #expect(told(actions) == [.output(offset: 0, bytes("hello"))])
+    let resume = try open(stream.begin())
+    #expect(resume.create == nil)
+    #expect(resume.resume == Resume(life: life, next: 5, input: 0))
+    _ = try stream.receive(opened(.exact, output: 5))
+    _ = try stream.receive(.output(offset: 5, bytes("!")))
+    #expect(stream.next == 6)
+  }
+
+  @Test(arguments: [3, 6] as [UInt64]) func outputElsewhereIsAProtocolError(offset: UInt64) throws {
+    var stream = try live()
+    _ = try stream.receive(.output(offset: 0, bytes("hello")))
+    #expect(throws: WireError.self) { try stream.receive(.output(offset: offset, bytes("x"))) }
+  }
+
+  @Test func onlyUnacknowledgedInputIsSentAgain() throws {
+    var stream = try live()
+    #expect(sent(stream.type(bytes("abcdef"))) == [.input(offset: 0, bytes("abcdef"))])
+    _ = try stream.receive(.inputAck(offset: 2))
+    let resume = try open(stream.begin())
+    #expect(resume.resume?.input == 2)
+    #expect(stream.type(bytes("g")).isEmpty)
+    let actions = try stream.receive(opened(.exact, output: 0, input: 4))
+    #expect(sent(actions) == [.input(offset: 4, bytes("efg"))])
+  }
+
+  @Test func aSecondOpenedOnTheSameStreamSendsAgainToo() throws {
+    var stream = try live()
+    _ = stream.type(bytes("abc"))
+    #expect(try told(stream.receive(.event(.paused))) == [.state(.paused)])
+    #expect(stream.type(bytes("d")).isEmpty)
+    let actions = try stream.receive(opened(.exact, output: 0, input: 1))
+    #expect(sent(actions) == [.input(offset: 1, bytes("bcd"))])
+  }
+
+  @Test func anotherLifeMakesUnacknowledgedInputDoubtful() throws {
+    var stream = try live()
+    _ = stream.type(bytes("rm -rf x\n"))
+    _ = try stream.receive(.inputAck(offset: 3))
+    _ = stream.begin()
+    let actions = try stream.receive(
+      opened(.snapshot, output: 0, input: 0, life: Life(rawValue: 8)))
+    #expect(told(actions).contains(.inDoubt(bytes("rf x\n"))))
+    #expect(sent(actions).isEmpty)
+    #expect(sent(stream.type(bytes("y"))) == [.input(offset: 0, bytes("y"))])
+  }
+
+  @Test func whatTheServerDoubtsIsReportedAndDropped() throws {
+    var stream = try live()
+    _ = stream.type(bytes("abc"))
+    _ = stream.begin()
+    let actions = try stream.receive(opened(.exact, output: 0, input: 2, inDoubt: true))
+    #expect(told(actions).contains(.inDoubt(bytes("abc"))))
+    #expect(sent(stream.type(bytes("d"))) == [.input(offset: 2, bytes("d"))])
+  }
+
+  @Test func aLongPasteWaits() throws {
+    var stream = try live()
+    let paste = ByteBuffer(repeating: 0x61, count: 100_000)
+    let first = sent(stream.type(paste)).reduce(0) { $0 + inputBytes($1) }
+    #expect(first == WireLimits.inputInFlight)
+    let second = try sent(stream.receive(.inputAck(offset: 20_000)))
+    #expect(second.reduce(0) { $0 + inputBytes($1) } == 20_000)
+    #expect(stream.waitingInput == 100_000 - 65_536 - 20_000)
+  }
+
+  func inputBytes(_ frame: Frame) -> Int {
+    if case .input(_, let bytes) = frame { bytes.readableBytes } else { 0 }
+  }
+
+  @Test func creditIsGivenAtHalfAWindowOrWhenAllIsConsumed() throws {
+    var stream = try live()
+    let piece = ByteBuffer(repeating: 0x61, count: 16_000)
+    for index in 0..<4 { _ = try stream.receive(.output(offset: UInt64(index * 16_000), piece)) }
+    #expect(stream.consume(16_000).isEmpty)
+    #expect(stream.consume(16_000).isEmpty)
+    #expect(
+      stream.consume(16_000) == [.send(.outputAck(offset: 64_000, consumed: 48_000))])
+    #expect(
+      stream.consume(16_000) == [.send(.outputAck(offset: 64_000, consumed: 64_000))])
+  }
+
+  @Test func theCountBeginsAnewWithEachOpenAndLateConsumptionIsNotCounted() throws {
+    var stream = try live()
+    _ = try stream.receive(.output(offset: 0, bytes("hello")))
+    _ = stream.begin()
+    _ = try stream.receive(opened(.exact, output: 5))
+    _ = try stream.receive(.output(offset: 5, bytes("abc")))
+    #expect(stream.consume(5).isEmpty)
+    #expect(stream.consume(3) == [.send(.outputAck(offset: 8, consumed: 3))])
+  }
+
+  @Test func aSnapshotIsToldWholeAndItsPartsGiveCredit() throws {
+    var stream = try live()
+    func part(_ first: Bool, _ last: Bool) -> Frame {
+      .snapshot(
+        SnapshotPart(
+          id: 1, isFirst: first, isLast: last, offset: 90, size: .standard,
+          bytes: ByteBuffer(repeating: 0x20, count: 16_000)))
+    }
+    #expect(try sent(stream.receive(part(true, false))) == [
+      .outputAck(offset: 0, consumed: 16_000)
+    ])
+    // Cut here, there is no screen to go on from.
+    var cut = stream
+    #expect(try open(cut.begin()).resume == Resume(life: life, next: nil, input: 0))
+    #expect(try sent(stream.receive(part(false, false))).count == 1)
+    let whole = ByteBuffer(repeating: 0x20, count: 48_000)
+    #expect(
+      try stream.receive(part(false, true))
+        == [.tell(.snapshot(offset: 90, size: .standard, whole))])
+    #expect(stream.consume(48_000) == [.send(.outputAck(offset: 90, consumed: 48_000))])
+    _ = try stream.receive(.output(offset: 90, bytes("x")))
+    #expect(stream.next == 91)
+  }
+
+  @Test func aRefusalWithRetryIsTriedAgainAndOthersAreFinal() throws {
+    var stream = ClientStream(Open(session: SessionID(unchecked: "s"), size: .standard))
+    _ = stream.begin()
+    #expect(
+      try stream.receive(.refused(Refused(.unavailable, "wait", retry: 300)))
+        == [.reopen(afterMilliseconds: 300, reason: "wait")])
+    _ = stream.begin()
+    let gone = Refused(.gone, "it has ended")
+    #expect(try stream.receive(.refused(gone)) == [.tell(.refused(gone)), .finish])
+    #expect(stream.isOver)
+  }
+
+  @Test func sizeAndEndSurviveAReconnect() throws {
+    var stream = try live()
+    _ = stream.begin()
+    #expect(stream.resize(TerminalSize(columns: 100, rows: 30)).isEmpty)
+    #expect(stream.kill().isEmpty)
+    #expect(try open(stream.begin()).size == TerminalSize(columns: 100, rows: 30))
+    #expect(try sent(stream.receive(opened(.exact, output: 0))) == [.kill])
+  }
+}
+
+@Suite struct EndpointTests {
+  @Test(arguments: [
+    ("http://127.0.0.1:7070", "http://127.0.0.1:7070"), ("ws://h/", "http://h:80"),
+    ("http://[::1]:9/a/b/", "http://[::1]:9/a/b"), ("HTTP://x:1", "http://x:1"),
+  ]) func urlsAreRead(text: String, endpoint: String) throws {
+    #expect(try Endpoint(text).description == endpoint)
+  }
+
+  @Test(arguments: [
+    "", "localhost:7070", "https://h", "http://", "http://h:0", "http://h:x", "http://h/?a",
+    "http://a b", "ftp://h",
+  ]) func othersAreNot(text: String) {
+    #expect(throws: ClientError.self) { try Endpoint(text) }
+  }
+}
+
+@Suite struct BackoffTests {
+  @Test func atOnceThenDoublingUpToTenSeconds() {
+    var backoff = Backoff()
+    let largest: (ClosedRange<Double>) -> Double = { $0.upperBound }
+    #expect(backoff.next(lasted: .seconds(60), random: largest) == .zero)
+    let delays = (0..<8).map { _ in backoff.next(lasted: nil, random: largest) }
+    #expect(delays.first == .milliseconds(500))
+    #expect(delays.last == .seconds(10))
+    #expect(backoff.next(lasted: .milliseconds(5), random: largest) == .seconds(10))
+    #expect(backoff.next(lasted: .seconds(2), random: largest) == .zero)
+  }
+
+  @Test func aFirstAttemptThatFailsWaits() {
+    var backoff = Backoff()
+    #expect(backoff.next(lasted: nil, random: { $0.upperBound }) == .milliseconds(250))
+  }
+}

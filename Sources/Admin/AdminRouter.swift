@@ -1,7 +1,168 @@
-// placeholder until merged
+// The HTTP API's routes: each reads its request, asks the cluster one thing, and answers in JSON.
+// docs/api.md shows every one with an example.
+
+import Cluster
+import HTTPTypes
 public import Hummingbird
-public func adminRouter(operations: any ClusterOperations, version: String) -> Hummingbird.Router<BasicRequestContext> {
-  let r = Hummingbird.Router()
-  r.get("/livez") { _, _ in "ok\n" }
-  return r
+import Wire
+
+/// Bounds of what a request may carry.
+enum AdminLimits {
+  /// Bytes of a request's body: what an OPEN frame may carry.
+  static let body = WireLimits.frameBody
+}
+
+/// The HTTP API over `operations`.
+public func adminRouter(
+  operations: any ClusterOperations, version: String
+) -> Hummingbird.Router<BasicRequestContext> {
+  let router = Hummingbird.Router(context: BasicRequestContext.self)
+  router.add(middleware: ErrorAnswers())
+  router.add(middleware: SameOriginOnly())
+  addHealth(to: router, operations, version)
+  addNodes(to: router, operations)
+  addSessions(to: router, operations)
+  router.get("/v1/connect") { request, _ -> Response in throw explainNoUpgrade(request) }
+  return router
+}
+
+private func addHealth(
+  to router: Hummingbird.Router<BasicRequestContext>, _ operations: any ClusterOperations,
+  _ version: String
+) {
+  router.get("/livez") { _, _ in text("ok\n") }
+  router.get("/readyz") { _, _ in
+    guard await operations.isReady else {
+      throw OperationError(.unavailable, "no node serves, or the registry does not answer")
+    }
+    return text("ok\n")
+  }
+  router.get("/v1/version") { _, _ in try json(VersionAnswer(version: version)) }
+}
+
+private func addNodes(
+  to router: Hummingbird.Router<BasicRequestContext>, _ operations: any ClusterOperations
+) {
+  router.get("/v1/nodes") { _, _ in
+    try json(NodesAnswer(nodes: try await operations.nodes().map(NodeView.init)))
+  }
+  router.post("/v1/nodes/{id}/drain") { _, context in
+    let node: NodeID = try name("id", in: context)
+    try await operations.setDraining(node, true)
+    return try json(DrainAnswer(node: node, draining: true))
+  }
+  router.delete("/v1/nodes/{id}/drain") { _, context in
+    let node: NodeID = try name("id", in: context)
+    try await operations.setDraining(node, false)
+    return try json(DrainAnswer(node: node, draining: false))
+  }
+}
+
+private func addSessions(
+  to router: Hummingbird.Router<BasicRequestContext>, _ operations: any ClusterOperations
+) {
+  router.get("/v1/sessions") { request, _ in
+    var node: NodeID?
+    if let text = request.uri.queryParameters["node"] {
+      node = NodeID(String(text))
+      guard node != nil else { throw OperationError(.badRequest, "node is not a node's name") }
+    }
+    var idle: UInt64 = 0
+    if let text = request.uri.queryParameters["idle"] {
+      guard let milliseconds = milliseconds(String(text)) else {
+        throw OperationError(.badRequest, "idle is a time such as 90s, 15m, 2h or 1d")
+      }
+      idle = milliseconds
+    }
+    let sessions = try await operations.sessions(node: node).filter { $0.idle >= idle }
+    return try json(SessionsAnswer(sessions: sessions))
+  }
+  router.post("/v1/sessions") { request, _ in
+    let opened = try await operations.create(try await creation(request))
+    var response = try json(opened, status: opened.created ? .created : .ok)
+    response.headers[.location] = "/v1/sessions/\(opened.session)"
+    return response
+  }
+  router.get("/v1/sessions/{id}") { _, context in
+    try json(try await operations.session(try name("id", in: context)))
+  }
+  router.delete("/v1/sessions/{id}") { _, context -> Response in
+    try await operations.kill(try name("id", in: context))
+    return Response(status: .noContent)
+  }
+  router.get("/v1/sessions/{id}/screen") { request, context in
+    let format = request.uri.queryParameters["format"].map { String($0) } ?? "text"
+    let screen = try await operations.screen(try name("id", in: context), format: format)
+    return text(screen, type: format == "json" ? "application/json" : "text/plain; charset=utf-8")
+  }
+  router.get("/v1/where/{id}") { _, context in
+    try json(try await operations.locate(try name("id", in: context)))
+  }
+}
+
+/// The session to create: the body is that of an OPEN frame; an empty one asks for a login shell.
+private func creation(_ request: Request) async throws -> Open {
+  let body = try await boundedBody(request)
+  var open = Open(session: nil, size: .standard)
+  if body.readableBytes > 0 {
+    let type = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased()
+    // A web page may send other types to any server without being asked; not this one.
+    guard type == "application/json" else {
+      throw OperationError(.badRequest, "the body's Content-Type must be application/json")
+    }
+    open = try decode(Open.self, body)
+  }
+  guard open.resume == nil else {
+    throw OperationError(.badRequest, "\"resume\" is for connections; creating never resumes")
+  }
+  if open.create == nil { open.create = Creation() }
+  if let problem = open.problem { throw OperationError(.badRequest, problem) }
+  return open
+}
+
+/// A name from the path.
+private func name<Name: NameIdentifier>(_ key: String, in context: BasicRequestContext) throws
+  -> Name
+{
+  guard let text = context.parameters.get(key), let name = Name(text) else {
+    throw OperationError(
+      .badRequest, "the name in the path is not 1 to 64 characters of [A-Za-z0-9_-]")
+  }
+  return name
+}
+
+/// Milliseconds of `90s`, `15m`, `2h`, `1d`, or of a plain number of seconds.
+func milliseconds(_ text: String) -> UInt64? {
+  let units: [Character: UInt64] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
+  let unit = text.last.flatMap { units[$0] }
+  let digits = unit == nil ? text[...] : text.dropLast()
+  guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && $0.isNumber }),
+    let count = UInt64(digits), count <= 1_000_000_000
+  else { return nil }
+  return count * (unit ?? 1_000)
+}
+
+/// Why a GET of the WebSocket's path came here instead of becoming a client's connection.
+private func explainNoUpgrade(_ request: Request) -> HTTPProblem {
+  guard request.headers[.upgrade]?.lowercased() == "websocket" else {
+    return HTTPProblem(
+      .upgradeRequired, "upgrade_required",
+      "connect here by WebSocket with the subprotocol fairlead.v1")
+  }
+  let offered = request.headers[values: .secWebSocketProtocol].joined(separator: ",")
+  guard offered.split(separator: ",").contains(where: { $0.trimmed == "fairlead.v1" }) else {
+    return HTTPProblem(
+      .badRequest, "bad_request", "offer the WebSocket subprotocol fairlead.v1")
+  }
+  return HTTPProblem(
+    .forbidden, "forbidden",
+    "pages of this origin may not connect; see fairlead's --allow-origin")
+}
+
+extension Substring {
+  fileprivate var trimmed: Substring {
+    var text = drop { $0 == " " }
+    while text.last == " " { text = text.dropLast() }
+    return text
+  }
 }

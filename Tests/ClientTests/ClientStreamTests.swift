@@ -98,7 +98,7 @@ import Wire
     _ = stream.begin()
     let actions = try stream.receive(
       opened(.snapshot, output: 0, input: 0, life: Life(rawValue: 8)))
-    #expect(told(actions).contains(.inDoubt(bytes("rf x\n"))))
+    #expect(told(actions).contains(.inDoubt(bytes("-rf x\n"))))
     #expect(sent(actions).isEmpty)
     #expect(sent(stream.type(bytes("y"))) == [.input(offset: 0, bytes("y"))])
   }
@@ -156,9 +156,10 @@ import Wire
           id: 1, isFirst: first, isLast: last, offset: 90, size: .standard,
           bytes: ByteBuffer(repeating: 0x20, count: 16_000)))
     }
-    #expect(try sent(stream.receive(part(true, false))) == [
-      .outputAck(offset: 0, consumed: 16_000)
-    ])
+    #expect(
+      try sent(stream.receive(part(true, false))) == [
+        .outputAck(offset: 0, consumed: 16_000)
+      ])
     // Cut here, there is no screen to go on from.
     var cut = stream
     #expect(try open(cut.begin()).resume == Resume(life: life, next: nil, input: 0))

@@ -1,0 +1,73 @@
+// The JSON that the HTTP API answers with, shared by the server and by `AdminClient`.
+
+public import Cluster
+public import Wire
+
+public struct VersionAnswer: Sendable, Equatable, Codable {
+  public var version: String
+  /// WebSocket subprotocols spoken.
+  public var protocols: [String]
+  public init(version: String, protocols: [String] = ["fairlead.v1"]) {
+    self.version = version
+    self.protocols = protocols
+  }
+}
+
+/// A node as an operator sees it.
+public struct NodeView: Sendable, Equatable, Codable {
+  public enum State: String, Sendable, Codable {
+    /// Takes new sessions.
+    case live
+    /// Keeps its sessions and takes no new ones.
+    case draining
+    /// Its lease has ended: it may come back.
+    case silent
+    /// Silent for so long that its sessions count as lost.
+    case dead
+  }
+  public var id: NodeID
+  public var state: State
+  /// Where its links are accepted, one per event loop.
+  public var loops: [String]
+  public var labels: [String: String]
+  public var weight: Double
+  public var capacity: Int
+  public var sessions: Int
+  public var version: String
+  public var incarnation: Incarnation
+  /// Milliseconds until its lease ends; negative: since it ended.
+  public var lease: Int
+
+  public init(_ entry: NodeEntry) {
+    let record = entry.record
+    id = record.id
+    state =
+      entry.isDead ? .dead : !entry.isLive ? .silent : entry.isDraining ? .draining : .live
+    loops = record.loops.map(\.description)
+    labels = record.labels
+    weight = record.weight
+    capacity = record.capacity
+    sessions = record.sessions
+    version = record.version
+    incarnation = record.incarnation
+    lease = entry.leaseMilliseconds
+  }
+}
+
+struct NodesAnswer: Codable { var nodes: [NodeView] }
+
+struct SessionsAnswer: Codable { var sessions: [SessionSummary] }
+
+struct DrainAnswer: Codable {
+  var node: NodeID
+  var draining: Bool
+}
+
+/// How every failure is told: `{"error":{"code":"not_found","message":"…"}}`.
+struct ErrorAnswer: Codable {
+  struct Problem: Codable {
+    var code: String
+    var message: String
+  }
+  var error: Problem
+}

@@ -1,0 +1,127 @@
+// The HTTP API from the other side, for the command line and for programs in Swift.
+
+public import Cluster
+import FoundationEssentials
+import HTTPClient
+public import NIOCore
+import NIOHTTP1
+public import NIOPosix
+public import Wire
+
+/// What went wrong between here and the API.
+public struct AdminError: Error, CustomStringConvertible {
+  public enum Code: Sendable, Equatable {
+    /// Nothing answers there: another way may be tried.
+    case unreachable
+    /// The API answered with a failure, of this HTTP status and code.
+    case failed(status: Int, code: String)
+    /// Something else than a Fairlead router answered.
+    case notUnderstood
+  }
+  public var code: Code
+  public var message: String
+  public var description: String { message }
+}
+
+public struct AdminClient: Sendable {
+  private let http: HTTPClient
+  private let prefix: String
+  private let url: String
+
+  /// - Parameter path: before `/v1`, where a load balancer puts the API below a path of its own.
+  public init(
+    host: String, port: Int, path: String = "",
+    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+  ) {
+    http = HTTPClient(host: host, port: port, group: group)
+    prefix = path
+    url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)\(path)"
+  }
+
+  public func version() async throws -> VersionAnswer { try await get("/v1/version") }
+
+  public func nodes() async throws -> [NodeView] {
+    let answer: NodesAnswer = try await get("/v1/nodes")
+    return answer.nodes
+  }
+
+  /// - Parameter idle: seconds that a session must have been unused.
+  public func sessions(node: NodeID? = nil, idle: Int64? = nil) async throws -> [SessionSummary] {
+    var query: [String] = []
+    if let node { query.append("node=\(node)") }
+    if let idle { query.append("idle=\(idle)s") }
+    let suffix = query.isEmpty ? "" : "?" + query.joined(separator: "&")
+    let answer: SessionsAnswer = try await get("/v1/sessions" + suffix)
+    return answer.sessions
+  }
+
+  public func session(_ id: SessionID) async throws -> SessionSummary {
+    try await get("/v1/sessions/\(id)")
+  }
+
+  public func locate(_ id: SessionID) async throws -> SessionLocation {
+    try await get("/v1/where/\(id)")
+  }
+
+  public func create(_ open: Open) async throws -> Opened {
+    let body = ByteBuffer(bytes: try JSONEncoder().encode(open))
+    return try decode(try await send(.POST, "/v1/sessions", body: body))
+  }
+
+  public func kill(_ id: SessionID) async throws {
+    _ = try await send(.DELETE, "/v1/sessions/\(id)")
+  }
+
+  /// - Parameter format: `text`, `ansi` or `json`.
+  public func screen(_ id: SessionID, format: String) async throws -> String {
+    // The set of formats is the server's to know; what could end the query is not passed on.
+    let safe = format.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+    return String(
+      buffer: try await send(.GET, "/v1/sessions/\(id)/screen?format=\(safe)"))
+  }
+
+  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws {
+    _ = try await send(isDraining ? .POST : .DELETE, "/v1/nodes/\(node)/drain")
+  }
+
+  // MARK: One request
+
+  private func get<Answer: Decodable>(_ path: String) async throws -> Answer {
+    try decode(try await send(.GET, path))
+  }
+
+  private func decode<Answer: Decodable>(_ body: ByteBuffer) throws -> Answer {
+    do {
+      return try JSONDecoder().decode(Answer.self, from: Data(body.readableBytesView))
+    } catch {
+      throw AdminError(
+        code: .notUnderstood, message: "what answers at \(url) is not a Fairlead router")
+    }
+  }
+
+  private func send(_ method: HTTPMethod, _ path: String, body: ByteBuffer? = nil) async throws
+    -> ByteBuffer
+  {
+    let response: HTTPResponse
+    do {
+      response = try await http.send(
+        method, prefix + path, headers: body == nil ? [:] : ["Content-Type": "application/json"],
+        body: body)
+    } catch {
+      throw AdminError(code: .unreachable, message: "no router answers at \(url): \(error)")
+    }
+    guard response.status.code >= 300 else { return response.body }
+    if let answer = try? JSONDecoder().decode(
+      ErrorAnswer.self, from: Data(response.body.readableBytesView))
+    {
+      throw AdminError(
+        code: .failed(status: Int(response.status.code), code: answer.error.code),
+        message: answer.error.message)
+    }
+    // A load balancer without a router behind it answers in words of its own.
+    let isGateway = (502...504).contains(response.status.code)
+    throw AdminError(
+      code: isGateway ? .unreachable : .notUnderstood,
+      message: "\(url) answered \(response.status.code) \(response.status.reasonPhrase)")
+  }
+}

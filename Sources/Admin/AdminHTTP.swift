@@ -1,0 +1,136 @@
+// What the routes share: bodies in and out, and one form for every failure.
+
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// A failure with a status of its own.
+struct HTTPProblem: Error {
+  var status: HTTPResponse.Status
+  var code: String
+  var message: String
+  init(_ status: HTTPResponse.Status, _ code: String, _ message: String) {
+    self.status = status
+    self.code = code
+    self.message = message
+  }
+
+  init(_ error: OperationError) {
+    let status: HTTPResponse.Status =
+      switch error.code {
+      case .badRequest: .badRequest
+      case .notFound: .notFound
+      case .gone: .gone
+      case .conflict: .conflict
+      case .unavailable: .serviceUnavailable
+      }
+    self.init(status, error.code.rawValue, error.message)
+  }
+
+  var response: Response {
+    let answer = ErrorAnswer(error: .init(code: code, message: message))
+    return (try? json(answer, status: status)) ?? Response(status: status)
+  }
+}
+
+/// Turns what a route throws into the one form of failures.
+struct ErrorAnswers: RouterMiddleware {
+  typealias Context = BasicRequestContext
+
+  func handle(
+    _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    do {
+      return try await next(request, context)
+    } catch let problem as HTTPProblem {
+      return problem.response
+    } catch let error as OperationError {
+      return HTTPProblem(error).response
+    } catch let error as any HTTPResponseError {
+      let status = error.status
+      let code = status.reasonPhrase.lowercased().replacing(" ", with: "_")
+      let message =
+        status == .notFound
+        ? "there is no \(request.method) \(request.uri.path); see docs/api.md"
+        : status.reasonPhrase
+      return HTTPProblem(status, code, message).response
+    } catch {
+      context.logger.error("a request failed", metadata: ["error": "\(error)"])
+      return HTTPProblem(.internalServerError, "internal", "the request failed; see the log")
+        .response
+    }
+  }
+}
+
+/// Keeps other web sites' pages from changing anything through a user's browser (promise P9): those
+/// requests carry an Origin that is not this host. Reading is safe, since such pages see no answer.
+struct SameOriginOnly: RouterMiddleware {
+  typealias Context = BasicRequestContext
+
+  func handle(
+    _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    let isReading = request.method == .get || request.method == .head
+    if !isReading, let origin = request.headers[.origin], !isOwn(origin, request) {
+      throw HTTPProblem(.forbidden, "forbidden", "pages of \(origin) may not use this API")
+    }
+    return try await next(request, context)
+  }
+
+  private func isOwn(_ origin: String, _ request: Request) -> Bool {
+    guard let authority = request.head.authority,
+      let separator = origin.firstRange(of: "://")
+    else { return false }
+    return origin[separator.upperBound...].lowercased() == authority.lowercased()
+  }
+}
+
+// MARK: Bodies
+
+func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
+  var body = ByteBuffer(bytes: try encoder.encode(value))
+  body.writeString("\n")
+  return Response(
+    status: status, headers: [.contentType: "application/json"],
+    body: ResponseBody(byteBuffer: body))
+}
+
+func text(_ text: String, type: String = "text/plain; charset=utf-8") -> Response {
+  Response(
+    status: .ok, headers: [.contentType: type],
+    body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+}
+
+func boundedBody(_ request: Request) async throws -> ByteBuffer {
+  do {
+    return try await request.body.collect(upTo: AdminLimits.body)
+  } catch is NIOTooManyBytesError {
+    throw HTTPProblem(
+      .contentTooLarge, "too_large", "a body of more than \(AdminLimits.body) bytes")
+  }
+}
+
+func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws -> Value {
+  do {
+    return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
+  } catch let error as DecodingError {
+    throw OperationError(.badRequest, "the body is not understood: \(explain(error))")
+  } catch {
+    throw OperationError(.badRequest, "the body is not JSON")
+  }
+}
+
+/// The path and the reason, without Swift's type names.
+private func explain(_ error: DecodingError) -> String {
+  switch error {
+  case .keyNotFound(let key, _): return "\"\(key.stringValue)\" is missing"
+  case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return path.isEmpty ? "it is not JSON" : "\"\(path)\": \(context.debugDescription)"
+  @unknown default: return "it is not JSON"
+  }
+}

@@ -1,0 +1,162 @@
+// The HTTP API: every route answers in the form that docs/api.md shows, and every failure in one.
+
+import Cluster
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import NIOCore
+import Testing
+import Wire
+
+@testable import Admin
+
+private let busy = SessionID(unchecked: "busy")
+private let quiet = SessionID(unchecked: "quiet")
+
+private actor FakeCluster: ClusterOperations {
+  var isReady: Bool
+  var draining: Set<NodeID> = []
+  var killed: [SessionID] = []
+  let node = NodeID(unchecked: "a")
+
+  init(isReady: Bool = true) { self.isReady = isReady }
+
+  func nodes() -> [NodeEntry] {
+    [
+      NodeEntry(
+        record: NodeRecord(
+          id: node, incarnation: Incarnation(rawValue: 1),
+          loops: [NodeAddress(host: "::1", port: 7071)], capacity: 10, sessions: 2),
+        isDraining: draining.contains(node), leaseMilliseconds: 9_000)
+    ]
+  }
+
+  func summary(_ id: SessionID, idle: UInt64) -> SessionSummary {
+    SessionSummary(
+      session: id, node: "a", life: Life(rawValue: 1), epoch: Epoch(1), target: "pty",
+      command: ["sh"], state: "running", status: nil, size: .standard, title: nil, created: 1,
+      idle: idle, output: 0, input: 0, viewers: [])
+  }
+
+  func sessions(node: NodeID?) throws -> [SessionSummary] {
+    guard node == nil || node == self.node else { throw OperationError(.notFound, "no such node") }
+    return [summary(busy, idle: 0), summary(quiet, idle: 600_000)]
+  }
+
+  func session(_ id: SessionID) throws -> SessionSummary {
+    guard id == busy else { throw OperationError(.notFound, "no session \(id)") }
+    return summary(id, idle: 0)
+  }
+
+  func locate(_ id: SessionID) throws -> SessionLocation {
+    if id == quiet { throw OperationError(.gone, "it is closed") }
+    return SessionLocation(
+      session: id, node: node, why: .owner, epoch: Epoch(1), explanation: "owned by a")
+  }
+
+  func create(_ open: Open) throws -> Opened {
+    Opened(
+      session: open.session ?? SessionID(unchecked: "fresh"), life: Life(rawValue: 1),
+      epoch: Epoch(1), created: open.session != busy, resumed: .new, output: 0, input: 0,
+      size: open.size, mode: .driver)
+  }
+
+  func kill(_ id: SessionID) { killed.append(id) }
+  func screen(_ id: SessionID, format: String) -> String { "\(id) as \(format)" }
+
+  func setDraining(_ node: NodeID, _ isDraining: Bool) {
+    if isDraining { draining.insert(node) } else { draining.remove(node) }
+  }
+}
+
+@Suite struct AdminRouterTests {
+  private func ask(
+    _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: String? = nil,
+    of cluster: FakeCluster = FakeCluster()
+  ) async throws -> (status: Int, body: String) {
+    let application = Application(router: adminRouter(operations: cluster, version: "9.9"))
+    return try await application.test(.router) { client in
+      let response = try await client.execute(
+        uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) })
+      return (response.status.code, String(buffer: response.body))
+    }
+  }
+
+  @Test func healthAndVersion() async throws {
+    #expect(try await ask(.get, "/livez") == (200, "ok\n"))
+    #expect(try await ask(.get, "/readyz") == (200, "ok\n"))
+    #expect(try await ask(.get, "/readyz", of: FakeCluster(isReady: false)).status == 503)
+    #expect(
+      try await ask(.get, "/v1/version").body
+        == #"{"protocols":["fairlead.v1"],"version":"9.9"}"# + "\n")
+  }
+
+  @Test func nodesSayTheirState() async throws {
+    let cluster = FakeCluster()
+    #expect(try await ask(.get, "/v1/nodes", of: cluster).body.contains(#""state":"live""#))
+    #expect(try await ask(.post, "/v1/nodes/a/drain", of: cluster).status == 200)
+    #expect(try await ask(.get, "/v1/nodes", of: cluster).body.contains(#""state":"draining""#))
+    #expect(try await ask(.delete, "/v1/nodes/a/drain", of: cluster).status == 200)
+    #expect(await cluster.draining.isEmpty)
+  }
+
+  @Test func sessionsAreFilteredByNodeAndIdleTime() async throws {
+    let all = try await ask(.get, "/v1/sessions").body
+    #expect(all.contains("busy") && all.contains("quiet"))
+    let idle = try await ask(.get, "/v1/sessions?idle=5m").body
+    #expect(!idle.contains("busy") && idle.contains("quiet"))
+    #expect(try await ask(.get, "/v1/sessions?node=b").status == 404)
+    #expect(try await ask(.get, "/v1/sessions?idle=soon").status == 400)
+    #expect(try await ask(.get, "/v1/sessions?node=a%2Fb").status == 400)
+  }
+
+  @Test func aSessionIsShownLocatedAndEnded() async throws {
+    let cluster = FakeCluster()
+    #expect(try await ask(.get, "/v1/sessions/busy").body.contains(#""session":"busy""#))
+    #expect(
+      try await ask(.get, "/v1/sessions/none")
+        == (404, #"{"error":{"code":"not_found","message":"no session none"}}"# + "\n"))
+    #expect(try await ask(.get, "/v1/where/busy").body.contains(#""why":"owner""#))
+    #expect(try await ask(.get, "/v1/where/quiet").status == 410)
+    #expect(try await ask(.get, "/v1/sessions/busy/screen").body == "busy as text")
+    #expect(try await ask(.get, "/v1/sessions/busy/screen?format=ansi").body == "busy as ansi")
+    #expect(try await ask(.delete, "/v1/sessions/busy", of: cluster).status == 204)
+    #expect(await cluster.killed == [busy])
+  }
+
+  @Test func creating() async throws {
+    let json: HTTPFields = [.contentType: "application/json"]
+    #expect(try await ask(.post, "/v1/sessions").status == 201)
+    #expect(
+      try await ask(.post, "/v1/sessions", headers: json, body: #"{"session":"busy"}"#).status
+        == 200)
+    for bad in [
+      "[", #"{"session":"a b"}"#, #"{"size":{"columns":0,"rows":1}}"#,
+      #"{"create":{"target":"telnet:x"}}"#, #"{"session":"x","resume":{"life":"1"}}"#,
+    ] {
+      let answer = try await ask(.post, "/v1/sessions", headers: json, body: bad)
+      #expect(answer.status == 400 && answer.body.contains("bad_request"))
+    }
+    let long = "\"" + String(repeating: "x", count: 20_000) + "\""
+    #expect(try await ask(.post, "/v1/sessions", headers: json, body: long).status == 413)
+  }
+
+  @Test func otherSitesPagesChangeNothing() async throws {
+    let cluster = FakeCluster()
+    let foreign: HTTPFields = [.origin: "https://evil.example"]
+    #expect(try await ask(.post, "/v1/sessions", headers: foreign).status == 403)
+    #expect(
+      try await ask(.delete, "/v1/sessions/busy", headers: foreign, of: cluster).status == 403)
+    #expect(await cluster.killed.isEmpty)
+    let form = try await ask(
+      .post, "/v1/sessions", headers: [.contentType: "text/plain"], body: "{}")
+    #expect(form.status == 400)
+  }
+
+  @Test func whatDoesNotExistIsSaidInTheSameForm() async throws {
+    let answer = try await ask(.get, "/v2/x")
+    #expect(answer.status == 404 && answer.body.contains(#""code":"not_found""#))
+    #expect(try await ask(.get, "/v1/connect").status == 426)
+    #expect(try await ask(.get, "/v1/sessions/a%20b").status == 400)
+  }
+}

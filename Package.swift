@@ -124,6 +124,8 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "CLITests", dependencies: ["fairlead"], swiftSettings: swiftSettings),
+    .testTarget(
       name: "ClientTests", dependencies: ["Client", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
   ]

@@ -209,7 +209,7 @@ final class ClientCore: ConnectionOwner {
     forgetNumber(of: entry)
     entry.isWaiting = true
     let delay = min(milliseconds, 60_000)
-    entry.tell(.state(.reconnecting(in: .milliseconds(delay), reason: reason)))
+    entry.tell(.state(.postponed(in: .milliseconds(delay), reason: reason)))
     let bound = NIOLoopBound((self, entry), eventLoop: eventLoop)
     eventLoop.scheduleTask(in: .milliseconds(Int64(delay))) {
       let (core, entry) = bound.value

@@ -15,6 +15,8 @@ public enum StreamCondition: Sendable, Equatable {
   case paused
   /// The connection was lost, for this reason; the next attempt begins after the delay.
   case reconnecting(in: Duration, reason: String)
+  /// The server cannot open the session just now; it is asked again after the delay.
+  case postponed(in: Duration, reason: String)
 }
 
 public enum TerminalEvent: Sendable, Equatable {

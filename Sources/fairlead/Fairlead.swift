@@ -16,7 +16,21 @@ struct Fairlead: AsyncParsableCommand {
       Every option can also be set by the environment: --log-level by FAIRLEAD_LOG_LEVEL, and so on.
       """,
     version: fairleadVersion,
-    subcommands: [ServeCommand.self, NodeCommand.self, RouterCommand.self])
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Roles:", subcommands: [ServeCommand.self, NodeCommand.self, RouterCommand.self]),
+      CommandGroup(
+        name: "Sessions:",
+        subcommands: [
+          NewCommand.self, AttachCommand.self, SessionsCommand.self, SessionCommand.self,
+          ScreenCommand.self, KillCommand.self,
+        ]),
+      CommandGroup(
+        name: "Cluster:",
+        subcommands: [
+          NodesCommand.self, WhereCommand.self, DrainCommand.self, VersionCommand.self,
+        ]),
+    ])
 }
 
 /// The version of this build.

@@ -1,0 +1,164 @@
+// What `attach` shows: the session's bytes, and beside them, where nothing is disturbed by it, a small
+// sign while the connection is away: the terminal's title, which is put back afterwards.
+
+import Client
+import NIOCore
+import Wire
+
+actor AttachedScreen {
+  /// An interruption shorter than this is not worth a sign.
+  private static let signDelay = Duration.milliseconds(400)
+
+  private let session: SessionID
+  private let isNew: Bool
+  private let isWatching: Bool
+  private let output = StandardOutput()
+  private var tracker = ScreenTracker()
+  private var filter = ReplyFilter()
+  private var holding: Task<Void, Never>?
+  private var isLive = false
+  private var hasBeenLive = false
+  private var sign: Task<Void, Never>?
+  private var showsSign = false
+  private var title: String?
+  private var lastOutput = ContinuousClock.now
+  private var liveWaiters: [CheckedContinuation<Void, Never>] = []
+  private(set) var doubtfulBytes = 0
+
+  init(session: SessionID, isNew: Bool, isWatching: Bool) {
+    self.session = session
+    self.isNew = isNew
+    self.isWatching = isWatching
+  }
+
+  /// - Returns: the outcome, if this was the last event.
+  func show(_ event: TerminalEvent) async -> Attachment.Outcome? {
+    switch event {
+    case .opened(let opened): if !hasBeenLive { begin(opened) }
+    case .output(_, let bytes), .snapshot(_, _, let bytes):
+      lastOutput = .now
+      tracker.follow(bytes.readableBytesView)
+      for _ in 0..<tracker.takeCursorQueries() { filter.expectCursorReport() }
+      guard await output.write(bytes) else { return .closed("standard output is closed") }
+      lastOutput = .now
+    case .state(let condition): return await show(condition)
+    case .event(let event): if let title = event.title { self.title = title }
+    case .inDoubt(let bytes):
+      doubtfulBytes += bytes.readableBytes
+      await note("\(bytes.readableBytes) bytes typed may not have reached the process")
+    case .resized: break
+    case .ended(let ended): return .ended(ended)
+    case .refused(let refused): return .refused(refused)
+    case .closed(let reason): return .closed(reason)
+    }
+    return nil
+  }
+
+  private func begin(_ opened: Opened) {
+    let verb = opened.created ? "new session" : isWatching ? "watching" : "attached to"
+    if isNew || RawTerminal.isInputTerminal {
+      let keys = RawTerminal.isInputTerminal ? "; ~. detaches" : ""
+      complain("[fairlead: \(verb) \(session)\(keys)]")
+    }
+    RawTerminal.enter()
+  }
+
+  private func show(_ condition: StreamCondition) async -> Attachment.Outcome? {
+    switch condition {
+    case .connecting: break
+    case .live:
+      (isLive, hasBeenLive) = (true, true)
+      for waiter in liveWaiters { waiter.resume() }
+      liveWaiters = []
+      sign?.cancel()
+      await removeSign()
+    case .postponed(_, let reason):
+      if !hasBeenLive { complain("[fairlead: waiting: \(printable(reason))]") } else { loseTouch() }
+    case .paused: loseTouch()
+    case .reconnecting(_, let reason):
+      guard hasBeenLive else { return .neverConnected(reason) }
+      loseTouch()
+    }
+    return nil
+  }
+
+  // MARK: The sign
+
+  private func loseTouch() {
+    guard isLive else { return }
+    isLive = false
+    sign?.cancel()
+    sign = Task {
+      try? await Task.sleep(for: Self.signDelay)
+      if !Task.isCancelled { await showSign() }
+    }
+  }
+
+  private func showSign() async {
+    guard !isLive, !showsSign, RawTerminal.isOutputTerminal, tracker.isBetweenSequences else {
+      return
+    }
+    showsSign = true
+    _ = await output.write(
+      ByteBuffer(string: "\u{1b}[22;2t\u{1b}]2;[reconnecting] \(session)\u{1b}\\"))
+  }
+
+  private func removeSign() async {
+    guard showsSign else { return }
+    showsSign = false
+    // Terminals without a stack of titles get the program's again.
+    let known = title.map { "\u{1b}]2;\(printable($0))\u{1b}\\" } ?? "\u{1b}]2;\u{1b}\\"
+    _ = await output.write(ByteBuffer(string: known + "\u{1b}[23;2t"))
+  }
+
+  func show(help lines: [String]) async {
+    guard tracker.isBetweenSequences else { return }
+    let text = lines.map { "\r\n" + $0 }.joined() + "\r\n"
+    _ = await output.write(ByteBuffer(string: text))
+  }
+
+  private func note(_ text: String) async {
+    guard RawTerminal.isOutputTerminal, tracker.isBetweenSequences else { return }
+    _ = await output.write(ByteBuffer(string: "\r\n[fairlead: \(text)]\r\n"))
+  }
+
+  // MARK: For the input
+
+  func waitUntilLive() async {
+    if hasBeenLive { return }
+    await withCheckedContinuation { liveWaiters.append($0) }
+  }
+
+  /// What was typed of `piece`; what has to be held comes through `late`, if it was typed after all.
+  func filter(_ piece: [UInt8], late: @escaping @Sendable ([UInt8]) -> Void) -> [UInt8] {
+    holding?.cancel()
+    let typed = filter.filter(piece)
+    if let time = filter.holdTime {
+      holding = Task {
+        try? await Task.sleep(for: .milliseconds(time))
+        if !Task.isCancelled { late(filter.release()) }
+      }
+    }
+    return typed
+  }
+
+  func waitForQuiet(of duration: Duration) async {
+    while !Task.isCancelled {
+      let left = duration - (ContinuousClock.now - lastOutput)
+      guard left > .zero else { return }
+      try? await Task.sleep(for: left)
+    }
+  }
+
+  /// Gives the terminal back as a shell wants it.
+  func restore() async {
+    sign?.cancel()
+    guard hasBeenLive, RawTerminal.isOutputTerminal else { return }
+    let output = output
+    let restoration = tracker.restoration
+    await within(.seconds(1)) { [self] in
+      await removeSign()
+      _ = await output.write(ByteBuffer(string: restoration + "\r\n"))
+    }
+  }
+}

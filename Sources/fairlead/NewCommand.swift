@@ -1,0 +1,66 @@
+// `fairlead new`: starts a session, and attaches to it.
+
+import Admin
+import ArgumentParser
+import Wire
+
+struct NewCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "new",
+    abstract: "Start a session and attach to it.",
+    discussion: """
+      Without a command, a login shell. A session of that id which exists already is attached to.
+      The id goes to standard error, or with --detached to standard output.
+
+        fairlead new
+        fairlead new --session build-42 -- make -j8 test
+        fairlead new --target docker:web1 --env TERM=xterm-256color -- bash -l
+        id=$(fairlead new --detached --size 120x40 -- top)
+      """)
+
+  @Option(help: "Its id, [A-Za-z0-9_-]{1,64}; a random one if not given.")
+  var session: SessionID?
+
+  @Option(help: ArgumentHelp("pty, or docker:CONTAINER.", valueName: "target"))
+  var target: Target = .pty
+
+  @Option(help: ArgumentHelp("This terminal's size if not given.", valueName: "COLSxROWS"))
+  var size: TerminalSize?
+
+  @Option(help: ArgumentHelp("A variable for its environment; repeatable.", valueName: "K=V"))
+  var env: [LabelOption] = []
+
+  @Option(help: ArgumentHelp("Where it starts.", valueName: "dir"))
+  var cwd: String?
+
+  @Flag(help: "Do not attach; print the id.")
+  var detached = false
+
+  @Argument(help: "Program and arguments, after --.")
+  var command: [String] = []
+
+  @OptionGroup var api: APIOptions
+  @OptionGroup var output: OutputOptions
+
+  private var request: Open {
+    let creation = Creation(
+      target: target, command: command,
+      environment: Dictionary(env.map { ($0.key, $0.value) }) { _, last in last },
+      workingDirectory: cwd)
+    return Open(
+      session: session ?? .random(), create: creation,
+      size: size ?? RawTerminal.size ?? .standard)
+  }
+
+  func validate() throws {
+    if let problem = request.problem { throw ValidationError(problem) }
+  }
+
+  func run() async throws {
+    let open = request
+    guard detached else {
+      return try await Attachment(url: api.api, open: open, fixedSize: size != nil).run()
+    }
+    try output.show(try await api.client().create(open)) { $0.session.rawValue }
+  }
+}

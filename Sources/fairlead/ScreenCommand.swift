@@ -1,0 +1,31 @@
+// `fairlead screen ID`: what a session shows, without attaching to it.
+
+import Admin
+import ArgumentParser
+import Wire
+
+struct ScreenCommand: AsyncParsableCommand {
+  enum Format: String, ExpressibleByArgument, CaseIterable { case text, ansi, json }
+
+  static let configuration = CommandConfiguration(
+    commandName: "screen",
+    abstract: "Print what a session shows.",
+    discussion: """
+        fairlead screen build-42
+        fairlead screen build-42 --format ansi      (with colours, for a terminal)
+      """)
+
+  @Argument(help: "The session's id.")
+  var id: SessionID
+
+  @Option(help: "text, ansi or json.")
+  var format: Format = .text
+
+  @OptionGroup var api: APIOptions
+
+  func run() async throws {
+    var text = try await api.client().screen(id, format: format.rawValue)
+    while text.hasSuffix("\n") { text.removeLast() }
+    say(text)
+  }
+}

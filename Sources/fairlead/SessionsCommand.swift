@@ -1,0 +1,99 @@
+// `fairlead sessions`: the sessions of the cluster or of one node.
+
+import Admin
+import ArgumentParser
+import Cluster
+import Wire
+
+struct SessionsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sessions",
+    abstract: "List the sessions.",
+    discussion: """
+        fairlead sessions
+        fairlead sessions --node a --idle 1h      (of node a, unused for an hour or more)
+        fairlead sessions -o json
+
+      Without a router, --redis lists which node owns which session, and no more.
+      """)
+
+  @Option(help: "Only the sessions of this node.")
+  var node: NodeID?
+
+  @Option(help: "Only sessions unused for at least this time, such as 15m.")
+  var idle: TimeOption?
+
+  @OptionGroup var api: APIOptions
+  @OptionGroup var registry: RegistryOptions
+  @OptionGroup var output: OutputOptions
+
+  /// Records that the fallback reads at most.
+  private static let limit = 10_000
+
+  private enum Answer {
+    case summaries([SessionSummary])
+    case owners([Owner])
+  }
+
+  private struct Owner: Codable {
+    var session: SessionID
+    var node: NodeID
+    var epoch: Epoch
+    var state: String
+  }
+
+  func run() async throws {
+    let answer = try await registry.answer {
+      Answer.summaries(try await api.client().sessions(node: node, idle: idle?.seconds))
+    } orFromRegistry: {
+      Answer.owners(try await owners($0))
+    }
+    switch answer {
+    case .summaries(let sessions): try output.show(sessions, table: table)
+    case .owners(let owners):
+      try output.show(owners) { owners in
+        var table = Table("SESSION", "NODE", "STATE", "EPOCH", numeric: [3])
+        for owner in owners {
+          table.add(owner.session.rawValue, owner.node.rawValue, owner.state, "\(owner.epoch)")
+        }
+        return table.text
+      }
+    }
+  }
+
+  private func owners(_ registry: any Registry) async throws -> [Owner] {
+    if idle != nil { complain("Redis does not know idle times; --idle is ignored") }
+    return try await registry.sessions(limit: Self.limit)
+      .filter { node == nil || $0.1.node == node }
+      .map { session, record in
+        let state: String
+        switch record.state {
+        case .owned: state = "owned"
+        case .closed(let tombstone):
+          state = "closed: \(tombstone.reason)" + (tombstone.status.map { ", \($0)" } ?? "")
+        }
+        return Owner(session: session, node: record.node, epoch: record.epoch, state: state)
+      }
+  }
+
+  private func table(_ sessions: [SessionSummary]) -> String {
+    let now = wallClockMilliseconds()
+    var table = Table(
+      "SESSION", "NODE", "STATE", "AGE", "IDLE", "VIEWERS", "SIZE", "OUTPUT", "TARGET", "COMMAND",
+      numeric: [5, 7])
+    for session in sessions {
+      table.add(
+        session.session.rawValue, session.node, session.stateText,
+        humanTime(milliseconds: now > session.created ? now - session.created : 0),
+        session.viewers.isEmpty ? humanTime(milliseconds: session.idle) : "-",
+        "\(session.viewers.count)", "\(session.size)", humanBytes(session.output), session.target,
+        session.commandText)
+    }
+    return table.text
+  }
+}
+
+extension SessionSummary {
+  var stateText: String { state + (status.map { ", \($0)" } ?? "") }
+  var commandText: String { command.isEmpty ? "(login shell)" : command.joined(separator: " ") }
+}

@@ -165,7 +165,7 @@ final class ClientConnection: ChannelInboundHandler {
   func channelReadComplete(context: ChannelHandlerContext) { owner?.connectionDidRead(self) }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    closeReason = "\(error)"
+    closeReason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
     context.close(promise: nil)
   }
 

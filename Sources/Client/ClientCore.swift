@@ -2,6 +2,7 @@
 // again. The streams themselves are `ClientStream`s, which do no I/O; here their actions are carried
 // out, with one write per turn of the loop.
 
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -163,12 +164,18 @@ final class ClientCore: ConnectionOwner {
     for entry in streams.values { entry.tell(.state(.reconnecting(in: delay, reason: reason))) }
   }
 
+  /// Why there is no connection, in a few words.
   private static func explain(_ error: any Error) -> String {
     switch error {
     case let error as ClientError: error.message
+    case let error as IOError: String(cString: strerror(error.errnoCode))
     case let error as NIOConnectionError:
-      error.connectionErrors.first.map { "\($0.error)" } ?? error.dnsAError.map { "\($0)" }
-        ?? "the host has no address"
+      if let first = error.connectionErrors.first {
+        explain(first.error)
+      } else {
+        "\(error.host) has no address"
+      }
+    case ChannelError.connectTimeout(_): "it does not answer"
     default: "\(error)"
     }
   }

@@ -95,7 +95,10 @@ extension Router: ClusterOperations {
     let request = open
     let answer = try await onLoop { loop in
       let promise = loop.eventLoop.makePromise(of: CreationAnswer.self)
-      Creator(request, session: id, loop: loop, promise: promise).start()
+      let creator = Creator(request, session: id, loop: loop, promise: promise)
+      creator.start()
+      // Its stream knows it only weakly.
+      promise.futureResult.assumeIsolated().whenComplete { _ in withExtendedLifetime(creator) {} }
       return promise.futureResult
     }
     switch answer {

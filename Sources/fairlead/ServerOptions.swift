@@ -160,7 +160,6 @@ func defaultNodeID() -> NodeID {
   var name = [CChar](repeating: 0, count: 256)
   gethostname(&name, name.count - 1)
   let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  let allowed = String(
-    text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }.prefix(64))
+  let allowed = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }.prefix(64))
   return NodeID(allowed) ?? NodeID(unchecked: "node")
 }

@@ -14,6 +14,7 @@ actor AttachedScreen {
   private let isWatching: Bool
   private let output = StandardOutput()
   private var tracker = ScreenTracker()
+  private var prepared = ""
   private var filter = ReplyFilter()
   private var holding: Task<Void, Never>?
   private var isLive = false
@@ -37,7 +38,7 @@ actor AttachedScreen {
     case .opened(let opened): if !hasBeenLive { begin(opened) }
     case .output(_, let bytes), .snapshot(_, _, let bytes):
       lastOutput = .now
-      tracker.follow(bytes.readableBytesView)
+      follow(bytes)
       for _ in 0..<tracker.takeCursorQueries() { filter.expectCursorReport() }
       guard await output.write(bytes) else { return .closed("standard output is closed") }
       lastOutput = .now
@@ -52,6 +53,15 @@ actor AttachedScreen {
     case .closed(let reason): return .closed(reason)
     }
     return nil
+  }
+
+  private func follow(_ bytes: ByteBuffer) {
+    tracker.follow(bytes.readableBytesView)
+    let restoration = tracker.restoration
+    if restoration != prepared {
+      prepared = restoration
+      RawTerminal.prepare(restoration: restoration)
+    }
   }
 
   private func begin(_ opened: Opened) {
@@ -158,7 +168,7 @@ actor AttachedScreen {
     let restoration = tracker.restoration
     await within(.seconds(1)) { [self] in
       await removeSign()
-      _ = await output.write(ByteBuffer(string: restoration + "\r\n"))
+      _ = await output.write(ByteBuffer(string: restoration + "\r\n\u{1b}[J"))
     }
   }
 }

@@ -10,10 +10,21 @@ enum RawTerminal {
   nonisolated(unsafe) private static var saved = termios()
   nonisolated(unsafe) private static var isRaw = false
 
-  /// For a death by signal, when nobody can say what the program had switched on: the alternate
-  /// screen, mouse, focus and paste off, the cursor back.
-  private static let emergency: StaticString =
-    "\u{1b}\\\u{18}\u{1b}[?1000l\u{1b}[?1002l\u{1b}[?1003l\u{1b}[?1004l\u{1b}[?1006l\u{1b}[?2004l\u{1b}[?1l\u{1b}>\u{1b}[?25h\u{1b}[0m\r\n[fairlead: ended by a signal; the session lives on]\r\n"
+  /// What a signal's handler writes: two places by turns, so that it never finds one half written.
+  private static let placeSize = 1_024
+  nonisolated(unsafe) private static let places = UnsafeMutablePointer<UInt8>.allocate(
+    capacity: 2 * placeSize)
+  /// The place in use, and how much is in it: one word, written at once.
+  nonisolated(unsafe) private static var emergency = 0
+  private static let farewell = "\r\n[fairlead: ended by a signal; the session lives on]\r\n\u{1b}[J"
+
+  /// Keeps what brings the terminal back, for a death by signal. From one thread at a time.
+  static func prepare(restoration: String) {
+    let text = Array((restoration + farewell).utf8.prefix(placeSize))
+    let place = emergency / 65_536 == 0 ? 1 : 0
+    for (index, byte) in text.enumerated() { places[place * placeSize + index] = byte }
+    emergency = place * 65_536 + text.count
+  }
 
   static var isInputTerminal: Bool { isatty(STDIN_FILENO) == 1 }
   static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
@@ -33,6 +44,7 @@ enum RawTerminal {
   static func enter() {
     guard isInputTerminal, !isRaw, tcgetattr(STDIN_FILENO, &saved) == 0 else { return }
     isRaw = true
+    prepare(restoration: "")
     installHandlers()
     atexit { RawTerminal.leave() }
     var raw = saved
@@ -54,8 +66,8 @@ enum RawTerminal {
       if RawTerminal.isRaw {
         RawTerminal.isRaw = false
         tcsetattr(STDIN_FILENO, TCSANOW, &RawTerminal.saved)
-        _ = write(
-          STDOUT_FILENO, RawTerminal.emergency.utf8Start, RawTerminal.emergency.utf8CodeUnitCount)
+        let place = RawTerminal.places + RawTerminal.emergency / 65_536 * RawTerminal.placeSize
+        _ = write(STDOUT_FILENO, place, RawTerminal.emergency % 65_536)
       }
       _exit(1)
     }

@@ -8,12 +8,14 @@ import NIOCore
 /// Standard input. One piece is read ahead, so that a large file stays where it is.
 final class StandardInput: Sendable {
   let pieces: AsyncStream<[UInt8]>
-  private let taken = DispatchSemaphore(value: 1)
+  // From 0: Dispatch traps when a semaphore ends below the value it began with.
+  private let taken = DispatchSemaphore(value: 0)
 
   init() {
     let (pieces, continuation) = AsyncStream.makeStream(of: [UInt8].self)
     self.pieces = pieces
     let taken = taken
+    taken.signal()
     let queue = DispatchQueue(label: "fairlead.stdin")
     queue.async {
       var buffer = [UInt8](repeating: 0, count: 16 * 1024)

@@ -126,7 +126,11 @@ let package = Package(
     .testTarget(
       name: "CLITests", dependencies: ["fairlead"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "ClientTests", dependencies: ["Client", "Wire", nio("NIOCore")],
+      name: "ClientTests",
+      dependencies: [
+        "Client", "Cluster", "Node", "Pipes", "Router", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        logging,
+      ],
       swiftSettings: swiftSettings),
   ]
 )

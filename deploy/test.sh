@@ -1,15 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need, and runs all tests.
+# Installs what the build and the tests need (Redis, HAProxy, a Docker engine), and runs all tests.
+# Arguments are passed on to `swift test`: ./deploy/test.sh --filter NodeTests
 set -euo pipefail
 cd "$(dirname "$0")/.."
-sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo)
-missing=()
-for package in libhiredis-dev libssl-dev; do
-  dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "installing ${missing[*]}"
-  "${sudo[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
-fi
-exec swift test "$@"
+. deploy/packages.sh
+need libhiredis-dev libssl-dev redis-server haproxy docker.io busybox-static iproute2 curl
+need_swift
+swift build --build-tests
+exec swift test --skip-build "$@"

@@ -8,12 +8,12 @@ struct AttachCommand: AsyncParsableCommand {
     commandName: "attach",
     abstract: "Show a session on this terminal and type into it.",
     discussion: """
-      At the beginning of a line: ~. detaches (the session lives on), ~~ types a ~, ~? helps. When
-      the connection drops it is made again by itself, at the byte where it broke; meanwhile the
-      terminal's title says so. What this terminal answers to programs' queries is not typed: the
+      At the beginning of a line: ~. detaches (the session lives on), ~~ types a ~, ~? helps. When \
+      the connection drops it is made again by itself, at the byte where it broke; meanwhile the \
+      terminal's title says so. What this terminal answers to programs' queries is not typed: the \
       session's node answers them.
 
-      Standard input may be a pipe. All of it is typed, escape keys have no meaning, and after its
+      Standard input may be a pipe. All of it is typed, escape keys have no meaning, and after its \
       end attach leaves as soon as the output has been quiet for a second.
 
         fairlead attach build-42

@@ -9,7 +9,7 @@ struct NewCommand: AsyncParsableCommand {
     commandName: "new",
     abstract: "Start a session and attach to it.",
     discussion: """
-      Without a command, a login shell. A session of that id which exists already is attached to.
+      Without a command, a login shell. A session of that id which exists already is attached to. \
       The id goes to standard error, or with --detached to standard output.
 
         fairlead new

@@ -10,7 +10,7 @@ struct NodesCommand: AsyncParsableCommand {
     commandName: "nodes",
     abstract: "List the nodes.",
     discussion: """
-      A node is live (takes new sessions), draining (keeps its own), silent (its lease has ended) or
+      A node is live (takes new sessions), draining (keeps its own), silent (its lease has ended) or \
       dead (its sessions count as lost).
 
         fairlead nodes

@@ -1,5 +1,53 @@
+// `fairlead router`: the front of a cluster.
+
 import ArgumentParser
+import Cluster
+import Logging
+import NIOPosix
+import Router
+import Wire
 
 struct RouterCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "router")
+  static let configuration = CommandConfiguration(
+    commandName: "router",
+    abstract: "Takes clients in and brings each to the node that owns its session.",
+    discussion: """
+      Holds no session: run as many as you like behind any load balancer, no stickiness needed. \
+      /livez and /readyz tell the load balancer how it is. Every option has an environment variable: \
+      --log-level is FAIRLEAD_LOG_LEVEL.
+
+        fairlead router --redis redis://10.0.0.2:6379/0 --listen 0.0.0.0:7070
+      """)
+
+  @Option(help: "This router's name, for logs; the machine's name if not given.")
+  var id: NodeID = fromEnvironment("ID", default: defaultNodeID())
+
+  @Option(help: "Where clients connect.")
+  var listen: AddressOption = fromEnvironment(
+    "LISTEN", default: AddressOption(host: "127.0.0.1", port: 7_070))
+
+  @OptionGroup var origin: OriginOptions
+  @OptionGroup var cluster: ClusterOptions
+  @OptionGroup var log: LogOptions
+
+  func run() async throws {
+    let logger = log.logger("router")
+    let registry = try cluster.registry()
+    let router = try await Router(
+      RouterConfiguration(
+        name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
+        port: listen.address.port, origins: origin.policy, version: fairleadVersion, logger: logger),
+      registry: registry, group: MultiThreadedEventLoopGroup.singleton)
+    let host = listen.address.host
+    let service = RouterService(router: router) { port in
+      say("fairlead router serves on http://\(NodeAddress(host: host, port: port))")
+    }
+    do {
+      try await runServices([service], logger: logger)
+    } catch {
+      await registry.shutdown()
+      throw error
+    }
+    await registry.shutdown()
+  }
 }

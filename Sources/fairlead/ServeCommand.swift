@@ -14,7 +14,7 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve",
     abstract: "Router and node in one process; needs nothing else.",
     discussion: """
-      Listens on 127.0.0.1:7070. Sessions live as long as this process. For several machines, run
+      Listens on 127.0.0.1:7070. Sessions live as long as this process. For several machines, run \
       `fairlead node` and `fairlead router` with a Redis instead.
       """)
 
@@ -22,12 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
   var listen: AddressOption = fromEnvironment(
     "LISTEN", default: AddressOption(host: "127.0.0.1", port: 7_070))
 
-  @Option(
-    help: ArgumentHelp(
-      "Another web origin whose pages may connect, such as https://console.example.com.",
-      valueName: "origin"))
-  var allowOrigin: [String] = []
-
+  @OptionGroup var origin: OriginOptions
   @OptionGroup var node: NodeOptions
   @OptionGroup var log: LogOptions
 
@@ -45,7 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
     let router = try await Router(
       RouterConfiguration(
         name: "serve", host: listen.address.host, port: listen.address.port,
-        origins: OriginPolicy(allowed: Set(allowOrigin)), version: fairleadVersion,
+        origins: origin.policy, version: fairleadVersion,
         connectLocally: { eventLoop, loop in local.connect(from: eventLoop, toLoop: loop) },
         logger: logger),
       registry: registry, group: group)

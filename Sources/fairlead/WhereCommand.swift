@@ -10,7 +10,7 @@ struct WhereCommand: AsyncParsableCommand {
     commandName: "where",
     abstract: "Say which node has a session, and why.",
     discussion: """
-      "owner": the registry has an owner's record. "hash": the session does not exist, and this is
+      "owner": the registry has an owner's record. "hash": the session does not exist, and this is \
       the node where rendezvous hashing would create it.
 
         fairlead where build-42

@@ -1,0 +1,25 @@
+// Which web origins' pages may connect, besides the router's own host.
+
+import ArgumentParser
+import Router
+
+struct OriginOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Another web origin whose pages may connect, such as https://console.example.com; may be "
+        + "given again. (FAIRLEAD_ALLOW_ORIGIN takes several, with commas between.)",
+      valueName: "origin"))
+  var allowOrigin: [String] = []
+
+  func validate() throws {
+    for origin in all where !(origin.hasPrefix("https://") || origin.hasPrefix("http://")) {
+      throw ValidationError("--allow-origin \(origin): an origin begins with https:// or http://")
+    }
+  }
+
+  private var all: [String] {
+    allowOrigin + (environment("ALLOW_ORIGIN") ?? "").split(separator: ",").map(String.init)
+  }
+
+  var policy: OriginPolicy { OriginPolicy(allowed: Set(all)) }
+}

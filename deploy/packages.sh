@@ -1,0 +1,28 @@
+# Sourced by the other scripts: `need PACKAGE…` installs the Debian packages that are missing, and
+# `need_swift` says where to get the toolchain. Says what it does; uses sudo when not root.
+
+need() {
+  local missing=() package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = "install ok installed" ] ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  local sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  if ! command -v apt-get >/dev/null; then
+    echo "fairlead: please install ${missing[*]} (or what they are called here), then try again" >&2
+    exit 1
+  fi
+  echo "fairlead: installing ${missing[*]} with apt-get" >&2
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+need_swift() {
+  if ! command -v swift >/dev/null; then
+    echo "fairlead: needs a Swift 6.3 toolchain: https://www.swift.org/install/linux/" >&2
+    exit 1
+  fi
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Builds Fairlead and runs `fairlead serve`, which needs neither Redis nor Docker. Arguments are
+# passed on: ./deploy/run.sh --listen 127.0.0.1:8080
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. deploy/packages.sh
+need libhiredis-dev libssl-dev
+need_swift
+echo "fairlead: building (the first time takes some minutes)" >&2
+swift build -c release --product fairlead >&2
+exec "$(swift build -c release --show-bin-path)/fairlead" serve "$@"

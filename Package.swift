@@ -45,7 +45,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "Redis",
-      dependencies: ["CHiredis", "COpenSSL", nio("NIOCore"), nio("NIOPosix"), logging, collections],
+      dependencies: [
+        "CHiredis", "COpenSSL", nio("NIOCore"), nio("NIOPosix"), logging, collections,
+      ],
       swiftSettings: swiftSettings),
 
     .target(
@@ -100,7 +102,8 @@ let package = Package(
     .executableTarget(
       name: "fairlead",
       dependencies: [
-        "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis", "HTTPClient",
+        "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis",
+        "HTTPClient",
         nio("NIOCore"), nio("NIOPosix"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),

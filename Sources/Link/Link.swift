@@ -146,7 +146,8 @@ public final class Link {
   public func keepAlive() {
     guard isOpen else { return }
     if NIODeadline.now() - lastHeard > LinkLimits.silence {
-      close(WireError(.unexpected, "no answer for \(LinkLimits.silence.nanoseconds / 1_000_000_000) s"))
+      close(
+        WireError(.unexpected, "no answer for \(LinkLimits.silence.nanoseconds / 1_000_000_000) s"))
     } else {
       send(.ping(NIODeadline.now().uptimeNanoseconds), stream: 0)
     }

@@ -56,6 +56,7 @@ public final class SocketTransport: ChannelInboundHandler, LinkTransport {
       value: .init(low: LinkLimits.queued / 2, high: LinkLimits.queued))
     try options?.setOption(
       .recvAllocator,
-      value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: LinkLimits.read))
+      value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: LinkLimits.read)
+    )
   }
 }

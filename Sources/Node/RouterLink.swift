@@ -155,7 +155,8 @@ final class RouterLink: LinkPeer {
     }
     guard hello.cluster == owner.clusterName else {
       send(
-        .goAway(GoAway(reason: "this node is of cluster \(owner.clusterName)", within: 0, spread: 0)),
+        .goAway(
+          GoAway(reason: "this node is of cluster \(owner.clusterName)", within: 0, spread: 0)),
         stream: 0)
       link?.close()
       return

@@ -37,7 +37,7 @@ extension Router: ClusterOperations {
           address: entry.record.loops[loop])
         do {
           all += try await onLoop { $0.ask(route, .sessions) }.sessions
-        } catch where node == nil {
+        } catch  where node == nil {
           context.logger.warning("a node did not answer", metadata: ["node": "\(entry.record.id)"])
         }
       }

@@ -33,7 +33,9 @@ final class RouterLoop {
 
   // MARK: Clients
 
-  func add(_ connection: ClientConnection) { connections[ObjectIdentifier(connection)] = connection }
+  func add(_ connection: ClientConnection) {
+    connections[ObjectIdentifier(connection)] = connection
+  }
 
   func remove(_ connection: ClientConnection) { connections[ObjectIdentifier(connection)] = nil }
 

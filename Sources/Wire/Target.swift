@@ -76,7 +76,9 @@ public struct Creation: Hashable, Sendable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case target, command, environment = "env", workingDirectory = "cwd"
+    case target, command
+    case environment = "env"
+    case workingDirectory = "cwd"
   }
 
   public init(from decoder: any Decoder) throws {

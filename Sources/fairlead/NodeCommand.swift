@@ -43,7 +43,9 @@ struct NodeCommand: AsyncParsableCommand {
   @OptionGroup var log: LogOptions
 
   func validate() throws {
-    guard weight > 0, weight <= 1_000 else { throw ValidationError("--weight is over 0, up to 1000") }
+    guard weight > 0, weight <= 1_000 else {
+      throw ValidationError("--weight is over 0, up to 1000")
+    }
     if advertised == nil, ["0.0.0.0", "::"].contains(listen.address.host) {
       throw ValidationError(
         "--listen \(listen) takes links on every address; say with --advertise HOST:PORT by which "
@@ -75,7 +77,9 @@ struct NodeCommand: AsyncParsableCommand {
       registry: registry, group: group)
     let name = id
     let service = NodeService(node: owner) { addresses in
-      say("fairlead node \(name) takes links on \(addresses.map(\.description).joined(separator: ", "))")
+      say(
+        "fairlead node \(name) takes links on \(addresses.map(\.description).joined(separator: ", "))"
+      )
     }
     do {
       try await runServices([service], logger: logger)

@@ -94,10 +94,10 @@ func fromEnvironment<Value: ExpressibleByArgument>(_ name: String, default value
 struct LogOptions: ParsableArguments {
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
 
-  @Option(help: "trace, debug, info, notice, warning, error or critical")
-  var logLevel: Logger.Level = fromEnvironment("LOG_LEVEL", default: .info)
+  @Option(help: "What is logged: this and what is worse.")
+  var logLevel: LogLevel = fromEnvironment("LOG_LEVEL", default: LogLevel(.info))
 
-  @Option(help: "text or json, one line each, on standard error")
+  @Option(help: "How it is logged, one line each, on standard error.")
   var logFormat: Format = fromEnvironment("LOG_FORMAT", default: .text)
 
   func logger(_ label: String) -> Logger {
@@ -108,13 +108,21 @@ struct LogOptions: ParsableArguments {
       case .json: JSONLogHandler(label: label)
       }
     }
-    logger.logLevel = logLevel
+    logger.logLevel = logLevel.level
     return logger
   }
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {
-  public init?(argument: String) { self.init(rawValue: argument) }
+/// swift-log's levels, by their own names.
+struct LogLevel: ExpressibleByArgument, CustomStringConvertible {
+  var level: Logger.Level
+  init(_ level: Logger.Level) { self.level = level }
+  init?(argument: String) {
+    guard let level = Logger.Level(rawValue: argument) else { return nil }
+    self.init(level)
+  }
+  var description: String { level.rawValue }
+  static var allValueStrings: [String] { Logger.Level.allCases.map(\.rawValue) }
 }
 
 struct NodeOptions: ParsableArguments {
@@ -160,6 +168,7 @@ func defaultNodeID() -> NodeID {
   var name = [CChar](repeating: 0, count: 256)
   gethostname(&name, name.count - 1)
   let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  let allowed = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }.prefix(64))
+  let allowed = String(
+    text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }.prefix(64))
   return NodeID(allowed) ?? NodeID(unchecked: "node")
 }

@@ -16,7 +16,8 @@ enum RawTerminal {
     capacity: 2 * placeSize)
   /// The place in use, and how much is in it: one word, written at once.
   nonisolated(unsafe) private static var emergency = 0
-  private static let farewell = "\r\n[fairlead: ended by a signal; the session lives on]\r\n\u{1b}[J"
+  private static let farewell =
+    "\r\n[fairlead: ended by a signal; the session lives on]\r\n\u{1b}[J"
 
   /// Keeps what brings the terminal back, for a death by signal. From one thread at a time.
   static func prepare(restoration: String) {

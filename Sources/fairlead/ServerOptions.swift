@@ -4,7 +4,7 @@ public import ArgumentParser
 import Cluster
 import FoundationEssentials
 import Glibc
-public import Logging
+import Logging
 import NIOCore
 import Node
 import Pipes

@@ -33,7 +33,7 @@ private func addHealth(
   router.get("/livez") { _, _ in text("ok\n") }
   router.get("/readyz") { _, _ in
     guard await operations.isReady else {
-      throw OperationError(.unavailable, "no node serves, or the registry does not answer")
+      throw OperationError(.unavailable, "this router is shutting down")
     }
     return text("ok\n")
   }

@@ -47,7 +47,7 @@ public struct OperationError: Error, CustomStringConvertible {
 }
 
 public protocol ClusterOperations: Sendable {
-  /// Whether the registry answers and some node serves.
+  /// Whether a load balancer should send clients here.
   var isReady: Bool { get async }
   func nodes() async throws -> [NodeEntry]
   /// Sessions of one node, or of all that answer.

@@ -7,12 +7,9 @@ import NIOCore
 public import Wire
 
 extension Router: ClusterOperations {
-  public var isReady: Bool {
-    get async {
-      guard let nodes = try? await context.registry.nodes() else { return false }
-      return nodes.contains { $0.isLive }
-    }
-  }
+  /// Once the list of nodes has been read, until it shuts down. A Redis that is away later must not
+  /// take the routers out of the load balancer (promise P5).
+  public var isReady: Bool { !context.isStopping }
 
   public func nodes() async throws -> [NodeEntry] {
     try await registryAnswer { try await $0.nodes() }

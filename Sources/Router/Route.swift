@@ -22,6 +22,16 @@ struct NodeDirectory: Sendable {
 
   var all: [NodeEntry] { Array(entries.values) }
 
+  /// Whether it is enough to route by: it knows the owner alive, or some node for a new session. If
+  /// not, a node may have come or gone since.
+  func settles(_ record: SessionRecord?) -> Bool {
+    guard let record, case .owned = record.state else {
+      return entries.values.contains { $0.isLive }
+    }
+    guard let entry = entries[record.node] else { return false }
+    return entry.isLive && entry.record.incarnation == record.incarnation
+  }
+
   /// Nil unless that start of the node is known.
   func route(
     _ session: SessionID, node: NodeID, incarnation: Incarnation?, epoch: Epoch?

@@ -105,6 +105,7 @@ public final class Router: Sendable {
 
   /// Asks the clients to leave, and waits until they have, for at most `limit`.
   public func drain(atMost limit: Duration) async {
+    context.isStopping = true
     await onEachLoop { $0.goAway() }
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline, await connectionCount() > 0 {

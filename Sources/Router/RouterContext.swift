@@ -15,6 +15,7 @@ final class RouterContext: Sendable {
   let logger: Logger
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   private let created = NIOLockedValueBox<[NodeID: Int]>([:])
+  private let stopping = NIOLockedValueBox(false)
 
   init(_ configuration: RouterConfiguration, registry: any Registry) {
     name = configuration.name
@@ -22,6 +23,12 @@ final class RouterContext: Sendable {
     logger = configuration.logger
     connectLocally = configuration.connectLocally
     self.registry = registry
+  }
+
+  /// Set when shutting down begins: no load balancer should send more clients.
+  var isStopping: Bool {
+    get { stopping.withLockedValue { $0 } }
+    set { stopping.withLockedValue { $0 = newValue } }
   }
 
   func inFlight() -> [NodeID: Int] { created.withLockedValue { $0 } }

@@ -29,7 +29,10 @@ final class RouterLoop {
     self.context = context
   }
 
-  func update(_ directory: NodeDirectory) { self.directory = directory }
+  func update(_ directory: NodeDirectory) {
+    self.directory = directory
+    links = links.filter { $0.value.isUsable }
+  }
 
   // MARK: Clients
 
@@ -70,9 +73,10 @@ final class RouterLoop {
     let completion = NIOLoopBound(then, eventLoop: eventLoop)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let registry = context.registry
-    eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory) in
+    let directory = directory
+    eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory?) in
       let record = try await registry.lookUp(session)
-      // Fresh, so that a node which has just come or gone is not misjudged.
+      if directory.settles(record) { return (record, nil) }
       return (record, NodeDirectory(try await registry.nodes()))
     }.whenComplete { result in
       let loop = bound.value
@@ -83,8 +87,8 @@ final class RouterLoop {
           .failure(
             Refusal(Refused(.unavailable, "the registry does not answer; try again", retry: 1_000))
           ))
-      case .success(let (record, directory)):
-        loop.directory = directory
+      case .success(let (record, fresh)):
+        if let fresh { loop.update(fresh) }
         completion.value(
           loop.route(session, record, creating: creation, resuming: resuming))
       }

@@ -104,7 +104,8 @@ struct SeededGenerator: RandomNumberGenerator {
 
   /// A new seed, printed, or the one in FAIRLEAD_SEED.
   static func announced(_ name: String = #function) -> SeededGenerator {
-    let seed = ProcessInfo.processInfo.environment["FAIRLEAD_SEED"].flatMap { UInt64($0) }
+    let seed =
+      ProcessInfo.processInfo.environment["FAIRLEAD_SEED"].flatMap { UInt64($0) }
       ?? UInt64.random(in: 0...UInt64.max)
     print("\(name): FAIRLEAD_SEED=\(seed)")
     return SeededGenerator(seed: seed)

@@ -55,7 +55,8 @@ let package = Package(
 
     // MARK: What a session is made of, and who owns which.
     .target(
-      name: "Cluster", dependencies: ["Wire", "Redis", nio("NIOCore"), logging],
+      name: "Cluster",
+      dependencies: ["Wire", "Redis", nio("NIOCore"), nio("NIOPosix"), logging],
       swiftSettings: swiftSettings),
     .target(
       name: "Pipes",

@@ -6,6 +6,7 @@ public import ArgumentParser
 import Client
 import Cluster
 import FoundationEssentials
+import Logging
 import Wire
 
 struct APIOptions: ParsableArguments {
@@ -58,7 +59,7 @@ struct RegistryOptions: ParsableArguments {
 
 /// The registry in a Redis.
 func openRegistry(_ url: String, cluster: String) throws -> any Registry {
-  throw RegistryError(.unavailable, "this build cannot ask Redis")
+  try RedisRegistry(url: url, cluster: cluster, logger: Logger(label: "registry"))
 }
 
 struct OutputOptions: ParsableArguments {

@@ -1,0 +1,79 @@
+// The commands of one connection that await their replies: a pure state machine. Replies come in the
+// order of the commands, so one that nobody waits for any more keeps its place until its reply has
+// come, or the connection is closed.
+
+import DequeModule
+
+struct Pipeline<Token> {
+  private enum Entry {
+    /// Said by the connection itself: AUTH, SELECT.
+    case greeting(name: String)
+    case command(id: UInt64, Token)
+    /// Timed out: its reply is thrown away.
+    case abandoned
+  }
+
+  enum Reply {
+    /// Nothing to do.
+    case ignore
+    case deliver(Token, RedisValue)
+    /// The connection may be used.
+    case ready
+    /// The connection is to be closed.
+    case fail(RedisError)
+  }
+
+  private var entries: Deque<Entry> = []
+  private var nextID: UInt64 = 0
+  private var greetings: Int
+  /// Replies received so far; tells whether a connection is alive.
+  private(set) var replies: UInt64 = 0
+
+  /// - Parameter greeting: names of the commands that were sent first.
+  init(greeting: [String]) {
+    greetings = greeting.count
+    for name in greeting { entries.append(.greeting(name: name)) }
+  }
+
+  var isReady: Bool { greetings == 0 }
+  var count: Int { entries.count }
+
+  mutating func append(_ token: Token) -> UInt64 {
+    nextID += 1
+    entries.append(.command(id: nextID, token))
+    return nextID
+  }
+
+  mutating func receive(_ value: RedisValue) -> Reply {
+    replies += 1
+    guard let entry = entries.popFirst() else {
+      return .fail(RedisError(.protocolViolation, "a reply that nobody asked for"))
+    }
+    switch entry {
+    case .abandoned: return .ignore
+    case .command(_, let token): return .deliver(token, value)
+    case .greeting(let name):
+      if case .error(let text) = value {
+        return .fail(RedisError(.misconfigured, "Redis refuses \(name): \(text)"))
+      }
+      greetings -= 1
+      return greetings == 0 ? .ready : .ignore
+    }
+  }
+
+  /// The command's time is over. Returns its token, or nil if it was answered already.
+  mutating func abandon(_ id: UInt64) -> Token? {
+    for index in entries.indices {
+      guard case .command(id, let token) = entries[index] else { continue }
+      entries[index] = .abandoned
+      return token
+    }
+    return nil
+  }
+
+  /// The connection is closed: who still waits, in order.
+  mutating func close() -> [Token] {
+    defer { entries = [] }
+    return entries.compactMap { if case .command(_, let token) = $0 { token } else { nil } }
+  }
+}

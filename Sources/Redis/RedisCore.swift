@@ -1,0 +1,159 @@
+// What a `RedisClient` is on its event loop: the connection, the commands that wait for one, and the
+// time of the next try.
+
+import DequeModule
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Confined to its loop.
+final class RedisCore {
+  private let endpoint: RedisEndpoint
+  private let eventLoop: any EventLoop
+  private let logger: Logger
+  private let prepare: @Sendable (any Channel) throws -> Void
+  private var state = State.idle
+  private var waiting: Deque<Waiting> = []
+  private var backoff = RedisLimits.reconnectFirst
+
+  private struct Waiting {
+    var command: RedisCommand
+    var answer: EventLoopPromise<RedisValue>
+    var deadline: NIODeadline
+    var timeout: Scheduled<Void>
+  }
+
+  private enum State {
+    /// No connection, and none is being made: the next command makes one.
+    case idle
+    case connecting
+    case connected(RedisConnection)
+    /// The last try failed; the next one is scheduled.
+    case waiting
+    case closed
+  }
+
+  init(
+    _ endpoint: RedisEndpoint, eventLoop: any EventLoop, logger: Logger,
+    prepare: @escaping @Sendable (any Channel) throws -> Void
+  ) {
+    self.endpoint = endpoint
+    self.eventLoop = eventLoop
+    self.logger = logger
+    self.prepare = prepare
+  }
+
+  func send(_ command: RedisCommand) -> EventLoopFuture<RedisValue> {
+    let answer = eventLoop.makePromise(of: RedisValue.self)
+    switch state {
+    case .connected(let connection):
+      if connection.underWay >= RedisLimits.commands {
+        answer.fail(RedisError(.unavailable, "\(endpoint) does not keep up"))
+      } else {
+        connection.send(command, answer: answer, within: RedisLimits.deadline)
+      }
+    case .closed: answer.fail(RedisError(.unavailable, "the client was shut down"))
+    case .idle:
+      wait(command, answer)
+      connect()
+    case .connecting, .waiting: wait(command, answer)
+    }
+    return answer.futureResult
+  }
+
+  private func wait(_ command: RedisCommand, _ answer: EventLoopPromise<RedisValue>) {
+    guard waiting.count < RedisLimits.commands else {
+      return answer.fail(RedisError(.unavailable, "\(endpoint) cannot be reached"))
+    }
+    let error = RedisError(.timedOut, "\(endpoint) cannot be reached")
+    let timeout = eventLoop.scheduleTask(in: RedisLimits.deadline) { answer.fail(error) }
+    waiting.append(
+      Waiting(
+        command: command, answer: answer, deadline: .now() + RedisLimits.deadline, timeout: timeout)
+    )
+  }
+
+  // MARK: Connecting
+
+  private func connect() {
+    state = .connecting
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let connection = NIOLoopBound(
+      RedisConnection(to: endpoint, owner: self), eventLoop: eventLoop)
+    let prepare = prepare
+    ClientBootstrap(group: eventLoop)
+      .connectTimeout(RedisLimits.connectTimeout)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try prepare(channel)
+          try channel.pipeline.syncOperations.addHandler(connection.value)
+        }
+      }
+      .connect(host: endpoint.host, port: endpoint.port)
+      .whenFailure { error in
+        let core = bound.value
+        core.failed(
+          RedisError(.unavailable, "cannot connect to \(core.endpoint)", cause: error))
+      }
+  }
+
+  /// The connection may be used: it has logged in.
+  func connected(_ connection: RedisConnection) {
+    guard case .connecting = state else { return connection.close(Self.shutDown) }
+    state = .connected(connection)
+    backoff = RedisLimits.reconnectFirst
+    let commands = waiting
+    waiting = []
+    for entry in commands {
+      entry.timeout.cancel()
+      let left = entry.deadline - .now()
+      guard left > .zero else { continue }
+      connection.send(entry.command, answer: entry.answer, within: left)
+    }
+  }
+
+  /// A try to connect, or to log in, has failed: who waits is told, and another try will be made.
+  private func failed(_ error: RedisError) {
+    guard case .connecting = state else { return }
+    for entry in waiting {
+      entry.timeout.cancel()
+      entry.answer.fail(error)
+    }
+    waiting = []
+    retryLater()
+  }
+
+  func closed(_ connection: RedisConnection, _ error: RedisError) {
+    guard case .connected(let current) = state, current === connection else {
+      return failed(error)
+    }
+    logger.warning("Redis is away", metadata: ["redis": "\(endpoint)", "error": "\(error)"])
+    retryLater()
+  }
+
+  private func retryLater() {
+    state = .waiting
+    let delay = Double.random(in: 0...backoff)
+    backoff = min(backoff * 2, RedisLimits.reconnectLast)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: .microseconds(Int64(delay * 1_000))) {
+      let core = bound.value
+      guard case .waiting = core.state else { return }
+      if core.waiting.isEmpty { core.state = .idle } else { core.connect() }
+    }
+  }
+
+  private static let shutDown = RedisError(.unavailable, "the client was shut down")
+
+  func shutdown() {
+    let before = state
+    state = .closed
+    for entry in waiting {
+      entry.timeout.cancel()
+      entry.answer.fail(Self.shutDown)
+    }
+    waiting = []
+    if case .connected(let connection) = before { connection.close(Self.shutDown) }
+  }
+}

@@ -113,6 +113,8 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    // MARK: Tests
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
     .testTarget(
@@ -125,6 +127,22 @@ let package = Package(
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ClusterTests",
+      dependencies: [
+        "Cluster", "Wire", "Redis", "TestSupport", logging, nio("NIOCore"), nio("NIOPosix"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "RedisTests",
+      dependencies: ["Redis", "TestSupport", logging, nio("NIOCore"), nio("NIOPosix")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "fairlead", "TestSupport", "Admin", "Client", "Cluster", "Wire", nio("NIOCore"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -3,6 +3,7 @@
 
 import Admin
 import Client
+import Cluster
 import NIOCore
 import TestSupport
 import Testing

@@ -12,57 +12,48 @@ public final class ChildProcess: Sendable {
   public let pid: Int32
   public let name: String
   private let log: URL
-  // Foundation's Process is not Sendable; it is only started here, and asked whether it runs.
-  private nonisolated(unsafe) let process: Process
+  private let exit = ExitBox()
 
-  /// - Parameter environment: besides PATH and HOME.
+  /// - Parameter environment: besides PATH, HOME and SHELL.
   public init(
     _ executable: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws {
     name = URL(fileURLWithPath: executable).lastPathComponent
     log = FileManager.default.temporaryDirectory
       .appendingPathComponent("fairlead-test-\(UUID().uuidString).log")
-    FileManager.default.createFile(atPath: log.path, contents: nil)
-    let output = try FileHandle(forWritingTo: log)
-    process = Process()
-    process.executableURL = URL(fileURLWithPath: executable)
-    process.arguments = arguments
     let inherited = ProcessInfo.processInfo.environment.filter {
       ["PATH", "HOME", "SHELL"].contains($0.key)
     }
-    process.environment = inherited.merging(environment) { _, given in given }
-    process.standardOutput = output
-    process.standardError = output
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    pid = process.processIdentifier
+    pid = try spawn(
+      executable, [executable] + arguments,
+      inherited.merging(environment) { _, given in given }.map { "\($0)=\($1)" }, output: log.path)
     Self.remember(pid)
   }
 
   deinit {
-    if process.isRunning {
+    if isRunning {
       Glibc.kill(pid, SIGCONT)
       Glibc.kill(pid, SIGKILL)
+      _ = exit.status(of: pid, waiting: true)
     }
     try? FileManager.default.removeItem(at: log)
   }
 
-  public var isRunning: Bool { process.isRunning }
+  public var isRunning: Bool { exit.status(of: pid) == nil }
 
   /// What it has printed so far, on either stream.
   public var output: String {
     (try? Data(contentsOf: log)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  public func signal(_ number: Int32) { if process.isRunning { Glibc.kill(pid, number) } }
+  public func signal(_ number: Int32) { if isRunning { Glibc.kill(pid, number) } }
 
   /// Its exit code, or minus the signal that ended it.
   @discardableResult public func waitForExit(atMost limit: Duration = .seconds(30)) async throws
     -> Int
   {
-    try await eventually("\(name) \(pid) ends", atMost: limit) { !self.process.isRunning }
-    let status = Int(process.terminationStatus)
-    return process.terminationReason == .uncaughtSignal ? -status : status
+    try await eventually("\(name) \(pid) ends", atMost: limit) { !self.isRunning }
+    return exit.status(of: pid) ?? 0
   }
 
   /// Waits until a line that it prints contains `text`, and returns the line.
@@ -72,7 +63,7 @@ public final class ChildProcess: Sendable {
     while true {
       let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
       if let line = lines.first(where: { $0.contains(text) }) { return String(line) }
-      guard process.isRunning, ContinuousClock.now < deadline else {
+      guard isRunning, ContinuousClock.now < deadline else {
         throw ChildError("\(name) never said \"\(text)\"; it said: \(output)")
       }
       try await Task.sleep(for: .milliseconds(20))
@@ -104,6 +95,57 @@ private func endChildren() { ChildProcess.endAll() }
 
 extension ChildProcess {
   fileprivate static func endAll() { children.endAll() }
+}
+
+/// How a process ended, once it has.
+private final class ExitBox: @unchecked Sendable {
+  // Sendable: `known` is only touched under `lock`.
+  private let lock = NSLock()
+  private var known: Int?
+
+  /// Its exit code, or minus the signal that ended it; nil while it runs.
+  func status(of pid: Int32, waiting: Bool = false) -> Int? {
+    lock.withLock {
+      if known != nil { return known }
+      var status: Int32 = 0
+      guard waitpid(pid, &status, waiting ? 0 : WNOHANG) == pid else { return nil }
+      let signal = status & 0x7F
+      known = signal == 0 ? Int(status >> 8 & 0xFF) : -Int(signal)
+      return known
+    }
+  }
+}
+
+/// Starts a process with default signals and none blocked: a thread of Dispatch has most of them
+/// blocked, and Foundation's `Process` hands that down, so that SIGTERM would never arrive.
+private func spawn(
+  _ path: String, _ arguments: [String], _ environment: [String], output: String
+) throws -> Int32 {
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+  posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+  posix_spawn_file_actions_adddup2(&actions, 1, 2)
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var all = sigset_t()
+  var none = sigset_t()
+  sigfillset(&all)
+  sigemptyset(&none)
+  posix_spawnattr_setsigdefault(&attributes, &all)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+  let argv = arguments.map { strdup($0) } + [nil]
+  let envp = environment.map { strdup($0) } + [nil]
+  defer { for text in argv + envp { free(text) } }
+  var pid: pid_t = 0
+  let error = posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+  guard error == 0 else {
+    throw ChildError("\(path) cannot be started: \(String(cString: strerror(error)))")
+  }
+  return pid
 }
 
 /// Waits for a condition, not for time; `limit` only catches a hang.

@@ -1,0 +1,109 @@
+// Placement is even, weighted, and moves only a joining or leaving node's own share.
+
+import Cluster
+import Testing
+import Wire
+
+@Suite struct PlacementTests {
+  private func entry(
+    _ id: String, weight: Double = 1, capacity: Int = 1_000_000, sessions: Int = 0,
+    labels: [String: String] = [:], draining: Bool = false, lease: Int = 9_000
+  ) -> NodeEntry {
+    NodeEntry(
+      record: NodeRecord(
+        id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: 1),
+        loops: [NodeAddress(host: "h", port: 1)], labels: labels, weight: weight,
+        capacity: capacity, sessions: sessions),
+      isDraining: draining, leaseMilliseconds: lease)
+  }
+
+  private func session(_ number: Int) -> SessionID { SessionID(unchecked: "session-\(number)") }
+
+  /// Places `count` sessions as routers do, each on top of the earlier ones.
+  private func place(_ count: Int, on nodes: [NodeEntry]) -> [NodeID: Int] {
+    var nodes = nodes
+    var placed: [NodeID: Int] = [:]
+    for number in 0..<count {
+      guard let chosen = Placement.choose(session(number), nodes: nodes) else { continue }
+      placed[chosen, default: 0] += 1
+      if let index = nodes.firstIndex(where: { $0.record.id == chosen }) {
+        nodes[index].record.sessions += 1
+      }
+    }
+    return placed
+  }
+
+  @Test func loadIsEven() {
+    let placed = place(3_000, on: ["a", "b", "c"].map { entry($0) })
+    #expect(placed.values.allSatisfy { (900...1_100).contains($0) }, "\(placed)")
+  }
+
+  @Test func loadFollowsWeights() {
+    let placed = place(4_000, on: [entry("a", weight: 1), entry("b", weight: 3)])
+    let share = Double(placed[NodeID(unchecked: "b")] ?? 0) / 4_000
+    #expect((0.70...0.80).contains(share), "\(placed)")
+  }
+
+  @Test func noNodeGetsMoreThanItsBoundedShare() {
+    // Everything else about these nodes is equal, and one is far ahead already.
+    let nodes = [entry("a", sessions: 300), entry("b", sessions: 10), entry("c", sessions: 10)]
+    for number in 0..<500 {
+      #expect(Placement.choose(session(number), nodes: nodes) != NodeID(unchecked: "a"))
+    }
+  }
+
+  @Test func aJoiningNodeTakesOnlyItsShareAndNothingElseMoves() {
+    let before = ["a", "b", "c"].map { entry($0) }
+    let after = before + [entry("d")]
+    var moved = 0
+    for number in 0..<4_000 {
+      let old = Placement.choose(session(number), nodes: before)
+      let new = Placement.choose(session(number), nodes: after)
+      guard old != new else { continue }
+      #expect(new == NodeID(unchecked: "d"))
+      moved += 1
+    }
+    #expect((850...1_150).contains(moved), "a quarter of 4,000; moved: \(moved)")
+  }
+
+  @Test func aLeavingNodeMovesOnlyWhatItHad() {
+    let before = ["a", "b", "c", "d"].map { entry($0) }
+    let after = Array(before.dropLast())
+    for number in 0..<2_000 {
+      let old = Placement.choose(session(number), nodes: before)
+      let new = Placement.choose(session(number), nodes: after)
+      #expect(old == NodeID(unchecked: "d") || old == new)
+    }
+  }
+
+  @Test func whoCannotTakeASessionIsPassedOverAndSaysWhy() {
+    let nodes = [
+      entry("dead", lease: -1), entry("drains", draining: true),
+      entry("full", capacity: 5, sessions: 5), entry("plain"),
+      entry("docker", labels: ["docker": "true"]), entry("none", weight: 0),
+    ]
+    for number in 0..<200 {
+      let chosen = Placement.choose(
+        session(number), nodes: nodes, requirements: ["docker": "true"])
+      #expect(chosen == NodeID(unchecked: "docker"))
+    }
+    let ranked = Placement.rank(session(1), nodes: nodes, requirements: ["docker": "true"])
+    let obstacles = Dictionary(uniqueKeysWithValues: ranked.map { ($0.node.rawValue, $0.obstacle) })
+    #expect(obstacles["dead"] == "its lease has ended")
+    #expect(obstacles["drains"] == "draining")
+    #expect(obstacles["plain"] == "has no label docker=true")
+    #expect(obstacles["none"] == "its weight is 0")
+    #expect(ranked.first?.node.rawValue == "docker")
+    #expect(Placement.choose(session(1), nodes: []) == nil)
+  }
+
+  @Test func whatARouterHasSentOnItsWayCounts() {
+    let nodes = [entry("a"), entry("b")]
+    let busy = NodeID(unchecked: "a")
+    for number in 0..<100 {
+      #expect(
+        Placement.choose(session(number), nodes: nodes, inFlight: [busy: 50])
+          == NodeID(unchecked: "b"))
+    }
+  }
+}

@@ -1,0 +1,188 @@
+// The registry's rules (promises P3, P4, P10), the same for both implementations.
+
+import Cluster
+import Logging
+import TestSupport
+import Testing
+import Wire
+
+enum Kind: String, CaseIterable, Sendable { case memory, redis }
+
+@Suite(.timeLimit(.minutes(2))) struct RegistryTests {
+  private let a = NodeID(unchecked: "a")
+  private let b = NodeID(unchecked: "b")
+  private let first = Incarnation(rawValue: 1)
+  private let second = Incarnation(rawValue: 2)
+  private let session = SessionID(unchecked: "s")
+
+  private func with(_ kind: Kind, _ body: (any Registry) async throws -> Void) async throws {
+    switch kind {
+    case .memory: try await body(MemoryRegistry())
+    case .redis:
+      let server = try await RedisServer.start()
+      let registry = try RedisRegistry(
+        url: server.url, cluster: "test", logger: Logger(label: "test"))
+      try await body(registry)
+      await registry.shutdown()
+      try await server.stop()
+    }
+  }
+
+  private func record(_ id: NodeID, _ incarnation: Incarnation, sessions: Int = 0) -> NodeRecord {
+    NodeRecord(
+      id: id, incarnation: incarnation, loops: [NodeAddress(host: "127.0.0.1", port: 1)],
+      labels: ["zone": "x"], weight: 2, capacity: 10, sessions: sessions, version: "1")
+  }
+
+  @Test(arguments: Kind.allCases) func aNodeIsListedAsItDescribesItself(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      #expect(try await registry.nodes().isEmpty)
+      #expect(try await registry.heartbeat(record(b, first)) == .alive(isDraining: false))
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: false))
+      #expect(
+        try await registry.heartbeat(record(a, first, sessions: 3)) == .alive(isDraining: false))
+      let nodes = try await registry.nodes()
+      #expect(nodes.map(\.record) == [record(a, first, sessions: 3), record(b, first)])
+      #expect(nodes.allSatisfy { $0.isLive && !$0.isDraining && !$0.isDead })
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func aLiveNodesNameIsNotTaken(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      guard
+        case .refused(let holder, let left) = try await registry.heartbeat(record(a, second))
+      else {
+        Issue.record("a second process took the name")
+        return
+      }
+      #expect(holder == first)
+      #expect((1...Lease.length).contains(left))
+      try await registry.leave(a, incarnation: second)
+      #expect(try await registry.nodes().count == 1, "only the holder ends its lease")
+      try await registry.leave(a, incarnation: first)
+      #expect(try await registry.nodes().isEmpty)
+      #expect(try await registry.heartbeat(record(a, second)) == .alive(isDraining: false))
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func drainingOutlivesHeartbeats(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      #expect(try await registry.setDraining(a, true) == false, "no such node")
+      _ = try await registry.heartbeat(record(a, first))
+      #expect(try await registry.setDraining(a, true))
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: true))
+      #expect(try await registry.nodes().first?.isDraining == true)
+      #expect(try await registry.setDraining(a, false))
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: false))
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func oneOwnerAtATime(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      _ = try await registry.heartbeat(record(b, second))
+      #expect(try await registry.lookUp(session) == nil)
+      guard
+        case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
+      else {
+        Issue.record("a free session could not be claimed")
+        return
+      }
+      let owner = SessionRecord(node: a, incarnation: first, epoch: epoch)
+      #expect(
+        try await registry.claim(session, node: a, incarnation: first) == .claimed(epoch),
+        "a retry after a lost reply is harmless")
+      #expect(try await registry.claim(session, node: b, incarnation: second) == .owned(owner))
+      #expect(try await registry.lookUp(session) == owner)
+      let listed = try await registry.sessions(limit: 10)
+      #expect(listed.count == 1 && listed[0].0 == session && listed[0].1 == owner)
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func onlyTheOwnerReleasesAndEpochsRise(_ kind: Kind) async throws
+  {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      guard
+        case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
+      else { return }
+      let tombstone = Tombstone(status: .exited(code: 3), reason: "exited")
+      for (node, incarnation, wrong) in [
+        (b, first, epoch), (a, second, epoch), (a, first, Epoch(epoch.rawValue + 1)),
+      ] {
+        #expect(
+          try await registry.release(
+            session, node: node, incarnation: incarnation, epoch: wrong, tombstone: tombstone)
+            == false)
+      }
+      #expect(
+        try await registry.release(
+          session, node: a, incarnation: first, epoch: epoch, tombstone: tombstone))
+      #expect(
+        try await registry.lookUp(session)
+          == SessionRecord(node: a, incarnation: first, epoch: epoch, state: .closed(tombstone)))
+      #expect(
+        try await registry.release(
+          session, node: a, incarnation: first, epoch: epoch, tombstone: nil) == false)
+      guard case .claimed(let next) = try await registry.claim(session, node: a, incarnation: first)
+      else {
+        Issue.record("a tombstone is no hindrance")
+        return
+      }
+      #expect(next > epoch)
+      #expect(
+        try await registry.release(
+          session, node: a, incarnation: first, epoch: next, tombstone: nil))
+      #expect(try await registry.lookUp(session) == nil, "a pipe that never started leaves nothing")
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func whatADeadNodeOwnedIsLostAndSaidToBe(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      _ = try await registry.heartbeat(record(b, second))
+      guard
+        case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
+      else { return }
+      try await registry.leave(a, incarnation: first)
+      _ = try await registry.heartbeat(record(a, second))
+      let lost = SessionRecord(node: a, incarnation: first, epoch: epoch)
+      #expect(try await registry.claim(session, node: b, incarnation: second) == .lost(lost))
+      #expect(
+        try await registry.lookUp(session)?.state
+          == .closed(Tombstone(status: nil, reason: "lost")))
+      guard
+        case .claimed(let next) = try await registry.claim(session, node: b, incarnation: second)
+      else {
+        Issue.record("lost is said once")
+        return
+      }
+      #expect(next > epoch)
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func ofManyClaimsOneWins(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      let nodes = (0..<8).map { NodeID(unchecked: "n\($0)") }
+      for node in nodes { _ = try await registry.heartbeat(record(node, first)) }
+      for round in 0..<20 {
+        let id = SessionID(unchecked: "race\(round)")
+        let won = try await withThrowingTaskGroup(of: Bool.self) { tasks in
+          for node in nodes {
+            tasks.addTask {
+              if case .claimed = try await registry.claim(id, node: node, incarnation: first) {
+                return true
+              }
+              return false
+            }
+          }
+          return try await tasks.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(won == 1)
+      }
+    }
+  }
+}

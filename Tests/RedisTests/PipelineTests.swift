@@ -1,0 +1,76 @@
+// The pipeline keeps commands and replies in step, whatever times out or breaks.
+
+import Testing
+
+@testable import Redis
+
+@Suite struct PipelineTests {
+  @Test func repliesComeInTheOrderOfTheCommands() {
+    var pipeline = Pipeline<String>(greeting: [])
+    _ = pipeline.append("one")
+    _ = pipeline.append("two")
+    guard case .deliver("one", .integer(1)) = pipeline.receive(.integer(1)),
+      case .deliver("two", .null) = pipeline.receive(.null)
+    else {
+      Issue.record("out of order")
+      return
+    }
+    #expect(pipeline.count == 0)
+  }
+
+  @Test func aCommandThatTimedOutKeepsItsPlace() {
+    var pipeline = Pipeline<String>(greeting: [])
+    let slow = pipeline.append("slow")
+    _ = pipeline.append("next")
+    #expect(pipeline.abandon(slow) == "slow")
+    #expect(pipeline.abandon(slow) == nil)
+    guard case .ignore = pipeline.receive(.string("slow's")),
+      case .deliver("next", .string("next's")) = pipeline.receive(.string("next's"))
+    else {
+      Issue.record("a late reply went to the wrong command")
+      return
+    }
+  }
+
+  @Test func nothingIsReadyBeforeTheGreetingIsAnswered() {
+    var pipeline = Pipeline<String>(greeting: ["AUTH", "SELECT"])
+    #expect(!pipeline.isReady)
+    guard case .ignore = pipeline.receive(.string("OK")) else {
+      Issue.record("ready too early")
+      return
+    }
+    guard case .ready = pipeline.receive(.string("OK")) else {
+      Issue.record("not ready")
+      return
+    }
+    #expect(pipeline.isReady)
+  }
+
+  @Test func aRefusedLoginIsAMisconfiguration() {
+    var pipeline = Pipeline<String>(greeting: ["AUTH"])
+    guard case .fail(let error) = pipeline.receive(.error("WRONGPASS")) else {
+      Issue.record("a wrong password went unnoticed")
+      return
+    }
+    #expect(error.code == .misconfigured && error.message.contains("AUTH"))
+  }
+
+  @Test func aReplyThatNobodyAskedForEndsTheConnection() {
+    var pipeline = Pipeline<String>(greeting: [])
+    guard case .fail(let error) = pipeline.receive(.null) else {
+      Issue.record("it was taken")
+      return
+    }
+    #expect(error.code == .protocolViolation)
+  }
+
+  @Test func closingTellsWhoStillWaits() {
+    var pipeline = Pipeline<String>(greeting: [])
+    _ = pipeline.append("one")
+    let two = pipeline.append("two")
+    _ = pipeline.append("three")
+    _ = pipeline.abandon(two)
+    #expect(pipeline.close() == ["one", "three"])
+    #expect(pipeline.count == 0)
+  }
+}

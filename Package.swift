@@ -112,6 +112,10 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    .target(
+      name: "TestSupport",
+      dependencies: ["Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers")],
+      path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
     .testTarget(
@@ -121,7 +125,8 @@ let package = Package(
     .testTarget(
       name: "RouterTests",
       dependencies: [
-        "Router", "Cluster", "Link", "Wire", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"),
+        "Router", "Cluster", "Link", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded"),
+        nio("NIOPosix"),
         nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),

@@ -219,9 +219,12 @@ final class RoutedStream {
 
   func takeNext() -> Frame? { outgoing.popFirst() }
 
-  private func finish(_ frame: Frame) {
+  /// The client broke a rule of the stream; its node hears that it is gone.
+  private func fail(_ close: Close) { finish(.close(close), telling: close) }
+
+  private func finish(_ frame: Frame, telling close: Close? = nil) {
     if case .closed = state { return }
-    leaveLink(telling: nil)
+    leaveLink(telling: close)
     state = .closed
     deliver(frame)
     owner?.streamDidFinish(self)
@@ -232,7 +235,7 @@ final class RoutedStream {
   func clientDidSend(_ frame: Frame) {
     switch frame {
     case .input(let offset, _):
-      guard hasOpened else { return finish(.close(Close(reason: "input_before_opened"))) }
+      guard hasOpened else { return fail(.inputBeforeOpened) }
       guard case .live(let link, let number) = state else { return }
       if let resync {
         if offset > resync { return }
@@ -240,11 +243,11 @@ final class RoutedStream {
       }
       send(frame, link, number)
     case .outputAck(_, let consumed):
-      guard consumed <= sent else { return finish(.close(.badAck)) }
+      guard consumed <= sent else { return fail(.badAck) }
       self.consumed = max(self.consumed, consumed)
       forward(frame)
     case .resize(let size):
-      guard size.isValid else { return finish(.close(.badSize)) }
+      guard size.isValid else { return fail(.badSize) }
       open.size = size
       forward(frame)
     case .kill:

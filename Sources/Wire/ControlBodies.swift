@@ -255,6 +255,8 @@ public struct Close: Sendable, Equatable, Codable {
   public static let inputGap = Close(reason: "input_gap")
   /// More than 64 KiB of input unacknowledged.
   public static let inputOverflow = Close(reason: "input_overflow")
+  /// Input before the session answered.
+  public static let inputBeforeOpened = Close(reason: "input_before_opened")
   /// An acknowledgement of what was never sent.
   public static let badAck = Close(reason: "bad_ack")
   /// A size outside 1x1 to 1000x1000.

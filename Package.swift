@@ -113,10 +113,24 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
-    // MARK: Tests
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    .target(
+      name: "TestSupport",
+      dependencies: ["Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers")],
+      path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LinkTests",
+      dependencies: ["Link", "Wire", nio("NIOCore"), nio("NIOEmbedded")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "RouterTests",
+      dependencies: [
+        "Router", "Cluster", "Link", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded"),
+        nio("NIOPosix"),
+        nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
+      ],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),

@@ -165,6 +165,8 @@ final class RouterLoop {
 
   func forget(_ session: SessionID) { cache[session] = nil }
 
+  var rememberedRoutes: Int { cache.count }
+
   // MARK: Links
 
   /// The link to the loop that holds the route's session, opened if need be.

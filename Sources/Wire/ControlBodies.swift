@@ -235,7 +235,7 @@ public struct Refused: Sendable, Equatable, Codable {
     owner: String? = nil
   ) {
     self.code = code
-    self.message = message
+    self.message = message.clipped(to: WireLimits.message)
     self.retry = retry
     self.status = status
     self.owner = owner
@@ -255,6 +255,8 @@ public struct Close: Sendable, Equatable, Codable {
   public static let inputGap = Close(reason: "input_gap")
   /// More than 64 KiB of input unacknowledged.
   public static let inputOverflow = Close(reason: "input_overflow")
+  /// Input before the session answered.
+  public static let inputBeforeOpened = Close(reason: "input_before_opened")
   /// An acknowledgement of what was never sent.
   public static let badAck = Close(reason: "bad_ack")
   /// A size outside 1x1 to 1000x1000.
@@ -270,7 +272,7 @@ public struct Ended: Sendable, Equatable, Codable {
   public init(reason: String, status: ExitStatus?, message: String? = nil) {
     self.reason = reason
     self.status = status
-    self.message = message
+    self.message = message?.clipped(to: WireLimits.message)
   }
 }
 

@@ -1,0 +1,83 @@
+// What a loop of a router knows of the cluster: enough to route, never more than its bound.
+
+import Cluster
+import Testing
+import Wire
+
+@testable import Router
+
+@Suite struct RouteTests {
+  private func entry(_ id: String, incarnation: UInt64 = 1, loops: Int = 2, lease: Int = 10_000)
+    -> NodeEntry
+  {
+    NodeEntry(
+      record: NodeRecord(
+        id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: incarnation),
+        loops: (0..<loops).map { NodeAddress(host: id, port: 7_000 + $0) }, capacity: 10),
+      isDraining: false, leaseMilliseconds: lease)
+  }
+
+  private func record(
+    _ node: String, incarnation: UInt64 = 1, _ state: SessionRecord.State = .owned
+  )
+    -> SessionRecord
+  {
+    SessionRecord(
+      node: NodeID(unchecked: node), incarnation: Incarnation(rawValue: incarnation),
+      epoch: Epoch(1), state: state)
+  }
+
+  @Test func aSessionAlwaysGoesToTheSameLoop() {
+    let directory = NodeDirectory([entry("a", loops: 3)])
+    for _ in 0..<50 {
+      let session = SessionID.random()
+      let routes = (0..<2).map { _ in
+        directory.route(session, node: NodeID(unchecked: "a"), incarnation: nil, epoch: nil)
+      }
+      #expect(routes[0] == routes[1])
+      #expect(routes[0].map { $0.address.port == 7_000 + $0.loop } == true)
+    }
+  }
+
+  @Test func anUnknownNodeOrAnotherStartOfItIsNoRoute() {
+    let directory = NodeDirectory([entry("a"), entry("b", loops: 0)])
+    let session = SessionID.random()
+    func route(_ node: String, _ incarnation: UInt64?) -> Route? {
+      directory.route(
+        session, node: NodeID(unchecked: node), incarnation: incarnation.map(Incarnation.init),
+        epoch: Epoch(1))
+    }
+    #expect(route("a", 1) != nil)
+    #expect(route("a", nil)?.incarnation == Incarnation(rawValue: 1))
+    #expect(route("a", 2) == nil)
+    #expect(route("b", nil) == nil)
+    #expect(route("c", nil) == nil)
+  }
+
+  @Test func theListSettlesWhatItKnowsAlive() {
+    let directory = NodeDirectory([entry("a"), entry("late", lease: -1)])
+    let ended = SessionRecord.State.closed(Tombstone(status: nil, reason: "exited"))
+    #expect(directory.settles(record("a")))
+    #expect(!directory.settles(record("a", incarnation: 2)))
+    #expect(!directory.settles(record("late")))
+    #expect(!directory.settles(record("new")))
+    #expect(directory.settles(nil))
+    #expect(directory.settles(record("gone", ended)))
+    #expect(!NodeDirectory([entry("late", lease: -1)]).settles(nil))
+    #expect(!NodeDirectory().settles(nil))
+  }
+
+  @Test func whatIsRememberedIsBounded() throws {
+    let router = try EmbeddedRouter()
+    let loop = router.routerLoop
+    let first = SessionID(unchecked: "first")
+    router.know(first)
+    #expect(loop.rememberedRoutes == 1)
+    for number in 1..<RouterLimits.cachedRoutes { router.know(SessionID(unchecked: "s\(number)")) }
+    #expect(loop.rememberedRoutes == RouterLimits.cachedRoutes)
+    router.know(SessionID(unchecked: "one-more"))
+    #expect(loop.rememberedRoutes <= RouterLimits.cachedRoutes)
+    loop.forget(SessionID(unchecked: "one-more"))
+    #expect(loop.rememberedRoutes == 0)
+  }
+}

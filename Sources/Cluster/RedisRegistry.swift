@@ -238,7 +238,7 @@ public struct RedisRegistry: Registry {
         switch error.code {
         case .unavailable: .unavailable
         case .timedOut: .timedOut
-        case .refused, .protocolViolation: .corrupt
+        case .refused, .unknownScript, .protocolViolation: .corrupt
         case .misconfigured: .misconfigured
         }
       throw RegistryError(code, error.message, cause: error.cause)

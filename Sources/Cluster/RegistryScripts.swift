@@ -64,22 +64,24 @@ enum RegistryScripts {
   /// KEYS session; ARGV node, incarnation, how long the record is kept at most.
   /// → {1, epoch}, or {0, the record's fields…} if it is somebody else's.
   ///
-  /// An epoch is the time of its claim, or one more than the last: it rises even where the last one
-  /// was forgotten.
+  /// An epoch is the time of its claim in microseconds, or one more than the last: it rises even where
+  /// the last one was forgotten. (Lua's numbers and JSON's are exact up to 2^53: the year 2255.)
   static let claim = RedisScript(
-    now + """
-      local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
-      if held[4] == 'owned' then
-        if held[1] == ARGV[1] and held[2] == ARGV[2] then return {1, tonumber(held[3])} end
-        return {0, held[1], held[2], held[3]}
-      end
-      local epoch = math.max(now, tonumber(held[3] or 0) + 1)
-      redis.call('DEL', KEYS[1])
-      redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2],
-        'epoch', string.format('%.0f', epoch), 'state', 'owned')
-      redis.call('PEXPIRE', KEYS[1], ARGV[3])
-      return {1, epoch}
-      """)
+    """
+    local time = redis.call('TIME')
+    local now = time[1] * 1000000 + time[2]
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
+    if held[4] == 'owned' then
+      if held[1] == ARGV[1] and held[2] == ARGV[2] then return {1, tonumber(held[3])} end
+      return {0, held[1], held[2], held[3]}
+    end
+    local epoch = math.max(now, tonumber(held[3] or 0) + 1)
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2],
+      'epoch', string.format('%.0f', epoch), 'state', 'owned')
+    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+    return {1, epoch}
+    """)
 
   /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept.
   /// → whether it was theirs.

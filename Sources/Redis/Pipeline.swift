@@ -6,7 +6,7 @@ import DequeModule
 
 struct Pipeline<Token> {
   private enum Entry {
-    /// Said by the connection itself: AUTH, SELECT.
+    /// Said by the connection itself: AUTH, SELECT, PING.
     case greeting(name: String)
     case command(id: UInt64, Token)
     /// Timed out: its reply is thrown away.
@@ -54,7 +54,10 @@ struct Pipeline<Token> {
     case .command(_, let token): return .deliver(token, value)
     case .greeting(let name):
       if case .error(let text) = value {
-        return .fail(RedisError(.misconfigured, "Redis refuses \(name): \(text)"))
+        // Whatever does not pass by itself is for the operator to put right.
+        let passes = RedisError(reply: text).code == .unavailable
+        return .fail(
+          RedisError(passes ? .unavailable : .misconfigured, "Redis refuses \(name): \(text)"))
       }
       greetings -= 1
       return greetings == 0 ? .ready : .ignore

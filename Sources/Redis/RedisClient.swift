@@ -42,7 +42,7 @@ public final class RedisClient: Sendable {
     let rest = [String(keys.count)] + keys + arguments
     do {
       return try await send(["EVALSHA", script.digest] + rest)
-    } catch let error as RedisError where error.message.contains("NOSCRIPT") {
+    } catch let error as RedisError where error.code == .unknownScript {
       return try await send(["EVAL", script.source] + rest)
     }
   }

@@ -73,7 +73,13 @@ final class RedisConnection: ChannelInboundHandler {
   func channelActive(context: ChannelHandlerContext) {
     self.context = context
     for command in endpoint.greeting { write(command) }
-    if pipeline.isReady { owner?.connected(self) }
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    context.eventLoop.scheduleTask(in: RedisLimits.greetingTimeout) {
+      let connection = bound.value
+      guard !connection.pipeline.isReady else { return }
+      connection.close(
+        RedisError(.unavailable, "\(connection.endpoint) takes connections but does not answer"))
+    }
     context.fireChannelActive()
   }
 
@@ -86,7 +92,10 @@ final class RedisConnection: ChannelInboundHandler {
       while let value = try reader?.next() {
         switch pipeline.receive(value) {
         case .ignore: break
-        case .deliver(let answer, .error(let text)): answer.fail(Self.error(text))
+        case .deliver(let answer, .error(let text)):
+          answer.fail(RedisError(reply: text))
+          // It was a primary, and is one no more: the next connection may find the new one.
+          if text.hasPrefix("READONLY") { throw RedisError(reply: text) }
         case .deliver(let answer, let value): answer.succeed(value)
         case .ready: owner?.connected(self)
         case .fail(let error): throw error
@@ -95,11 +104,6 @@ final class RedisConnection: ChannelInboundHandler {
     } catch {
       close(error)
     }
-  }
-
-  private static func error(_ text: String) -> RedisError {
-    let isConfiguration = ["NOAUTH", "NOPERM", "WRONGPASS"].contains { text.hasPrefix($0) }
-    return RedisError(isConfiguration ? .misconfigured : .refused, "Redis says: \(text)")
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {

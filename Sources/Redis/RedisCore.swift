@@ -15,12 +15,14 @@ final class RedisCore {
   private var state = State.idle
   private var waiting: Deque<Waiting> = []
   private var backoff = RedisLimits.reconnectFirst
+  /// Why the last try failed, for who waits in vain for the next one.
+  private var lastFailure: RedisError?
 
+  /// In the order of their deadlines, since each gets the same time.
   private struct Waiting {
     var command: RedisCommand
     var answer: EventLoopPromise<RedisValue>
     var deadline: NIODeadline
-    var timeout: Scheduled<Void>
   }
 
   private enum State {
@@ -65,12 +67,20 @@ final class RedisCore {
     guard waiting.count < RedisLimits.commands else {
       return answer.fail(RedisError(.unavailable, "\(endpoint) cannot be reached"))
     }
-    let error = RedisError(.timedOut, "\(endpoint) cannot be reached")
-    let timeout = eventLoop.scheduleTask(in: RedisLimits.deadline) { answer.fail(error) }
-    waiting.append(
-      Waiting(
-        command: command, answer: answer, deadline: .now() + RedisLimits.deadline, timeout: timeout)
-    )
+    let deadline = NIODeadline.now() + RedisLimits.deadline
+    waiting.append(Waiting(command: command, answer: answer, deadline: deadline))
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(deadline: deadline) { bound.value.expire() }
+  }
+
+  /// Those whose time is over were never sent, and are told why.
+  private func expire() {
+    let now = NIODeadline.now()
+    while let first = waiting.first, first.deadline <= now {
+      waiting.removeFirst()
+      first.answer.fail(
+        lastFailure ?? RedisError(.unavailable, "\(endpoint) cannot be reached in time"))
+    }
   }
 
   // MARK: Connecting
@@ -103,24 +113,23 @@ final class RedisCore {
     guard case .connecting = state else { return connection.close(Self.shutDown) }
     state = .connected(connection)
     backoff = RedisLimits.reconnectFirst
-    let commands = waiting
-    waiting = []
-    for entry in commands {
-      entry.timeout.cancel()
-      let left = entry.deadline - .now()
-      guard left > .zero else { continue }
-      connection.send(entry.command, answer: entry.answer, within: left)
+    lastFailure = nil
+    expire()
+    for entry in takeWaiting() {
+      connection.send(entry.command, answer: entry.answer, within: entry.deadline - .now())
     }
+  }
+
+  private func takeWaiting() -> Deque<Waiting> {
+    defer { waiting = [] }
+    return waiting
   }
 
   /// A try to connect, or to log in, has failed: who waits is told, and another try will be made.
   private func failed(_ error: RedisError) {
     guard case .connecting = state else { return }
-    for entry in waiting {
-      entry.timeout.cancel()
-      entry.answer.fail(error)
-    }
-    waiting = []
+    lastFailure = error
+    for entry in takeWaiting() { entry.answer.fail(error) }
     retryLater()
   }
 
@@ -129,6 +138,7 @@ final class RedisCore {
       return failed(error)
     }
     logger.warning("Redis is away", metadata: ["redis": "\(endpoint)", "error": "\(error)"])
+    lastFailure = error
     retryLater()
   }
 
@@ -149,11 +159,7 @@ final class RedisCore {
   func shutdown() {
     let before = state
     state = .closed
-    for entry in waiting {
-      entry.timeout.cancel()
-      entry.answer.fail(Self.shutDown)
-    }
-    waiting = []
+    for entry in takeWaiting() { entry.answer.fail(Self.shutDown) }
     if case .connected(let connection) = before { connection.close(Self.shutDown) }
   }
 }

@@ -89,13 +89,15 @@ public struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
     return "\(isEncrypted ? "rediss" : "redis")://\(authority)/\(database)"
   }
 
-  /// What is said first on a connection.
+  /// What is said first on a connection. It ends with a PING, so that a connection counts as made
+  /// only once a Redis has answered on it, and a password that is missing is noticed at once.
   var greeting: [RedisCommand] {
     var commands: [RedisCommand] = []
     if let password {
       commands.append(RedisCommand(["AUTH"] + (user.map { [$0] } ?? []) + [password]))
     }
     if database != 0 { commands.append(RedisCommand(["SELECT", String(database)])) }
+    commands.append(RedisCommand(["PING"]))
     return commands
   }
 }

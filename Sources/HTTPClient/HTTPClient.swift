@@ -1,4 +1,5 @@
-// A small HTTP/1.1 client: one request, one connection, a bounded answer.
+// A small HTTP/1.1 client, over TCP or a Unix socket: one request, one connection, a bounded answer.
+// `upgrade` hands the connection over when the server switches protocols (RFC 9110 §7.8).
 
 public import NIOCore
 public import NIOHTTP1
@@ -11,91 +12,169 @@ public struct HTTPResponse: Sendable {
 }
 
 public struct HTTPClientError: Error, CustomStringConvertible {
+  public enum Code: String, Sendable {
+    /// Nobody listens there, or this process may not connect.
+    case unreachable
+    /// No whole answer within the time.
+    case timeout
+    /// The connection ended before the answer did.
+    case closed
+    /// The body exceeds what the caller takes.
+    case tooLong = "too_long"
+  }
+  public var code: Code
   public var message: String
-  public init(_ message: String) { self.message = message }
-  public var description: String { message }
+  public var cause: (any Error)?
+  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+  }
+  public var description: String { cause.map { "\(message): \($0)" } ?? message }
 }
 
 public struct HTTPClient: Sendable {
-  public var host: String
-  public var port: Int
+  /// Makes the handler that goes between the socket and HTTP: TLS.
+  public typealias TransportHandler = @Sendable (any Channel) throws -> any ChannelHandler
+
+  public var endpoint: HTTPEndpoint
   private let group: any EventLoopGroup
+  private let transport: TransportHandler?
+  /// The longest body that `send` takes unless told otherwise, in bytes: a list of 10,000 sessions
+  /// fits well.
   public static let largestBody = 64 * 1024 * 1024
+  public static let connectLimit = TimeAmount.seconds(5)
+
+  /// - Parameter transport: called once for each connection, on its event loop.
+  public init(
+    _ endpoint: HTTPEndpoint, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+    transport: TransportHandler? = nil
+  ) {
+    self.endpoint = endpoint
+    self.group = group
+    self.transport = transport
+  }
 
   public init(
     host: String, port: Int, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
-    self.host = host
-    self.port = port
-    self.group = group
+    self.init(.tcp(host: host, port: port), group: group)
   }
 
+  /// - Parameter largestBody: the longest answer taken, in bytes.
+  /// - Throws: ``HTTPClientError``. An answer of any status is an answer, not an error.
   public func send(
     _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: ByteBuffer? = nil,
-    within limit: TimeAmount = .seconds(10)
+    within limit: TimeAmount = .seconds(10), largestBody: Int = HTTPClient.largestBody
   ) async throws -> HTTPResponse {
     var headers = headers
-    headers.replaceOrAdd(
-      name: "Host", value: host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
     headers.replaceOrAdd(name: "Connection", value: "close")
-    headers.replaceOrAdd(name: "Content-Length", value: "\(body?.readableBytes ?? 0)")
-    let head = HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers)
     let eventLoop = group.next()
     let promise = eventLoop.makePromise(of: HTTPResponse.self)
-    let channel: any Channel
-    do {
-      channel = try await ClientBootstrap(group: eventLoop).connectTimeout(.seconds(5))
-        .channelInitializer { channel in
-          channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHTTPClientHandlers()
-            try channel.pipeline.syncOperations.addHandler(Exchange(promise))
-          }
-        }.connect(host: host, port: port).get()
-    } catch {
-      promise.fail(error)
-      _ = try? await promise.futureResult.get()
-      throw HTTPClientError("cannot connect to \(host):\(port)")
-    }
-    eventLoop.execute {
-      channel.write(HTTPClientRequestPart.head(head), promise: nil)
-      if let body { channel.write(HTTPClientRequestPart.body(.byteBuffer(body)), promise: nil) }
-      channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
-      let deadline = eventLoop.scheduleTask(in: limit) {
-        promise.fail(HTTPClientError("no answer in \(limit.nanoseconds / 1_000_000_000) s"))
-      }
-      promise.futureResult.whenComplete { _ in
-        deadline.cancel()
-        channel.close(promise: nil)
-      }
+    exchange(
+      head(method, path, headers, body), body, on: eventLoop, within: limit, promise: promise
+    ) { channel in
+      try channel.pipeline.syncOperations.addHandler(HTTPRequestEncoder())
+      try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(HTTPResponseDecoder()))
+      try channel.pipeline.syncOperations.addHandler(
+        HTTPExchange(promise, largestBody: largestBody))
     }
     return try await promise.futureResult.get()
   }
-}
 
-private final class Exchange: ChannelInboundHandler {
-  typealias InboundIn = HTTPClientResponsePart
-  private let promise: EventLoopPromise<HTTPResponse>
-  private var response: HTTPResponse?
+  public enum Upgrade: Sendable {
+    /// The connection speaks the new protocol, and `handler` is the last of its pipeline. It reads
+    /// nothing by itself: autoRead is off.
+    case switched(any Channel)
+    case refused(HTTPResponse)
+  }
 
-  init(_ promise: EventLoopPromise<HTTPResponse>) { self.promise = promise }
+  /// Asks the server to switch to another protocol, and then gives the connection to `handler`,
+  /// with every byte that came behind the answer's head.
+  /// - Parameter protocol: the value of the Upgrade header.
+  /// - Throws: ``HTTPClientError``.
+  public func upgrade(
+    _ method: HTTPMethod, _ path: String, to protocol: String, headers: HTTPHeaders = [:],
+    body: ByteBuffer? = nil, within limit: TimeAmount = .seconds(10),
+    largestBody: Int = HTTPClient.largestBody, handler: NIOLoopBound<any ChannelHandler>
+  ) async throws -> Upgrade {
+    var headers = headers
+    headers.replaceOrAdd(name: "Connection", value: "Upgrade")
+    headers.replaceOrAdd(name: "Upgrade", value: `protocol`)
+    let eventLoop = handler.eventLoop
+    let promise = eventLoop.makePromise(of: Upgrade.self)
+    exchange(
+      head(method, path, headers, body), body, on: eventLoop, within: limit, promise: promise
+    ) { channel in
+      let pipeline = channel.pipeline.syncOperations
+      let encoder = HTTPRequestEncoder()
+      let decoder = ByteToMessageHandler(
+        HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes))
+      try pipeline.addHandler(encoder)
+      try pipeline.addHandler(decoder)
+      try pipeline.addHandler(
+        HTTPUpgradeExchange(
+          promise, encoder: encoder, decoder: decoder, successor: handler.value,
+          largestBody: largestBody))
+    }
+    return try await promise.futureResult.get()
+  }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    switch unwrapInboundIn(data) {
-    case .head(let head):
-      response = HTTPResponse(status: head.status, headers: head.headers, body: ByteBuffer())
-    case .body(let bytes):
-      response?.body.writeImmutableBuffer(bytes)
-      if let size = response?.body.readableBytes, size > HTTPClient.largestBody {
-        promise.fail(HTTPClientError("the answer is too long"))
+  // MARK: One connection
+
+  private func head(
+    _ method: HTTPMethod, _ path: String, _ headers: HTTPHeaders, _ body: ByteBuffer?
+  ) -> HTTPRequestHead {
+    var headers = headers
+    headers.replaceOrAdd(name: "Host", value: endpoint.host)
+    headers.replaceOrAdd(name: "Content-Length", value: "\(body?.readableBytes ?? 0)")
+    return HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers)
+  }
+
+  /// Connects, sends the request, and leaves `promise` to the handlers that `initialize` adds; it
+  /// fails at the latest after `limit`, and a connection that was not handed over is closed.
+  private func exchange<Answer: Sendable>(
+    _ head: HTTPRequestHead, _ body: ByteBuffer?, on eventLoop: any EventLoop,
+    within limit: TimeAmount, promise: EventLoopPromise<Answer>,
+    initialize: @escaping @Sendable (any Channel) throws -> Void
+  ) {
+    let endpoint = self.endpoint
+    let transport = self.transport
+    let deadline = eventLoop.scheduleTask(in: limit) {
+      promise.fail(
+        HTTPClientError(
+          .timeout, "\(endpoint) gave no answer in \(limit.nanoseconds / 1_000_000) ms"))
+    }
+    let answer = promise.futureResult
+    answer.whenComplete { _ in deadline.cancel() }
+    let bootstrap = ClientBootstrap(group: eventLoop)
+      .connectTimeout(min(limit, Self.connectLimit))
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let transport {
+            try channel.pipeline.syncOperations.addHandler(transport(channel))
+          }
+          try initialize(channel)
+        }
       }
-    case .end:
-      if let response { promise.succeed(response) }
+    let connected =
+      switch endpoint {
+      case .tcp(let host, let port): bootstrap.connect(host: host, port: port)
+      case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
+      }
+    connected.whenComplete { result in
+      switch result {
+      case .success(let channel):
+        answer.whenComplete { answer in
+          if case .success(let answer) = answer, case .switched = answer as? Upgrade { return }
+          channel.close(promise: nil)
+        }
+        channel.write(HTTPClientRequestPart.head(head), promise: nil)
+        if let body { channel.write(HTTPClientRequestPart.body(.byteBuffer(body)), promise: nil) }
+        channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
+      case .failure(let error):
+        promise.fail(HTTPClientError(.unreachable, "cannot connect to \(endpoint)", cause: error))
+      }
     }
   }
-
-  func channelInactive(context: ChannelHandlerContext) {
-    promise.fail(HTTPClientError("the connection was closed before the answer"))
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) { promise.fail(error) }
 }

@@ -1,5 +1,6 @@
-// Which processes belong to a terminal's session, from /proc (proc_pid_stat(5): field 6 is the
-// session, field 22 the start time in clock ticks since boot).
+// Which processes belong to a terminal's session, from /proc (proc_pid_stat(5): field 5 is the process
+// group, 6 the session, 8 the terminal's foreground group, 22 the start time in clock ticks since
+// boot; proc_pid_environ(5): the entries of the environment, each with a zero behind it).
 
 import Glibc
 
@@ -10,35 +11,72 @@ enum ProcessTable {
   }
 
   static func members(ofSession session: pid_t) -> [Member] {
+    pids().compactMap { pid in
+      guard let stat = stat(of: pid), stat.session == session else { return nil }
+      return Member(pid: pid, startTime: stat.startTime)
+    }
+  }
+
+  /// The processes with this entry (`NAME=value`) in their environment, as far as it may be read.
+  static func members(carrying entry: String) -> [Member] {
+    pids().compactMap { pid in
+      // The start time first: a number that passes on meanwhile does not match later.
+      guard let member = member(pid), environment(of: pid, contains: entry) else { return nil }
+      return member
+    }
+  }
+
+  static func member(_ pid: pid_t) -> Member? {
+    stat(of: pid).map { Member(pid: pid, startTime: $0.startTime) }
+  }
+
+  /// Whether the whole entry stands in the environment with which the process was executed.
+  static func environment(of pid: pid_t, contains entry: String) -> Bool {
+    guard let text = contents(of: "/proc/\(pid)/environ") else { return false }
+    return text.utf8.split(separator: 0).contains { $0.elementsEqual(entry.utf8) }
+  }
+
+  /// Whether another group than the process's own has the foreground of its terminal; nil if it has
+  /// no terminal.
+  static func hasForegroundJob(_ pid: pid_t) -> Bool? {
+    guard let stat = stat(of: pid), stat.foreground > 0 else { return nil }
+    return stat.foreground != stat.group
+  }
+
+  private static func pids() -> [pid_t] {
     guard let directory = opendir("/proc") else { return [] }
     defer { closedir(directory) }
-    var members: [Member] = []
+    var pids: [pid_t] = []
     while let entry = readdir(directory) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      guard let pid = pid_t(name), let stat = stat(of: pid), stat.session == session else {
-        continue
-      }
-      members.append(Member(pid: pid, startTime: stat.startTime))
+      if let pid = pid_t(name) { pids.append(pid) }
     }
-    return members
+    return pids
   }
 
   static func isAlive(_ member: Member) -> Bool {
     stat(of: member.pid)?.startTime == member.startTime
   }
 
-  private static func stat(of pid: pid_t) -> (session: pid_t, startTime: UInt64)? {
+  private struct Stat {
+    var group: pid_t
+    var session: pid_t
+    var foreground: pid_t
+    var startTime: UInt64
+  }
+
+  private static func stat(of pid: pid_t) -> Stat? {
     guard let text = contents(of: "/proc/\(pid)/stat"),
       // The name in parentheses may contain anything; fields count from behind it.
       let close = text.lastIndex(of: ")")
     else { return nil }
     let fields = text[close...].split(separator: " ")
-    guard fields.count > 20, let session = pid_t(fields[4]), let start = UInt64(fields[20]) else {
-      return nil
-    }
-    return (session, start)
+    guard fields.count > 20, let group = pid_t(fields[3]), let session = pid_t(fields[4]),
+      let foreground = pid_t(fields[6]), let start = UInt64(fields[20])
+    else { return nil }
+    return Stat(group: group, session: session, foreground: foreground, startTime: start)
   }
 
   /// A file of /proc, at most 64 KiB of it; nil if it cannot be read.

@@ -67,7 +67,7 @@ struct NodeCommand: AsyncParsableCommand {
     let logger = log.logger("node")
     let group = MultiThreadedEventLoopGroup.singleton
     let registry = try cluster.registry()
-    let pipes = try makeStarters(node, id: id, incarnation: .random(), group: group)
+    let pipes = makeStarters(node, scope: "\(cluster.cluster)/\(id)", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
         id: id, cluster: cluster.cluster, listen: listen.address, advertise: advertised?.address,

@@ -30,7 +30,7 @@ struct ServeCommand: AsyncParsableCommand {
     let logger = log.logger("serve")
     let group = MultiThreadedEventLoopGroup.singleton
     let registry = MemoryRegistry(keepTombstones: Int(node.keepEnded.seconds) * 1_000)
-    let pipes = try makeStarters(node, id: defaultNodeID(), incarnation: .random(), group: group)
+    let pipes = makeStarters(node, scope: "serve/\(defaultNodeID())", logger: logger)
     let local = try await Node(
       NodeConfiguration(
         id: defaultNodeID(), labels: pipes.labels, capacity: node.capacity,

@@ -4,6 +4,7 @@ public import ArgumentParser
 import Cluster
 import FoundationEssentials
 import Glibc
+import HTTPClient
 import Logging
 import NIOCore
 import Node
@@ -152,7 +153,14 @@ struct NodeOptions: ParsableArguments {
     guard (0...100_000).contains(scrollback) else {
       throw ValidationError("--scrollback is 0 to 100000 lines")
     }
+    guard docker.isEmpty || dockerEndpoint != nil else {
+      throw ValidationError(
+        "--docker is unix:///PATH or tcp://HOST:PORT, for example unix:///var/run/docker.sock; not "
+          + "\(docker)")
+    }
   }
+
+  var dockerEndpoint: HTTPEndpoint? { HTTPEndpoint(docker) }
 
   var settings: NodeSettings {
     NodeSettings(

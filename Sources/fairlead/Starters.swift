@@ -1,11 +1,7 @@
 // Which pipes a node can start, and the labels that say so to routers.
 
-import ArgumentParser
-import Cluster
-import NIOCore
-import Node
+import Logging
 import Pipes
-import Wire
 
 struct Starters {
   var pty: any PipeStarter
@@ -13,10 +9,14 @@ struct Starters {
   var labels: [String: String]
 }
 
-func makeStarters(
-  _ options: NodeOptions, id: NodeID, incarnation: Incarnation, group: any EventLoopGroup
-) throws -> Starters {
-  Starters(
+/// - Parameter scope: names this node across its incarnations, within whatever containers it shares.
+func makeStarters(_ options: NodeOptions, scope: String, logger: Logger) -> Starters {
+  var starters = Starters(
     pty: PTYStarter(environment: NodeOptions.processEnvironment), docker: nil,
     labels: ["pty": "true"])
+  if let endpoint = options.dockerEndpoint {
+    starters.docker = DockerStarter(endpoint, scope: scope, logger: logger)
+    starters.labels["docker"] = "true"
+  }
+  return starters
 }

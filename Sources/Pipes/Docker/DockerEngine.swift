@@ -1,0 +1,258 @@
+// The calls of the Docker Engine API that pipes need (https://docs.docker.com/reference/api/engine/),
+// and what its answers mean for a user. Each call has a connection of its own, a deadline, and a bound
+// on its answer.
+
+import FoundationEssentials
+import HTTPClient
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOHTTP1
+import Wire
+
+struct DockerEngine: Sendable {
+  private let http: HTTPClient
+  private let minorVersion = NIOLockedValueBox<Int?>(nil)
+
+  /// Engines from Docker 20.10 (1.41) on; 1.44 is what the newest ones still take at least.
+  static let versions = 41...44
+  /// An answer's length, in bytes: the longest is the list of a host's containers.
+  static let largestAnswer = 16 * 1024 * 1024
+  static let deadline = TimeAmount.seconds(10)
+
+  init(_ endpoint: HTTPEndpoint, transport: HTTPClient.TransportHandler? = nil) {
+    http = HTTPClient(endpoint, transport: transport)
+  }
+
+  var endpoint: HTTPEndpoint { http.endpoint }
+
+  // MARK: Execs
+
+  struct ExecRequest: Encodable, Sendable {
+    var command: [String]
+    var environment: [String] = []
+    var workingDirectory: String?
+    var detachKeys: String?
+    /// Rows and columns; engines before 1.42 ignore it.
+    var consoleSize: [Int]?
+    var hasInput = true
+
+    private enum CodingKeys: String, CodingKey {
+      case command = "Cmd"
+      case environment = "Env"
+      case workingDirectory = "WorkingDir"
+      case detachKeys = "DetachKeys"
+      case consoleSize = "ConsoleSize"
+      case hasInput = "AttachStdin"
+      case hasOutput = "AttachStdout"
+      case hasErrors = "AttachStderr"
+      case hasTerminal = "Tty"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(command, forKey: .command)
+      try container.encode(environment, forKey: .environment)
+      try container.encodeIfPresent(workingDirectory, forKey: .workingDirectory)
+      try container.encodeIfPresent(detachKeys, forKey: .detachKeys)
+      try container.encodeIfPresent(consoleSize, forKey: .consoleSize)
+      try container.encode(hasInput, forKey: .hasInput)
+      try container.encode(true, forKey: .hasOutput)
+      try container.encode(true, forKey: .hasErrors)
+      try container.encode(true, forKey: .hasTerminal)
+    }
+  }
+
+  private struct ExecStart: Encodable {
+    var Detach = false
+    var Tty = true
+    var ConsoleSize: [Int]?
+  }
+
+  /// How an exec stands.
+  struct ExecState: Decodable, Sendable {
+    var isRunning: Bool
+    var exitCode: Int?
+    /// As the engine's host numbers it, which may not be this machine. 0: it was never started.
+    var pid: Int32
+    var container: String
+
+    private enum CodingKeys: String, CodingKey {
+      case isRunning = "Running"
+      case exitCode = "ExitCode"
+      case pid = "Pid"
+      case container = "ContainerID"
+    }
+  }
+
+  /// Prepares a command in a container; returns the exec's id.
+  func createExec(in container: String, _ request: ExecRequest) async throws -> String {
+    struct Created: Decodable { var Id: String }
+    let created: Created = try await call(
+      .POST, "/containers/\(container)/exec", request, container: container)
+    return try Self.checked(created.Id)
+  }
+
+  /// Starts an exec; `handler` gets the terminal's bytes.
+  func startExec(
+    _ exec: String, size: TerminalSize, container: String, handler: NIOLoopBound<any ChannelHandler>
+  ) async throws -> any Channel {
+    let start = ExecStart(ConsoleSize: [size.rows, size.columns])
+    let result = try await reaching {
+      try await http.upgrade(
+        .POST, path("/exec/\(exec)/start"), to: "tcp", headers: Self.json,
+        body: Self.encode(start), within: Self.deadline, largestBody: 64 * 1024, handler: handler)
+    }
+    switch result {
+    case .switched(let channel): return channel
+    case .refused(let answer): throw Self.error(answer, container: container, endpoint)
+    }
+  }
+
+  /// Runs a short command and returns its exit code and what it printed (64 KiB at most).
+  func run(_ command: [String], in container: String) async throws -> (code: Int?, output: String) {
+    let exec = try await createExec(
+      in: container, ExecRequest(command: command, hasInput: false))
+    let answer = try await send(
+      .POST, "/exec/\(exec)/start", Self.encode(ExecStart()), largestBody: 64 * 1024)
+    guard answer.status == .ok else { throw Self.error(answer, container: container, endpoint) }
+    return (try await inspect(exec).exitCode, String(buffer: answer.body))
+  }
+
+  /// Only for an exec that was started: before, the engine would not answer.
+  func resize(_ exec: String, to size: TerminalSize) async throws {
+    let answer = try await send(.POST, "/exec/\(exec)/resize?h=\(size.rows)&w=\(size.columns)")
+    guard (200..<300).contains(answer.status.code) else {
+      throw Self.error(answer, container: nil, endpoint)
+    }
+  }
+
+  func inspect(_ exec: String) async throws -> ExecState {
+    try await call(.GET, "/exec/\(exec)/json", nil as Int?, container: nil)
+  }
+
+  // MARK: Containers
+
+  /// The running containers in which some exec still runs.
+  func containersWithExecs() async throws -> [String] {
+    struct Listed: Decodable { var Id: String }
+    struct Details: Decodable { var ExecIDs: [String]? }
+    let listed: [Listed] = try await call(.GET, "/containers/json", nil as Int?, container: nil)
+    return try await withThrowingTaskGroup(of: String?.self) { group in
+      var found: [String] = []
+      for (index, container) in listed.enumerated() {
+        // Eight at a time: a host may have thousands.
+        if index >= 8, let id = try await group.next() ?? nil { found.append(id) }
+        group.addTask {
+          let id = try Self.checked(container.Id)
+          // A container that went meanwhile has nothing left to find.
+          let details: Details? = try? await call(
+            .GET, "/containers/\(id)/json", nil as Int?, container: id)
+          return details?.ExecIDs?.isEmpty == false ? id : nil
+        }
+      }
+      for try await id in group { if let id { found.append(id) } }
+      return found
+    }
+  }
+
+  // MARK: Calls
+
+  private func call<Body: Encodable, Answer: Decodable>(
+    _ method: HTTPMethod, _ path: String, _ body: Body?, container: String?
+  ) async throws -> Answer {
+    let answer = try await send(method, path, body.map { try Self.encode($0) })
+    guard (200..<300).contains(answer.status.code) else {
+      throw Self.error(answer, container: container, endpoint)
+    }
+    do {
+      return try JSONDecoder().decode(Answer.self, from: Data(answer.body.readableBytesView))
+    } catch {
+      throw PipeError(
+        .unavailable, "\(endpoint) does not answer like a Docker engine", cause: error)
+    }
+  }
+
+  private func send(
+    _ method: HTTPMethod, _ path: String, _ body: ByteBuffer? = nil,
+    largestBody: Int = largestAnswer
+  ) async throws -> HTTPResponse {
+    try await reaching {
+      try await http.send(
+        method, self.path(path), headers: Self.json, body: body, within: Self.deadline,
+        largestBody: largestBody)
+    }
+  }
+
+  /// The path with the newest version that both sides know.
+  private func path(_ path: String) async throws -> String {
+    if let minor = minorVersion.withLockedValue({ $0 }) { return "/v1.\(minor)\(path)" }
+    let answer = try await http.send(.GET, "/_ping", within: Self.deadline, largestBody: 4_096)
+    let parts = answer.headers.first(name: "Api-Version")?.split(separator: ".") ?? []
+    guard parts.count == 2, let major = Int(parts[0]), let minor = Int(parts[1]) else {
+      throw PipeError(.unavailable, "\(endpoint) does not answer like a Docker engine")
+    }
+    guard major > 1 || minor >= Self.versions.lowerBound else {
+      throw PipeError(
+        .unavailable,
+        "the Docker engine at \(endpoint) has API \(major).\(minor): 1.\(Self.versions.lowerBound) "
+          + "is needed, Docker 20.10 or newer")
+    }
+    let common = min(minor, Self.versions.upperBound)
+    minorVersion.withLockedValue { $0 = common }
+    return "/v1.\(common)\(path)"
+  }
+
+  /// Says in a user's words why the engine could not be asked.
+  private func reaching<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+    do {
+      return try await body()
+    } catch let error as HTTPClientError {
+      // An engine that comes back may be another one.
+      minorVersion.withLockedValue { $0 = nil }
+      switch error.code {
+      case .unreachable:
+        throw PipeError(
+          .unavailable,
+          "the Docker engine at \(endpoint) cannot be reached: see that it runs, that this node may "
+            + "use its socket, and that --docker is right", cause: error)
+      case .timeout, .closed, .tooLong:
+        throw PipeError(
+          .unavailable, "the Docker engine at \(endpoint) does not answer", cause: error)
+      }
+    }
+  }
+
+  private static func error(
+    _ answer: HTTPResponse, container: String?, _ endpoint: HTTPEndpoint
+  ) -> PipeError {
+    struct Reason: Decodable { var message: String }
+    let said = try? JSONDecoder().decode(Reason.self, from: Data(answer.body.readableBytesView))
+    let reason = said?.message ?? "\(answer.status)"
+    switch (answer.status, container) {
+    case (.notFound, let container?):
+      return PipeError(.noTarget, "no container \(container) on the engine at \(endpoint)")
+    case (.conflict, let container?):
+      return PipeError(
+        .noTarget,
+        reason.contains("paused")
+          ? "container \(container) is paused: resume it with `docker unpause \(container)`"
+          : "container \(container) does not run: start it with `docker start \(container)`")
+    default:
+      return PipeError(.unavailable, "the Docker engine refused: \(reason)")
+    }
+  }
+
+  private static let json = HTTPHeaders([("Content-Type", "application/json")])
+
+  private static func encode(_ body: some Encodable) throws -> ByteBuffer {
+    ByteBuffer(bytes: try JSONEncoder().encode(body))
+  }
+
+  /// An id becomes part of paths.
+  private static func checked(_ id: String) throws -> String {
+    guard (1...128).contains(id.utf8.count), id.allSatisfy(\.isHexDigit) else {
+      throw PipeError(.unavailable, "the Docker engine answered with a strange id")
+    }
+    return id
+  }
+}

@@ -1,0 +1,146 @@
+// A process in a running container, started by `docker exec`. Its bytes travel over the connection that
+// the engine handed over, on the session's event loop; the size, the end and the exit code are calls of
+// the engine's API beside it.
+
+import Logging
+import NIOCore
+import Wire
+
+/// Confined to its event loop.
+final class DockerPipe: Pipe {
+  let eventLoop: any EventLoop
+  weak var delegate: (any PipeDelegate)?
+  private let process: DockerProcess
+  private let channel: any Channel
+  private let handler: DockerHandler
+  private let logger: Logger
+  private var wantedSize: TerminalSize?
+  private var isResizing = false
+  private var isTerminating = false
+  private var isStreamClosed = false
+  private var isEnded = false
+
+  /// How long a killed process may take to go before it is given up as orphaned.
+  static let lastWait = TimeAmount.seconds(5)
+
+  init(process: DockerProcess, channel: any Channel, handler: DockerHandler, logger: Logger) {
+    self.process = process
+    self.channel = channel
+    self.handler = handler
+    self.logger = logger
+    eventLoop = channel.eventLoop
+    handler.attach(self)
+  }
+
+  var isReading: Bool {
+    get { handler.isReading }
+    // A process that is being ended is read to its end.
+    set { if !isTerminating { handler.isReading = newValue } }
+  }
+
+  func write(_ bytes: ByteBuffer) {
+    guard !isEnded else { return }
+    let count = bytes.readableBytes
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    channel.writeAndFlush(bytes).whenSuccess { bound.value.delegate?.pipeDidWrite(count) }
+  }
+
+  /// One call at a time, and only the newest size: two connections could overtake each other.
+  func resize(_ size: TerminalSize) {
+    wantedSize = size
+    sendSize()
+  }
+
+  private func sendSize() {
+    guard !isEnded, !isResizing, let size = wantedSize else { return }
+    wantedSize = nil
+    isResizing = true
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    perform { try? await $0.engine.resize($0.exec, to: size) }.whenComplete { _ in
+      bound.value.isResizing = false
+      bound.value.sendSize()
+    }
+  }
+
+  func signal(_ signal: PipeSignal) {
+    guard !isEnded else { return }
+    _ = perform { await $0.signal([signal]) }
+  }
+
+  var hasForegroundJob: Bool? { isEnded ? false : process.hasForegroundJob }
+
+  func terminate(grace: TimeAmount) {
+    guard !isEnded, !isTerminating else { return }
+    handler.isReading = true
+    isTerminating = true
+    _ = perform { await $0.signal([.hangup]) }
+    let process = self.process
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    // Also when the leader has gone by then: what it left in the background goes with the session.
+    eventLoop.scheduleTask(in: grace) { [eventLoop] in
+      eventLoop.makeFutureWithTask { await process.signal([.kill]) }.whenSuccess { found in
+        bound.value.didKill(found)
+      }
+    }
+  }
+
+  private func didKill(_ found: DockerProcess.Found) {
+    guard !isEnded else { return }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: Self.lastWait) {
+      let pipe = bound.value
+      guard !pipe.isEnded else { return }
+      let why =
+        switch found {
+        case .signalled: "it was killed and has not gone"
+        case .none: "no process in the container carries its mark"
+        case .unknown(let reason): reason
+        }
+      pipe.orphan(why)
+    }
+  }
+
+  /// The process may live on in its container, and cannot be ended from here.
+  private func orphan(_ why: String) {
+    logger.warning(
+      "a process may be orphaned in its container",
+      metadata: [
+        "container": "\(process.container)", "mark": "\(process.mark)", "why": "\(why)",
+      ])
+    end(DockerProcess.Outcome(reason: "the process may still run in its container: \(why)"))
+  }
+
+  // MARK: What happens to it
+
+  func didRead(_ bytes: ByteBuffer) { delegate?.pipeDidRead(bytes) }
+
+  /// The engine ended the stream: the process has ended, or the connection to it is lost. An exec
+  /// cannot be attached to again, so a process that still runs is ended.
+  func streamDidClose() {
+    guard !isStreamClosed, !isEnded else { return }
+    isStreamClosed = true
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    perform { await $0.outcome() }.whenSuccess { outcome in
+      let pipe = bound.value
+      guard outcome.isRunning else { return pipe.end(outcome) }
+      let killed = pipe.perform { await $0.signal([.hangup, .kill]) }
+      killed.whenSuccess { found in
+        if found == .signalled { bound.value.end(outcome) } else { bound.value.orphan("\(found)") }
+      }
+    }
+  }
+
+  private func end(_ outcome: DockerProcess.Outcome) {
+    guard !isEnded else { return }
+    isEnded = true
+    channel.close(promise: nil)
+    delegate?.pipeDidEnd(outcome.status, reason: outcome.reason)
+  }
+
+  /// A call of the engine's API, off the byte path.
+  private func perform<Answer: Sendable>(
+    _ body: @escaping @Sendable (DockerProcess) async -> Answer
+  ) -> EventLoopFuture<Answer> {
+    eventLoop.makeFutureWithTask { [process] in await body(process) }
+  }
+}

@@ -1,0 +1,104 @@
+// One exec's process: how it stands, its size, and the two ways to signal it. Where this node sees the
+// engine's processes (and their environment shows the mark), directly; otherwise by a second exec in
+// the container.
+
+import Glibc
+import NIOCore
+import NIOPosix
+import Wire
+
+struct DockerProcess: Sendable {
+  let engine: DockerEngine
+  let exec: String
+  /// The container's id: a name may come to mean another one.
+  let container: String
+  let mark: DockerMark
+  /// The process on this machine, if its environment showed the mark right after the start.
+  let leader: ProcessTable.Member?
+
+  /// Turns the engine's number into a process of this machine, if it is one and carries the mark.
+  static func leader(pid: pid_t, mark: DockerMark) -> ProcessTable.Member? {
+    guard pid > 1, let member = ProcessTable.member(pid),
+      ProcessTable.environment(of: pid, contains: mark.entry)
+    else { return nil }
+    return member
+  }
+
+  // MARK: Signals
+
+  enum Found: Sendable, Equatable {
+    case signalled
+    /// No process carries the mark.
+    case none
+    /// It could not be looked for.
+    case unknown(String)
+  }
+
+  /// Sends the signals to every process that carries the mark.
+  func signal(_ signals: [PipeSignal]) async -> Found {
+    if leader != nil { return await signalDirectly(signals) }
+    do {
+      let result = try await engine.run(
+        DockerMark.command(seeking: mark.entry, sending: signals), in: container)
+      switch result.code {
+      case 0: return .signalled
+      case 3: return .none
+      default: return .unknown("no shell in the container could look for it: \(result.output)")
+      }
+    } catch {
+      return .unknown("\(error)")
+    }
+  }
+
+  private func signalDirectly(_ signals: [PipeSignal]) async -> Found {
+    let members = try? await NIOThreadPool.singleton.runIfActive { [mark, leader] in
+      var members = Set(ProcessTable.members(carrying: mark.entry))
+      // A leader that executed something with a clean environment is the same process still.
+      if let leader, ProcessTable.isAlive(leader) { members.insert(leader) }
+      for member in members where ProcessTable.isAlive(member) {
+        for signal in signals { kill(member.pid, signal.rawValue) }
+        if signals.contains(.hangup) { kill(member.pid, SIGCONT) }
+      }
+      return members
+    }
+    guard let members else { return .unknown("the node is stopping") }
+    return members.isEmpty ? .none : .signalled
+  }
+
+  /// Whether something other than the leader's own group has the terminal's foreground; nil where the
+  /// process is not seen from here.
+  var hasForegroundJob: Bool? {
+    guard let leader, ProcessTable.isAlive(leader) else { return nil }
+    return ProcessTable.hasForegroundJob(leader.pid)
+  }
+
+  // MARK: The end
+
+  struct Outcome: Sendable {
+    var status: ExitStatus?
+    var reason: String?
+    var isRunning = false
+  }
+
+  /// How the process ended, asked when its stream did. The engine may learn of the exit a moment
+  /// later, so it is asked again for a while.
+  ///
+  /// A process that died by signal N is told as exit code 128 + N, as a shell does: the API does not
+  /// tell the two apart.
+  func outcome() async -> Outcome {
+    for attempt in 0..<8 {
+      do {
+        let state = try await engine.inspect(exec)
+        if !state.isRunning, let code = state.exitCode {
+          return Outcome(status: .exited(code: code))
+        }
+      } catch {
+        return Outcome(
+          reason: "how the process ended is not known: \((error as? PipeError)?.message ?? "")")
+      }
+      try? await Task.sleep(for: .milliseconds(10 << attempt))
+    }
+    return Outcome(
+      reason: "the Docker engine ended the connection while the process ran", isRunning: true)
+  }
+}

@@ -1,0 +1,198 @@
+// Starts processes in running containers of one Docker engine, and ends what earlier incarnations of
+// the node left there.
+
+public import HTTPClient
+public import Logging
+public import NIOCore
+import NIOPosix
+import Wire
+
+public struct DockerStarter: PipeStarter {
+  private let engine: DockerEngine
+  private let scope: String
+  private let incarnation: IncarnationLock
+  private let seesProcesses: Bool
+  private let logger: Logger
+
+  /// - Parameters:
+  ///   - scope: names this node, across its incarnations: `sweep` ends what earlier ones left.
+  ///   - transport: makes the handler that goes between the socket and HTTP, for an engine over TLS.
+  ///   - seesProcesses: whether the engine's processes are looked for in this machine's /proc first.
+  public init(
+    _ endpoint: HTTPEndpoint, scope: String, transport: HTTPClient.TransportHandler? = nil,
+    seesProcesses: Bool = true, logger: Logger
+  ) {
+    engine = DockerEngine(endpoint, transport: transport)
+    self.scope = scope
+    incarnation = IncarnationLock(.random())
+    self.seesProcesses = seesProcesses
+    self.logger = logger
+  }
+
+  public func shutdown() async {}
+
+  // MARK: Starting
+
+  public func start(_ request: PipeRequest, on eventLoop: any EventLoop)
+    -> EventLoopFuture<NIOLoopBound<any Pipe>>
+  {
+    guard case .docker(let container) = request.creation.target else {
+      return eventLoop.makeFailedFuture(
+        PipeError(.noTarget, "\(request.creation.target) is not a container"))
+    }
+    return eventLoop.flatSubmit {
+      let handler = NIOLoopBound(DockerHandler(eventLoop: eventLoop), eventLoop: eventLoop)
+      let started = eventLoop.makeFutureWithTask {
+        try await launch(request, in: container, handler)
+      }
+      started.whenFailure { _ in handler.value.giveUp() }
+      return started.map { started in
+        let pipe = DockerPipe(
+          process: started.process, channel: started.channel, handler: handler.value,
+          logger: logger)
+        return NIOLoopBound(pipe, eventLoop: eventLoop)
+      }
+    }
+  }
+
+  private struct Started: Sendable {
+    var process: DockerProcess
+    var channel: any Channel
+  }
+
+  private func launch(
+    _ request: PipeRequest, in container: String, _ handler: NIOLoopBound<DockerHandler>
+  ) async throws -> Started {
+    let mark = DockerMark(
+      scope: scope, incarnation: incarnation.incarnation, session: request.session)
+    let exec = try await engine.createExec(
+      in: container, Self.exec(request, mark: mark))
+    do {
+      let any = try await handler.eventLoop.submit {
+        NIOLoopBound<any ChannelHandler>(handler.value, eventLoop: handler.eventLoop)
+      }.get()
+      let channel = try await engine.startExec(
+        exec, size: request.size, container: container, handler: any)
+      do {
+        let state = try await confirm(exec, request, in: container, handler)
+        let leader = seesProcesses ? DockerProcess.leader(pid: state.pid, mark: mark) : nil
+        let process = DockerProcess(
+          engine: engine, exec: exec, container: state.container, mark: mark, leader: leader)
+        return Started(process: process, channel: channel)
+      } catch {
+        channel.close(promise: nil)
+        throw error
+      }
+    } catch let error as PipeError where error.code == .unavailable {
+      // Nobody knows whether it was started.
+      let process = DockerProcess(
+        engine: engine, exec: exec, container: container, mark: mark, leader: nil)
+      Task { await process.signal([.hangup, .kill]) }
+      throw error
+    }
+  }
+
+  /// Sets the size, which tells whether the process was started; an engine takes no size before.
+  private func confirm(
+    _ exec: String, _ request: PipeRequest, in container: String,
+    _ handler: NIOLoopBound<DockerHandler>
+  ) async throws -> DockerEngine.ExecState {
+    // It fails for a process that was not started, or that has ended already: `inspect` tells.
+    try? await engine.resize(exec, to: request.size)
+    let state = try await engine.inspect(exec)
+    // Only a process that was started has ever had a number.
+    guard !state.isRunning, state.pid == 0 else { return state }
+    let program = request.creation.command.first ?? Self.shell
+    // The container runtime's reason comes in the stream, which then ends.
+    let text = try await handler.eventLoop.flatSubmit {
+      let closed = handler.value.closed
+      let hurry = handler.eventLoop.scheduleTask(in: .seconds(2)) { handler.value.giveUp() }
+      return closed.map {
+        hurry.cancel()
+        return handler.value.heldText
+      }
+    }.get()
+    throw PipeError(
+      .noCommand, "cannot start \(program) in container \(container): \(Self.reason(in: text))")
+  }
+
+  static let shell = "/bin/sh"
+
+  private static func exec(_ request: PipeRequest, mark: DockerMark) -> DockerEngine.ExecRequest {
+    let creation = request.creation
+    var environment = ["TERM": "xterm-256color", "COLORTERM": "truecolor"]
+    environment.merge(creation.environment) { $1 }
+    environment["FAIRLEAD_SESSION"] = request.session.rawValue
+    environment[DockerMark.variable] = mark.value
+    return DockerEngine.ExecRequest(
+      command: creation.command.isEmpty ? [shell] : creation.command,
+      environment: environment.map { "\($0)=\($1)" }.sorted(),
+      workingDirectory: creation.workingDirectory,
+      detachKeys: detachKeys(),
+      consoleSize: [request.size.rows, request.size.columns])
+  }
+
+  /// The engine filters a terminal's input for a sequence of keys that detaches, ctrl-p ctrl-q unless
+  /// told otherwise, and withholds what may begin it. So: one that nobody types, beginning with a key
+  /// that nobody types.
+  private static func detachKeys() -> String {
+    let letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    let keys = (0..<24).map { _ in String(letters.randomElement() ?? "x") }
+    return (["ctrl-^"] + keys).joined(separator: ",")
+  }
+
+  /// A container runtime's message without what means nothing to a user.
+  static func reason(in text: String) -> String {
+    var reason = text[...]
+    for prefix in [
+      "OCI runtime exec failed: ", "exec failed: ", "unable to start container process: ",
+    ] where reason.hasPrefix(prefix) {
+      reason = reason.dropFirst(prefix.count)
+    }
+    while let last = reason.last, last.isWhitespace { reason.removeLast() }
+    if reason.hasSuffix(": unknown") { reason.removeLast(": unknown".count) }
+    return reason.isEmpty ? "the container runtime gave no reason" : String(reason.prefix(1_000))
+  }
+
+  // MARK: What earlier incarnations left
+
+  /// Looks into every container in which some exec runs, and ends what carries the mark of an
+  /// incarnation of this node that is dead.
+  public func sweep() async {
+    do {
+      for container in try await engine.containersWithExecs() {
+        for earlier in try await incarnations(in: container) where !IncarnationLock.isHeld(earlier)
+        {
+          logger.notice(
+            "ending what an earlier incarnation left",
+            metadata: ["container": "\(container)", "incarnation": "\(earlier)"])
+          let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
+          try await signal(sought, [.hangup], in: container)
+          try await Task.sleep(for: Self.sweepGrace)
+          try await signal(sought, [.kill], in: container)
+        }
+      }
+    } catch {
+      logger.warning("the Docker engine was not swept", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Between SIGHUP and SIGKILL.
+  private static let sweepGrace = Duration.milliseconds(500)
+
+  private func incarnations(in container: String) async throws -> [Incarnation] {
+    let sought = DockerMark.prefix(scope: scope)
+    let result = try await engine.run(
+      DockerMark.command(seeking: sought, sending: []), in: container)
+    guard result.code == 0 else { return [] }  // none, or no shell in it
+    return result.output.split(whereSeparator: \.isWhitespace).compactMap {
+      Incarnation(String($0))
+    }
+  }
+
+  private func signal(_ sought: String, _ signals: [PipeSignal], in container: String) async throws
+  {
+    _ = try await engine.run(
+      DockerMark.command(seeking: sought, sending: signals), in: container)
+  }
+}

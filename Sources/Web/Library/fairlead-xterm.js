@@ -11,6 +11,7 @@ export class FairleadAddon {
   #terminal;
   #xterm;
   #isSizing;
+  #typed;
   #disposables = [];
   /** What is to be done to the screen, in order: bytes to write, or a size to take. */
   #queue = [];
@@ -19,11 +20,14 @@ export class FairleadAddon {
 
   /**
    * @param {import('./fairlead.js').FairleadTerminal} terminal
-   * @param {{ sizing?: boolean }} [options] `sizing`: xterm's size follows the session's (true)
+   * @param {object} [options]
+   * @param {boolean} [options.sizing] xterm's size follows the session's; true if absent
+   * @param {(text: string) => string} [options.typed] what to type instead of what xterm.js says
    */
-  constructor(terminal, { sizing = true } = {}) {
+  constructor(terminal, { sizing = true, typed = (text) => text } = {}) {
     this.#terminal = terminal;
     this.#isSizing = sizing;
+    this.#typed = typed;
     terminal.acknowledging = 'manual';
   }
 
@@ -33,7 +37,7 @@ export class FairleadAddon {
     const terminal = this.#terminal;
     this.#disposables.push(
       ...suppressReplies(xterm.parser),
-      xterm.onData((text) => terminal.write(text)),
+      xterm.onData((text) => terminal.write(this.#typed(text))),
       xterm.onBinary((text) => terminal.write(toLatin1(text))),
       ...[
         terminal.on('output', ({ bytes }) => this.#then({ bytes })),

@@ -32,6 +32,7 @@ let package = Package(
   targets: [
     // MARK: C, fenced in: its types never escape the one module that imports it.
     .target(name: "CPTY"),
+    .target(name: "CWebFiles"),
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
 
@@ -83,9 +84,17 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .target(
+      name: "Web",
+      dependencies: [
+        "CWebFiles", nio("NIOCore"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
+      exclude: ["Library", "Page", "Vendor"], swiftSettings: swiftSettings),
+    .target(
       name: "Router",
       dependencies: [
-        "Wire", "Link", "Cluster", "Admin", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        "Wire", "Link", "Cluster", "Admin", "Web", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         nio("NIOConcurrencyHelpers"),
         .product(name: "Hummingbird", package: "hummingbird"),

@@ -8,6 +8,7 @@ import HummingbirdCore
 public import Link
 public import Logging
 public import NIOCore
+import Web
 import Wire
 
 public struct RouterConfiguration: Sendable {
@@ -69,8 +70,10 @@ public final class Router: Sendable {
     try await refresh()
     let loops = loops
     let origins = configuration.origins
+    let routes = adminRouter(operations: self, version: configuration.version)
+    addWebPage(to: routes, frameAncestors: origins.allowed)
     let application = Application(
-      router: adminRouter(operations: self, version: configuration.version),
+      router: routes,
       server: HTTPServerBuilder { responder in
         ClientChannel(
           responder: responder, origins: origins,

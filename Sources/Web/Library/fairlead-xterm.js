@@ -1,0 +1,122 @@
+// Shows a FairleadTerminal in an xterm.js Terminal, the way xterm.js's own attach addon is used:
+//
+//     terminal.loadAddon(new FairleadAddon(cluster.open({ key: 'shell' })));
+//
+// Output is acknowledged when xterm.js has parsed it; sizes change at their place in the output; and
+// what xterm.js would answer to queries is suppressed, since the session's node answers them.
+
+const toLatin1 = (text) => Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff);
+
+export class FairleadAddon {
+  #terminal;
+  #xterm;
+  #isSizing;
+  #typed;
+  #disposables = [];
+  /** What is to be done to the screen, in order: bytes to write, or a size to take. */
+  #queue = [];
+  /** Bytes given to xterm.js and not yet parsed. */
+  #parsing = 0;
+
+  /**
+   * @param {import('./fairlead.js').FairleadTerminal} terminal
+   * @param {object} [options]
+   * @param {boolean} [options.sizing] xterm's size follows the session's; true if absent
+   * @param {(text: string) => string} [options.typed] what to type instead of what xterm.js says
+   */
+  constructor(terminal, { sizing = true, typed = (text) => text } = {}) {
+    this.#terminal = terminal;
+    this.#isSizing = sizing;
+    this.#typed = typed;
+    terminal.acknowledging = 'manual';
+  }
+
+  /** Called by xterm.js. */
+  activate(xterm) {
+    this.#xterm = xterm;
+    const terminal = this.#terminal;
+    this.#disposables.push(
+      ...suppressReplies(xterm.parser),
+      xterm.onData((text) => terminal.write(this.#typed(text))),
+      xterm.onBinary((text) => terminal.write(toLatin1(text))),
+      ...[
+        terminal.on('output', ({ bytes }) => this.#then({ bytes })),
+        terminal.on('snapshot', ({ bytes }) => this.#then({ bytes })),
+        terminal.on('size', (size) => this.#then({ size })),
+      ].map((dispose) => ({ dispose })),
+    );
+  }
+
+  /** Called by xterm.js, or to leave the screen as it is. The terminal itself goes on. */
+  dispose() {
+    for (const disposable of this.#disposables) disposable.dispose();
+    this.#disposables = [];
+    // Nobody else will say that this was shown; unsaid, it would hold the process back.
+    for (const { bytes } of this.#queue) if (bytes) this.#terminal.ack(bytes.length);
+    this.#queue = [];
+  }
+
+  #then(step) {
+    this.#queue.push(step);
+    this.#work();
+  }
+
+  /** A size waits until all before it was parsed, and all after it waits for the size. */
+  #work() {
+    while (this.#queue.length > 0) {
+      const [{ bytes, size }] = this.#queue;
+      if (size) {
+        if (this.#parsing > 0) return;
+        if (this.#isSizing && (size.cols !== this.#xterm.cols || size.rows !== this.#xterm.rows)) {
+          this.#xterm.resize(size.cols, size.rows);
+        }
+      }
+      this.#queue.shift();
+      if (bytes?.length) this.#write(bytes);
+    }
+  }
+
+  #write(bytes) {
+    this.#parsing += bytes.length;
+    this.#xterm.write(bytes, () => {
+      this.#parsing -= bytes.length;
+      this.#terminal.ack(bytes.length);
+      // Not from within xterm's own loop, which a resize would make run inside itself.
+      if (this.#parsing === 0 && this.#queue.length > 0) queueMicrotask(() => this.#work());
+    });
+  }
+}
+
+/**
+ * Keeps xterm.js from answering what programs ask of it: device attributes, status and cursor
+ * reports, modes, window reports, settings, colours, version, keyboard flags. Setting any of these
+ * goes on to work.
+ * @returns {{dispose(): void}[]}
+ */
+export function suppressReplies(parser) {
+  const always = () => true;
+  /** Window operations from 11 on ask, but for those that set: 22 and 23, the title's stack. */
+  const asksWindow = ([operation]) => operation >= 11 && operation !== 22 && operation !== 23;
+  const csi = [
+    [{ final: 'c' }, always],
+    [{ prefix: '>', final: 'c' }, always],
+    [{ prefix: '=', final: 'c' }, always],
+    [{ final: 'n' }, always],
+    [{ prefix: '?', final: 'n' }, always],
+    [{ intermediates: '$', final: 'p' }, always],
+    [{ prefix: '?', intermediates: '$', final: 'p' }, always],
+    [{ final: 'x' }, always],
+    [{ prefix: '>', final: 'q' }, always],
+    [{ prefix: '?', final: 'u' }, always],
+    [{ final: 't' }, asksWindow],
+  ];
+  const asksColor = (data) => data.split(';').includes('?');
+  return [
+    ...csi.map(([id, handler]) => parser.registerCsiHandler(id, handler)),
+    parser.registerEscHandler({ final: 'Z' }, always),
+    parser.registerDcsHandler({ intermediates: '$', final: 'q' }, always),
+    parser.registerDcsHandler({ intermediates: '+', final: 'q' }, always),
+    ...[4, 5, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 52].map((number) =>
+      parser.registerOscHandler(number, asksColor)),
+  ];
+}

@@ -1,0 +1,131 @@
+// Types of fairlead.js.
+
+/** Where a terminal may be started. */
+export type Target = 'pty' | `docker:${string}`;
+
+export interface OpenOptions {
+  /** Under which the page remembers the session, in local storage per page path. */
+  key?: string;
+  /** The session's id, `[A-Za-z0-9_-]{1,64}`; a random one if absent. */
+  session?: string;
+  /** False: attach only. True (default): start it if it does not exist. */
+  create?: boolean;
+  /** What to start it with. */
+  target?: Target;
+  command?: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+  /** 1 to 1,000 each; 80 and 24 if absent. */
+  cols?: number;
+  rows?: number;
+  /** A watcher may only look. Driver if absent. */
+  mode?: 'driver' | 'watcher';
+  /** `#rrggbb` each, for programs that ask for the theme's colours. */
+  colors?: { foreground?: string; background?: string; cursor?: string };
+  /** True: `ack` is called by the page. False (default): output counts as shown at once. */
+  manualAck?: boolean;
+}
+
+/** An exit code, or the number of the signal that ended the process. */
+export type ExitStatus = { code: number } | { signal: number };
+
+export interface TerminalState {
+  name:
+    | 'connecting'
+    /** Bytes flow. */
+    | 'live'
+    /** The server lost its link to the session's node and opens it again. */
+    | 'paused'
+    /** The connection was lost; the next attempt is at `retryAt`. */
+    | 'reconnecting'
+    /** The session cannot be opened just now; it is asked for again at `retryAt`. */
+    | 'postponed'
+    /** The token was refused: nothing is tried until `Fairlead.reconnect`. */
+    | 'stopped'
+    | 'ended' | 'refused' | 'closed';
+  reason?: string;
+  /** By `performance.now()`. */
+  retryAt?: number;
+}
+
+export interface TerminalEvents {
+  /** The pipe's bytes from `offset` on: each once, in order. */
+  output: { offset: number; bytes: Uint8Array };
+  /** A part of what makes a terminal show the session; the first part resets it. */
+  snapshot: { first: boolean; last: boolean; offset: number; cols: number; rows: number;
+    bytes: Uint8Array };
+  /** The terminal changes size exactly here in the output. */
+  size: { cols: number; rows: number; offset: number };
+  state: TerminalState;
+  /** The session was attached to, for the first time or again. */
+  opened: { session: string; life: string; created: boolean;
+    resumed: 'exact' | 'snapshot' | 'new'; mode: 'driver' | 'watcher' };
+  /** Another process runs under the session's id now. */
+  life: { before: string; after: string };
+  /** Typed bytes of which nobody knows whether they arrived; they are not sent again. */
+  doubt: { bytes: Uint8Array; reason: 'other_life' | 'forgotten' | 'too_long' };
+  title: string;
+  /** Who is attached, and whose size the terminal has. */
+  viewers: { viewers: { client: string; mode: string }[]; owner?: string };
+  /** Last: the process has ended. */
+  ended: { reason: string; status?: ExitStatus; message?: string };
+  /** Last: the session could not be opened, or not again. */
+  refused: { code: string; message: string; status?: ExitStatus };
+  /** Last: it was left, here (`done`) or for a newer stream of the same client (`superseded`). */
+  closed: { reason: string };
+}
+
+export class FairleadTerminal {
+  readonly session: string;
+  readonly life?: string;
+  readonly key?: string;
+  readonly mode: 'driver' | 'watcher';
+  readonly size: { cols: number; rows: number };
+  readonly state: TerminalState;
+  readonly title: string;
+  readonly viewers: { client: string; mode: string }[];
+  /** The ClientID whose size the terminal has. */
+  readonly owner?: string;
+  readonly isOver: boolean;
+  /** Bytes typed and not yet known to be in the pipe. */
+  readonly unacknowledged: number;
+  acknowledging: 'auto' | 'manual';
+  on<Name extends keyof TerminalEvents>(
+    name: Name, listener: (detail: TerminalEvents[Name]) => void): () => void;
+  /** False, and nothing was typed: a watcher, an end, or more than 16 MiB waiting. */
+  write(data: string | Uint8Array): boolean;
+  resize(cols: number, rows: number): void;
+  take(): void;
+  ack(bytes: number): void;
+  close(): void;
+  kill(): void;
+}
+
+export interface ClusterState {
+  name: 'idle' | 'connecting' | 'open' | 'waiting' | 'stopped' | 'closed';
+  reason?: string;
+  retryAt?: number;
+}
+
+export class Fairlead {
+  constructor(url?: string, options?: {
+    token?: string | (() => string | Promise<string>);
+    client?: string;
+  });
+  readonly client?: string;
+  readonly state: ClusterState;
+  /** The last round trip, in milliseconds. */
+  readonly latency?: number;
+  readonly terminals: FairleadTerminal[];
+  readonly memory: {
+    all(): Record<string, { session: string; life?: string; [extra: string]: unknown }>;
+    set(key: string, extra: Record<string, unknown>): void;
+    forget(key: string): void;
+  };
+  on(name: 'state', listener: (state: ClusterState) => void): () => void;
+  on(name: 'latency', listener: (milliseconds: number) => void): () => void;
+  open(options?: OpenOptions): FairleadTerminal;
+  /** Connects now instead of at the time announced; after `stopped`, with another token. */
+  reconnect(options?: { token?: string }): void;
+  close(): void;
+}

@@ -1,0 +1,371 @@
+// fairlead.js: terminals in a browser that come back by themselves. One connection carries many.
+//
+//     const cluster = new Fairlead('https://terminals.example.com');
+//     const terminal = cluster.open({ key: 'shell', cols: 80, rows: 24 });
+//     terminal.on('output', ({ bytes }) => …);
+//     terminal.write('ls\n');
+//
+// fairlead-xterm.js shows one in xterm.js; fairlead.d.ts has every option and event.
+
+import { Backoff } from './fairlead/backoff.js';
+import { Connection, DOUBT_WITHIN } from './fairlead/connection.js';
+import { Emitter } from './fairlead/emitter.js';
+import { environment, randomName } from './fairlead/environment.js';
+import { clientID } from './fairlead/identity.js';
+import { Memory } from './fairlead/memory.js';
+import { FairleadTerminal } from './fairlead/terminal.js';
+import { Type } from './fairlead/wire.js';
+
+export { FairleadTerminal };
+
+/** Close codes with which a server refuses the token: trying again would change nothing. */
+const REFUSED_CODES = [4401, 4403];
+/** The same as answers to the upgrade, which scripts cannot see; a plain GET gets it too. */
+const REFUSED_STATUS = [401, 403];
+
+/** Events: `state` `{ name, reason?, retryAt? }`, `latency` (milliseconds). */
+export class Fairlead extends Emitter {
+  /** This tab's ClientID; undefined until it is known, which may take some milliseconds. */
+  client;
+  /** What the page remembers of its terminals. */
+  memory;
+  /** `idle`, `connecting`, `open`, `waiting`, `stopped` (the token was refused) or `closed`. */
+  state = Object.freeze({ name: 'idle' });
+  /** The last round trip in milliseconds. */
+  latency;
+
+  #url;
+  #token;
+  #env;
+  #backoff;
+  #connection;
+  /** A connection that is to take the place of a present one, after GOAWAY. */
+  #successor;
+  #timer;
+  #goAway;
+  #successorTimer;
+  #attempt = 0;
+  #refusals = 0;
+  #failures = 0;
+  #lastNumber = 0;
+  /** @type {Set<FairleadTerminal>} */
+  #terminals = new Set();
+  /** @type {Map<number, FairleadTerminal>} by stream number of the present connection */
+  #streams = new Map();
+  #takeDown = [];
+  #identity;
+
+  /**
+   * @param {string} [url] of the cluster: `https://…`, or relative to the page; its own by default
+   * @param {object} [options]
+   * @param {string | (() => string | Promise<string>)} [options.token] goes into HELLO; a function
+   *   is asked before each connection
+   * @param {string} [options.client] a ClientID of the page's own; by default one per tab
+   * @param {import('./fairlead/environment.js').Environment} [options.env] for tests
+   */
+  constructor(url = '', { token, client, env = environment() } = {}) {
+    super();
+    this.#url = endpoint(url, env.base);
+    this.#token = token;
+    this.#env = env;
+    this.#backoff = new Backoff(env.random);
+    this.memory = new Memory(env);
+    this.#identity = client ? Promise.resolve(client) : clientID(env);
+    this.#listen();
+  }
+
+  /**
+   * Opens a terminal.
+   *
+   * With a `key`, the page remembers it: the first time a session is created, and after a reload the
+   * same one is taken up again, never created anew behind the user's back. With a `session`, that
+   * one is attached to, and created first if it does not exist, unless `create` is false.
+   *
+   * @param {import('./fairlead.d.ts').OpenOptions} [options]
+   * @returns {FairleadTerminal}
+   */
+  open(options = {}) {
+    const remembered = options.key === undefined ? undefined : this.memory.get(options.key);
+    const session = options.session ?? remembered?.session ?? randomName();
+    const life = remembered?.session === session ? remembered.life : undefined;
+    const isNew = options.create !== false;
+    const host = {
+      env: this.#env,
+      reopen: (it) => this.#reopen(it),
+      finished: (it) => this.#finished(it),
+      left: (number) => this.#streams.delete(number),
+      doubtLine: () => this.#connection?.probe(),
+      remember: (it) => this.#remember(it),
+    };
+    const terminal = new FairleadTerminal({ ...options, session, life, isNew }, host);
+    this.#remember(terminal);
+    this.#terminals.add(terminal);
+    this.#identity.then((client) => {
+      this.client = client;
+      if (!this.#terminals.has(terminal)) return;
+      terminal._restore(this.memory.takeInput(session, client));
+      this.#reopen(terminal);
+    });
+    return terminal;
+  }
+
+  /** @returns {FairleadTerminal[]} the terminals that are not over */
+  get terminals() {
+    return [...this.#terminals];
+  }
+
+  /** Connects now instead of at the time announced; after `stopped`, with another token. */
+  reconnect({ token } = {}) {
+    if (token !== undefined) this.#token = token;
+    if (this.state.name === 'stopped') this.#refusals = 0;
+    if (this.state.name === 'waiting' || this.state.name === 'stopped') this.#connect();
+  }
+
+  /** Leaves all terminals and closes; the sessions live on. */
+  close() {
+    for (const terminal of this.terminals) terminal.close();
+    this.#hangUp('closed');
+    for (const takeDown of this.#takeDown) takeDown();
+  }
+
+  // MARK: Terminals
+
+  #reopen(terminal) {
+    if (this.state.name === 'idle') return this.#connect();
+    if (this.state.name === 'stopped') return terminal._lost(this.state);
+    if (this.state.name === 'open') this.#begin(terminal);
+  }
+
+  #begin(terminal) {
+    if (!this.client || terminal._isPostponed) return;
+    const connection = this.#connection;
+    const number = ++this.#lastNumber;
+    this.#streams.set(number, terminal);
+    terminal._begin(number, (bytes) => connection.send(bytes));
+  }
+
+  #finished(terminal) {
+    this.#terminals.delete(terminal);
+    // An idle page holds no connection, and no server waits for it.
+    if (this.#terminals.size === 0) this.#env.setTimeout(() => this.#leaveIfUnused(), 0);
+  }
+
+  #leaveIfUnused() {
+    if (this.#terminals.size === 0 && this.state.name !== 'closed') this.#hangUp('idle');
+  }
+
+  #remember(terminal) {
+    const { key, session, life } = terminal;
+    if (key !== undefined) this.memory.set(key, { session, life });
+  }
+
+  // MARK: Connecting
+
+  async #connect() {
+    this.#env.clearTimeout(this.#timer);
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#become({ name: 'connecting' });
+    const attempt = ++this.#attempt;
+    const connection = await this.#dial(attempt);
+    if (connection) this.#connection = connection;
+  }
+
+  /** @returns the connection, unless something else happened while the token was asked for */
+  async #dial(attempt) {
+    const client = await this.#identity;
+    let token;
+    try {
+      token = typeof this.#token === 'function' ? await this.#token() : this.#token;
+    } catch (error) {
+      if (attempt === this.#attempt) {
+        this.#ended({ code: 1006, reason: `no token: ${error.message ?? error}` });
+      }
+      return undefined;
+    }
+    if (attempt !== this.#attempt) return undefined;
+    this.client = client;
+    const connection = new Connection(this.#url, { versions: [1], client, token }, {
+      onOpen: () => this.#opened(connection),
+      onWelcome: () => this.#welcomed(connection),
+      onFrame: (type, stream, fields) => this.#received(connection, type, stream, fields),
+      onLatency: (milliseconds) => {
+        this.latency = milliseconds;
+        this.emit('latency', milliseconds);
+      },
+      onEnd: (ended) => this.#connectionEnded(connection, ended),
+    }, this.#env);
+    return connection;
+  }
+
+  #opened(connection) {
+    if (connection === this.#successor) return;
+    // HELLO and the OPENs go out together: a reconnect costs one round trip.
+    this.#connection = connection;
+    for (const terminal of this.terminals) terminal._detach();
+    this.#lastNumber = 0;
+    this.#streams.clear();
+    this.#become({ name: 'open' });
+    for (const terminal of this.terminals) this.#begin(terminal);
+  }
+
+  #welcomed(connection) {
+    this.#refusals = 0;
+    this.#failures = 0;
+    if (connection === this.#successor) {
+      this.#connection?.close('moved');
+      this.#successor = undefined;
+      this.#opened(connection);
+    } else if (this.state.name !== 'open') {
+      this.#opened(connection);
+    }
+  }
+
+  #received(connection, type, number, fields) {
+    if (type === Type.GOAWAY) return this.#leave(connection, fields);
+    if (connection !== this.#connection) return;
+    this.#streams.get(number)?._receive(type, fields);
+  }
+
+  /** A server that is about to go: another one is found first, at a moment of its own. */
+  #leave(connection, { within = 0, spread = 0 }) {
+    this.#goAway = { spread };
+    if (connection !== this.#connection || this.#successorTimer !== undefined) return;
+    const delay = this.#env.random() * Math.max(0, Math.min(within, spread));
+    this.#successorTimer = this.#env.setTimeout(async () => {
+      if (this.#connection !== connection) return;
+      const successor = await this.#dial(this.#attempt);
+      if (successor && this.#connection === connection) this.#successor = successor;
+      else successor?.close();
+    }, delay);
+  }
+
+  #connectionEnded(connection, ended) {
+    if (connection === this.#successor) {
+      this.#successor = undefined;
+      return;
+    }
+    if (connection !== this.#connection) return;
+    if (this.#successor) {
+      // It was to take over; now it is all there is, and its own end would be heard.
+      const successor = this.#successor;
+      this.#successor = undefined;
+      this.#connection = successor;
+      this.#dropSuccessor();
+      this.#become({ name: 'connecting' });
+      for (const terminal of this.terminals) terminal._lost({ name: 'connecting' });
+      return;
+    }
+    this.#ended(ended);
+  }
+
+  #ended({ code, reason, lasted }) {
+    this.#connection = undefined;
+    this.#dropSuccessor();
+    if (REFUSED_CODES.includes(code)) {
+      this.#refusals += 1;
+      // A token made to order may just have been too old, once.
+      if (typeof this.#token !== 'function' || this.#refusals > 1) return this.#stop(reason);
+    }
+    const spread = this.#goAway?.spread;
+    this.#goAway = undefined;
+    this.#wait(this.#backoff.next({ lasted, code, spread }), reason);
+    if (lasted !== undefined) return;
+    this.#failures += 1;
+    // At the 1st, 2nd, 4th, 8th … failure: a server in trouble need not answer each one twice.
+    if (Number.isInteger(Math.log2(this.#failures))) this.#lookForRefusal();
+  }
+
+  #wait(delay, reason) {
+    this.#env.clearTimeout(this.#timer);
+    this.#streams.clear();
+    if (this.#terminals.size === 0) return this.#become({ name: 'idle' });
+    this.#timer = this.#env.setTimeout(() => this.#connect(), delay);
+    this.#become({ name: 'waiting', reason, retryAt: this.#env.now() + delay });
+    const state = { name: 'reconnecting', reason, retryAt: this.state.retryAt };
+    for (const terminal of this.terminals) terminal._lost(state);
+  }
+
+  /** A refused upgrade looks like a dead server to a script; its status does not. */
+  async #lookForRefusal() {
+    const attempt = this.#attempt;
+    const status = await this.#env
+      .status?.(this.#url.replace(/^ws/, 'http'))
+      .catch(() => undefined);
+    if (attempt !== this.#attempt || this.state.name !== 'waiting') return;
+    if (REFUSED_STATUS.includes(status)) this.#stop(`the server answered ${status}`);
+  }
+
+  #stop(reason) {
+    this.#hangUp('stopped', reason || 'the token was refused');
+    for (const terminal of this.terminals) terminal._lost(this.state);
+  }
+
+  #hangUp(name, reason) {
+    this.#env.clearTimeout(this.#timer);
+    this.#attempt += 1;
+    this.#dropSuccessor();
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#streams.clear();
+    this.#become({ name, reason });
+  }
+
+  #dropSuccessor() {
+    this.#env.clearTimeout(this.#successorTimer);
+    this.#successorTimer = undefined;
+    this.#successor?.close();
+    this.#successor = undefined;
+  }
+
+  #become(state) {
+    this.state = Object.freeze(state);
+    this.emit('state', this.state);
+  }
+
+  // MARK: What the browser tells
+
+  #listen() {
+    const { window, document } = this.#env;
+    const listen = (target, name, listener) => {
+      target?.addEventListener(name, listener);
+      this.#takeDown.push(() => target?.removeEventListener(name, listener));
+    };
+    listen(window, 'online', () => {
+      // An attempt made while there was no network may hang for long.
+      if (this.state.name === 'connecting') this.#connect();
+      this.#wake();
+    });
+    listen(window, 'pageshow', () => this.#wake());
+    listen(window, 'pagehide', () => this.#save());
+    listen(document, 'visibilitychange', () => {
+      if (document.visibilityState === 'hidden') this.#save();
+      else this.#wake();
+    });
+  }
+
+  /** The network or the page is back: what waits is tried at once, what is open is asked. */
+  #wake() {
+    switch (this.state.name) {
+      case 'waiting': return void this.#connect();
+      case 'open': return this.#connection?.probe(DOUBT_WITHIN);
+    }
+  }
+
+  /** The page may go away now, and a phone's never says more than this. */
+  #save() {
+    if (!this.client) return;
+    for (const terminal of this.terminals) terminal._saveTo(this.memory, this.client);
+    this.#connection?.flush();
+  }
+}
+
+/** @returns {string} the WebSocket URL of a cluster */
+function endpoint(url, base) {
+  const whole = new URL(url || '/', base);
+  if (!/^(http|ws)s?:$/.test(whole.protocol)) throw new TypeError(`not a cluster's URL: ${url}`);
+  whole.protocol = whole.protocol.replace('http', 'ws');
+  whole.search = whole.hash = '';
+  whole.pathname = whole.pathname.replace(/\/?$/, '').replace(/\/v1\/connect$/, '') + '/v1/connect';
+  return whole.href;
+}

@@ -1,0 +1,52 @@
+// Who this tab is. A ClientID is kept in session storage, so that it survives a reload; but a
+// duplicated tab begins with a copy of that storage, and two tabs under one name would throw each
+// other out of their sessions. So each tab holds a Web Lock named after its id, and a tab that finds
+// it held takes a new id.
+
+import { randomName } from './environment.js';
+
+const KEY = 'fairlead.client';
+/** Milliseconds in which a page that is being reloaded lets go of its lock. */
+export const HANDOVER = 400;
+
+/**
+ * @param {import('./environment.js').Environment} env
+ * @returns {Promise<string>} this tab's ClientID, held until the page goes
+ */
+export async function clientID(env) {
+  const remembered = read(env);
+  if (remembered && (await mayKeep(remembered, env))) return remembered;
+  const fresh = randomName();
+  try {
+    env.sessionStorage?.setItem(KEY, fresh);
+  } catch {
+    // Full or forbidden: the id lasts as long as the page.
+  }
+  if (env.locks) await hold(fresh, env);
+  return fresh;
+}
+
+function read(env) {
+  const id = env.sessionStorage?.getItem(KEY);
+  return id && /^[A-Za-z0-9_-]{1,64}$/.test(id) ? id : undefined;
+}
+
+/** Web Locks need TLS (or localhost). Without them only a reloaded page keeps its name. */
+function mayKeep(id, env) {
+  return env.locks ? hold(id, env) : env.wasReloaded;
+}
+
+/** Holds the id's lock until the page goes; false if another page holds it. */
+function hold(id, env) {
+  return new Promise((resolve) => {
+    const patience = new AbortController();
+    const timer = env.setTimeout(() => patience.abort(), HANDOVER);
+    env.locks
+      .request(`fairlead.client.${id}`, { signal: patience.signal }, () => {
+        env.clearTimeout(timer);
+        resolve(true);
+        return new Promise(() => {});
+      })
+      .catch(() => resolve(false));
+  });
+}

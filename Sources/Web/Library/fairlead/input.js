@@ -1,0 +1,132 @@
+// What was typed into one session: kept from the first unacknowledged byte on, sent at most 64 KiB
+// ahead of the acknowledgements, and sent again from where the server says (docs/protocol.md,
+// section 6). Pure.
+
+import { MAX_INPUT, joined } from './wire.js';
+
+/** Bytes that may be sent and not yet acknowledged; a server ends a stream that exceeds it. */
+export const IN_FLIGHT = 65_536;
+/** Bytes kept in all, so that a paste of gigabytes does not fill the page's memory. */
+export const MAX_KEPT = 16 * 1024 * 1024;
+
+export class InputBuffer {
+  /** Offset of the first byte kept. Undefined: the server has not said yet where to number from. */
+  acknowledged;
+  /** Offset of the next byte to send. */
+  #sent = 0;
+  /** @type {Uint8Array[]} what was typed from `acknowledged` on */
+  #chunks = [];
+  /** Bytes in `#chunks`. */
+  length = 0;
+
+  /**
+   * A buffer as it was before a reload.
+   * @param {{acknowledged?: number, bytes?: Uint8Array}} [saved]
+   */
+  constructor(saved = {}) {
+    this.acknowledged = saved.acknowledged;
+    this.#sent = saved.acknowledged ?? 0;
+    if (saved.bytes?.length) this.append(saved.bytes);
+  }
+
+  /** Bytes sent that may or may not have been written to the pipe. */
+  get inFlight() {
+    return this.#sent - (this.acknowledged ?? 0);
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @returns {boolean} false, and nothing is taken, if more than MAX_KEPT would be kept
+   */
+  append(bytes) {
+    if (this.length + bytes.length > MAX_KEPT) return false;
+    if (bytes.length > 0) this.#chunks.push(bytes);
+    this.length += bytes.length;
+    return true;
+  }
+
+  /** The next bytes that may be sent, and their offset; undefined if there are none. */
+  next() {
+    if (this.acknowledged === undefined) return undefined;
+    const start = this.inFlight;
+    const count = Math.min(this.length - start, IN_FLIGHT - start, MAX_INPUT);
+    if (count <= 0) return undefined;
+    const offset = this.#sent;
+    this.#sent += count;
+    return { offset, bytes: this.#slice(start, count) };
+  }
+
+  /** Everything before `offset` was written to the pipe. */
+  acknowledge(offset) {
+    if (this.acknowledged === undefined || offset <= this.acknowledged) return;
+    this.#drop(Math.min(offset, this.#sent) - this.acknowledged);
+  }
+
+  /**
+   * OPENED of the life that this was typed into: what is kept is sent again from `offset` on.
+   * @returns {Uint8Array | undefined} bytes of which nobody knows whether they arrived. They are
+   *   dropped, with what had yet to follow them: the rest of a line must not be typed without its
+   *   beginning.
+   */
+  opened(offset, inDoubt) {
+    if (this.acknowledged === undefined) {
+      this.acknowledged = this.#sent = offset;
+      return undefined;
+    }
+    const end = this.acknowledged + this.length;
+    if (inDoubt || offset < this.acknowledged) return this.restart(offset);
+    if (offset >= end) {
+      // All of it arrived; more than that if this was saved before the last keys of a page that died.
+      this.restart(offset);
+      return undefined;
+    }
+    this.#drop(offset - this.acknowledged);
+    this.#sent = offset;
+    return undefined;
+  }
+
+  /** Another life: nothing is sent there. Returns what was kept, if anything; numbers from `offset`. */
+  restart(offset) {
+    const lost = this.length > 0 ? this.bytes() : undefined;
+    this.#chunks = [];
+    this.length = 0;
+    this.acknowledged = this.#sent = offset;
+    return lost;
+  }
+
+  /** Everything kept. */
+  bytes() {
+    return joined(this.#chunks);
+  }
+
+  #slice(start, count) {
+    const parts = [];
+    for (const chunk of this.#chunks) {
+      if (count === 0) break;
+      if (start >= chunk.length) {
+        start -= chunk.length;
+        continue;
+      }
+      const part = chunk.subarray(start, start + count);
+      parts.push(part);
+      count -= part.length;
+      start = 0;
+    }
+    return parts.length === 1 ? parts[0] : joined(parts);
+  }
+
+  #drop(count) {
+    this.acknowledged += count;
+    this.length -= count;
+    this.#sent = Math.max(this.#sent, this.acknowledged);
+    while (count > 0) {
+      const [first] = this.#chunks;
+      if (first.length > count) {
+        this.#chunks[0] = first.subarray(count);
+        return;
+      }
+      count -= first.length;
+      this.#chunks.shift();
+    }
+  }
+}

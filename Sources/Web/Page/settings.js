@@ -1,0 +1,82 @@
+// What the user chose for this browser, and what follows for the page and for xterm.js.
+
+const KEY = 'fairlead.settings';
+const isTouch = matchMedia('(pointer: coarse)').matches;
+const darkMode = matchMedia('(prefers-color-scheme: dark)');
+const defaults = { fontSize: isTouch ? 13 : 14, theme: 'auto', screenReader: false, keys: isTouch };
+const [SMALLEST, LARGEST] = [8, 32];
+
+/** Both themes keep a contrast of 4.5 to 1 for every colour but the dim ones. */
+const themes = {
+  dark: {
+    background: '#11161b', foreground: '#d5dbe1', cursor: '#5cb8a7', cursorAccent: '#11161b',
+    selectionBackground: '#2c4a52',
+    black: '#2a333c', red: '#e27d79', green: '#8fbf7f', yellow: '#dba55c', blue: '#7aa7dc',
+    magenta: '#c08fd0', cyan: '#63bfb7', white: '#c3cad1', brightBlack: '#74808c',
+    brightRed: '#f09c97', brightGreen: '#abd69c', brightYellow: '#efc07c', brightBlue: '#9ac0ee',
+    brightMagenta: '#d6aee3', brightCyan: '#86d8d0', brightWhite: '#f2f5f7',
+  },
+  light: {
+    background: '#fdfcf9', foreground: '#262c33', cursor: '#1f7a6d', cursorAccent: '#fdfcf9',
+    selectionBackground: '#c9e2dd',
+    black: '#262c33', red: '#b0383a', green: '#3f7a2c', yellow: '#8a5d06', blue: '#2d64a8',
+    magenta: '#87439b', cyan: '#18757a', white: '#6c727a', brightBlack: '#5b626b',
+    brightRed: '#c2494a', brightGreen: '#4b8a36', brightYellow: '#996a10', brightBlue: '#3a73b9',
+    brightMagenta: '#9853ad', brightCyan: '#20868b', brightWhite: '#3c434b',
+  },
+};
+
+export class Settings extends EventTarget {
+  #values = { ...defaults };
+
+  constructor() {
+    super();
+    try {
+      Object.assign(this.#values, JSON.parse(localStorage.getItem(KEY) ?? '{}'));
+    } catch {
+      // Unreadable or forbidden: the defaults will do.
+    }
+    darkMode.addEventListener('change', () => this.#apply());
+    this.#apply();
+  }
+
+  get fontSize() { return this.#values.fontSize; }
+  get screenReader() { return this.#values.screenReader; }
+  get theme() { return this.#values.theme; }
+  get keys() { return this.#values.keys; }
+
+  /** @param {Partial<typeof defaults>} changes */
+  set(changes) {
+    Object.assign(this.#values, changes);
+    this.#values.fontSize = Math.min(Math.max(this.#values.fontSize, SMALLEST), LARGEST);
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.#values));
+    } catch {
+      // It lasts as long as the page.
+    }
+    this.#apply();
+  }
+
+  /** The present colours, for xterm.js and for the session. */
+  get colors() {
+    const isDark = this.theme === 'auto' ? darkMode.matches : this.theme === 'dark';
+    return themes[isDark ? 'dark' : 'light'];
+  }
+
+  get xterm() {
+    return {
+      fontSize: this.fontSize,
+      fontFamily: 'ui-monospace, "SF Mono", Menlo, "Cascadia Mono", Consolas, "DejaVu Sans Mono", '
+        + '"Noto Sans Mono", "Noto Sans Mono CJK SC", monospace',
+      lineHeight: 1.15,
+      theme: this.colors,
+      screenReaderMode: this.screenReader,
+      cursorBlink: false,
+    };
+  }
+
+  #apply() {
+    document.documentElement.dataset.theme = this.theme;
+    this.dispatchEvent(new Event('change'));
+  }
+}

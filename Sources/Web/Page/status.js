@@ -1,0 +1,82 @@
+// What the page says about a terminal's state, in a few words. Pure, apart from the page's clock.
+
+/** Milliseconds for which an interruption is not worth a word. */
+export const GRACE = 1_000;
+
+/**
+ * @param {import('../fairlead.js').FairleadTerminal} terminal
+ * @param {number} since when it ceased to be live, by `performance.now()`
+ * @param {number} now
+ * @returns {{ state: 'live' | 'waiting' | 'over' | 'bad', text: string, canHurry: boolean }}
+ */
+export function badge(terminal, since, now) {
+  const { name, reason, retryAt } = terminal.state;
+  const says = (state, text, canHurry = false) => ({ state, text, canHurry });
+  const live = says('live', terminal.mode === 'watcher' ? 'Read only' : 'Live');
+  switch (name) {
+    case 'live': return live;
+    case 'ended': case 'refused': return says('over', 'Ended');
+    case 'closed':
+      return says('over', reason === 'superseded' ? 'Opened in another tab' : 'Closed');
+    case 'stopped': return says('bad', `Not signed in: ${reason}`, true);
+  }
+  if (now - since < GRACE) return terminal.life ? live : says('waiting', '');
+  switch (name) {
+    case 'connecting':
+      return says('waiting', terminal.life ? 'Reconnecting…' : 'Connecting…');
+    case 'paused': return says('waiting', 'Reconnecting behind the server…');
+    default: {
+      const seconds = Math.ceil((retryAt - now) / 1_000);
+      const when = seconds > 0 ? `in ${seconds} s` : 'now';
+      const kept = terminal.unacknowledged > 0 ? '; typing is kept' : '';
+      return says('waiting',
+        name === 'postponed' ? `Waiting (${reason}); asking again ${when}`
+          : `Reconnecting ${when}${kept}`,
+        name === 'reconnecting');
+    }
+  }
+}
+
+/** @param {{code?: number, signal?: number} | undefined} status */
+export function exit(status) {
+  if (status?.code !== undefined) return `exit code ${status.code}`;
+  if (status?.signal !== undefined) return `signal ${status.signal}`;
+  return 'exit status unknown';
+}
+
+/** Why a terminal is over, as a sentence, and whether something was lost. */
+export function ending(name, detail) {
+  if (name === 'ended') {
+    switch (detail.reason) {
+      case 'exited': return { text: `The process has ended (${exit(detail.status)}).` };
+      case 'killed': return { text: 'The session was ended.' };
+      case 'idle': return { text: 'The session was ended, since nobody had used it for long.' };
+      case 'stopped': return { text: 'The server was shut down, and the session with it.' };
+      case 'lost':
+        return { text: 'The machine was lost, and the process with it. This is its last screen.',
+          isBad: true };
+    }
+    return { text: detail.message ?? `The session has ended: ${detail.reason}`, isBad: true };
+  }
+  switch (detail.code) {
+    case 'gone':
+      return { text: `This session has ended${detail.status ? ` (${exit(detail.status)})` : ''}.` };
+    case 'lost':
+      return { text: 'The machine that held this session was lost, and its process with it.',
+        isBad: true };
+    case 'not_found': return { text: 'There is no such session.' };
+  }
+  return { text: detail.message ?? detail.code ?? 'The session was closed.', isBad: true };
+}
+
+/** Typed bytes as a person can read them: at most 60 characters, with control keys as symbols. */
+export function readable(bytes) {
+  const text = new TextDecoder().decode(bytes.subarray(0, 240));
+  const shown = [...text].slice(0, 60).map((character) => {
+    const code = character.codePointAt(0);
+    if (character === '\r' || character === '\n') return '⏎';
+    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+    return code === 0x7f ? '⌫' : character;
+  }).join('');
+  return bytes.length > 240 || [...text].length > 60 ? `${shown}…` : shown;
+}

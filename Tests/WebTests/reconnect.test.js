@@ -1,0 +1,209 @@
+// When the library connects again, and when it does not.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Fairlead } from '../../Sources/Web/Library/fairlead.js';
+import { Backoff, FIRST, LAST } from '../../Sources/Web/Library/fairlead/backoff.js';
+import { Tab, Type, jsonFrame, settle } from './kit.js';
+
+async function connected(options = {}) {
+  const tab = new Tab();
+  const cluster = new Fairlead('', { env: tab.env, ...options });
+  const terminal = cluster.open({ session: 's' });
+  await settle();
+  await tab.line.accept();
+  tab.line.opened(1);
+  return { tab, cluster, terminal };
+}
+
+test('tries are spread from the first on, over a time that doubles up to a limit', () => {
+  for (const luck of [0, 0.25, 1]) {
+    const backoff = new Backoff(() => luck);
+    const delays = Array.from({ length: 12 }, () => backoff.next());
+    const limits = delays.map((_, attempt) => Math.min(FIRST * 2 ** attempt, LAST));
+    assert.deepEqual(delays, limits.map((limit) => luck * limit));
+  }
+});
+
+test('a connection that lasted begins the delays anew; one that did not goes on slowing down', () => {
+  const backoff = new Backoff(() => 1);
+  backoff.next();
+  assert.equal(backoff.next({ lasted: 10 }), 2 * FIRST);
+  assert.equal(backoff.next({ lasted: 60_000 }), FIRST);
+});
+
+test('a lost connection is tried again at the time announced, and the state says when', async () => {
+  const { tab, cluster, terminal } = await connected();
+  await tab.line.end();
+  assert.equal(cluster.state.name, 'waiting');
+  assert.equal(terminal.state.name, 'reconnecting');
+  assert.equal(terminal.state.retryAt, tab.clock.time + FIRST / 2);
+  await tab.clock.advance(FIRST / 2 - 1);
+  assert.equal(tab.lines.length, 1);
+  await tab.clock.advance(1);
+  assert.equal(tab.lines.length, 2);
+});
+
+for (const [name, target, prepare] of [
+  ['online', 'window', () => {}],
+  ['pageshow', 'window', () => {}],
+  ['visibilitychange', 'document', (tab) => (tab.document.visibilityState = 'visible')],
+]) {
+  test(`it is tried at once on ${name}`, async () => {
+    const { tab } = await connected();
+    await tab.line.end();
+    prepare(tab);
+    tab[target].dispatchEvent(new Event(name));
+    await settle();
+    assert.equal(tab.lines.length, 2);
+  });
+}
+
+test('online while an attempt hangs starts another one', async () => {
+  const { tab, terminal } = await connected();
+  await tab.line.end();
+  await tab.clock.advance(FIRST);
+  tab.window.dispatchEvent(new Event('online'));
+  await settle();
+  assert.equal(tab.lines.length, 3);
+  await tab.line.accept();
+  tab.line.opened(1, { resumed: 'exact' });
+  assert.equal(terminal.state.name, 'live');
+});
+
+test('GOAWAY: the next connection is made first, at a random time of its spread', async () => {
+  const { tab, terminal } = await connected();
+  const [old] = tab.lines;
+  old.deliver(jsonFrame(Type.GOAWAY, 0, { reason: 'restart', within: 5_000, spread: 1_000 }));
+  await tab.clock.advance(499);
+  assert.equal(tab.lines.length, 1);
+  await tab.clock.advance(1);
+  assert.equal(tab.lines.length, 2);
+  old.output(1, 0, 'still');
+  assert.equal(terminal.state.name, 'live');
+  await tab.line.accept();
+  assert.equal(old.closedWith, 1000);
+  const [open] = tab.line.take(Type.OPEN);
+  assert.deepEqual(open.json.resume, { life: 'a1', next: 5, input: 0 });
+  assert.equal(terminal.state.name, 'live');
+});
+
+test('the old connection ends before its successor is ready: the successor takes over', async () => {
+  const { tab, terminal } = await connected();
+  const [old] = tab.lines;
+  old.deliver(jsonFrame(Type.GOAWAY, 0, { reason: 'restart', within: 5_000, spread: 1_000 }));
+  await tab.clock.advance(500);
+  await tab.line.accept({ welcome: false });
+  await old.end(1012);
+  await tab.line.accept();
+  assert.equal(tab.lines.length, 2);
+  tab.line.opened(tab.line.take(Type.OPEN)[0].stream, { resumed: 'exact' });
+  assert.equal(terminal.state.name, 'live');
+});
+
+test('1012 and 1013 are spread wider than a network failure', async () => {
+  for (const [code, least, most] of [[1012, 0, 3_000], [1013, 2_000, 12_000]]) {
+    const backoff = new Backoff(() => 0);
+    assert.equal(backoff.next({ code }), least);
+    backoff.random = () => 1;
+    assert.equal(backoff.next({ code, lasted: 10_000 }), most);
+  }
+  assert.equal(new Backoff(() => 1).next({ code: 1012, spread: 9_000 }), 9_000);
+});
+
+test('a refused token stops, says so, and goes on with another one', async () => {
+  const { tab, cluster, terminal } = await connected({ token: 'old' });
+  await tab.line.end(4401, 'the token has expired');
+  assert.deepEqual({ ...cluster.state }, { name: 'stopped', reason: 'the token has expired' });
+  assert.equal(terminal.state.name, 'stopped');
+  await tab.clock.advance(3_600_000);
+  tab.window.dispatchEvent(new Event('online'));
+  await settle();
+  assert.equal(tab.lines.length, 1);
+  cluster.reconnect({ token: 'new' });
+  await settle();
+  await tab.line.accept();
+  assert.equal(tab.line.take(Type.HELLO)[0].json.token, 'new');
+});
+
+test('a token made to order is asked for once more before it stops', async () => {
+  let made = 0;
+  const { tab, cluster } = await connected({ token: async () => `token ${++made}` });
+  await tab.line.end(4401);
+  await tab.clock.advance(FIRST);
+  await tab.line.accept({ welcome: false });
+  assert.equal(tab.line.take(Type.HELLO)[0].json.token, 'token 2');
+  await tab.line.end(4401);
+  assert.equal(cluster.state.name, 'stopped');
+});
+
+test('a refused upgrade, which looks like a dead server, is found by its status', async () => {
+  const { tab, cluster } = await connected();
+  await tab.line.end();
+  tab.statusOfGet = 401;
+  await tab.clock.advance(FIRST);
+  await tab.line.end();
+  await settle();
+  assert.equal(cluster.state.name, 'stopped');
+});
+
+test('a line that went dead is found within seconds, with nothing typed', async () => {
+  const { tab, cluster } = await connected();
+  tab.line.answersPing = false;
+  await tab.clock.advance(10_000);
+  assert.notEqual(cluster.state.name, 'open');
+  assert.ok(tab.lines.length > 1);
+});
+
+test('typing into a dead line finds it sooner, and typing on does not put it off', async () => {
+  const { tab, cluster, terminal } = await connected();
+  await tab.clock.advance(100);
+  tab.line.answersPing = false;
+  for (let at = 0; at < 40; at++) {
+    terminal.write('x');
+    await tab.clock.advance(100);
+  }
+  assert.notEqual(cluster.state.name, 'open');
+});
+
+test('a line that answers is kept', async () => {
+  const { tab, cluster } = await connected();
+  await tab.clock.advance(600_000);
+  assert.equal(cluster.state.name, 'open');
+  assert.equal(tab.lines.length, 1);
+});
+
+test('a server that accepts and says nothing is left', async () => {
+  const tab = new Tab();
+  new Fairlead('', { env: tab.env }).open({ session: 's' });
+  await settle();
+  await tab.line.accept({ welcome: false });
+  await tab.clock.advance(12_000);
+  assert.ok(tab.lines.length >= 2);
+});
+
+test('without terminals there is no connection', async () => {
+  const { tab, cluster, terminal } = await connected();
+  terminal.close();
+  await tab.clock.advance(1);
+  assert.equal(tab.line.take(Type.CLOSE)[0].json.reason, 'done');
+  assert.equal(tab.line.closedWith, 1000);
+  assert.equal(cluster.state.name, 'idle');
+});
+
+test('the URL may be of http, ws, relative, or with a path before it', async () => {
+  for (const [url, expected] of [
+    ['', 'wss://example.org/v1/connect'],
+    ['https://t.example.com', 'wss://t.example.com/v1/connect'],
+    ['http://127.0.0.1:7070/', 'ws://127.0.0.1:7070/v1/connect'],
+    ['/terminals/', 'wss://example.org/terminals/v1/connect'],
+    ['wss://a.b/v1/connect?x#y', 'wss://a.b/v1/connect'],
+  ]) {
+    const tab = new Tab();
+    new Fairlead(url, { env: tab.env }).open();
+    await settle();
+    assert.equal(tab.line.url, expected);
+    assert.deepEqual(tab.line.protocols, ['fairlead.v1']);
+  }
+  assert.throws(() => new Fairlead('ftp://a.b', { env: new Tab().env }), TypeError);
+});

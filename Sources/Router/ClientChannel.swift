@@ -101,7 +101,7 @@ struct ClientChannel: HTTPChannelHandler {
 /// can open a user's terminals through the user's browser. Programs send no Origin.
 public struct OriginPolicy: Sendable {
   /// Whole origins, such as `https://console.example.com`, in the form that browsers send.
-  private let allowed: Set<String>
+  let allowed: Set<String>
 
   public init(allowed: Set<String> = []) {
     self.allowed = Set(

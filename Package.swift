@@ -57,6 +57,7 @@ let package = Package(
     .target(
       name: "Cluster", dependencies: ["Wire", "Redis", nio("NIOCore"), logging],
       swiftSettings: swiftSettings),
+    .target(name: "Screen", swiftSettings: swiftSettings),
     .target(
       name: "Pipes",
       dependencies: [
@@ -114,6 +115,9 @@ let package = Package(
 
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ScreenTests", dependencies: ["Screen"],
+      exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),

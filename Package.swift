@@ -59,6 +59,7 @@ let package = Package(
       name: "Cluster",
       dependencies: ["Wire", "Redis", nio("NIOCore"), nio("NIOPosix"), logging],
       swiftSettings: swiftSettings),
+    .target(name: "Screen", swiftSettings: swiftSettings),
     .target(
       name: "Pipes",
       dependencies: [
@@ -71,7 +72,7 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Wire", "Link", "Cluster", "Pipes", nio("NIOCore"), nio("NIOPosix"),
+        "Wire", "Link", "Cluster", "Pipes", "Screen", nio("NIOCore"), nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
@@ -140,6 +141,8 @@ let package = Package(
         nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),
+      name: "ScreenTests", dependencies: ["Screen"],
+      exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),

@@ -1,0 +1,98 @@
+// Characters with combining marks: a base code point and what was joined to it, by index. The store
+// is append-only between collections; a mark added to the last cluster extends it in place.
+
+struct ClusterStore {
+  /// Code points per cluster. Real text needs fewer than ten; the rest of a longer pile is dropped.
+  static let maximumLength = 24
+  /// Words in the store (1 MiB). Beyond it, after a collection, further marks are dropped.
+  static let maximumWords = 1 << 18
+
+  /// At a cluster's index: its length, then its code points.
+  private(set) var words: UnsafeMutablePointer<UInt32>
+  private(set) var count = 0
+  private var capacity: Int
+  /// Collect when `count` passes this.
+  var collectAt = 4_096
+
+  init() {
+    capacity = 0
+    words = .allocate(capacity: 1)
+  }
+
+  func deallocate() { words.deallocate() }
+
+  var byteCount: Int { capacity * 4 }
+
+  mutating func removeAll() { count = 0 }
+
+  private mutating func reserve(_ extra: Int) {
+    guard count + extra > capacity else { return }
+    let larger = max(64, max(capacity * 2, count + extra))
+    let moved = UnsafeMutablePointer<UInt32>.allocate(capacity: larger)
+    moved.update(from: words, count: count)
+    words.deallocate()
+    words = moved
+    capacity = larger
+  }
+
+  func length(_ index: UInt32) -> Int { Int(words[Int(index)]) }
+  func codePoint(_ index: UInt32, _ position: Int) -> UInt32 { words[Int(index) + 1 + position] }
+
+  /// A new cluster of two code points; nil when the store is full.
+  mutating func make(_ base: UInt32, _ mark: UInt32) -> UInt32? {
+    guard count + 3 <= Self.maximumWords else { return nil }
+    reserve(3)
+    let index = UInt32(count)
+    words[count] = 2
+    words[count + 1] = base
+    words[count + 2] = mark
+    count += 3
+    return index
+  }
+
+  /// The cluster with one more mark: the same index, a new one, or nil when it is long or the store full.
+  mutating func append(_ index: UInt32, _ mark: UInt32) -> UInt32? {
+    let start = Int(index)
+    let length = Int(words[start])
+    guard length < Self.maximumLength else { return nil }
+    if start + 1 + length == count {
+      guard count + 1 <= Self.maximumWords else { return nil }
+      reserve(1)
+      words[count] = mark
+      count += 1
+      words[start] = UInt32(length + 1)
+      return index
+    }
+    guard count + length + 2 <= Self.maximumWords else { return nil }
+    reserve(length + 2)
+    let moved = UInt32(count)
+    words[count] = UInt32(length + 1)
+    for offset in 0..<length { words[count + 1 + offset] = words[start + 1 + offset] }
+    words[count + 1 + length] = mark
+    count += length + 2
+    return moved
+  }
+
+  /// Copies a cluster from another generation of the store (collection).
+  mutating func copy(_ index: UInt32, from old: ClusterStore) -> UInt32 {
+    let length = old.length(index)
+    reserve(length + 1)
+    let moved = UInt32(count)
+    for offset in 0...length { words[count + offset] = old.words[Int(index) + offset] }
+    count += length + 1
+    return moved
+  }
+
+  /// A cluster of given code points (at most `maximumLength` of them are kept). Used when packed
+  /// lines come back into the grid, so it may pass `maximumWords`, but never the 21-bit index.
+  mutating func make(_ codePoints: [UInt32]) -> UInt32? {
+    let kept = min(codePoints.count, Self.maximumLength)
+    guard kept > 0, count + kept + 1 < 1 << 21 else { return nil }
+    reserve(kept + 1)
+    let index = UInt32(count)
+    words[count] = UInt32(kept)
+    for offset in 0..<kept { words[count + 1 + offset] = codePoints[offset] }
+    count += kept + 1
+    return index
+  }
+}

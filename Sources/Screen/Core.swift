@@ -1,0 +1,200 @@
+// The whole state of one terminal. `Screen` keeps it in memory of its own and calls it through a
+// pointer, so that the hot path pays for no reference counts and no exclusivity checks. What the
+// program sent acts here: Parser.swift finds the sequences, Print.swift, Cursor.swift, Editing.swift,
+// Rendition.swift, Modes.swift and Strings.swift carry them out as xterm.js 6 does, because the
+// browsers that show the session are xterm.js.
+
+/// Bounds of everything a program can make the model keep, each with its reason.
+enum Limit {
+  /// xterm.js has no fewer than two columns.
+  static let columns = 2...1_000
+  static let rows = 1...1_000
+  /// Lines of scrollback; a packed line takes about as many bytes as its text.
+  static let scrollback = 0...100_000
+  /// Bytes of an OSC string that is kept: a long URL fits. A longer string is passed over.
+  static let string = 8_192
+  /// Bytes of a title, an icon title or a path. Longer ones are cut.
+  static let title = 1_024
+  /// Depth of the title stack, as in xterm.js.
+  static let titleStack = 10
+  /// Hyperlinks alive at once, and bytes of all their addresses. Beyond it text is not linked.
+  static let links = 4_096
+  static let linkBytes = 1 << 19
+  /// Bytes of answers that wait to be taken; a program that asks more without reading loses them.
+  static let answers = 4_096
+  /// Attributes in the table before the first collection.
+  static let attributes = 1_024
+}
+
+struct Core {
+  var columns: Int
+  var rows: Int
+  let widths: WidthTable
+
+  // MARK: Buffers. What has two of a kind is held as the active one and the other.
+
+  var grid: Grid
+  /// The primary buffer's grid while the alternate buffer is shown.
+  var hiddenPrimary: Grid?
+  var isAlternate: Bool { hiddenPrimary != nil }
+  var history: History
+  var saved = SavedCursor()
+  var otherSaved = SavedCursor()
+  var tabs: TabStops
+  var otherTabs: TabStops
+
+  // MARK: Cursor and pen.
+
+  /// Column 0 … columns; `columns` means that the next character wraps first.
+  var x = 0
+  var y = 0
+  var pen = Attributes()
+  /// The pen's index in the upper half, ready for a cell.
+  var penBits: Cell = 0
+  /// What erased cells become: a blank with the pen's background colour.
+  var eraseCell: Cell = Cell.blank
+  /// Width of the character just printed, 0 if anything else came since: a mark joins it, REP repeats it.
+  var preceding = 0
+  var charsets = Charsets()
+  var modes = Modes()
+
+  // MARK: Tables that cells point into.
+
+  var attributes = AttributeTable()
+  var collectAttributesAt = Limit.attributes
+  var clusters = ClusterStore()
+  var links = LinkTable()
+
+  // MARK: Around the grid.
+
+  var titles = Titles()
+  var palette = Palette()
+  var workingDirectory: [UInt8]?
+  var shellMark = ShellMark()
+  var answers: [UInt8] = []
+  var titleChanged = false
+  var bellRang = false
+
+  // MARK: Parser.
+
+  let transitions: UnsafePointer<UInt8>
+  var state = ParserState.ground
+  /// Prefix and intermediates of the sequence under way, eight bits each.
+  var collected: UInt32 = 0
+  var parameters = Parameters()
+  var utf8 = UTF8Decoder()
+  var string = ControlString()
+
+  init(columns: Int, rows: Int, scrollback: Int) {
+    self.columns = columns
+    self.rows = rows
+    widths = WidthTable.shared
+    transitions = TransitionTable.shared.bytes
+    grid = Grid(columns: columns, rows: rows)
+    history = History(limit: scrollback)
+    tabs = TabStops(columns: columns)
+    otherTabs = TabStops(columns: columns)
+  }
+
+  func deallocate() {
+    grid.deallocate()
+    hiddenPrimary?.deallocate()
+    history.deallocate()
+    attributes.deallocate()
+    clusters.deallocate()
+    parameters.deallocate()
+  }
+
+  /// Bytes of memory held, without small change.
+  var byteCount: Int {
+    MemoryLayout<Core>.size + grid.byteCount + (hiddenPrimary?.byteCount ?? 0) + history.byteCount
+      + attributes.byteCount + clusters.byteCount + links.byteCount + string.bytes.capacity
+      + answers.capacity + Parameters.byteCount
+  }
+
+  // MARK: Reset.
+
+  /// RIS. Keeps what xterm.js keeps: titles, colours, newline mode, cursor visibility and blinking.
+  mutating func reset() {
+    if let primary = hiddenPrimary {
+      grid.deallocate()
+      grid = primary
+      hiddenPrimary = nil
+    }
+    grid.clear()
+    grid.top = 0
+    grid.bottom = rows - 1
+    history.removeAll()
+    saved = SavedCursor()
+    otherSaved = SavedCursor()
+    tabs = TabStops(columns: columns)
+    otherTabs = tabs
+    x = 0
+    y = 0
+    pen = Attributes()
+    penChanged()
+    preceding = 0
+    charsets = Charsets()
+    modes.reset()
+    modes.mouse = .none
+    modes.mouseEncoding = .legacy
+    collectAttributes()
+    collectClusters()
+  }
+
+  /// DECSTR.
+  mutating func softReset() {
+    modes.isCursorHidden = false
+    grid.top = 0
+    grid.bottom = rows - 1
+    pen = Attributes()
+    penChanged()
+    modes.reset()
+    charsets = Charsets()
+    saved = SavedCursor()
+  }
+
+  // MARK: Buffers.
+
+  /// DECSET 47, 1047, 1049. The alternate buffer is blank whenever it is entered.
+  mutating func enterAlternate() {
+    clampPendingWrap()
+    guard hiddenPrimary == nil else { return }
+    hiddenPrimary = grid
+    grid = Grid(columns: columns, rows: rows)
+    if eraseCell != Cell.blank {
+      for row in 0..<rows { grid.table[row].fill(0, columns, eraseCell) }
+    }
+    swap(&saved, &otherSaved)
+    swap(&tabs, &otherTabs)
+    restrictCursor()
+  }
+
+  mutating func leaveAlternate() {
+    clampPendingWrap()
+    guard let primary = hiddenPrimary else { return }
+    grid.deallocate()
+    grid = primary
+    hiddenPrimary = nil
+    swap(&saved, &otherSaved)
+    swap(&tabs, &otherTabs)
+    otherTabs = TabStops(columns: columns)
+    restrictCursor()
+  }
+
+  // MARK: Pen.
+
+  /// Called after every change of `pen`.
+  @inline(__always)
+  mutating func penChanged() {
+    if attributes.count >= collectAttributesAt { collectAttributes() }
+    let indexed = attributes.intern(pen.forCell)
+    penBits = Cell(indexed) << 32
+    let color = pen.background & Attributes.colorMask
+    if color == 0 {
+      eraseCell = Cell.blank
+    } else {
+      eraseCell = Cell(attributes.intern(Attributes(background: color))) << 32 | Cell.narrow
+    }
+  }
+}

@@ -1,0 +1,59 @@
+// Hyperlinks (OSC 8): address and id by number. Attributes hold the number; 0 is no link.
+
+struct Link: Equatable {
+  var id: [UInt8]
+  var address: [UInt8]
+}
+
+struct LinkTable {
+  private var links: [Link] = []
+  private var bytes = 0
+
+  var count: Int { links.count }
+  var byteCount: Int { bytes + links.capacity * MemoryLayout<Link>.stride }
+
+  subscript(number: UInt32) -> Link? {
+    number > 0 && Int(number) <= links.count ? links[Int(number) - 1] : nil
+  }
+
+  /// The link's number; nil when the table is full.
+  mutating func intern(_ link: Link) -> UInt32? {
+    // Programs write a link's text right after its address, so the last ones are the likely ones.
+    for index in links.indices.reversed().prefix(64) where links[index] == link {
+      return UInt32(index + 1)
+    }
+    let size = link.id.count + link.address.count
+    guard links.count < Limit.links, bytes + size <= Limit.linkBytes else { return nil }
+    links.append(link)
+    bytes += size
+    return UInt32(links.count)
+  }
+
+  /// Keeps the marked links. Returns old number → new number.
+  mutating func compact(keeping marks: [Bool]) -> [UInt32] {
+    var renamed = [UInt32](repeating: 0, count: links.count + 1)
+    var kept: [Link] = []
+    bytes = 0
+    for (index, link) in links.enumerated() where marks[index + 1] {
+      kept.append(link)
+      bytes += link.id.count + link.address.count
+      renamed[index + 1] = UInt32(kept.count)
+    }
+    links = kept
+    return renamed
+  }
+
+  /// `id=…;address`, what stands between `OSC 8 ;` and the terminator.
+  func append(_ number: UInt32, to target: inout [UInt8]) {
+    if let link = self[number] {
+      if !link.id.isEmpty {
+        target.append("id=")
+        target.append(contentsOf: link.id)
+      }
+      target.append(UInt8(ascii: ";"))
+      target.append(contentsOf: link.address)
+    } else {
+      target.append(UInt8(ascii: ";"))
+    }
+  }
+}

@@ -1,0 +1,364 @@
+// Finds control sequences in the byte stream: Paul Williams' state machine for DEC terminals
+// (vt100.net/emu/dec_ansi_parser), in the variant of xterm.js, over code points. Runs of printable
+// ASCII, lone controls and complete CSI sequences have short cuts in front of it; everything else,
+// and every sequence that is cut in the middle, goes through the table.
+
+enum ParserState {
+  static let ground: UInt8 = 0
+  static let escape: UInt8 = 1
+  static let escapeIntermediate: UInt8 = 2
+  static let csiEntry: UInt8 = 3
+  static let csiParameter: UInt8 = 4
+  static let csiIntermediate: UInt8 = 5
+  static let csiIgnore: UInt8 = 6
+  /// SOS, PM and APC strings, which nobody reads.
+  static let ignoredString: UInt8 = 7
+  static let osc: UInt8 = 8
+  static let dcsEntry: UInt8 = 9
+  static let dcsParameter: UInt8 = 10
+  static let dcsIgnore: UInt8 = 11
+  static let dcsIntermediate: UInt8 = 12
+  static let dcsPassthrough: UInt8 = 13
+}
+
+enum ParserAction: UInt8 {
+  case ignore, error, print, execute, oscStart, oscPut, oscEnd, csiDispatch, parameter, collect
+  case escapeDispatch, clear, dcsHook, dcsPut, dcsUnhook
+}
+
+/// Action (high four bits) and next state for every state and code point; those from U+00A0 share one class.
+struct TransitionTable: @unchecked Sendable {
+  // Sendable: the memory is written by `init` alone and never freed.
+  let bytes: UnsafePointer<UInt8>
+
+  static let shared = TransitionTable()
+  static let printableClass = 160
+
+  private init() {
+    let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 16 * 256)
+    bytes.initialize(repeating: ParserAction.error.rawValue << 4, count: 16 * 256)
+    typealias S = ParserState
+    func add(_ codes: some Sequence<Int>, _ state: UInt8, _ action: ParserAction, _ next: UInt8) {
+      for code in codes { bytes[Int(state) << 8 | code] = action.rawValue << 4 | next }
+    }
+    let printables = 0x20..<0x7F
+    let controls = Array(0..<24) + [25] + Array(28..<32)
+    add(printables, S.ground, .print, S.ground)
+    for state in 0..<UInt8(14) {
+      add([0x18, 0x1A, 0x99, 0x9A], state, .execute, S.ground)
+      add(0x80..<0x90, state, .execute, S.ground)
+      add(0x90..<0x98, state, .execute, S.ground)
+      add([0x9C], state, .ignore, S.ground)
+      add([0x1B], state, .clear, S.escape)
+      add([0x9D], state, .oscStart, S.osc)
+      add([0x98, 0x9E, 0x9F], state, .ignore, S.ignoredString)
+      add([0x9B], state, .clear, S.csiEntry)
+      add([0x90], state, .clear, S.dcsEntry)
+    }
+    for state in [
+      S.ground, S.escape, S.csiEntry, S.csiParameter, S.csiIgnore, S.csiIntermediate,
+      S.escapeIntermediate,
+    ] {
+      add(controls, state, .execute, state)
+      if state != S.ground { add([0x7F], state, .ignore, state) }
+    }
+    // Strings.
+    add([0x5D], S.escape, .oscStart, S.osc)
+    add(controls, S.osc, .ignore, S.osc)
+    add(printables, S.osc, .oscPut, S.osc)
+    add([0x7F], S.osc, .oscPut, S.osc)
+    add([0x9C, 0x1B, 0x18, 0x1A, 0x07], S.osc, .oscEnd, S.ground)
+    add(0x1C..<0x20, S.osc, .ignore, S.osc)
+    add([0x58, 0x5E, 0x5F], S.escape, .ignore, S.ignoredString)
+    add(printables, S.ignoredString, .ignore, S.ignoredString)
+    add(controls, S.ignoredString, .ignore, S.ignoredString)
+    add([0x9C], S.ignoredString, .ignore, S.ground)
+    add([0x7F], S.ignoredString, .ignore, S.ignoredString)
+    // CSI.
+    add([0x5B], S.escape, .clear, S.csiEntry)
+    add(0x40..<0x7F, S.csiEntry, .csiDispatch, S.ground)
+    add(0x30..<0x3C, S.csiEntry, .parameter, S.csiParameter)
+    add(0x3C..<0x40, S.csiEntry, .collect, S.csiParameter)
+    add(0x30..<0x3C, S.csiParameter, .parameter, S.csiParameter)
+    add(0x40..<0x7F, S.csiParameter, .csiDispatch, S.ground)
+    add(0x3C..<0x40, S.csiParameter, .ignore, S.csiIgnore)
+    add(0x20..<0x40, S.csiIgnore, .ignore, S.csiIgnore)
+    add(0x40..<0x7F, S.csiIgnore, .ignore, S.ground)
+    add(0x20..<0x30, S.csiEntry, .collect, S.csiIntermediate)
+    add(0x20..<0x30, S.csiIntermediate, .collect, S.csiIntermediate)
+    add(0x30..<0x40, S.csiIntermediate, .ignore, S.csiIgnore)
+    add(0x40..<0x7F, S.csiIntermediate, .csiDispatch, S.ground)
+    add(0x20..<0x30, S.csiParameter, .collect, S.csiIntermediate)
+    // ESC.
+    add(0x20..<0x30, S.escape, .collect, S.escapeIntermediate)
+    add(0x20..<0x30, S.escapeIntermediate, .collect, S.escapeIntermediate)
+    add(0x30..<0x7F, S.escapeIntermediate, .escapeDispatch, S.ground)
+    add(0x30..<0x50, S.escape, .escapeDispatch, S.ground)
+    add(0x51..<0x58, S.escape, .escapeDispatch, S.ground)
+    add([0x59, 0x5A, 0x5C], S.escape, .escapeDispatch, S.ground)
+    add(0x60..<0x7F, S.escape, .escapeDispatch, S.ground)
+    // DCS.
+    add([0x50], S.escape, .clear, S.dcsEntry)
+    for state in [S.dcsEntry, S.dcsIgnore, S.dcsParameter, S.dcsIntermediate] {
+      add(controls, state, .ignore, state)
+      add([0x7F], state, .ignore, state)
+    }
+    add(0x20..<0x30, S.dcsEntry, .collect, S.dcsIntermediate)
+    add(0x30..<0x3C, S.dcsEntry, .parameter, S.dcsParameter)
+    add(0x3C..<0x40, S.dcsEntry, .collect, S.dcsParameter)
+    add(0x20..<0x80, S.dcsIgnore, .ignore, S.dcsIgnore)
+    add(0x30..<0x3C, S.dcsParameter, .parameter, S.dcsParameter)
+    add(0x3C..<0x40, S.dcsParameter, .ignore, S.dcsIgnore)
+    add(0x20..<0x30, S.dcsParameter, .collect, S.dcsIntermediate)
+    add(0x20..<0x30, S.dcsIntermediate, .collect, S.dcsIntermediate)
+    add(0x30..<0x40, S.dcsIntermediate, .ignore, S.dcsIgnore)
+    for state in [S.dcsIntermediate, S.dcsParameter, S.dcsEntry] {
+      add(0x40..<0x7F, state, .dcsHook, S.dcsPassthrough)
+    }
+    add(controls, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
+    add(printables, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
+    add([0x7F], S.dcsPassthrough, .ignore, S.dcsPassthrough)
+    add([0x1B, 0x9C, 0x18, 0x1A], S.dcsPassthrough, .dcsUnhook, S.ground)
+    // Everything beyond C1.
+    let beyond = [Self.printableClass]
+    add(beyond, S.ground, .print, S.ground)
+    add(beyond, S.osc, .oscPut, S.osc)
+    add(beyond, S.csiIgnore, .ignore, S.csiIgnore)
+    add(beyond, S.dcsIgnore, .ignore, S.dcsIgnore)
+    add(beyond, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
+    add(beyond, S.ignoredString, .error, S.ground)
+    self.bytes = UnsafePointer(bytes)
+  }
+}
+
+/// UTF-8, byte by byte. What is malformed is dropped without a trace, as xterm.js does.
+struct UTF8Decoder: Equatable {
+  /// Continuation bytes still missing; 0 between characters.
+  var missing: UInt8 = 0
+  var length: UInt8 = 0
+  var code: UInt32 = 0
+
+  /// A lead byte from 0x80 up. Bytes that cannot lead are dropped.
+  @inline(__always)
+  mutating func begin(_ byte: UInt8) {
+    if byte & 0xE0 == 0xC0 {
+      length = 2
+      code = UInt32(byte & 0x1F)
+    } else if byte & 0xF0 == 0xE0 {
+      length = 3
+      code = UInt32(byte & 0x0F)
+    } else if byte & 0xF8 == 0xF0 {
+      length = 4
+      code = UInt32(byte & 0x07)
+    } else {
+      missing = 0
+      return
+    }
+    missing = length &- 1
+  }
+
+  /// A continuation byte; the code point if it was the last one and the character is valid.
+  @inline(__always)
+  mutating func proceed(_ byte: UInt8) -> UInt32? {
+    code = code << 6 | UInt32(byte & 0x3F)
+    missing &-= 1
+    guard missing == 0 else { return nil }
+    return Self.isValid(code, length: length) ? code : nil
+  }
+
+  /// Not overlong, no surrogate, no byte order mark, not beyond Unicode.
+  @inline(__always)
+  static func isValid(_ code: UInt32, length: UInt8) -> Bool {
+    switch length {
+    case 2: code >= 0x80
+    case 3: code >= 0x800 && (code < 0xD800 || code > 0xDFFF) && code != 0xFEFF
+    default: code >= 0x1_0000 && code <= 0x10_FFFF
+    }
+  }
+
+  /// The bytes of the character that is under way, for a snapshot.
+  var unfinished: [UInt8] {
+    guard missing > 0 else { return [] }
+    let have = Int(length - missing)
+    var bytes: [UInt8] = []
+    for position in 0..<have {
+      let shift = UInt32(6 * (have - 1 - position))
+      let bits = UInt8(truncatingIfNeeded: code >> shift)
+      if position > 0 {
+        bytes.append(0x80 | bits & 0x3F)
+      } else {
+        switch length {
+        case 2: bytes.append(0xC0 | bits & 0x1F)
+        case 3: bytes.append(0xE0 | bits & 0x0F)
+        default: bytes.append(0xF0 | bits & 0x07)
+        }
+      }
+    }
+    return bytes
+  }
+}
+
+extension Core {
+  mutating func write(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+    var index = 0
+    while index < count {
+      let byte = bytes[index]
+      if state == ParserState.ground && utf8.missing == 0 {
+        if byte >= 0x20 && byte < 0x7F {
+          let length = printableRun(bytes + index, count &- index)
+          printASCII(bytes + index, length)
+          index &+= length
+          continue
+        }
+        if byte == 0x1B {
+          let length = completeCSI(bytes + index, count &- index)
+          if length > 0 {
+            index &+= length
+            continue
+          }
+        } else if byte < 0x20 {
+          execute(UInt32(byte))
+          index &+= 1
+          continue
+        } else if byte >= 0xC2 {
+          let length = printUnicode(bytes + index, count &- index)
+          if length > 0 {
+            index &+= length
+            continue
+          }
+        }
+      } else if state == ParserState.osc && byte >= 0x20 && byte < 0x7F && utf8.missing == 0 {
+        let length = printableRun(bytes + index, count &- index)
+        string.append(bytes + index, length)
+        index &+= length
+        continue
+      }
+      index &+= 1
+      if byte < 0x80 {
+        utf8.missing = 0
+        step(UInt32(byte))
+      } else if utf8.missing > 0 && byte & 0xC0 == 0x80 {
+        if let code = utf8.proceed(byte) { step(code) }
+      } else {
+        utf8.begin(byte)
+      }
+    }
+  }
+
+  /// Length of the run of printable ASCII at the start of the bytes.
+  @inline(__always)
+  private func printableRun(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    var length = 0
+    while length &+ 8 <= count {
+      let word = UnsafeRawPointer(bytes + length).loadUnaligned(as: UInt64.self)
+      let high: UInt64 = 0x8080_8080_8080_8080
+      let ones: UInt64 = 0x0101_0101_0101_0101
+      // A byte's high bit is set if the byte is below 0x20, is 0x7F, or has its high bit set. The
+      // lowest such bit is exact, borrows and carries only touch bytes above it.
+      let control = (word &- ones &* 0x20) & ~word
+      let delete = word &+ ones
+      let stop = (control | delete | word) & high
+      if stop != 0 { return length &+ (stop.trailingZeroBitCount >> 3) }
+      length &+= 8
+    }
+    while length < count && bytes[length] >= 0x20 && bytes[length] < 0x7F { length &+= 1 }
+    return length
+  }
+
+  /// Carries out a CSI sequence that stands whole and ordinary at the start of the bytes; returns its
+  /// length, or 0 to leave it to the table.
+  @inline(__always)
+  private mutating func completeCSI(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    guard count >= 3, bytes[1] == 0x5B else { return 0 }
+    var index = 2
+    var byte = bytes[2]
+    var prefix: UInt32 = 0
+    if byte >= 0x3C && byte <= 0x3F {
+      prefix = UInt32(byte)
+      index = 3
+    }
+    parameters.reset()
+    while index < count {
+      byte = bytes[index]
+      if byte >= 0x30 && byte <= 0x39 {
+        // One number at a stretch; a huge one is left to the table.
+        var number = Int32(byte &- 0x30)
+        let start = index
+        index &+= 1
+        while index < count, bytes[index] &- 0x30 < 10 {
+          number = number &* 10 &+ Int32(bytes[index] &- 0x30)
+          index &+= 1
+        }
+        if index &- start > 9 { return 0 }
+        parameters.setLast(number)
+      } else if byte == 0x3B {
+        parameters.addParameter()
+        index &+= 1
+      } else if byte == 0x3A {
+        parameters.addSubparameter()
+        index &+= 1
+      } else if byte >= 0x40 && byte < 0x7F {
+        collected = prefix
+        csiDispatch(UInt32(byte))
+        preceding = 0
+        return index &+ 1
+      } else {
+        return 0
+      }
+    }
+    return 0
+  }
+
+  /// One code point through the state machine.
+  private mutating func step(_ code: UInt32) {
+    let column = code < 160 ? Int(code) : TransitionTable.printableClass
+    let entry = transitions[Int(state) << 8 | column]
+    var next = entry & 15
+    switch entry >> 4 {
+    case ParserAction.print.rawValue: printCodePoint(code)
+    case ParserAction.execute.rawValue: execute(code)
+    case ParserAction.csiDispatch.rawValue:
+      csiDispatch(code)
+      preceding = 0
+    case ParserAction.parameter.rawValue:
+      if code == 0x3B {
+        parameters.addParameter()
+      } else if code == 0x3A {
+        parameters.addSubparameter()
+      } else {
+        parameters.addDigit(Int32(code) - 0x30)
+      }
+    case ParserAction.collect.rawValue:
+      // Four collected bytes are more than any sequence has: it will match nothing.
+      collected = collected > 0xFFFF ? 0xFFFF_FFFF : collected << 8 | code
+    case ParserAction.escapeDispatch.rawValue:
+      escapeDispatch(code)
+      preceding = 0
+    case ParserAction.clear.rawValue: clearSequence()
+    case ParserAction.dcsHook.rawValue: string.hook(collected << 8 | code)
+    case ParserAction.dcsPut.rawValue: string.append(code)
+    case ParserAction.dcsUnhook.rawValue:
+      if code != 0x18 && code != 0x1A { dcsDispatch() }
+      endString(code, &next)
+    case ParserAction.oscStart.rawValue: string.start()
+    case ParserAction.oscPut.rawValue: string.append(code)
+    case ParserAction.oscEnd.rawValue:
+      if code != 0x18 && code != 0x1A { oscDispatch() }
+      endString(code, &next)
+    default: break
+    }
+    state = next
+  }
+
+  private mutating func clearSequence() {
+    parameters.reset()
+    collected = 0
+  }
+
+  private mutating func endString(_ code: UInt32, _ next: inout UInt8) {
+    if code == 0x1B { next = ParserState.escape }
+    string.clear()
+    clearSequence()
+    preceding = 0
+  }
+}

@@ -1,0 +1,459 @@
+// The snapshot: bytes that make a fresh terminal equal to this one. Every line is printed from the
+// top, so that scrollback and wrapped lines arise as they did here; then come tab stops, saved
+// cursors, regions, cursor, modes and pen; last, outside synchronized output, the character that a
+// mark could still join, and the beginning of a sequence that was cut.
+
+extension Core {
+  func snapshot() -> [UInt8] {
+    var writer = SnapshotWriter(core: self)
+    writer.write()
+    return writer.bytes
+  }
+}
+
+struct SnapshotWriter {
+  let core: Core
+  var bytes: [UInt8] = []
+  var pen = RenditionWriter()
+  private let columns: Int
+
+  init(core: Core) {
+    self.core = core
+    columns = core.columns
+    bytes.reserveCapacity(4_096 + core.history.byteCount * 5 / 4)
+  }
+
+  mutating func write() {
+    // RIS, then what it leaves alone in xterm.js.
+    bytes.append("\u{1B}c\u{1B}[?2026h")
+    if core.modes.newline { bytes.append("\u{1B}[20l") }
+    resetColors()
+    var primary = core.grid
+    if let hidden = core.hiddenPrimary { primary = hidden }
+    writeLines(primary, scrollback: true)
+    if core.isAlternate {
+      finish(primary, saved: core.otherSaved, tabs: core.otherTabs)
+      pen.append(Attributes(), links: core.links, to: &bytes)
+      bytes.append("\u{1B}[?47h\u{1B}[H")
+      writeLines(core.grid, scrollback: false)
+    } else if core.otherSaved != SavedCursor() {
+      pen.append(Attributes(), links: core.links, to: &bytes)
+      bytes.append("\u{1B}[?47h")
+      writeSavedCursor(core.otherSaved)
+      pen.append(Attributes(), links: core.links, to: &bytes)
+      bytes.append("\u{1B}[?47l")
+    }
+    finish(core.grid, saved: core.saved, tabs: core.tabs)
+    if core.modes.origin { bytes.append("\u{1B}[?6h") }
+    writeTitles()
+    let last = joinableCell
+    if last == nil { writeCursor() }
+    writeModes()
+    writeCharsets()
+    pen.append(core.pen, links: core.links, to: &bytes)
+    if last != nil {
+      moveTo(core.x - core.preceding, core.y)
+      if core.modes.insert { control(core.preceding, "P") }
+    }
+    if !core.modes.synchronizedOutput { bytes.append("\u{1B}[?2026l") }
+    if let last { appendText(last, core.clusters, charset: core.charsets.active) }
+    writeUnfinished()
+  }
+
+  // MARK: Lines.
+
+  /// Prints a buffer's lines from the top left corner of an empty screen.
+  private mutating func writeLines(_ grid: Grid, scrollback: Bool) {
+    var isFirst = true
+    var isFull = false
+    var lastCell = Cell.blank
+    core.forEachLine(scrollback: scrollback, grid: grid) { cells, used, isWrapped, clusters in
+      var isDirty = false
+      if isFirst {
+        if isWrapped {
+          startWithWrappedLine()
+          isDirty = true
+        }
+        isFirst = false
+      } else if isWrapped {
+        isDirty = wrap(from: isFull ? nil : lastCell, to: used > 0 ? cells[0] : Cell.blank)
+      } else {
+        if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
+        bytes.append("\r\n")
+      }
+      lastCell = used == columns ? cells[columns - 1] : Cell.blank
+      isFull = used == columns && (lastCell.hasContent || lastCell.isRightHalf)
+      writeCells(cells, used, clusters, isDirty: isDirty)
+    }
+  }
+
+  private var hasBackground: Bool { pen.current.background & Attributes.colorMask != 0 }
+
+  /// The first line continues one that is gone: makes one above it, and removes that.
+  private mutating func startWithWrappedLine() {
+    control(columns, "G")
+    bytes.append("xx")
+    bytes.append(core.rows > 1 ? "\u{1B}[S\u{1B}[H" : "\u{1B}[3J\u{1B}[H")
+  }
+
+  /// Goes to the next line as a wrap. `lastCell` is the blank at the end of the line before, nil if that
+  /// ended in a character. True if something was printed in the new line's first column.
+  private mutating func wrap(from lastCell: Cell?, to first: Cell) -> Bool {
+    if let lastCell {
+      // A wide character that does not fit leaves the last column blank, in the look of the pen.
+      pen.append(core.attributes[lastCell.attributes], links: core.links, to: &bytes)
+      control(columns, "G")
+      bytes.appendUTF8(0x3000)
+      pen.append(Attributes(), links: core.links, to: &bytes)
+      bytes.append("\r")
+      control(columns, "X")
+      return false
+    }
+    let look = core.attributes[first.attributes]
+    if first.hasContent && first.width > 0 && look.background & Attributes.colorMask == 0 {
+      // The character itself wraps; the new line is filled with the pen's background, so not in colour.
+      if hasBackground { pen.append(look, links: core.links, to: &bytes) }
+      return false
+    }
+    if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
+    bytes.append("x\r")
+    return true
+  }
+
+  /// Prints cells from column 0. Blank ones are stepped over; `isDirty`: there is something to erase in
+  /// the first column.
+  private mutating func writeCells(
+    _ cells: UnsafePointer<Cell>, _ used: Int, _ clusters: borrowing ClusterStore, isDirty: Bool
+  ) {
+    var skip = 0
+    var dirty = isDirty ? 0 : -1
+    var column = 0
+    while column < used {
+      let cell = cells[column]
+      if cell.hasContent {
+        forward(&skip)
+        pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+        if cell.width == 0 { bytes.append(0) }
+        appendText(cell, clusters, charset: 0)
+        column += cell.width == 2 ? 2 : 1
+        continue
+      }
+      if cell.isRightHalf {
+        column += 1
+        continue
+      }
+      var end = column + 1
+      while end < used && cells[end] == cell { end += 1 }
+      let look = core.attributes[cell.attributes]
+      if cell == Cell.blank {
+        if dirty == column {
+          forward(&skip)
+          if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
+          bytes.append("\u{1B}[X")
+        }
+        skip += end - column
+      } else if look == Attributes(background: look.background & Attributes.colorMask) {
+        forward(&skip)
+        pen.append(look, links: core.links, to: &bytes)
+        control(end - column, "X")
+        skip += end - column
+      } else {
+        forward(&skip)
+        end = column + 1
+        if end < columns {
+          writeStyledBlank(look, column)
+          dirty = end
+        } else {
+          writeLastStyledBlank(look, cells, clusters)
+        }
+      }
+      column = end
+    }
+    if dirty >= used && dirty < columns {
+      forward(&skip)
+      if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
+      bytes.append("\u{1B}[X")
+    }
+  }
+
+  /// A blank with more than a background: what remains of a wide character when its right half is
+  /// overwritten. Leaves the cursor, and something to overwrite, in the next column.
+  private mutating func writeStyledBlank(_ look: Attributes, _ column: Int) {
+    pen.append(look, links: core.links, to: &bytes)
+    bytes.appendUTF8(0x3000)
+    control(column + 2, "G")
+    bytes.append("x")
+    control(column + 2, "G")
+  }
+
+  /// The same in the last column, where it is the right half that remains; then the cell before it again.
+  private mutating func writeLastStyledBlank(
+    _ look: Attributes, _ cells: UnsafePointer<Cell>, _ clusters: borrowing ClusterStore
+  ) {
+    pen.append(look, links: core.links, to: &bytes)
+    control(columns - 1, "G")
+    bytes.appendUTF8(0x3000)
+    control(columns - 1, "G")
+    bytes.append("x")
+    var before = columns - 2
+    if cells[before].isRightHalf && before > 0 { before -= 1 }
+    control(before + 1, "G")
+    let cell = cells[before]
+    pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+    if cell.hasContent {
+      if cell.width == 0 { bytes.append(0) }
+      appendText(cell, clusters, charset: 0)
+    } else {
+      bytes.append("\u{1B}[X")
+    }
+  }
+
+  private mutating func appendText(
+    _ cell: Cell, _ clusters: borrowing ClusterStore, charset: UInt8
+  ) {
+    if cell.isCluster {
+      let base = clusters.codePoint(cell.code, 0)
+      bytes.appendUTF8(Charsets.untranslate(base, set: charset))
+      for position in 1..<clusters.length(cell.code) {
+        bytes.appendUTF8(clusters.codePoint(cell.code, position))
+      }
+    } else if cell.code < 0x80 {
+      let code = charset == 0 ? cell.code : Charsets.untranslate(cell.code, set: charset)
+      bytes.append(UInt8(truncatingIfNeeded: code))
+    } else {
+      bytes.appendUTF8(cell.code)
+    }
+  }
+
+  // MARK: Cursor.
+
+  /// `CSI count final`.
+  private mutating func control(_ count: Int, _ final: StaticString) {
+    bytes.append("\u{1B}[")
+    if count != 1 { bytes.append(decimal: count) }
+    bytes.append(final)
+  }
+
+  private mutating func forward(_ skip: inout Int) {
+    if skip > 0 { control(skip, "C") }
+    skip = 0
+  }
+
+  /// CUP, in origin mode from the region's top.
+  private mutating func moveTo(_ column: Int, _ row: Int, origin: Bool? = nil) {
+    let first = (origin ?? core.modes.origin) ? core.grid.top : 0
+    bytes.append("\u{1B}[")
+    bytes.append(decimal: row - first + 1)
+    bytes.append(UInt8(ascii: ";"))
+    bytes.append(decimal: column + 1)
+    bytes.append(UInt8(ascii: "H"))
+  }
+
+  /// The character just printed, if a mark can join it or REP repeat it.
+  private var joinableCell: Cell? {
+    guard core.preceding > 0, core.x >= core.preceding else { return nil }
+    let cell = core.grid.table[core.y][core.x - core.preceding]
+    guard cell.hasContent, cell.width == core.preceding,
+      cell.attributeBits == core.penBits
+    else { return nil }
+    return cell
+  }
+
+  private mutating func writeCursor() {
+    guard core.x >= columns else { return moveTo(core.x, core.y) }
+    let row = core.grid.table[core.y]
+    var column = columns - 1
+    if row[column].isRightHalf { column -= 1 }
+    let cell = row[column]
+    moveTo(column, core.y)
+    pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+    if cell.hasContent {
+      appendText(cell, core.clusters, charset: 0)
+    } else {
+      // Erased while a wrap was pending: then the whole line was.
+      bytes.append("x")
+      bytes.append(row.isWrapped ? "\u{1B}[1K" : "\u{1B}[2K")
+    }
+  }
+
+  private mutating func writeSavedCursor(_ saved: SavedCursor) {
+    var look = Attributes(foreground: saved.foreground, background: saved.background)
+    if look.foreground & Attributes.underlined != 0 { look.underlineStyle = 1 }
+    pen.append(look, links: core.links, to: &bytes)
+    if saved.charset != 0 { designate("(", saved.charset) }
+    moveTo(saved.column, saved.row, origin: false)
+    bytes.append("\u{1B}7")
+    if saved.charset != 0 { designate("(", 0) }
+  }
+
+  /// A buffer's own state, after its lines.
+  private mutating func finish(_ grid: Grid, saved: SavedCursor, tabs: TabStops) {
+    if tabs != TabStops(columns: columns) {
+      bytes.append("\u{1B}[3g")
+      for column in 0..<columns where tabs[column] {
+        control(column + 1, "G")
+        bytes.append("\u{1B}H")
+      }
+    }
+    if saved != SavedCursor() { writeSavedCursor(saved) }
+    if grid.top != 0 || grid.bottom != core.rows - 1 {
+      bytes.append("\u{1B}[")
+      bytes.append(decimal: grid.top + 1)
+      bytes.append(UInt8(ascii: ";"))
+      bytes.append(decimal: grid.bottom + 1)
+      bytes.append(UInt8(ascii: "r"))
+    }
+  }
+
+  // MARK: Everything else.
+
+  private mutating func designate(_ slot: StaticString, _ set: UInt8) {
+    bytes.append("\u{1B}")
+    bytes.append(slot)
+    bytes.append(Charsets.finals[Int(set)])
+  }
+
+  private mutating func writeCharsets() {
+    let sets = core.charsets.designated
+    if sets.0 != 0 { designate("(", sets.0) }
+    if sets.1 != 0 { designate(")", sets.1) }
+    if sets.2 != 0 { designate("*", sets.2) }
+    if sets.3 != 0 { designate("+", sets.3) }
+    switch core.charsets.level {
+    case 1: bytes.append(0x0E)
+    case 2: bytes.append("\u{1B}n")
+    case 3: bytes.append("\u{1B}o")
+    default: break
+    }
+  }
+
+  private mutating func writeModes() {
+    let modes = core.modes
+    let fresh = Modes()
+    func change(_ on: Bool, _ normally: Bool, _ mode: StaticString, _ bytes: inout [UInt8]) {
+      guard on != normally else { return }
+      bytes.append("\u{1B}[")
+      bytes.append(mode)
+      bytes.append(on ? "h" : "l")
+    }
+    change(modes.applicationCursorKeys, fresh.applicationCursorKeys, "?1", &bytes)
+    if modes.applicationKeypad { bytes.append("\u{1B}=") }
+    change(modes.bracketedPaste, fresh.bracketedPaste, "?2004", &bytes)
+    change(modes.reverseWraparound, fresh.reverseWraparound, "?45", &bytes)
+    change(modes.focusReports, fresh.focusReports, "?1004", &bytes)
+    change(modes.wraparound, fresh.wraparound, "?7", &bytes)
+    change(modes.insert, fresh.insert, "4", &bytes)
+    // RIS leaves these as they are, so they are always sent.
+    bytes.append(modes.newline ? "\u{1B}[20h" : "\u{1B}[20l")
+    bytes.append(modes.isCursorHidden ? "\u{1B}[?25l" : "\u{1B}[?25h")
+    bytes.append(modes.cursorBlink ? "\u{1B}[?12h" : "\u{1B}[?12l")
+    switch modes.mouse {
+    case .none: break
+    case .x10: bytes.append("\u{1B}[?9h")
+    case .vt200: bytes.append("\u{1B}[?1000h")
+    case .drag: bytes.append("\u{1B}[?1002h")
+    case .any: bytes.append("\u{1B}[?1003h")
+    }
+    switch modes.mouseEncoding {
+    case .legacy: break
+    case .sgr: bytes.append("\u{1B}[?1006h")
+    case .sgrPixels: bytes.append("\u{1B}[?1016h")
+    }
+    if modes.cursorStyle != 0 { control(Int(modes.cursorStyle), " q") }
+  }
+
+  private mutating func resetColors() {
+    bytes.append("\u{1B}]104\u{1B}\\\u{1B}]110\u{1B}\\\u{1B}]111\u{1B}\\\u{1B}]112\u{1B}\\")
+    for (index, color) in core.palette.changed.sorted(by: { $0.key < $1.key }) {
+      bytes.append("\u{1B}]4;")
+      bytes.append(decimal: Int(index))
+      bytes.append(UInt8(ascii: ";"))
+      bytes.append(color: color)
+      bytes.append("\u{1B}\\")
+    }
+    for (index, color) in core.palette.special.enumerated() {
+      guard let color else { continue }
+      bytes.append("\u{1B}]")
+      bytes.append(decimal: 10 + index)
+      bytes.append(UInt8(ascii: ";"))
+      bytes.append(color: color)
+      bytes.append("\u{1B}\\")
+    }
+  }
+
+  private mutating func command(_ number: StaticString, _ text: [UInt8]) {
+    bytes.append("\u{1B}]")
+    bytes.append(number)
+    bytes.append(UInt8(ascii: ";"))
+    bytes.append(contentsOf: text)
+    bytes.append("\u{1B}\\")
+  }
+
+  private mutating func writeTitles() {
+    for title in core.titles.windowStack {
+      command("2", title)
+      bytes.append("\u{1B}[22;2t")
+    }
+    for title in core.titles.iconStack {
+      command("1", title)
+      bytes.append("\u{1B}[22;1t")
+    }
+    command("2", core.titles.window)
+    if core.titles.icon != [] || core.titles.iconStack != [] { command("1", core.titles.icon) }
+    if let directory = core.workingDirectory { command("7", directory) }
+    if core.shellMark.kind != 0 {
+      command("133", [core.shellMark.kind] + core.shellMark.detail)
+    }
+  }
+
+  /// The beginning of the sequence and of the character that were under way.
+  private mutating func writeUnfinished() {
+    let collected = core.collected
+    var names: [UInt8] = []
+    for shift in [UInt32(24), 16, 8, 0] where collected >> shift & 0xFF != 0 {
+      names.append(UInt8(collected >> shift & 0xFF))
+    }
+    if collected == 0xFFFF_FFFF { names = Array("     ".utf8) }
+    let prefix = names.first.map { $0 >= 0x3C } == true ? names.removeFirst() : nil
+    switch core.state {
+    case ParserState.escape: bytes.append("\u{1B}")
+    case ParserState.escapeIntermediate:
+      bytes.append("\u{1B}")
+      bytes.append(contentsOf: names)
+    case ParserState.csiEntry: bytes.append("\u{1B}[")
+    case ParserState.csiIgnore: bytes.append("\u{1B}[0<")
+    case ParserState.csiParameter, ParserState.csiIntermediate:
+      bytes.append("\u{1B}[")
+      writeHeader(prefix, names)
+    case ParserState.ignoredString: bytes.append("\u{1B}^")
+    case ParserState.osc:
+      bytes.append("\u{1B}]")
+      bytes.append(contentsOf: core.string.bytes)
+    case ParserState.dcsEntry: bytes.append("\u{1B}P")
+    case ParserState.dcsIgnore: bytes.append("\u{1B}P0<")
+    case ParserState.dcsParameter, ParserState.dcsIntermediate:
+      bytes.append("\u{1B}P")
+      writeHeader(prefix, names)
+    case ParserState.dcsPassthrough:
+      bytes.append("\u{1B}P")
+      writeHeader(prefix, names)
+      bytes.append(UInt8(truncatingIfNeeded: core.string.header & 0xFF))
+      bytes.append(contentsOf: core.string.bytes)
+    default: break
+    }
+    bytes.append(contentsOf: core.utf8.unfinished)
+  }
+
+  private mutating func writeHeader(_ prefix: UInt8?, _ names: [UInt8]) {
+    if let prefix { bytes.append(prefix) }
+    let isPlain = core.parameters.count == 1 && core.parameters[0] == 0
+    if core.state == ParserState.csiParameter || core.state == ParserState.dcsParameter, isPlain,
+      core.parameters.subcount == 0, prefix == nil
+    {
+      // There was at least one byte of a number, or the state would be another.
+      bytes.append(UInt8(ascii: "0"))
+    }
+    core.parameters.append(to: &bytes)
+    bytes.append(contentsOf: names)
+  }
+}

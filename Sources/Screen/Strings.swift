@@ -1,0 +1,205 @@
+// Control strings: OSC (titles, links, colours, directory, shell marks) and the one DCS that is
+// answered, DECRQSS. Others are passed over. What is kept of an unfinished string is bounded.
+
+struct ControlString: Equatable {
+  /// The string so far, without introducer; for DCS without its header. Of an OSC that is passed over
+  /// this is only what tells that it is.
+  private(set) var bytes: [UInt8] = []
+  /// Too long, or of no interest: passed over to its end.
+  private(set) var isIgnored = false
+  /// Header of the DCS under way: collected bytes and final; 0 for OSC.
+  private(set) var header: UInt32 = 0
+  /// The number of an OSC was read, and it is one of ours.
+  private var isWanted = false
+
+  static let statusRequest: UInt32 = 0x24_71
+  private static let overlong = Array("99999;".utf8)
+
+  mutating func start() { clear() }
+
+  mutating func hook(_ header: UInt32) {
+    clear()
+    self.header = header
+    isIgnored = header != Self.statusRequest
+    isWanted = true
+  }
+
+  mutating func clear() {
+    if !bytes.isEmpty { bytes.removeAll(keepingCapacity: bytes.capacity <= 256) }
+    isIgnored = false
+    isWanted = false
+    header = 0
+  }
+
+  mutating func append(_ text: UnsafePointer<UInt8>, _ count: Int) {
+    guard !isIgnored else { return }
+    guard bytes.count + count <= Limit.string else { return overflow() }
+    bytes.append(contentsOf: UnsafeBufferPointer(start: text, count: count))
+    if !isWanted { decide() }
+  }
+
+  mutating func append(_ code: UInt32) {
+    guard !isIgnored else { return }
+    guard bytes.count + 4 <= Limit.string else { return overflow() }
+    bytes.appendUTF8(code)
+    if !isWanted { decide() }
+  }
+
+  private mutating func overflow() {
+    bytes = header == 0 ? Self.overlong : []
+    isIgnored = true
+  }
+
+  /// Looks at the number that an OSC starts with; what we do not know is passed over.
+  private mutating func decide() {
+    var number = 0
+    for (index, byte) in bytes.enumerated() {
+      if byte >= 0x30 && byte <= 0x39 && index < 5 {
+        number = number * 10 + Int(byte - 0x30)
+        continue
+      }
+      isWanted = byte == UInt8(ascii: ";") && index > 0 && Self.isKnown(number)
+      if !isWanted {
+        bytes.removeLast(bytes.count - index - 1)
+        isIgnored = true
+      }
+      return
+    }
+  }
+
+  private static func isKnown(_ number: Int) -> Bool {
+    switch number {
+    case 0, 1, 2, 4, 7, 8, 10, 11, 12, 104, 110, 111, 112, 133: true
+    default: false
+    }
+  }
+}
+
+/// Window and icon title and the stack that XTWINOPS 22 and 23 push to and pop from.
+struct Titles: Equatable {
+  var window: [UInt8] = []
+  var icon: [UInt8] = []
+  var windowStack: [[UInt8]] = []
+  var iconStack: [[UInt8]] = []
+}
+
+/// Where the shell is between prompt and command (OSC 133): A prompt, B input, C output, D done.
+struct ShellMark: Equatable {
+  var kind: UInt8 = 0
+  /// What followed the letter, for example the exit status after D.
+  var detail: [UInt8] = []
+}
+
+extension Core {
+  mutating func oscDispatch() {
+    guard !string.isIgnored else { return }
+    let bytes = string.bytes
+    var number = 0
+    var index = 0
+    while index < bytes.count, bytes[index] >= 0x30, bytes[index] <= 0x39, index < 6 {
+      number = number * 10 + Int(bytes[index] - 0x30)
+      index += 1
+    }
+    guard index > 0, index == bytes.count || bytes[index] == UInt8(ascii: ";") else { return }
+    let text = bytes[min(index + 1, bytes.count)...]
+    switch number {
+    case 0:
+      setTitle(text)
+      titles.icon = Array(text.prefix(Limit.title))
+    case 1: titles.icon = Array(text.prefix(Limit.title))
+    case 2: setTitle(text)
+    case 4: indexedColors(text)
+    case 7: workingDirectory = Array(text.prefix(Limit.title))
+    case 8: hyperlink(text)
+    case 10, 11, 12: specialColors(text, from: number - 10)
+    case 104: restoreColors(text)
+    case 110, 111, 112: palette.special[number - 110] = nil
+    case 133: shellMarked(text)
+    default: break
+    }
+  }
+
+  mutating func setTitle(_ text: ArraySlice<UInt8>) {
+    titles.window = Array(text.prefix(Limit.title))
+    titleChanged = true
+  }
+
+  private mutating func indexedColors(_ text: ArraySlice<UInt8>) {
+    let parts = text.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
+    for pair in 0..<parts.count / 2 {
+      guard let index = Self.paletteIndex(parts[pair * 2]) else { continue }
+      let value = parts[pair * 2 + 1]
+      if value.elementsEqual("?".utf8) {
+        answer { reply, core in
+          reply.append("\u{1B}]4;")
+          reply.append(decimal: Int(index))
+          reply.append(UInt8(ascii: ";"))
+          reply.append(color: core.palette[index])
+          reply.append("\u{1B}\\")
+        }
+      } else if let color = Palette.parse(value) {
+        palette.changed[index] = color
+      }
+    }
+  }
+
+  private static func paletteIndex(_ text: ArraySlice<UInt8>) -> UInt8? {
+    guard !text.isEmpty, text.count <= 3, text.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
+      return nil
+    }
+    return UInt8(exactly: text.reduce(0) { $0 * 10 + Int($1 - 0x30) })
+  }
+
+  private mutating func specialColors(_ text: ArraySlice<UInt8>, from first: Int) {
+    let parts = text.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
+    for (offset, value) in parts.enumerated() where first + offset < 3 {
+      let index = first + offset
+      if value.elementsEqual("?".utf8) {
+        answer { reply, core in
+          reply.append("\u{1B}]")
+          reply.append(decimal: 10 + index)
+          reply.append(UInt8(ascii: ";"))
+          reply.append(color: core.palette.specialColor(index))
+          reply.append("\u{1B}\\")
+        }
+      } else if let color = Palette.parse(value) {
+        palette.special[index] = color
+      }
+    }
+  }
+
+  private mutating func restoreColors(_ text: ArraySlice<UInt8>) {
+    guard !text.isEmpty else {
+      palette.changed = [:]
+      return
+    }
+    for part in text.split(separator: UInt8(ascii: ";")) {
+      if let index = Self.paletteIndex(part) { palette.changed[index] = nil }
+    }
+  }
+
+  private mutating func hyperlink(_ text: ArraySlice<UInt8>) {
+    guard let separator = text.firstIndex(of: UInt8(ascii: ";")) else { return }
+    let address = text[(separator + 1)...]
+    if address.isEmpty {
+      pen.link = 0
+    } else {
+      var id: ArraySlice<UInt8> = []
+      for parameter in text[..<separator].split(separator: UInt8(ascii: ":"))
+      where parameter.starts(with: "id=".utf8) {
+        id = parameter.dropFirst(3)
+        break
+      }
+      let link = Link(id: Array(id.prefix(256)), address: Array(address))
+      pen.link = 0
+      if links.intern(link) == nil { collectAttributes() }
+      pen.link = links.intern(link) ?? 0
+    }
+    penChanged()
+  }
+
+  private mutating func shellMarked(_ text: ArraySlice<UInt8>) {
+    guard let kind = text.first, kind >= 0x41, kind <= 0x5A else { return }
+    shellMark = ShellMark(kind: kind, detail: Array(text.dropFirst().prefix(128)))
+  }
+}

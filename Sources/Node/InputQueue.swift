@@ -5,8 +5,9 @@ import Wire
 
 struct InputQueue {
   private(set) var ledgers: [ClientID: InputLedger] = [:]
-  /// Shares of the unwritten bytes, in the order in which they were given to the pipe.
-  private var unwritten: Deque<(client: ClientID, count: Int)> = []
+  /// Shares of the unwritten bytes, in the order in which they were given to the pipe; of nobody are
+  /// the screen's answers to queries.
+  private var unwritten: Deque<(client: ClientID?, count: Int)> = []
   /// Detached clients, the longest gone first.
   private var detached: Deque<ClientID> = []
   /// Some client's ledger was dropped: an unknown client that resumes may be that one.
@@ -49,13 +50,20 @@ struct InputQueue {
     if case .accept(let fresh) = verdict {
       ledgers[client] = ledger
       totalAccepted += UInt64(fresh)
-      if let last = unwritten.last, last.client == client {
-        unwritten[unwritten.count - 1].count += fresh
-      } else {
-        unwritten.append((client, fresh))
-      }
+      enqueue(client, fresh)
     }
     return verdict
+  }
+
+  /// The screen answers a query with `count` bytes, behind what was typed before.
+  mutating func answer(_ count: Int) { enqueue(nil, count) }
+
+  private mutating func enqueue(_ client: ClientID?, _ count: Int) {
+    if let last = unwritten.last, last.client == client {
+      unwritten[unwritten.count - 1].count += count
+    } else {
+      unwritten.append((client, count))
+    }
   }
 
   /// The pipe took `count` more bytes; calls `acknowledge` with every client whose offset moved.
@@ -69,9 +77,9 @@ struct InputQueue {
       } else {
         unwritten[0].count -= part
       }
-      guard ledgers[first.client] != nil else { continue }
-      ledgers[first.client]?.wrote(part)
-      acknowledge(first.client, ledgers[first.client]?.written ?? 0)
+      guard let client = first.client, ledgers[client] != nil else { continue }
+      ledgers[client]?.wrote(part)
+      acknowledge(client, ledgers[client]?.written ?? 0)
     }
   }
 }

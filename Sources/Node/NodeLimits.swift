@@ -19,8 +19,6 @@ public enum NodeLimits {
   public static let viewersNamed = 64
   /// OPENs that may wait for one session's start.
   public static let waitingOpens = 64
-  /// Bytes of the log that stand in for a snapshot where there is no screen to make one.
-  public static let replay = 64 * 1024
 
   /// Acknowledgements that come back within this time double the window, others halve it.
   public static let fastAcknowledgement = TimeAmount.milliseconds(100)

@@ -16,6 +16,7 @@ final class SessionStream {
   weak var session: Session?
   var state: StreamState
   var wantedSize: TerminalSize
+  var colors: ThemeColors?
   private weak var link: RouterLink?
   fileprivate var isQueued = false
   fileprivate var inputAcknowledgement: UInt64?

@@ -1,6 +1,8 @@
-// A session: one live process, its output log, and the streams of the clients attached to it.
+// A session: one live process, its output log and its screen, and the streams of the clients attached
+// to it.
 //
 //     pipe ──read──► OutputLog ──► streams (cursor, window) ──► links
+//       │    └─────► Screen ──► snapshots, answers to queries
 //     pipe ◄─write── InputQueue ◄── INPUT (client, offset), deduplicated
 //
 // Confined to its loop: every call comes from there, bytes never change threads.
@@ -9,6 +11,7 @@ import Link
 import Logging
 import NIOCore
 import Pipes
+import Screen
 import Wire
 
 /// What a session needs of the loop it lives on.
@@ -26,6 +29,7 @@ final class Session: PipeDelegate {
   let createdAt: UInt64
   let eventLoop: any EventLoop
   let log: OutputLog
+  let screen: Screen
   private(set) var size: TerminalSize
   private(set) var ended: Ended?
   private(set) var endedAt: NIODeadline?
@@ -52,6 +56,8 @@ final class Session: PipeDelegate {
     self.pipe = pipe
     self.eventLoop = pipe.eventLoop
     self.log = OutputLog(limit: settings.logLimit)
+    self.screen = Screen(
+      columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
     self.createdAt = createdAt
     self.created = .now()
     self.lastUsed = created
@@ -77,6 +83,7 @@ final class Session: PipeDelegate {
     let resume = open.resume
     let isSameLife = resume?.life == life
     stream.wantedSize = open.size
+    stream.colors = open.colors
     if stream.mode == .driver, !hasAttachedOwner { own(by: stream) }
     let ledger = input.attach(stream.client, acknowledged: isSameLife ? resume?.input : nil)
     let resumed: Opened.Resumed
@@ -102,6 +109,7 @@ final class Session: PipeDelegate {
     if resumed == .snapshot { beginSnapshot(stream) }
     lastUsed = now
     tellViewers()
+    if !screen.title.isEmpty { stream.send(.event(Event(event: "title", title: screen.title))) }
     stream.setNeedsFlush()
     updateReading()
   }
@@ -131,9 +139,25 @@ final class Session: PipeDelegate {
 
   func pipeDidRead(_ bytes: ByteBuffer) {
     lastUsed = .now()
-    bytes.withUnsafeReadableBytes { log.append($0) }
+    bytes.withUnsafeReadableBytes {
+      log.append($0)
+      screen.write($0)
+    }
+    answerQueries()
+    if screen.takeEvents().titleChanged {
+      for stream in streams { stream.send(.event(Event(event: "title", title: screen.title))) }
+    }
     for stream in streams { stream.setNeedsFlush() }
     updateReading()
+  }
+
+  /// The program asked its terminal something: the screen alone answers, at once, attached or not, so
+  /// that no replay types junk and two clients do not answer twice.
+  private func answerQueries() {
+    let answers = screen.takeAnswers()
+    guard !answers.isEmpty, ended == nil else { return }
+    input.answer(answers.count)
+    pipe.write(ByteBuffer(bytes: answers))
   }
 
   /// Appends the stream's next frame to `buffer`; false when it has none that may be sent now.
@@ -151,15 +175,7 @@ final class Session: PipeDelegate {
   }
 
   private func beginSnapshot(_ stream: SessionStream) {
-    stream.state.begin(snapshot: snapshot(), size: size, log: log)
-  }
-
-  /// The last of the log, after a reset, until there is a screen to do better.
-  private func snapshot() -> ByteBuffer {
-    var bytes = ByteBuffer(string: "\u{1B}c")
-    let first = max(log.start, log.end - min(log.end, UInt64(NodeLimits.replay)))
-    _ = log.read(at: first, count: NodeLimits.replay, into: &bytes)
-    return bytes
+    stream.state.begin(snapshot: ByteBuffer(bytes: screen.snapshot()), size: size, log: log)
   }
 
   func acknowledge(_ stream: SessionStream, consumed: UInt64) {
@@ -234,6 +250,10 @@ final class Session: PipeDelegate {
     guard stream.mode == .driver else { return }
     if sizeOwner != stream.client {
       sizeOwner = stream.client
+      screen.setTheme(
+        foreground: stream.colors?.foreground.flatMap(ScreenColor.init(hex:)),
+        background: stream.colors?.background.flatMap(ScreenColor.init(hex:)),
+        cursor: stream.colors?.cursor.flatMap(ScreenColor.init(hex:)))
       for other in streams {
         other.send(.event(Event(event: "size_owner", owner: stream.client)))
       }
@@ -242,6 +262,7 @@ final class Session: PipeDelegate {
     size = stream.wantedSize
     let mark = log.markSize(size)
     pipe.resize(size)
+    screen.resize(columns: size.columns, rows: size.rows)
     for other in streams {
       other.state.markReplaced(mark)
       other.setNeedsFlush()
@@ -269,5 +290,17 @@ final class Session: PipeDelegate {
   /// Whether nobody has used it for `timeout`: no client, no output, no foreground job but the shell.
   func isIdle(for timeout: TimeAmount, now: NIODeadline) -> Bool {
     ended == nil && streams.isEmpty && now - lastUsed >= timeout && pipe.hasForegroundJob != true
+  }
+}
+
+extension ScreenColor {
+  /// Reads `#rrggbb`; nil for anything else.
+  init?(hex text: String) {
+    guard text.utf8.count == 7, text.utf8.first == UInt8(ascii: "#"),
+      let value = UInt32(text.dropFirst(), radix: 16)
+    else { return nil }
+    self.init(
+      red: UInt8(truncatingIfNeeded: value >> 16), green: UInt8(truncatingIfNeeded: value >> 8),
+      blue: UInt8(truncatingIfNeeded: value))
   }
 }

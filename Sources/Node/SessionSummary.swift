@@ -1,6 +1,8 @@
 // What operators see of a session.
 
+import FoundationEssentials
 import NIOCore
+import Screen
 import Wire
 
 extension Session {
@@ -12,15 +14,52 @@ extension Session {
     return SessionSummary(
       session: id, node: node, life: life, epoch: epoch, target: creation.target.description,
       command: words, state: ended == nil ? "running" : "ended", status: ended?.status,
-      size: size, title: nil, created: createdAt, idle: UInt64(max(0, idle)), output: log.end,
+      size: size, title: screen.title.isEmpty ? nil : screen.title.clipped(to: 256),
+      created: createdAt, idle: UInt64(max(0, idle)), output: log.end,
       input: inputBytes,
       viewers: streams.prefix(4).map { Event.Viewer(client: $0.client, mode: $0.mode) })
   }
 
-  /// The last bytes of the log as text, until there is a screen.
+  /// What the session shows, as `text`, `ansi` (text with its attributes) or `json`.
   func screen(format: String) -> String {
-    var bytes = ByteBuffer()
-    _ = log.read(at: max(log.start, log.end - min(log.end, 16_384)), count: 16_384, into: &bytes)
-    return String(buffer: bytes)
+    switch format {
+    case "ansi": String(decoding: screen.ansi(), as: UTF8.self)
+    case "json": ScreenView(screen.contents()).json
+    default: screen.text()
+    }
+  }
+}
+
+/// A screen as the HTTP API shows it; docs/api.md.
+private struct ScreenView: Encodable {
+  struct Cursor: Encodable {
+    var column: Int
+    var row: Int
+    var visible: Bool
+  }
+  var size: TerminalSize
+  var cursor: Cursor
+  /// The program shows its alternate screen, as editors do.
+  var alternate: Bool
+  var title: String?
+  var directory: String?
+  var lines: [String]
+
+  init(_ contents: ScreenContents) {
+    size = TerminalSize(columns: contents.columns, rows: contents.rows)
+    cursor = Cursor(
+      column: contents.cursorColumn, row: contents.cursorRow, visible: contents.isCursorVisible)
+    alternate = contents.isAlternate
+    title = contents.title.isEmpty ? nil : contents.title
+    directory = contents.workingDirectory
+    lines = contents.lines
+  }
+
+  var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // Numbers, booleans and strings: encoding them cannot fail.
+    let data = (try? encoder.encode(self)) ?? Data("{}".utf8)
+    return String(decoding: data, as: UTF8.self) + "\n"
   }
 }

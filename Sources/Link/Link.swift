@@ -65,7 +65,7 @@ public final class Link {
 
   /// More waits for the other end than leaves in one write: whoever can should send it no more until
   /// ``LinkPeer/linkDidDrain()``.
-  public var isCongested: Bool { out.readableBytes > LinkLimits.queued }
+  public var isCongested: Bool { isOpen && out.readableBytes > LinkLimits.queued }
 
   /// Adds a control frame to this tick's write.
   public func send(_ frame: Frame, stream: UInt64) {

@@ -1,0 +1,132 @@
+// A node that does what a test says, on a real loopback socket, and a real router before it.
+
+import Cluster
+import Link
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import TestSupport
+import Wire
+
+@testable import Router
+
+final class FakeNode: Sendable {
+  /// Told every frame but HELLO, on the link's loop; answers through `send`.
+  typealias Script = @Sendable (_ frame: Frame, _ stream: UInt64, _ link: Link) -> Void
+
+  /// A bare closure in a locked box would be wrapped once more at every access.
+  private struct Acting { var script: Script }
+
+  private final class Peer: LinkPeer {
+    let node: FakeNode
+    var link: Link?
+    init(_ node: FakeNode) { self.node = node }
+
+    func linkDidReceive(_ frame: Frame, stream: UInt64) {
+      guard let link else { return }
+      if case .hello = frame {
+        link.send(
+          .welcome(
+            Welcome(time: 0, node: node.id.rawValue, incarnation: ScriptedNode.incarnation)),
+          stream: 0)
+      } else {
+        node.received.withLockedValue { $0.append((stream, frame)) }
+        node.acting.withLockedValue { $0 }.script(frame, stream, link)
+      }
+    }
+    func linkFill(_ buffer: inout ByteBuffer) -> Bool { false }
+    func linkDidDrain() {}
+    func linkDidClose(_ error: (any Error)?) { link = nil }
+  }
+
+  let id: NodeID
+  private let received = NIOLockedValueBox<[(stream: UInt64, frame: Frame)]>([])
+  private let acting: NIOLockedValueBox<Acting>
+  private let links = NIOLockedValueBox<[any Channel]>([])
+  private let listener = NIOLockedValueBox<(any Channel)?>(nil)
+  let connections = NIOLockedValueBox(0)
+
+  init(_ id: String, script: @escaping Script) {
+    self.id = NodeID(unchecked: id)
+    acting = NIOLockedValueBox(Acting(script: script))
+  }
+
+  func act(_ script: @escaping Script) { acting.withLockedValue { $0.script = script } }
+
+  /// - Parameter port: 0 for a free one.
+  func listen(port: Int = 0) async throws -> Int {
+    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let transport = SocketTransport()
+          let peer = Peer(self)
+          let link = Link(eventLoop: channel.eventLoop, peer: peer, transport: transport)
+          peer.link = link
+          transport.attach(link)
+          try channel.pipeline.syncOperations.addHandler(transport)
+          // The link holds its peer weakly; the channel's end lets go of both.
+          let bound = NIOLoopBound(peer, eventLoop: channel.eventLoop)
+          channel.closeFuture.whenComplete { _ in bound.value.link = nil }
+          self.links.withLockedValue { $0.append(channel) }
+          self.connections.withLockedValue { $0 += 1 }
+        }
+      }
+      .bind(host: "127.0.0.1", port: port).get()
+    listener.withLockedValue { $0 = channel }
+    return channel.localAddress?.port ?? 0
+  }
+
+  func breakLinks() {
+    let channels = links.withLockedValue { links in
+      defer { links = [] }
+      return links
+    }
+    for channel in channels { channel.close(promise: nil) }
+  }
+
+  /// Takes no connection any more.
+  func stop() async throws {
+    try await listener.withLockedValue { $0 }?.close().get()
+    breakLinks()
+  }
+
+  func heard(_ matches: (Frame) -> Bool) -> [Frame] {
+    received.withLockedValue { $0.map(\.frame).filter(matches) }
+  }
+
+  var opens: [LinkOpen] {
+    heard { $0.type == .linkOpen }.compactMap {
+      if case .linkOpen(let open) = $0 { open } else { nil }
+    }
+  }
+
+  var inputs: [Frame] { heard { $0.type == .input } }
+
+  func register(_ registry: MemoryRegistry, port: Int) async {
+    _ = await registry.heartbeat(
+      NodeRecord(
+        id: id, incarnation: ScriptedNode.incarnation,
+        loops: [NodeAddress(host: "127.0.0.1", port: port)], labels: ["pty": "true"],
+        capacity: 1_000))
+  }
+}
+
+/// Runs `body` with a real router, which listens on the port it is given.
+func withRouter(
+  _ registry: MemoryRegistry, _ body: @Sendable @escaping (_ port: Int) async throws -> Void
+) async throws {
+  let router = try await Router(
+    RouterConfiguration(
+      name: "test", host: "127.0.0.1", port: 0,
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
+    registry: registry, group: MultiThreadedEventLoopGroup.singleton)
+  let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+  try await withThrowingTaskGroup(of: Void.self) { tasks in
+    tasks.addTask { try await router.run { listening.yield($0) } }
+    guard let port = await ports.first(where: { _ in true }) else { return }
+    try await body(port)
+    tasks.cancelAll()
+  }
+}

@@ -1,0 +1,289 @@
+// What a router does when the owner says no, or the link breaks: the client's WebSocket stays open, its
+// output goes on where it stood and its input arrives once (promises P1, P2, P4).
+
+import Cluster
+import Link
+import NIOConcurrencyHelpers
+import NIOCore
+import TestSupport
+import Testing
+import Wire
+
+@testable import Router
+
+@Suite(.timeLimit(.minutes(1))) struct ReopeningTests {
+  let registry = MemoryRegistry()
+  let session = SessionID(unchecked: "s")
+
+  /// A node that is the session's owner by the registry's word.
+  private func owner(_ script: @escaping FakeNode.Script) async throws -> FakeNode {
+    let node = FakeNode("a", script: script)
+    await node.register(registry, port: try await node.listen())
+    _ = await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    return node
+  }
+
+  @Test func aRefusalOfTheWrongNodeIsTriedThreeTimesAndThenSaid() async throws {
+    let node = try await owner { frame, stream, link in
+      guard case .linkOpen = frame else { return }
+      link.send(.refused(Refused(.notOwner, "not mine")), stream: stream)
+    }
+    let session = session
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      let answer = try await client.frame("REFUSED", stream: 1) { $0.type == .refused }
+      guard case .refused(let refusal) = answer else { return }
+      #expect(refusal.code == .unavailable)
+      #expect(refusal.retry != nil)
+      #expect(node.opens.count == RouterLimits.attempts)
+      #expect(try client.frames(stream: 1).count == 1)
+    }
+    try await node.stop()
+  }
+
+  @Test func aStaleRouteCostsOneMoreTry() async throws {
+    let answers = NIOLockedValueBox(0)
+    let session = session
+    let node = try await owner { frame, stream, link in
+      guard case .linkOpen = frame else { return }
+      let count = answers.withLockedValue { count in
+        count += 1
+        return count
+      }
+      link.send(
+        count == 1 ? .refused(Refused(.notOwner, "an old epoch")) : ScriptedNode.opened(session),
+        stream: stream)
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      #expect(try client.frames(stream: 1).count == 1, "the client sees no try")
+      #expect(node.opens.count == 2)
+    }
+    try await node.stop()
+  }
+
+  @Test func aNodeThatTakesNoConnectionIsSaid() async throws {
+    let node = FakeNode("a") { _, _, _ in }
+    await node.register(registry, port: try freePort())
+    _ = await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    let session = session
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      let answer = try await client.frame("REFUSED", stream: 1) { $0.type == .refused }
+      guard case .refused(let refusal) = answer else { return }
+      #expect(refusal.code == .unavailable)
+      #expect(refusal.message.contains("does not answer"))
+    }
+  }
+
+  @Test func aBrokenLinkIsOpenedAgainWhereItStood() async throws {
+    let session = session
+    let opens = NIOLockedValueBox(0)
+    let node = try await owner { frame, stream, link in
+      switch frame {
+      case .linkOpen(let request):
+        if opens.withLockedValue({
+          $0 += 1
+          return $0
+        }) == 1 {
+          link.send(ScriptedNode.opened(session), stream: stream)
+          link.send(.output(offset: 0, ByteBuffer(string: "hello")), stream: stream)
+        } else {
+          let next = request.open.resume?.next ?? 0
+          // The node accepted two of the three bytes typed.
+          link.send(ScriptedNode.opened(session, output: next, input: 2), stream: stream)
+          link.send(.output(offset: next, ByteBuffer(string: " world")), stream: stream)
+        }
+      case .input(let offset, let bytes) where offset == 0:
+        link.send(.inputAck(offset: 1), stream: stream)
+        _ = bytes
+      default: break
+      }
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, create: Creation(), size: .standard)), stream: 1)
+      try await client.frame("hello", stream: 1) { $0.type == .output }
+      client.send(.input(offset: 0, ByteBuffer(string: "abc")), stream: 1)
+      try await client.frame("INPUT_ACK", stream: 1) { $0 == .inputAck(offset: 1) }
+      client.send(.outputAck(offset: 5, consumed: 5), stream: 1)
+      client.send(.resize(TerminalSize(columns: 100, rows: 30)), stream: 1)
+      try await eventually("the node has heard the RESIZE") {
+        !node.heard { $0.type == .resize }.isEmpty
+      }
+      node.breakLinks()
+      try await client.frame("the second output", stream: 1) {
+        $0 == .output(offset: 5, ByteBuffer(string: " world"))
+      }
+      #expect(
+        try client.frames(stream: 1).map(\.type) == [
+          .opened, .output, .inputAck, .event, .opened, .output,
+        ])
+      let second = try #require(node.opens.last)
+      #expect(second.open.resume == Resume(life: Life(rawValue: 9), next: 5, input: 1))
+      #expect(second.open.create == nil, "an OPEN that resumes never creates")
+      #expect(second.open.size == TerminalSize(columns: 100, rows: 30))
+      #expect(second.sent == 5)
+      #expect(second.consumed == 5)
+      #expect(!client.isClosed)
+
+      // What was sent before the client knew of the second OPENED lies beyond its offset.
+      client.send(.input(offset: 3, ByteBuffer(string: "late")), stream: 1)
+      client.send(.input(offset: 2, ByteBuffer(string: "c")), stream: 1)
+      client.send(.input(offset: 3, ByteBuffer(string: "late")), stream: 1)
+      try await eventually("the resent input has arrived") { node.inputs.count == 3 }
+      #expect(
+        node.inputs == [
+          .input(offset: 0, ByteBuffer(string: "abc")), .input(offset: 2, ByteBuffer(string: "c")),
+          .input(offset: 3, ByteBuffer(string: "late")),
+        ])
+    }
+    try await node.stop()
+  }
+
+  @Test func aResumingClientsInputIsRememberedAcrossALinkLoss() async throws {
+    let session = session
+    let node = try await owner { frame, stream, link in
+      if case .linkOpen = frame {
+        link.send(ScriptedNode.opened(session, output: 70, input: 50), stream: stream)
+      }
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(
+        .open(
+          Open(
+            session: session, resume: Resume(life: Life(rawValue: 9), next: 70, input: 50),
+            size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      node.breakLinks()
+      try await eventually("the stream is opened again") { node.opens.count == 2 }
+      #expect(
+        node.opens.last?.open.resume == Resume(life: Life(rawValue: 9), next: 70, input: 50))
+    }
+    try await node.stop()
+  }
+
+  @Test func anInterruptedSnapshotIsAskedForWhole() async throws {
+    let session = session
+    let node = try await owner { frame, stream, link in
+      guard case .linkOpen = frame else { return }
+      link.send(ScriptedNode.opened(session, output: 500, resumed: .snapshot), stream: stream)
+      link.send(
+        .snapshot(
+          SnapshotPart(
+            id: 1, isFirst: true, isLast: false, offset: 500, size: .standard,
+            bytes: ByteBuffer(string: "half"))), stream: stream)
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("half a snapshot", stream: 1) { $0.type == .snapshot }
+      node.breakLinks()
+      try await eventually("the stream is opened again") { node.opens.count == 2 }
+      #expect(node.opens.last?.open.resume == Resume(life: Life(rawValue: 9), next: nil, input: 0))
+      #expect(node.opens.last?.sent == 4)
+    }
+    try await node.stop()
+  }
+
+  @Test func aLinkIsTriedUntilItsNodeIsBackAndOtherStreamsGoOn() async throws {
+    let session = session
+    let open: FakeNode.Script = { frame, stream, link in
+      guard case .linkOpen(let request) = frame else {
+        if case .input(_, let bytes) = frame {
+          link.send(.output(offset: 0, bytes), stream: stream)
+        }
+        return
+      }
+      link.send(ScriptedNode.opened(request.open.session ?? session), stream: stream)
+    }
+    let node = FakeNode("a", script: open)
+    let away = try await node.listen()
+    await node.register(registry, port: away)
+    _ = await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    let other = FakeNode("b", script: open)
+    await other.register(registry, port: try await other.listen())
+    let elsewhere = SessionID(unchecked: "elsewhere")
+    _ = await registry.claim(elsewhere, node: other.id, incarnation: ScriptedNode.incarnation)
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      client.send(.open(Open(session: elsewhere, size: .standard)), stream: 2)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      try await client.frame("OPENED", stream: 2) { $0.type == .opened }
+      try await node.stop()
+      try await client.frame("paused", stream: 1) { $0 == .event(.paused) }
+      client.send(.input(offset: 0, ByteBuffer(string: "echo")), stream: 2)
+      try await client.frame("an echo", stream: 2) { $0.type == .output }
+      _ = try await node.listen(port: away)
+      try await eventually("the stream is open again") {
+        try client.frames(stream: 1).filter { $0.type == .opened }.count == 2
+      }
+      #expect(try client.frames(stream: 1).map(\.type) == [.opened, .event, .opened])
+    }
+    try await node.stop()
+    try await other.stop()
+  }
+
+  @Test func aNodeThatBreaksTheProtocolLosesItsLinkAndNoClientItsConnection() async throws {
+    let session = session
+    let node = try await owner { frame, stream, link in
+      guard case .linkOpen = frame else { return }
+      link.send(ScriptedNode.opened(session), stream: stream)
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      node.act { frame, stream, link in
+        if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
+        // A body of 16 KiB and more.
+        if case .take = frame {
+          link.send(.output(offset: 0, ByteBuffer(repeating: 0, count: 20_000)), stream: stream)
+        }
+      }
+      client.send(.take, stream: 1)
+      try await eventually("the stream is open again") {
+        try client.frames(stream: 1).filter { $0.type == .opened }.count == 2
+      }
+      #expect(!client.isClosed)
+    }
+    try await node.stop()
+  }
+
+  @Test func aFloodOfOneClientDoesNotBreakTheLinkOfAnother() async throws {
+    let session = session
+    let node = try await owner { frame, stream, link in
+      switch frame {
+      case .linkOpen: link.send(ScriptedNode.opened(session), stream: stream)
+      case .input(let offset, let bytes):
+        link.send(.inputAck(offset: offset + UInt64(bytes.readableBytes)), stream: stream)
+      default: break
+      }
+    }
+    try await withRouter(registry) { port in
+      let quiet = try await RawClient.greet(port: port)
+      quiet.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await quiet.frame("OPENED", stream: 1) { $0.type == .opened }
+      let flooding = try await RawClient.greet(port: port)
+      flooding.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await flooding.frame("OPENED", stream: 1) { $0.type == .opened }
+      // 40 MB of what no window bounds.
+      let resizes = (0..<2_000).flatMap { number in
+        Frame.resize(TerminalSize(columns: 80 + number % 80, rows: 24)).bytes(stream: 1)
+      }
+      let message = WebSocketMessage.bytes(WebSocketMessage.binary, resizes)
+      for _ in 0..<200 { try await flooding.sendAndWait(message) }
+      quiet.send(.input(offset: 0, ByteBuffer(string: "x")), stream: 1)
+      try await quiet.frame("INPUT_ACK", stream: 1) { $0 == .inputAck(offset: 1) }
+      #expect(node.connections.withLockedValue { $0 } <= 2, "one link for each loop, none again")
+      #expect(try quiet.frames(stream: 1).map(\.type) == [.opened, .inputAck])
+    }
+    try await node.stop()
+  }
+}

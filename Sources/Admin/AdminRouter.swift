@@ -33,7 +33,10 @@ private func addHealth(
   router.get("/livez") { _, _ in text("ok\n") }
   router.get("/readyz") { _, _ in
     guard await operations.isReady else {
-      throw OperationError(.unavailable, "this router is shutting down")
+      throw OperationError(
+        .unavailable,
+        "this router is not ready: its registry has not answered yet, or it shuts down"
+      )
     }
     return text("ok\n")
   }

@@ -118,7 +118,11 @@ public enum HeartbeatResult: Hashable, Sendable {
 }
 
 public struct RegistryError: Error, CustomStringConvertible {
-  public enum Code: String, Sendable { case unavailable, timedOut, corrupt, misconfigured }
+  public enum Code: String, Sendable {
+    case unavailable, timedOut, corrupt, misconfigured
+    /// Trying again may help.
+    public var passes: Bool { self == .unavailable || self == .timedOut }
+  }
   public var code: Code
   public var message: String
   public var cause: (any Error)?

@@ -197,13 +197,7 @@ public final class Node: Sendable {
   }
 
   private func register(_ addresses: [NodeAddress]) async throws {
-    let result: HeartbeatResult
-    do {
-      result = try await identity.registry.heartbeat(record(addresses))
-    } catch {
-      throw NodeError(
-        code: .registry, message: "the registry cannot be used: \(error)", cause: error)
-    }
+    let result = try await firstHeartbeat(addresses)
     if case .refused(let holder, let milliseconds) = result {
       throw NodeError(
         code: .nodeExists,
@@ -211,6 +205,25 @@ public final class Node: Sendable {
           "another process runs as node \(id) (incarnation \(holder), its lease ends in "
           + "\(milliseconds) ms at the earliest): stop it, or give this one another --id",
         cause: nil)
+    }
+  }
+
+  /// A registry that is away gets some time to come; one that is wrong does not.
+  private func firstHeartbeat(_ addresses: [NodeAddress]) async throws -> HeartbeatResult {
+    let deadline = ContinuousClock.now + NodeLimits.registrationPatience
+    while true {
+      do {
+        return try await identity.registry.heartbeat(record(addresses))
+      } catch {
+        let isAway = (error as? RegistryError).map { $0.code.passes } ?? false
+        guard isAway, !Task.isCancelled, ContinuousClock.now < deadline else {
+          throw NodeError(
+            code: .registry, message: "cannot register node \(id): \(error)", cause: error)
+        }
+        configuration.logger.warning(
+          "the registry does not answer yet; trying again", metadata: ["error": "\(error)"])
+        try? await Task.sleep(for: NodeLimits.registrationInterval)
+      }
     }
   }
 

@@ -27,6 +27,11 @@ public enum NodeLimits {
   public static let stall = TimeAmount.seconds(2)
   /// From SIGHUP to SIGKILL when a session is ended: time for an editor to save its swap file.
   public static let grace = TimeAmount.seconds(2)
+  /// A node that starts waits so long for its registry: a Redis that starts with it gets its time, and
+  /// an operator who mistyped an address soon knows.
+  public static let registrationPatience = Duration.seconds(10)
+  /// Between two tries to register.
+  public static let registrationInterval = Duration.milliseconds(500)
   /// How often sessions are looked at by the reaper.
   public static let reaperInterval = TimeAmount.seconds(2)
 }

@@ -9,7 +9,7 @@ public import Wire
 extension Router: ClusterOperations {
   /// Once the list of nodes has been read, until it shuts down. A Redis that is away later must not
   /// take the routers out of the load balancer (promise P5).
-  public var isReady: Bool { !context.isStopping }
+  public var isReady: Bool { context.knowsNodes && !context.isStopping }
 
   public func nodes() async throws -> [NodeEntry] {
     try await registryAnswer { try await $0.nodes() }

@@ -64,10 +64,15 @@ public final class Router: Sendable {
   }
 
   /// Listens until the task is cancelled; then asks its clients to go, gives them a moment, and
-  /// closes.
+  /// closes. It starts without a registry that is away, and is not ready until that has answered.
   /// - Parameter onReady: called with the port once it listens.
   public func run(onReady: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
-    try await refresh()
+    do {
+      try await refresh()
+    } catch let error as RegistryError where error.code.passes {
+      context.logger.warning(
+        "not ready: the registry does not answer yet", metadata: ["error": "\(error)"])
+    }
     let loops = loops
     let origins = configuration.origins
     let routes = adminRouter(operations: self, version: configuration.version)
@@ -159,5 +164,6 @@ public final class Router: Sendable {
     let directory = NodeDirectory(try await context.registry.nodes())
     context.forgetCreated()
     await onEachLoop { $0.update(directory) }
+    context.knowsNodes = true
   }
 }

@@ -16,6 +16,7 @@ final class RouterContext: Sendable {
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   private let created = NIOLockedValueBox<[NodeID: Int]>([:])
   private let stopping = NIOLockedValueBox(false)
+  private let knowing = NIOLockedValueBox(false)
 
   init(_ configuration: RouterConfiguration, registry: any Registry) {
     name = configuration.name
@@ -29,6 +30,12 @@ final class RouterContext: Sendable {
   var isStopping: Bool {
     get { stopping.withLockedValue { $0 } }
     set { stopping.withLockedValue { $0 = newValue } }
+  }
+
+  /// Set once the list of nodes has been read for the first time.
+  var knowsNodes: Bool {
+    get { knowing.withLockedValue { $0 } }
+    set { knowing.withLockedValue { $0 = newValue } }
   }
 
   func inFlight() -> [NodeID: Int] { created.withLockedValue { $0 } }

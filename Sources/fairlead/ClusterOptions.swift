@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Cluster
+import Logging
 import Wire
 
 struct ClusterOptions: ParsableArguments {
@@ -23,10 +24,12 @@ struct ClusterOptions: ParsableArguments {
     guard allowed, (1...32).contains(cluster.utf8.count) else {
       throw ValidationError("--cluster is 1 to 32 letters, digits, - or _")
     }
-    do { _ = try openRegistry(redis, cluster: cluster) } catch {
-      throw ValidationError("--redis: \(error)")
+    do { _ = try registry(logger: Logger(label: "redis")) } catch let error as RegistryError {
+      throw ValidationError("--redis: \(error.message)")
     }
   }
 
-  func registry() throws -> any Registry { try openRegistry(redis, cluster: cluster) }
+  func registry(logger: Logger) throws -> any Registry {
+    try openRegistry(redis, cluster: cluster, logger: logger)
+  }
 }

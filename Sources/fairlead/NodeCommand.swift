@@ -66,7 +66,7 @@ struct NodeCommand: AsyncParsableCommand {
   func run() async throws {
     let logger = log.logger("node")
     let group = MultiThreadedEventLoopGroup.singleton
-    let registry = try cluster.registry()
+    let registry = try cluster.registry(logger: logger)
     let pipes = makeStarters(node, scope: "\(cluster.cluster)/\(id)", logger: logger)
     let owner = try await Node(
       NodeConfiguration(

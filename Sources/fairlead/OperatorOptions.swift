@@ -35,6 +35,15 @@ struct RegistryOptions: ParsableArguments {
   @Option(help: "The cluster's name in that Redis.")
   var cluster: String = fromEnvironment("CLUSTER", default: "fl")
 
+  func validate() throws {
+    guard !redis.isEmpty else { return }
+    do {
+      _ = try openRegistry(redis, cluster: cluster, logger: Logger(label: "redis"))
+    } catch let error as RegistryError {
+      throw ValidationError("--redis: \(error.message)")
+    }
+  }
+
   /// What `ask` says, or, when no router answers and a Redis was named, what `askRegistry` says.
   func answer<Answer>(
     _ ask: () async throws -> Answer,
@@ -44,7 +53,7 @@ struct RegistryOptions: ParsableArguments {
       return try await ask()
     } catch let error as AdminError where error.code == .unreachable && !redis.isEmpty {
       complain("\(error.message); asking Redis instead")
-      let registry = try openRegistry(redis, cluster: cluster)
+      let registry = try openRegistry(redis, cluster: cluster, logger: Logger(label: "redis"))
       do {
         let answer = try await askRegistry(registry)
         await registry.shutdown()
@@ -58,8 +67,8 @@ struct RegistryOptions: ParsableArguments {
 }
 
 /// The registry in a Redis.
-func openRegistry(_ url: String, cluster: String) throws -> any Registry {
-  try RedisRegistry(url: url, cluster: cluster, logger: Logger(label: "registry"))
+func openRegistry(_ url: String, cluster: String, logger: Logger) throws -> any Registry {
+  try RedisRegistry(url: url, cluster: cluster, logger: logger)
 }
 
 struct OutputOptions: ParsableArguments {

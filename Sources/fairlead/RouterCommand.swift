@@ -32,7 +32,7 @@ struct RouterCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = log.logger("router")
-    let registry = try cluster.registry()
+    let registry = try cluster.registry(logger: logger)
     let router = try await Router(
       RouterConfiguration(
         name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,

@@ -55,6 +55,17 @@ import Testing
     #expect(error.code == .misconfigured && error.message.contains("AUTH"))
   }
 
+  @Test func aRedisThatStillLoadsIsAwayAndNotWrong() {
+    var pipeline = Pipeline<String>(greeting: ["PING"])
+    guard
+      case .fail(let error) = pipeline.receive(.error("LOADING Redis is loading the dataset"))
+    else {
+      Issue.record("it was taken for ready")
+      return
+    }
+    #expect(error.code == .unavailable)
+  }
+
   @Test func aReplyThatNobodyAskedForEndsTheConnection() {
     var pipeline = Pipeline<String>(greeting: [])
     guard case .fail(let error) = pipeline.receive(.null) else {

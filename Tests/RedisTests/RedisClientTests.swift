@@ -107,6 +107,37 @@ import Testing
     await redis.shutdown()
   }
 
+  @Test func aLoginThatIsNeverAnsweredIsGivenUp() async throws {
+    let server = try await RedisServer.start(["--requirepass", "pw"])
+    server.process.signal(SIGSTOP)
+    // Its kernel still takes connections.
+    let redis = try client("redis://:pw@127.0.0.1:\(server.port)")
+    let error = await #expect(throws: RedisError.self) { try await redis.send(["PING"]) }
+    #expect(error?.code == .unavailable)
+    server.process.signal(SIGCONT)
+    try await eventually("it has logged in after all") {
+      (try? await redis.send(["PING"]))?.string == "PONG"
+    }
+    await redis.shutdown()
+  }
+
+  @Test func aReplicaIsAwayAndNotBroken() async throws {
+    let server = try await RedisServer.start(["--replicaof", "127.0.0.1 1"])
+    let redis = try client(server.url)
+    let error = await #expect(throws: RedisError.self) { try await redis.send(["SET", "k", "v"]) }
+    #expect(error?.code == .unavailable)
+    await redis.shutdown()
+  }
+
+  @Test func whatIsNotThereIsNamedWithTheReason() async throws {
+    let redis = try client("redis://user:secret@127.0.0.1:\(try freePort())")
+    let error = await #expect(throws: RedisError.self) { try await redis.send(["PING"]) }
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.contains("Connection refused") == true)
+    #expect(error?.description.contains("secret") == false)
+    await redis.shutdown()
+  }
+
   /// What is not a Redis at all: here, a server that answers with garbage.
   @Test func whatDoesNotSpeakTheProtocolIsLeft() async throws {
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

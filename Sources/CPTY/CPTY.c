@@ -108,6 +108,8 @@ int cpty_exits_add(int set, int pidfd) {
   return epoll_ctl(set, EPOLL_CTL_ADD, pidfd, &event) ? errno : 0;
 }
 
+void cpty_exits_remove(int set, int pidfd) { epoll_ctl(set, EPOLL_CTL_DEL, pidfd, NULL); }
+
 int cpty_exits_wait(int set, int *exited, int max) {
   struct epoll_event events[64];
   int count = epoll_wait(set, events, max < 64 ? max : 64, -1);

@@ -40,9 +40,14 @@ final class ExitWatcher: Sendable {
     while true {
       let count = cpty_exits_wait(set, &exited, CInt(exited.count))
       for pidfd in exited.prefix(Int(max(0, count))) {
-        let then = waiting.withLockedValue { $0.removeValue(forKey: pidfd) }
-        close(pidfd)  // also takes it out of the set
-        then?()
+        guard let then = waiting.withLockedValue({ $0.removeValue(forKey: pidfd) }) else {
+          continue
+        }
+        // Closing alone would not take it out of the set while a child that was forked meanwhile
+        // has not executed yet and still holds it: its number, by then another's, would come again.
+        cpty_exits_remove(set, pidfd)
+        close(pidfd)
+        then()
       }
     }
   }

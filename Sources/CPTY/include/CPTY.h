@@ -26,7 +26,8 @@ pid_t cpty_foreground(int master);
 int cpty_reap(pid_t pid, int *exit_code, int *signal_number);
 
 // A set of pidfds to wait on: a new one, or -1; adding, 0 or an errno; waiting, the number of pidfds
-// written to `exited`, at most `max`, or -1. A pidfd leaves the set when it is closed.
+// written to `exited`, at most `max`, or -1. To be removed before it is closed.
 int cpty_exits_create(void);
 int cpty_exits_add(int set, int pidfd);
+void cpty_exits_remove(int set, int pidfd);
 int cpty_exits_wait(int set, int *exited, int max);

@@ -235,7 +235,7 @@ struct History {
   }
 
   /// Calls `body` with each line, oldest first.
-  func forEach(_ body: (PackedLine) -> Void) {
+  func visitLines(_ body: (PackedLine) -> Void) {
     for page in pages[first...] {
       var offset = page.start
       for _ in 0..<page.lines {

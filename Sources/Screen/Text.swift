@@ -9,11 +9,11 @@ extension Core {
   ) {
     if scrollback && history.count > 0 {
       var longest = columns
-      history.forEach { longest = max(longest, $0.used) }
+      history.visitLines { longest = max(longest, $0.used) }
       withUnsafeTemporaryAllocation(of: Cell.self, capacity: longest) { cells in
         guard let base = cells.baseAddress else { return }
         var temporary = ClusterStore()
-        history.forEach { line in
+        history.visitLines { line in
           temporary.removeAll()
           let used = line.unpack(
             into: base, capacity: longest, clusters: &temporary, widths: widths)

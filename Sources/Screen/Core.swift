@@ -151,7 +151,7 @@ struct Core {
     penChanged()
     modes.reset()
     charsets = Charsets()
-    saved = SavedCursor()
+    saved = SavedCursor(isFirstLine: isAlternate || history.count == 0)
   }
 
   // MARK: Buffers.

@@ -296,7 +296,7 @@ extension Core {
       buffer.lines = unpackHistory()
       buffer.base = buffer.lines.count
     }
-    buffer.savedY = buffer.base + saved.row
+    buffer.savedY = saved.isFirstLine ? 0 : buffer.base + saved.row
     for index in 0..<old.rows {
       let row = old.table[index]
       buffer.lines.append(
@@ -334,6 +334,7 @@ extension Core {
     var moved = saved
     moved.column = min(saved.column, columns - 1)
     moved.row = max(0, min(rows - 1, buffer.savedY - base))
+    moved.isFirstLine = moved.row + base == 0
     return (grid, moved, buffer.y)
   }
 

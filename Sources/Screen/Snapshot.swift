@@ -28,11 +28,18 @@ struct SnapshotWriter {
     bytes.append("\u{1B}c\u{1B}[?2026h")
     if core.modes.newline { bytes.append("\u{1B}[20l") }
     resetColors()
-    var primary = core.grid
-    if let hidden = core.hiddenPrimary { primary = hidden }
+    let primary = core.hiddenPrimary ?? core.grid
+    var saved = core.isAlternate ? core.otherSaved : core.saved
+    if saved.isFirstLine && saved != SavedCursor() {
+      // It must be saved while this is the first line.
+      writeSavedCursor(saved)
+      saved = SavedCursor()
+      pen.append(Attributes(), links: core.links, to: &bytes)
+      bytes.append("\r")
+    }
     writeLines(primary, scrollback: true)
     if core.isAlternate {
-      finish(primary, saved: core.otherSaved, tabs: core.otherTabs)
+      finish(primary, saved: saved, tabs: core.otherTabs)
       pen.append(Attributes(), links: core.links, to: &bytes)
       bytes.append("\u{1B}[?47h\u{1B}[H")
       writeLines(core.grid, scrollback: false)
@@ -43,7 +50,7 @@ struct SnapshotWriter {
       pen.append(Attributes(), links: core.links, to: &bytes)
       bytes.append("\u{1B}[?47l")
     }
-    finish(core.grid, saved: core.saved, tabs: core.tabs)
+    finish(core.grid, saved: core.isAlternate ? core.saved : saved, tabs: core.tabs)
     if core.modes.origin { bytes.append("\u{1B}[?6h") }
     writeTitles()
     let last = joinableCell

@@ -264,9 +264,11 @@ private struct IndexSetOfLines {
 extension Core {
   mutating func resize(columns: Int, rows: Int) {
     guard columns != self.columns || rows != self.rows else { return }
-    let active = resized(grid, saved, scrollback: !isAlternate, columns: columns, rows: rows)
+    let active = resized(grid, saved, y, scrollback: !isAlternate, columns: columns, rows: rows)
     if let primary = hiddenPrimary {
-      let hidden = resized(primary, otherSaved, scrollback: true, columns: columns, rows: rows)
+      let hidden = resized(
+        primary, otherSaved, hiddenRow, scrollback: true, columns: columns, rows: rows)
+      hiddenRow = max(0, min(hidden.y, rows - 1))
       hiddenPrimary = hidden.grid
       otherSaved = hidden.saved
     } else {
@@ -276,18 +278,24 @@ extension Core {
     grid = active.grid
     saved = active.saved
     x = min(x, columns - 1)
-    y = min(active.y, rows - 1)
+    y = max(0, min(active.y, rows - 1))
     tabs.resize(columns: columns)
     otherTabs.resize(columns: columns)
     self.columns = columns
     self.rows = rows
-    preceding = 0
     collectClusters()
+    // What was printed last may have moved away.
+    let column = x - preceding
+    if column < 0 || grid.table[y][column].width != preceding
+      || grid.table[y][column].attributeBits != penBits || !grid.table[y][column].hasContent
+    {
+      preceding = 0
+    }
   }
 
   /// A grid of the new size in place of the old one, which is freed. With `scrollback` the history takes part.
   private mutating func resized(
-    _ old: Grid, _ saved: SavedCursor, scrollback: Bool, columns: Int, rows: Int
+    _ old: Grid, _ saved: SavedCursor, _ y: Int, scrollback: Bool, columns: Int, rows: Int
   ) -> (grid: Grid, saved: SavedCursor, y: Int) {
     var buffer = LooseBuffer(
       lines: [], base: 0, y: min(y, old.rows - 1), savedY: 0,
@@ -334,14 +342,14 @@ extension Core {
     var moved = saved
     moved.column = min(saved.column, columns - 1)
     moved.row = max(0, min(rows - 1, buffer.savedY - base))
-    moved.isFirstLine = moved.row + base == 0
+    moved.isFirstLine = buffer.savedY == 0 || moved.row + base == 0
     return (grid, moved, buffer.y)
   }
 
   private mutating func unpackHistory() -> [LooseLine] {
     var lines: [LooseLine] = []
     lines.reserveCapacity(history.count + rows)
-    history.visitLines { line in
+    history.visitLines { line, _ in
       let cells = [Cell](unsafeUninitializedCapacity: line.used) { buffer, count in
         if let base = buffer.baseAddress {
           count = line.unpack(

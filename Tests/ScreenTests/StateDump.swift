@@ -64,10 +64,10 @@ enum StateDump {
   /// One text per line: `w` if it continues the line before, then its cells.
   static func cells(_ grid: Grid, _ core: Core, scrollback: Bool) -> [String] {
     var lines: [String] = []
-    core.forEachLine(scrollback: scrollback, grid: grid) { cells, used, isWrapped, clusters in
-      var line = isWrapped ? "w" : "-"
-      for column in 0..<used {
-        let cell = cells[column]
+    core.visitLines(scrollback: scrollback, grid: grid) { row, clusters in
+      var line = row.isWrapped ? "w" : "-"
+      for column in 0..<row.used {
+        let cell = row.cells[column]
         var text = ""
         if cell.isCluster {
           for position in 0..<clusters.length(cell.code) {

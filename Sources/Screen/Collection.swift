@@ -20,7 +20,7 @@ extension Core {
           marks[Int(row.pointee.cells[column].attributes)] = true
         }
       }
-      history.forEach { line in
+      history.visitLines { line, _ in
         line.forEachRun { header, _ in
           if let header { marks[Int(header.loadUnaligned(as: UInt32.self))] = true }
         }
@@ -36,7 +36,7 @@ extension Core {
           Cell(renamed[Int(cell.attributes)]) << 32 | cell & ~Cell.attributesMask
       }
     }
-    history.forEach { line in
+    history.visitLines { line, _ in
       line.forEachRun { header, _ in
         guard let header else { return }
         let index = renamed[Int(header.loadUnaligned(as: UInt32.self))]

@@ -36,6 +36,8 @@ struct Core {
   var grid: Grid
   /// The primary buffer's grid while the alternate buffer is shown.
   var hiddenPrimary: Grid?
+  /// The cursor's row when the primary buffer was left; a resize does not reflow the line it is on.
+  var hiddenRow = 0
   var isAlternate: Bool { hiddenPrimary != nil }
   var history: History
   var saved = SavedCursor()
@@ -151,7 +153,7 @@ struct Core {
     penChanged()
     modes.reset()
     charsets = Charsets()
-    saved = SavedCursor()
+    saved = SavedCursor(isFirstLine: isAlternate || history.count == 0)
   }
 
   // MARK: Buffers.
@@ -161,6 +163,7 @@ struct Core {
     clampPendingWrap()
     guard hiddenPrimary == nil else { return }
     hiddenPrimary = grid
+    hiddenRow = y
     grid = Grid(columns: columns, rows: rows)
     if eraseCell != Cell.blank {
       for row in 0..<rows { grid.table[row].fill(0, columns, eraseCell) }

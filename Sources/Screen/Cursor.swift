@@ -132,8 +132,8 @@ extension Core {
   /// DECSC.
   mutating func saveCursor() {
     saved = SavedCursor(
-      column: min(x, columns - 1), row: y, foreground: pen.foreground, background: pen.background,
-      charset: charsets.active)
+      column: min(x, columns - 1), row: y, isFirstLine: y + (isAlternate ? 0 : history.count) == 0,
+      foreground: pen.foreground, background: pen.background, charset: charsets.active)
   }
 
   /// DECRC. Brings back colours and flags, and the character set in use; not underline style and link.

@@ -122,7 +122,8 @@ extension Core {
     case 3:
       guard !isAlternate else { return }
       // As in xterm.js, a saved cursor keeps its distance from the lines that are gone.
-      saved.row = min(rows - 1, saved.row + history.count)
+      if !saved.isFirstLine { saved.row = min(rows - 1, saved.row + history.count) }
+      saved.isFirstLine = saved.row == 0
       history.removeAll()
     default: break
     }

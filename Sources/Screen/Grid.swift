@@ -52,8 +52,10 @@ struct Row {
 /// The cursor as DECSC keeps it, one per buffer.
 struct SavedCursor: Equatable {
   var column = 0
-  /// Follows its line while the scrollback grows, as in xterm.js.
+  /// Follows its line while the scrollback grows, as in xterm.js, which counts from the first line.
   var row = 0
+  /// It was saved on the very first line, or never: then it stays on the first row whatever happens.
+  var isFirstLine = true
   var foreground: UInt32 = 0
   var background: UInt32 = 0
   var charset: UInt8 = 0

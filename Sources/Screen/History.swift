@@ -234,14 +234,21 @@ struct History {
     return true
   }
 
-  /// Calls `body` with each line, oldest first.
-  func forEach(_ body: (PackedLine) -> Void) {
-    for page in pages[first...] {
+  /// Calls `body` with each line and the one after it, oldest first.
+  func visitLines(_ body: (PackedLine, PackedLine?) -> Void) {
+    for index in first..<max(first, pages.count) {
+      let page = pages[index]
       var offset = page.start
-      for _ in 0..<page.lines {
+      for position in 0..<page.lines {
         let line = PackedLine(bytes: page.bytes + offset)
-        body(line)
         offset += line.length
+        var next: PackedLine?
+        if position + 1 < page.lines {
+          next = PackedLine(bytes: page.bytes + offset)
+        } else if index + 1 < pages.count {
+          next = PackedLine(bytes: pages[index + 1].bytes + pages[index + 1].start)
+        }
+        body(line, next)
       }
     }
   }

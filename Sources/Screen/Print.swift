@@ -215,8 +215,8 @@ extension Core {
     } else {
       codePoints = [cell.code]
     }
-    // More than fills the screen is not worth the time.
-    for _ in 0..<min(count, columns * rows) {
+    // More than fills the screen is not worth the time of those who share the event loop.
+    for _ in 0..<min(count, max(256, columns * rows)) {
       for code in codePoints { printCodePoint(code) }
     }
   }

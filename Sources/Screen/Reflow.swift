@@ -1,40 +1,364 @@
-// Resizing. The primary buffer's lines flow into the new width as in xterm.js; the alternate
-// buffer's are cut or extended.
+// Resizing. The primary buffer's lines flow into the new width as in xterm.js: lines that wrapped
+// are joined or split again, except those of the cursor, which the shell redraws. The alternate
+// buffer's lines are cut or extended. Rare, so it works on unpacked copies of all lines.
+
+/// A line out of grid or scrollback; cells beyond the array's end are blank.
+private struct LooseLine {
+  var cells: [Cell] = []
+  var isWrapped = false
+
+  subscript(column: Int) -> Cell {
+    get { column < cells.count ? cells[column] : Cell.blank }
+    set {
+      while cells.count <= column { cells.append(Cell.blank) }
+      cells[column] = newValue
+    }
+  }
+
+  /// Columns up to the last with content.
+  var trimmedLength: Int {
+    for column in stride(from: cells.count - 1, through: 0, by: -1) where cells[column].hasContent {
+      return column + cells[column].width
+    }
+    return 0
+  }
+
+  mutating func copy(_ source: LooseLine, from: Int, to: Int, count: Int) {
+    for offset in 0..<max(0, count) { self[to + offset] = source[from + offset] }
+  }
+
+  /// Cut to a width; a wide character that loses its right half becomes blank.
+  mutating func cut(to columns: Int) {
+    guard cells.count > columns else { return }
+    cells.removeLast(cells.count - columns)
+    if let last = cells.last, last.width == 2 {
+      cells[columns - 1] = last.attributeBits | Cell.narrow
+    }
+  }
+}
+
+/// A buffer taken apart: scrollback and screen in one list, as xterm.js has it.
+private struct LooseBuffer {
+  var lines: [LooseLine]
+  /// Lines of scrollback in front of the screen.
+  var base: Int
+  var y: Int
+  /// The saved cursor's row, counted from the first line.
+  var savedY: Int
+  let limit: Int
+
+  /// More or fewer rows: lines come out of the scrollback or go into it.
+  mutating func changeRows(from old: Int, to new: Int) {
+    var drawn = 0
+    if old < new {
+      for _ in old..<new where lines.count < new + base {
+        if base > 0 && lines.count <= base + y + drawn + 1 {
+          base -= 1
+          drawn += 1
+        } else {
+          lines.append(LooseLine())
+        }
+      }
+    } else {
+      for _ in new..<old where lines.count > new + base {
+        if lines.count > base + y + 1 {
+          lines.removeLast()
+        } else {
+          base += 1
+        }
+      }
+    }
+    let excess = lines.count - (new + limit)
+    if excess > 0 {
+      lines.removeFirst(excess)
+      base = max(0, base - excess)
+      savedY = max(0, savedY - excess)
+    }
+    y = min(y, new - 1) + drawn
+  }
+
+  /// How much of a wrapped line belongs to the text: all, unless a wide character did not fit.
+  private func length(_ group: [LooseLine], _ index: Int, _ columns: Int) -> Int {
+    if index == group.count - 1 { return group[index].trimmedLength }
+    let last = group[index][columns - 1]
+    let endsBlank = !last.hasContent && last.width == 1
+    return endsBlank && group[index + 1][0].width == 2 ? columns - 1 : columns
+  }
+
+  mutating func widen(from old: Int, to new: Int, rows: Int) {
+    var removed = IndexSetOfLines()
+    let cursor = base + y
+    var start = 0
+    while start < lines.count - 1 {
+      var end = start + 1
+      while end < lines.count && lines[end].isWrapped { end += 1 }
+      defer { start = end }
+      if end == start + 1 || (cursor >= start && cursor < end) { continue }
+      var group = Array(lines[start..<end])
+      let lengths = group.indices.map { length(group, $0, old) }
+      let original = group
+      var target = 0
+      var targetColumn = lengths[0]
+      var source = 1
+      var sourceColumn = 0
+      while source < group.count {
+        let count = min(lengths[source] - sourceColumn, new - targetColumn)
+        // Cells are read before they are overwritten: the target is never ahead of the source.
+        group[target].copy(original[source], from: sourceColumn, to: targetColumn, count: count)
+        targetColumn += count
+        if targetColumn == new {
+          target += 1
+          targetColumn = 0
+        }
+        sourceColumn += count
+        if sourceColumn == lengths[source] {
+          source += 1
+          sourceColumn = 0
+        }
+        if targetColumn == 0 && target > 0 && group[target - 1][new - 1].width == 2 {
+          group[target][0] = group[target - 1][new - 1]
+          targetColumn = 1
+          group[target - 1][new - 1] = Cell.blank
+        }
+      }
+      if target < group.count && group[target].cells.count > targetColumn {
+        group[target].cells.removeLast(group[target].cells.count - targetColumn)
+      }
+      var surplus = 0
+      for index in stride(from: group.count - 1, to: 0, by: -1) {
+        guard index > target || group[index].trimmedLength == 0 else { break }
+        surplus += 1
+      }
+      lines.replaceSubrange(start..<end, with: group)
+      if surplus > 0 { removed.insert(end - surplus..<end) }
+    }
+    guard removed.count > 0 else { return }
+    lines = removed.removing(from: lines)
+    for _ in 0..<removed.count {
+      if base > 0 {
+        base -= 1
+      } else {
+        if y > 0 { y -= 1 }
+        if lines.count < rows { lines.append(LooseLine()) }
+      }
+    }
+    savedY = max(0, savedY - removed.count)
+  }
+
+  /// Lengths of the lines that a group becomes at a smaller width.
+  private func newLengths(_ group: [LooseLine], _ old: Int, _ new: Int) -> [Int] {
+    var result: [Int] = []
+    let total = group.indices.reduce(0) { $0 + length(group, $1, old) }
+    var column = 0
+    var source = 0
+    var done = 0
+    while done < total {
+      if total - done < new {
+        result.append(total - done)
+        break
+      }
+      column += new
+      let available = length(group, source, old)
+      if column > available {
+        column -= available
+        source += 1
+      }
+      guard source < group.count else { break }
+      let splits = column > 0 && group[source][column - 1].width == 2
+      if splits { column -= 1 }
+      let taken = splits ? new - 1 : new
+      result.append(taken)
+      done += taken
+    }
+    return result
+  }
+
+  mutating func narrow(from old: Int, to new: Int, rows: Int) {
+    let maximum = rows + limit
+    // Lines to insert, each list in front of the line with that index.
+    var inserted: [Int: [LooseLine]] = [:]
+    var insertedCount = 0
+    var start = lines.count
+    while start > 0 {
+      start -= 1
+      if start >= lines.count { continue }
+      if !lines[start].isWrapped && lines[start].trimmedLength <= new { continue }
+      let end = start + 1
+      while lines[start].isWrapped && start > 0 { start -= 1 }
+      let cursor = base + y
+      if cursor >= start && cursor < end { continue }
+      let original = Array(lines[start..<end])
+      let lengths = newLengths(original, old, new)
+      let added = max(0, lengths.count - original.count)
+      let overflow =
+        base == 0 && y != lines.count - 1
+        ? max(0, y - maximum + added) : max(0, lines.count - maximum + added)
+      // The text of the group in one piece, cut again.
+      var text: [Cell] = []
+      for index in original.indices {
+        let length = length(original, index, old)
+        for column in 0..<length { text.append(original[index][column]) }
+      }
+      var group: [LooseLine] = []
+      var position = 0
+      for index in 0..<max(original.count, lengths.count) {
+        let length = index < lengths.count ? lengths[index] : 0
+        let stop = min(text.count, position + length)
+        group.append(
+          LooseLine(
+            cells: Array(text[position..<stop]),
+            isWrapped: index < original.count ? original[index].isWrapped : true))
+        position = stop
+      }
+      lines.replaceSubrange(start..<end, with: group[..<original.count])
+      if added > 0 {
+        inserted[end] = Array(group[original.count...])
+        insertedCount += added
+      }
+      for _ in 0..<max(0, added - overflow) {
+        if base == 0 {
+          if y < rows - 1 {
+            y += 1
+            lines.removeLast()
+          } else {
+            base += 1
+          }
+        } else if base < min(maximum, lines.count + insertedCount) - rows {
+          base += 1
+        }
+      }
+      savedY = min(savedY + added, base + rows - 1)
+    }
+    guard insertedCount > 0 else { return }
+    var result: [LooseLine] = []
+    for index in 0...lines.count {
+      if let new = inserted[index] { result += new }
+      if index < lines.count { result.append(lines[index]) }
+    }
+    if result.count > maximum { result.removeFirst(result.count - maximum) }
+    lines = result
+  }
+}
+
+/// Ranges of line numbers that are to go, in rising order.
+private struct IndexSetOfLines {
+  private var ranges: [Range<Int>] = []
+  private(set) var count = 0
+
+  mutating func insert(_ range: Range<Int>) {
+    ranges.append(range)
+    count += range.count
+  }
+
+  func removing(from lines: [LooseLine]) -> [LooseLine] {
+    var kept: [LooseLine] = []
+    var position = 0
+    for range in ranges {
+      kept += lines[position..<range.lowerBound]
+      position = range.upperBound
+    }
+    return kept + lines[position...]
+  }
+}
 
 extension Core {
   mutating func resize(columns: Int, rows: Int) {
     guard columns != self.columns || rows != self.rows else { return }
+    let active = resized(grid, saved, y, scrollback: !isAlternate, columns: columns, rows: rows)
     if let primary = hiddenPrimary {
-      hiddenPrimary = fitted(primary, columns, rows)
-      primary.deallocate()
+      let hidden = resized(
+        primary, otherSaved, hiddenRow, scrollback: true, columns: columns, rows: rows)
+      hiddenRow = max(0, min(hidden.y, rows - 1))
+      hiddenPrimary = hidden.grid
+      otherSaved = hidden.saved
+    } else {
+      otherSaved.column = min(otherSaved.column, columns - 1)
+      otherSaved.row = min(otherSaved.row, rows - 1)
     }
-    let old = grid
-    grid = fitted(old, columns, rows)
-    old.deallocate()
+    grid = active.grid
+    saved = active.saved
+    x = min(x, columns - 1)
+    y = max(0, min(active.y, rows - 1))
     tabs.resize(columns: columns)
     otherTabs.resize(columns: columns)
     self.columns = columns
     self.rows = rows
-    x = min(x, columns - 1)
-    y = min(y, rows - 1)
-    saved.column = min(saved.column, columns - 1)
-    saved.row = min(saved.row, rows - 1)
-    otherSaved.column = min(otherSaved.column, columns - 1)
-    otherSaved.row = min(otherSaved.row, rows - 1)
-    preceding = 0
+    collectClusters()
+    // What was printed last may have moved away.
+    let column = x - preceding
+    if column < 0 || grid.table[y][column].width != preceding
+      || grid.table[y][column].attributeBits != penBits || !grid.table[y][column].hasContent
+    {
+      preceding = 0
+    }
   }
 
-  /// The rows of a grid, cut or extended.
-  private func fitted(_ old: Grid, _ columns: Int, _ rows: Int) -> Grid {
-    let new = Grid(columns: columns, rows: rows)
-    for index in 0..<min(rows, old.rows) {
-      let from = old.table[index]
-      var used = min(Int(from.used), columns)
-      (new.table[index].cells).update(from: from.cells, count: used)
-      if used > 0 && from.cells[used - 1].width == 2 { used -= 1 }
-      new.table[index].used = Int32(used)
-      new.table[index].isWrapped = from.isWrapped
+  /// A grid of the new size in place of the old one, which is freed. With `scrollback` the history takes part.
+  private mutating func resized(
+    _ old: Grid, _ saved: SavedCursor, _ y: Int, scrollback: Bool, columns: Int, rows: Int
+  ) -> (grid: Grid, saved: SavedCursor, y: Int) {
+    var buffer = LooseBuffer(
+      lines: [], base: 0, y: min(y, old.rows - 1), savedY: 0,
+      limit: scrollback ? history.limit : 0)
+    if scrollback {
+      buffer.lines = unpackHistory()
+      buffer.base = buffer.lines.count
     }
-    return new
+    buffer.savedY = saved.isFirstLine ? 0 : buffer.base + saved.row
+    for index in 0..<old.rows {
+      let row = old.table[index]
+      buffer.lines.append(
+        LooseLine(
+          cells: Array(UnsafeBufferPointer(start: row.cells, count: Int(row.used))),
+          isWrapped: row.isWrapped))
+    }
+    old.deallocate()
+    buffer.changeRows(from: old.rows, to: rows)
+    if scrollback {
+      if columns > old.columns {
+        buffer.widen(from: old.columns, to: columns, rows: rows)
+      } else if columns < old.columns {
+        buffer.narrow(from: old.columns, to: columns, rows: rows)
+      }
+    }
+    for index in buffer.lines.indices { buffer.lines[index].cut(to: columns) }
+    let grid = Grid(columns: columns, rows: rows)
+    let base = max(0, min(buffer.base, buffer.lines.count))
+    if scrollback {
+      for line in buffer.lines[..<base] {
+        line.cells.withUnsafeBufferPointer { cells in
+          _ = history.append(
+            cells.baseAddress ?? UnsafePointer(grid.table[0].cells), used: cells.count,
+            isWrapped: line.isWrapped, clusters: clusters, widths: widths)
+        }
+      }
+    }
+    for (index, line) in buffer.lines[base...].prefix(rows).enumerated() {
+      let row = grid.table + index
+      for column in line.cells.indices { row.pointee.cells[column] = line.cells[column] }
+      row.pointee.used = Int32(line.cells.count)
+      row.pointee.isWrapped = line.isWrapped
+    }
+    var moved = saved
+    moved.column = min(saved.column, columns - 1)
+    moved.row = max(0, min(rows - 1, buffer.savedY - base))
+    moved.isFirstLine = buffer.savedY == 0 || moved.row + base == 0
+    return (grid, moved, buffer.y)
+  }
+
+  private mutating func unpackHistory() -> [LooseLine] {
+    var lines: [LooseLine] = []
+    lines.reserveCapacity(history.count + rows)
+    history.visitLines { line, _ in
+      let cells = [Cell](unsafeUninitializedCapacity: line.used) { buffer, count in
+        if let base = buffer.baseAddress {
+          count = line.unpack(
+            into: base, capacity: line.used, clusters: &clusters, widths: widths)
+        }
+      }
+      lines.append(LooseLine(cells: cells, isWrapped: line.isWrapped))
+    }
+    history.removeAll()
+    return lines
   }
 }

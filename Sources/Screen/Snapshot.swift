@@ -28,12 +28,20 @@ struct SnapshotWriter {
     bytes.append("\u{1B}c\u{1B}[?2026h")
     if core.modes.newline { bytes.append("\u{1B}[20l") }
     resetColors()
-    var primary = core.grid
-    if let hidden = core.hiddenPrimary { primary = hidden }
+    let primary = core.hiddenPrimary ?? core.grid
+    var saved = core.isAlternate ? core.otherSaved : core.saved
+    if saved.isFirstLine && saved != SavedCursor() {
+      // It must be saved while this is the first line.
+      writeSavedCursor(saved)
+      saved = SavedCursor()
+      pen.append(Attributes(), links: core.links, to: &bytes)
+      bytes.append("\r")
+    }
     writeLines(primary, scrollback: true)
     if core.isAlternate {
-      finish(primary, saved: core.otherSaved, tabs: core.otherTabs)
+      finish(primary, saved: saved, tabs: core.otherTabs)
       pen.append(Attributes(), links: core.links, to: &bytes)
+      moveTo(0, core.hiddenRow, origin: false)
       bytes.append("\u{1B}[?47h\u{1B}[H")
       writeLines(core.grid, scrollback: false)
     } else if core.otherSaved != SavedCursor() {
@@ -43,7 +51,7 @@ struct SnapshotWriter {
       pen.append(Attributes(), links: core.links, to: &bytes)
       bytes.append("\u{1B}[?47l")
     }
-    finish(core.grid, saved: core.saved, tabs: core.tabs)
+    finish(core.grid, saved: core.isAlternate ? core.saved : saved, tabs: core.tabs)
     if core.modes.origin { bytes.append("\u{1B}[?6h") }
     writeTitles()
     let last = joinableCell
@@ -67,23 +75,24 @@ struct SnapshotWriter {
     var isFirst = true
     var isFull = false
     var lastCell = Cell.blank
-    core.forEachLine(scrollback: scrollback, grid: grid) { cells, used, isWrapped, clusters in
+    core.visitLines(scrollback: scrollback, grid: grid) { line, clusters in
       var isDirty = false
       if isFirst {
-        if isWrapped {
+        if line.isWrapped {
           startWithWrappedLine()
           isDirty = true
         }
         isFirst = false
-      } else if isWrapped {
-        isDirty = wrap(from: isFull ? nil : lastCell, to: used > 0 ? cells[0] : Cell.blank)
+      } else if line.isWrapped {
+        let first = line.used > 0 ? line.cells[0] : Cell.blank
+        isDirty = wrap(from: isFull ? nil : lastCell, to: first)
       } else {
         if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
         bytes.append("\r\n")
       }
-      lastCell = used == columns ? cells[columns - 1] : Cell.blank
-      isFull = used == columns && (lastCell.hasContent || lastCell.isRightHalf)
-      writeCells(cells, used, clusters, isDirty: isDirty)
+      lastCell = line.used == columns ? line.cells[columns - 1] : Cell.blank
+      isFull = line.used == columns && (lastCell.hasContent || lastCell.isRightHalf)
+      writeCells(line, clusters, isDirty: isDirty)
     }
   }
 
@@ -123,8 +132,10 @@ struct SnapshotWriter {
   /// Prints cells from column 0. Blank ones are stepped over; `isDirty`: there is something to erase in
   /// the first column.
   private mutating func writeCells(
-    _ cells: UnsafePointer<Cell>, _ used: Int, _ clusters: borrowing ClusterStore, isDirty: Bool
+    _ line: Line, _ clusters: borrowing ClusterStore, isDirty: Bool
   ) {
+    let cells = line.cells
+    let used = line.used
     var skip = 0
     var dirty = isDirty ? 0 : -1
     var column = 0
@@ -160,11 +171,16 @@ struct SnapshotWriter {
       } else {
         forward(&skip)
         end = column + 1
-        if end < columns {
+        let isTail = used == columns && !(column..<used).contains { !isStyledBlank(cells[$0]) }
+        if end == columns && line.isContinued {
+          // The wrap to the next line will leave it.
+        } else if isTail && !line.isContinued {
+          writeLastStyledBlanks(from: column, cells, clusters)
+          end = columns
+          dirty = -1
+        } else {
           writeStyledBlank(look, column)
           dirty = end
-        } else {
-          writeLastStyledBlank(look, cells, clusters)
         }
       }
       column = end
@@ -174,6 +190,12 @@ struct SnapshotWriter {
       if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
       bytes.append("\u{1B}[X")
     }
+  }
+
+  private func isStyledBlank(_ cell: Cell) -> Bool {
+    guard !cell.hasContent && !cell.isRightHalf else { return false }
+    let look = core.attributes[cell.attributes]
+    return look != Attributes(background: look.background & Attributes.colorMask)
   }
 
   /// A blank with more than a background: what remains of a wide character when its right half is
@@ -186,16 +208,19 @@ struct SnapshotWriter {
     control(column + 2, "G")
   }
 
-  /// The same in the last column, where it is the right half that remains; then the cell before it again.
-  private mutating func writeLastStyledBlank(
-    _ look: Attributes, _ cells: UnsafePointer<Cell>, _ clusters: borrowing ClusterStore
+  /// The same up to the last column, from `first`, where it is the right half that remains: from right to
+  /// left, each time spoiling the column before; then the cell before them all again.
+  private mutating func writeLastStyledBlanks(
+    from first: Int, _ cells: UnsafePointer<Cell>, _ clusters: borrowing ClusterStore
   ) {
-    pen.append(look, links: core.links, to: &bytes)
-    control(columns - 1, "G")
-    bytes.appendUTF8(0x3000)
-    control(columns - 1, "G")
-    bytes.append("x")
-    var before = columns - 2
+    for column in stride(from: columns - 1, through: max(1, first), by: -1) {
+      pen.append(core.attributes[cells[column].attributes], links: core.links, to: &bytes)
+      control(column, "G")
+      bytes.appendUTF8(0x3000)
+      control(column, "G")
+      bytes.append("x")
+    }
+    var before = max(0, first - 1)
     if cells[before].isRightHalf && before > 0 { before -= 1 }
     control(before + 1, "G")
     let cell = cells[before]

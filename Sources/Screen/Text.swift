@@ -1,23 +1,34 @@
 // The screen as text: plain, and with SGR attributes.
 
+/// A line of grid or scrollback, for as long as the call lasts that shows it.
+struct Line {
+  let cells: UnsafePointer<Cell>
+  /// Cells up to the last that is not blank.
+  let used: Int
+  /// It continues the line before it, and the line after it continues this one.
+  let isWrapped: Bool
+  let isContinued: Bool
+}
+
 extension Core {
-  /// Calls `body` with each line of the shown buffer, oldest first: cells, how many, whether it continues
-  /// the line before, and the store that its clusters are in. Scrollback belongs to the primary buffer.
-  func forEachLine(
-    scrollback: Bool, grid: Grid,
-    _ body: (UnsafePointer<Cell>, Int, Bool, borrowing ClusterStore) -> Void
+  /// Calls `body` with each line of a buffer, oldest first. Scrollback belongs to the primary buffer.
+  func visitLines(
+    scrollback: Bool, grid: Grid, _ body: (Line, borrowing ClusterStore) -> Void
   ) {
     if scrollback && history.count > 0 {
       var longest = columns
-      history.forEach { longest = max(longest, $0.used) }
+      history.visitLines { line, _ in longest = max(longest, line.used) }
       withUnsafeTemporaryAllocation(of: Cell.self, capacity: longest) { cells in
         guard let base = cells.baseAddress else { return }
         var temporary = ClusterStore()
-        history.forEach { line in
+        history.visitLines { line, next in
           temporary.removeAll()
           let used = line.unpack(
             into: base, capacity: longest, clusters: &temporary, widths: widths)
-          body(base, used, line.isWrapped, temporary)
+          body(
+            Line(
+              cells: base, used: used, isWrapped: line.isWrapped,
+              isContinued: next?.isWrapped ?? grid.table[0].isWrapped), temporary)
         }
         temporary.deallocate()
       }
@@ -26,17 +37,19 @@ extension Core {
       let row = grid.table[index]
       var used = Int(row.used)
       while used > 0 && row.cells[used - 1] == Cell.blank { used -= 1 }
-      body(row.cells, used, row.isWrapped, clusters)
+      body(
+        Line(
+          cells: row.cells, used: used, isWrapped: row.isWrapped,
+          isContinued: index + 1 < rows && grid.table[index + 1].isWrapped), clusters)
     }
   }
 
   func lines(includingScrollback: Bool) -> [String] {
     var lines: [String] = []
     var text: [UInt8] = []
-    forEachLine(scrollback: includingScrollback && !isAlternate, grid: grid) {
-      cells, used, _, clusters in
+    visitLines(scrollback: includingScrollback && !isAlternate, grid: grid) { line, clusters in
       text.removeAll(keepingCapacity: true)
-      for column in 0..<used { text.append(cell: cells[column], clusters) }
+      for column in 0..<line.used { text.append(cell: line.cells[column], clusters) }
       while text.last == UInt8(ascii: " ") { text.removeLast() }
       lines.append(String(decoding: text, as: UTF8.self))
     }
@@ -46,13 +59,12 @@ extension Core {
   func ansi(includingScrollback: Bool) -> [UInt8] {
     var text: [UInt8] = []
     var writer = RenditionWriter()
-    forEachLine(scrollback: includingScrollback && !isAlternate, grid: grid) {
-      cells, used, _, clusters in
-      for column in 0..<used {
-        var look = attributes[cells[column].attributes]
+    visitLines(scrollback: includingScrollback && !isAlternate, grid: grid) { line, clusters in
+      for column in 0..<line.used {
+        var look = attributes[line.cells[column].attributes]
         look.background &= ~Attributes.protected
         writer.append(look, links: links, to: &text)
-        text.append(cell: cells[column], clusters)
+        text.append(cell: line.cells[column], clusters)
       }
       writer.append(Attributes(), links: links, to: &text)
       text.append(UInt8(ascii: "\n"))

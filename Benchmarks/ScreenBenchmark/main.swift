@@ -1,0 +1,89 @@
+// Measures `Screen`. deploy/bench-screen.sh has it write the streams, so that the rivals read the
+// same bytes, then prints one table.
+//
+//   ScreenBenchmark generate DIR      writes DIR/plain, colour, cursor, cjk
+//   ScreenBenchmark run DIR           prints `name value` lines: MB/s, µs and KiB
+
+import Glibc
+import Screen
+
+func write(_ bytes: [UInt8], to path: String) {
+  guard let file = fopen(path, "wb") else { return perror(path) }
+  fwrite(bytes, 1, bytes.count, file)
+  fclose(file)
+}
+
+func read(_ path: String) -> [UInt8] {
+  guard let file = fopen(path, "rb") else {
+    perror(path)
+    return []
+  }
+  defer { fclose(file) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 1 << 20)
+  while case let count = fread(&buffer, 1, buffer.count, file), count > 0 {
+    bytes += buffer[..<count]
+  }
+  return bytes
+}
+
+/// Resident memory of this process, in bytes.
+func residentMemory() -> Int {
+  let fields = String(decoding: read("/proc/self/statm"), as: UTF8.self).split(separator: " ")
+  return (fields.count > 1 ? Int(fields[1]) ?? 0 : 0) * 4_096
+}
+
+let arguments = CommandLine.arguments
+guard arguments.count == 3 else {
+  print("usage: ScreenBenchmark generate|run DIRECTORY")
+  exit(2)
+}
+let directory = arguments[2]
+
+if arguments[1] == "generate" {
+  for stream in BenchmarkStream.all { write(stream.bytes, to: "\(directory)/\(stream.name)") }
+  exit(0)
+}
+
+for name in BenchmarkStream.all.map(\.name) {
+  let bytes = read("\(directory)/\(name)")
+  var best = Duration.seconds(1_000)
+  for _ in 0..<5 {
+    let screen = Screen(columns: 80, rows: 24, scrollback: 1_000)
+    best = min(
+      best,
+      ContinuousClock().measure {
+        // As output arrives: in reads of 16 KiB.
+        bytes.withUnsafeBytes { all in
+          var start = 0
+          while start < all.count {
+            let end = min(all.count, start + 16_384)
+            screen.write(UnsafeRawBufferPointer(rebasing: all[start..<end]))
+            start = end
+          }
+        }
+      })
+  }
+  print(name, Double(bytes.count) / (best / .microseconds(1)))
+}
+
+let lines = BenchmarkStream.lines(1_024)
+let full = Screen(columns: 80, rows: 24, scrollback: 1_000)
+full.write(lines)
+var bestSnapshot = Duration.seconds(1_000)
+var size = 0
+for _ in 0..<20 {
+  bestSnapshot = min(bestSnapshot, ContinuousClock().measure { size = full.snapshot().count })
+}
+print("snapshot", bestSnapshot / .microseconds(1))
+print("snapshot-bytes", size)
+
+let before = residentMemory()
+var idle: [Screen] = []
+for _ in 0..<1_000 {
+  let screen = Screen(columns: 80, rows: 24, scrollback: 1_000)
+  screen.write(BenchmarkStream.lines(124))
+  idle.append(screen)
+}
+print("idle", Double(residentMemory() - before) / 1_024 / Double(idle.count))
+print("idle-counted", Double(idle[0].memoryFootprint) / 1_024)

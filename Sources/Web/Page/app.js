@@ -12,6 +12,7 @@ const UNDO = 7_000;
 const $ = (id) => document.getElementById(id);
 const settings = new Settings();
 
+/** At hand in the browser's console as `fairlead`. */
 class App {
   /** @type {{ key: string, pane: Pane, tab: HTMLElement }[]} */
   #entries = [];
@@ -35,6 +36,10 @@ class App {
     }
     setInterval(() => this.#update(), 500);
   }
+
+  get cluster() { return this.#cluster; }
+  get panes() { return this.#entries.map(({ pane }) => pane); }
+  get activePane() { return this.#active?.pane; }
 
   // MARK: Terminals
 
@@ -315,8 +320,8 @@ function recall() {
 }
 
 if (globalThis.Terminal) {
-  const app = new App();
-  app.start();
+  globalThis.fairlead = new App();
+  globalThis.fairlead.start();
 } else {
   const missing = document.createElement('p');
   missing.className = 'plain';

@@ -193,8 +193,12 @@ class Line:
         self.writers |= {writer, far_writer}
         # A frozen line is the connections of its time: new ones are not affected.
         flows = self.flows
-        await asyncio.gather(
-            self._pass(reader, far_writer, flows), self._pass(far_reader, writer, flows, self.rate))
+        try:
+            await asyncio.gather(
+                self._pass(reader, far_writer, flows),
+                self._pass(far_reader, writer, flows, self.rate))
+        except asyncio.CancelledError:
+            pass
         self.writers -= {writer, far_writer}
 
     async def _pass(self, reader, writer, flows, rate=None):

@@ -162,7 +162,8 @@ class App {
     entry.tab.prepend(input);
     input.select();
     const done = (isKept) => {
-      if (!input.isConnected) return;
+      // To remove it takes the focus away, which would end it once more.
+      input.onblur = null;
       if (isKept) this.#cluster.memory.set(entry.key, { name: input.value.trim() });
       input.remove();
       choose.hidden = false;

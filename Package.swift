@@ -141,6 +141,7 @@ let package = Package(
         nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),
+    .testTarget(
       name: "ScreenTests", dependencies: ["Screen"],
       exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
     .testTarget(

@@ -11,7 +11,7 @@ struct WebFile: Sendable {
   let bytes: ByteBuffer
   /// The same, compressed by gzip; nil if it is small.
   let gzip: ByteBuffer?
-  /// A quoted ETag (RFC 9110, section 8.8.3) of the content.
+  /// A weak ETag (RFC 9110, section 8.8.3) of the content, however it is encoded.
   let tag: String
   /// The path names a version: the content never changes.
   let isImmutable: Bool
@@ -42,7 +42,7 @@ struct WebFile: Sendable {
     let hash = content.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { hash, byte in
       (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
     }
-    self.tag = "\"\(String(hash, radix: 16))\""
+    self.tag = "W/\"\(String(hash, radix: 16))\""
     self.isImmutable = gzipLength > 0
   }
 

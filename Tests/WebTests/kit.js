@@ -53,11 +53,12 @@ export class FakeStorage {
 /** Web Locks as far as the library uses them, shared by the tabs of one browser. */
 export class FakeLocks {
   held = new Set();
-  request(name, { signal }, run) {
+  async request(name, { signal, ifAvailable }, run) {
     if (!this.held.has(name)) {
       this.held.add(name);
-      return run();
+      return run({ name });
     }
+    if (ifAvailable) return run(null);
     return new Promise((_, reject) =>
       signal.addEventListener('abort', () => reject(signal.reason)));
   }

@@ -12,6 +12,7 @@ const UNDO = 7_000;
 const $ = (id) => document.getElementById(id);
 const settings = new Settings();
 
+/** At hand in the browser's console as `fairlead`. */
 class App {
   /** @type {{ key: string, pane: Pane, tab: HTMLElement }[]} */
   #entries = [];
@@ -35,6 +36,10 @@ class App {
     }
     setInterval(() => this.#update(), 500);
   }
+
+  get cluster() { return this.#cluster; }
+  get panes() { return this.#entries.map(({ pane }) => pane); }
+  get activePane() { return this.#active?.pane; }
 
   // MARK: Terminals
 
@@ -157,7 +162,8 @@ class App {
     entry.tab.prepend(input);
     input.select();
     const done = (isKept) => {
-      if (!input.isConnected) return;
+      // To remove it takes the focus away, which would end it once more.
+      input.onblur = null;
       if (isKept) this.#cluster.memory.set(entry.key, { name: input.value.trim() });
       input.remove();
       choose.hidden = false;
@@ -315,8 +321,8 @@ function recall() {
 }
 
 if (globalThis.Terminal) {
-  const app = new App();
-  app.start();
+  globalThis.fairlead = new App();
+  globalThis.fairlead.start();
 } else {
   const missing = document.createElement('p');
   missing.className = 'plain';

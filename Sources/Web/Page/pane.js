@@ -2,6 +2,7 @@
 
 import { FairleadAddon } from '../fairlead-xterm.js';
 import { addNotice, copy, toast } from './notices.js';
+import { isTouch } from './settings.js';
 import { ending, readable } from './status.js';
 
 /** Lines kept above the screen. */
@@ -119,8 +120,9 @@ export class Pane {
     }
   }
 
+  /** Phones take contexts away from pages at will, and their few lines need none. */
   #useWebGL() {
-    if (this.#webgl || !globalThis.WebglAddon) return;
+    if (this.#webgl || isTouch || !globalThis.WebglAddon) return;
     try {
       const webgl = new globalThis.WebglAddon.WebglAddon();
       webgl.onContextLoss(() => {

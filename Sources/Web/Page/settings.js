@@ -1,7 +1,8 @@
 // What the user chose for this browser, and what follows for the page and for xterm.js.
 
 const KEY = 'fairlead.settings';
-const isTouch = matchMedia('(pointer: coarse)').matches;
+/** The finger is what points here. */
+export const isTouch = matchMedia('(pointer: coarse)').matches;
 const darkMode = matchMedia('(prefers-color-scheme: dark)');
 const defaults = { fontSize: isTouch ? 13 : 14, theme: 'auto', screenReader: false, keys: isTouch };
 const [SMALLEST, LARGEST] = [8, 32];

@@ -6,8 +6,8 @@
 import { randomName } from './environment.js';
 
 const KEY = 'fairlead.client';
-/** Milliseconds in which a page that is being reloaded lets go of its lock. */
-export const HANDOVER = 400;
+/** Milliseconds in which the page that this one takes the place of lets go of its lock. */
+export const HANDOVER = { reloaded: 3_000, opened: 300 };
 
 /**
  * @param {import('./environment.js').Environment} env
@@ -22,7 +22,7 @@ export async function clientID(env) {
   } catch {
     // Full or forbidden: the id lasts as long as the page.
   }
-  if (env.locks) await hold(fresh, env);
+  if (env.locks) await hold(fresh, env, { ifAvailable: true });
   return fresh;
 }
 
@@ -32,20 +32,24 @@ function read(env) {
 }
 
 /** Web Locks need TLS (or localhost). Without them only a reloaded page keeps its name. */
-function mayKeep(id, env) {
-  return env.locks ? hold(id, env) : env.wasReloaded;
+async function mayKeep(id, env) {
+  if (!env.locks) return env.wasReloaded;
+  if (await hold(id, env, { ifAvailable: true })) return true;
+  const patience = new AbortController();
+  const { reloaded, opened } = HANDOVER;
+  const timer = env.setTimeout(() => patience.abort(), env.wasReloaded ? reloaded : opened);
+  const isHeld = await hold(id, env, { signal: patience.signal });
+  env.clearTimeout(timer);
+  return isHeld;
 }
 
-/** Holds the id's lock until the page goes; false if another page holds it. */
-function hold(id, env) {
+/** Holds the id's lock until the page goes; false if it could not be had. */
+function hold(id, env, options) {
   return new Promise((resolve) => {
-    const patience = new AbortController();
-    const timer = env.setTimeout(() => patience.abort(), HANDOVER);
     env.locks
-      .request(`fairlead.client.${id}`, { signal: patience.signal }, () => {
-        env.clearTimeout(timer);
-        resolve(true);
-        return new Promise(() => {});
+      .request(`fairlead.client.${id}`, options, (lock) => {
+        resolve(lock !== null);
+        return lock === null ? undefined : new Promise(() => {});
       })
       .catch(() => resolve(false));
   });

@@ -1,0 +1,118 @@
+"""A page of Fairlead in a browser, as a test looks at it."""
+
+import asyncio
+
+# The console object of Sources/Web/Page/app.js.
+TEXT = """() => {
+  const { xterm } = fairlead.activePane;
+  const { active } = xterm.buffer;
+  const lines = [];
+  for (let at = 0; at < active.length; at++) {
+    const line = active.getLine(at);
+    const text = line.translateToString(true);
+    if (line.isWrapped) lines[lines.length - 1] += text; else lines.push(text);
+  }
+  return lines.join('\\n').trimEnd();
+}"""
+
+# Every cell of the screen: its characters, width, colours and attributes; and the cursor.
+CELLS = """() => {
+  const { xterm } = fairlead.activePane;
+  const { active } = xterm.buffer;
+  const rows = [];
+  for (let y = 0; y < xterm.rows; y++) {
+    const line = active.getLine(active.baseY + y);
+    const row = [];
+    for (let x = 0; x < xterm.cols; x++) {
+      const cell = line.getCell(x);
+      row.push([cell.getChars() || ' ', cell.getWidth(), cell.getFgColorMode(),
+        cell.getFgColor(), cell.getBgColorMode(), cell.getBgColor(), cell.isBold(),
+        cell.isItalic(), cell.isUnderline(), cell.isInverse(), cell.isDim()].join());
+    }
+    rows.push(row);
+  }
+  return { rows, cursor: [active.cursorX, active.cursorY], type: active.type };
+}"""
+
+
+class Page:
+    def __init__(self, page):
+        self.page = page
+        self.problems = []
+        self.hosts = set()
+        self.sockets = []
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", self._hear)
+        page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
+        page.on("websocket", lambda socket: self.sockets.append(socket))
+
+    def _hear(self, message):
+        # A refused connection is what these tests are about; everything else is a fault.
+        if message.type == "error" and "ERR_" not in message.text \
+                and "WebSocket" not in message.text:
+            self.problems.append(message.text)
+
+    async def open(self, url):
+        await self.page.goto(url)
+        await self.live()
+        return self
+
+    async def reload(self):
+        await self.page.reload()
+        await self.live()
+
+    async def js(self, expression, argument=None):
+        return await self.page.evaluate(expression, argument)
+
+    async def until(self, expression, argument=None, limit=60):
+        """Waits until an expression is true in the page."""
+        await self.page.wait_for_function(
+            expression, arg=argument, timeout=limit * 1_000, polling=50)
+
+    async def live(self, limit=60):
+        await self.until(
+            "() => globalThis.fairlead?.activePane?.terminal.state.name === 'live'", limit=limit)
+
+    async def type(self, text):
+        await self.js("() => fairlead.activePane.focus()")
+        await self.page.keyboard.type(text)
+
+    async def run(self, command):
+        await self.type(command)
+        await self.page.keyboard.press("Enter")
+
+    async def text(self):
+        return await self.js(TEXT)
+
+    async def shows(self, text, limit=60):
+        await self.until(f"(wanted) => ({TEXT})().includes(wanted)", text, limit)
+
+    async def prompt(self):
+        await self.until(f"() => /[$#]$/.test(({TEXT})())")
+
+    async def says(self, text, limit=60):
+        """The page itself, around the terminals."""
+        await self.until(
+            "(wanted) => document.body.innerText.includes(wanted)", text, limit)
+
+    async def cells(self):
+        return await self.js(CELLS)
+
+    async def is_still(self):
+        """Waits until the screen did not change for half a second."""
+        before = None
+        while before != (before := await self.cells()):
+            await asyncio.sleep(0.5)
+        return before
+
+    async def record(self):
+        """Keeps, from now on, the text of every byte that the library hands out."""
+        await self.js("""() => {
+          const decoder = new TextDecoder();
+          globalThis.seen = { text: '', snapshots: 0 };
+          const { terminal } = fairlead.activePane;
+          terminal.on('output', ({ bytes }) => {
+            seen.text += decoder.decode(bytes, { stream: true });
+          });
+          terminal.on('snapshot', ({ first }) => { if (first) seen.snapshots += 1; });
+        }""")

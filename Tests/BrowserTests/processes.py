@@ -1,0 +1,223 @@
+"""The processes that a browser test needs, started by the test and ended by it: `fairlead serve`, or a
+cluster of two routers and two nodes with a Redis, behind HAProxy without stickiness."""
+
+import asyncio
+import json
+import os
+import socket
+import tempfile
+import urllib.request
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Process:
+    """A child process whose output is kept."""
+
+    def __init__(self, process):
+        self.process = process
+        self.lines = []
+        self.has_said = asyncio.Condition()
+        self.reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, *command, **environment):
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, **environment})
+        return cls(process)
+
+    async def _read(self):
+        async for line in self.process.stdout:
+            async with self.has_said:
+                self.lines.append(line.decode(errors="replace").rstrip())
+                self.has_said.notify_all()
+        async with self.has_said:
+            self.has_said.notify_all()
+
+    async def line(self, text, limit=60):
+        """Waits until it says `text`; returns the line."""
+
+        def found():
+            return next((line for line in self.lines if text in line), None)
+
+        async with self.has_said:
+            await asyncio.wait_for(
+                self.has_said.wait_for(lambda: found() or self.reader.done()), limit)
+        if not found():
+            raise RuntimeError(f"it ended without saying {text!r}: {self.lines[-5:]}")
+        return found()
+
+    async def stop(self, kill=False):
+        if self.process.returncode is None:
+            (self.process.kill if kill else self.process.terminate)()
+            try:
+                await asyncio.wait_for(self.process.wait(), 20)
+            except asyncio.TimeoutError:
+                self.process.kill()
+        self.reader.cancel()
+
+
+class Backend:
+    """What the browsers talk to."""
+
+    def __init__(self, fairlead):
+        self.fairlead = fairlead
+        self.processes = []
+        self.routers = []
+        self.folder = tempfile.TemporaryDirectory(prefix="fairlead-browser-")
+        self.environment = {"SHELL": "/bin/bash", "HOME": self.folder.name, "PS1": "$ "}
+
+    async def run(self, *command):
+        process = await Process.start(*command, **self.environment)
+        self.processes.append(process)
+        return process
+
+    async def serve(self, *options):
+        process = await self.run(self.fairlead, "serve", "--listen", "127.0.0.1:0", *options)
+        self.port = int((await process.line("serves on")).rsplit(":", 1)[1])
+        return self
+
+    async def cluster(self, *options):
+        port = free_port()
+        await (await self.run(
+            "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+            "--appendonly", "no", "--dir", self.folder.name)).line("Ready to accept connections")
+        redis = f"redis://127.0.0.1:{port}/0"
+        for name in ("a", "b"):
+            node = await self.run(
+                self.fairlead, "node", "--id", name, "--redis", redis, "--listen", "127.0.0.1:0")
+            await node.line("takes links on")
+        for name in ("one", "two"):
+            await self.start_router(name, redis, options)
+        self.port = free_port()
+        servers = "\n".join(
+            f"  server r{index} 127.0.0.1:{router.port} check inter 200ms fall 2 rise 1"
+            for index, router in enumerate(self.routers))
+        path = os.path.join(self.folder.name, "haproxy.cfg")
+        with open(path, "w") as file:
+            file.write(f"""
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 30s
+  timeout server 30s
+  timeout tunnel 1h
+  option redispatch
+  retries 3
+frontend terminals
+  bind 127.0.0.1:{self.port}
+  default_backend routers
+backend routers
+  balance roundrobin
+  option httpchk GET /readyz
+{servers}
+""")
+        await self.run("/usr/sbin/haproxy", "-db", "-f", path)
+        await self.until_ready()
+        return self
+
+    async def start_router(self, name, redis, options):
+        router = await self.run(
+            self.fairlead, "router", "--id", name, "--redis", redis, "--listen", "127.0.0.1:0",
+            *options)
+        router.port = int((await router.line("serves on")).rsplit(":", 1)[1])
+        self.routers.append(router)
+
+    async def until_ready(self, limit=30):
+        deadline = asyncio.get_running_loop().time() + limit
+        while True:
+            try:
+                return await asyncio.to_thread(
+                    urllib.request.urlopen, f"{self.url}/readyz", timeout=2)
+            except OSError:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    async def create(self, **open):
+        """A session over the HTTP API; by default a shell with a prompt of `$ `."""
+        create = {"command": ["/bin/bash", "--norc", "--noprofile", "-i"], "env": {"PS1": "$ "}}
+        body = json.dumps({"create": create, **open}).encode()
+        request = urllib.request.Request(
+            f"{self.url}/v1/sessions", body, {"Content-Type": "application/json"})
+        answer = await asyncio.to_thread(urllib.request.urlopen, request, timeout=30)
+        return json.load(answer)["session"]
+
+    async def stop(self):
+        for process in reversed(self.processes):
+            await process.stop()
+        self.folder.cleanup()
+
+
+class Line:
+    """The network between a browser and the backend: a TCP proxy that can be cut, frozen or slowed."""
+
+    def __init__(self, port):
+        self.target = port
+        self.port = free_port()
+        self.rate = None
+        self.writers = set()
+        self.server = None
+        self.flows = asyncio.Event()
+        self.flows.set()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    async def restore(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        return self
+
+    def cut(self):
+        """Every connection is reset, and new ones are refused."""
+        self.server.close()
+        for writer in list(self.writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader, writer):
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            return writer.transport.abort()
+        self.writers |= {writer, far_writer}
+        # A frozen line is the connections of its time: new ones are not affected.
+        flows = self.flows
+        try:
+            await asyncio.gather(
+                self._pass(reader, far_writer, flows),
+                self._pass(far_reader, writer, flows, self.rate))
+        except asyncio.CancelledError:
+            pass
+        self.writers -= {writer, far_writer}
+
+    async def _pass(self, reader, writer, flows, rate=None):
+        try:
+            while data := await reader.read(16_384):
+                await flows.wait()
+                if rate:
+                    await asyncio.sleep(len(data) / rate)
+                writer.write(data)
+                await writer.drain()
+        except (OSError, asyncio.CancelledError):
+            pass
+        writer.close()
+
+    def freeze(self):
+        """The present connections stay open and carry nothing any more."""
+        frozen, self.flows = self.flows, asyncio.Event()
+        self.flows.set()
+        frozen.clear()
+
+    async def stop(self):
+        self.cut()

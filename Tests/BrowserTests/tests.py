@@ -1,0 +1,347 @@
+"""What a user of the page is promised, each promise in a browser (run.py)."""
+
+import asyncio
+import pathlib
+import re
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+PHONE = {"viewport": {"width": 390, "height": 740}, "device_scale_factor": 2, "is_mobile": True,
+         "has_touch": True}
+
+
+class OtherSite:
+    """Somebody else's web site, with the example of docs/examples on it."""
+
+    async def start(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def _serve(self, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        page = (DOCS / "examples" / "embed.html").read_text()
+        body = page.replace("http://127.0.0.1:7070", self.cluster).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+                     b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async def stop(self):
+        self.server.close()
+
+
+async def test_type_and_see(test):
+    page = await (await test.page()).open(test.backend.url)
+    await page.run("echo $((6*7)) 日本語 🚀 ünï")
+    await page.shows("\n42 日本語 🚀 ünï")
+    await page.says("Live")
+    await page.until("() => document.querySelector('#latency').textContent.endsWith(' ms')")
+    await test.shot(page)
+
+
+async def test_a_reload_amid_output_shows_the_same_screen(test):
+    """P1: cell by cell as on a page that was not reloaded."""
+    session = await test.backend.create()
+    context = await test.context()
+    page = await (await test.page(context)).open(f"{test.backend.url}/t/{session}")
+    witness = await (await test.page(context)).open(f"{test.backend.url}/t/{session}")
+    await page.run("for i in $(seq 1 300); do printf '\\e[1;3%dm%d\\e[0m \\e[48;5;%dm  \\e[0m "
+                   "界%s\\n' $((i%8)) $i $((i%256)) $i; sleep 0.01; done; printf 'all\\tdone\\n'")
+    await page.shows("界30\n")
+    await page.reload()
+    await page.shows("all     done\n$")
+    await witness.shows("all     done\n$")
+    assert await page.is_still() == await witness.is_still()
+    await test.shot(page)
+
+
+async def test_a_reload_keeps_what_was_just_typed(test):
+    """P2: keys that were under way when the page went arrive once."""
+    line = await test.line()
+    session = await test.backend.create()
+    page = await (await test.page()).open(f"{line.url}/t/{session}")
+    await page.prompt()
+    line.cut()
+    await page.type("echo under''way")
+    await line.restore()
+    await page.reload()
+    await page.shows("$ echo under''way")
+    await page.page.keyboard.press("Enter")
+    await page.shows("\nunderway\n")
+    assert (await page.text()).count("echo under''way") == 1
+
+
+def numbers_of(output):
+    """The lines that are numbers, of all before `alldone`; prompts switch modes before the first."""
+    plain = re.sub(r"\x1b\[\?\d+[hl]\r?", "", output.split("alldone")[0])
+    return re.findall(r"^(\d+)\r?$", plain, re.M)
+
+
+async def cut_while_counting(test, seconds, last=100_000):
+    """P1: every number is shown once, in order, whatever the network does meanwhile."""
+    # Slow enough for the count to go on when the line is cut.
+    line = await test.line(rate=400_000)
+    session = await test.backend.create()
+    page = await (await test.page()).open(f"{line.url}/t/{session}")
+    await page.record()
+    await page.run(f"seq 1 {last}; echo all''done")
+    await page.until("() => seen.text.length > 60000")
+    line.cut()
+    await asyncio.sleep(min(seconds, 1.5))
+    assert "alldone" not in await page.js("seen.text"), "the count was over before the cut"
+    if seconds > 1:
+        await page.says("Reconnecting")
+        await test.shot(page)
+    await page.type("echo kept''too\n")
+    await asyncio.sleep(max(0, seconds - 1.5))
+    await line.restore()
+    await page.live()
+    await page.shows("kepttoo", limit=120)
+    seen = await page.js("seen")
+    numbers = numbers_of(seen["text"])
+    assert seen["snapshots"] == 0, "the log of 1 MiB holds all of it"
+    assert numbers == [str(number) for number in range(1, last + 1)], len(numbers)
+    on_screen = [int(it) for it in re.findall(r"^(\d+)$", await page.text(), re.M)]
+    assert on_screen == list(range(on_screen[0], last + 1)) and len(on_screen) > 5_000
+
+
+async def test_a_cut_of_half_a_second(test):
+    await cut_while_counting(test, 0.5)
+
+
+async def test_a_cut_of_5_seconds(test):
+    await cut_while_counting(test, 5)
+
+
+async def test_a_cut_of_40_seconds(test):
+    await cut_while_counting(test, 40)
+
+
+async def test_a_short_cut_does_not_flash(test):
+    line = await test.line()
+    page = await (await test.page()).open(line.url)
+    await page.js("""() => {
+      globalThis.said = new Set();
+      const badge = document.querySelector('#badge-text');
+      new MutationObserver(() => said.add(badge.textContent))
+        .observe(badge, { childList: true, characterData: true, subtree: true });
+    }""")
+    connections = len(page.sockets)
+    line.cut()
+    await line.restore()
+    # The browser knows that the network is back; the library need not wait.
+    await page.page.evaluate("() => window.dispatchEvent(new Event('online'))")
+    await page.until("() => fairlead.cluster.state.name === 'open'")
+    await page.live()
+    assert len(page.sockets) > connections
+    said = await page.js("[...said]")
+    assert [text for text in said if text != "Live"] == [], said
+
+
+async def test_a_line_that_went_dead_is_found_in_seconds(test):
+    """The socket stays open and carries nothing: only PING can tell."""
+    line = await test.line()
+    page = await (await test.page()).open(line.url)
+    await page.prompt()
+    line.freeze()
+    await page.type("echo through''it\n")
+    await page.shows("throughit", limit=20)
+
+
+async def test_two_tabs_are_two_clients_of_one_session(test):
+    context = await test.context()
+    first = await (await test.page(context)).open(test.backend.url)
+    await first.prompt()
+    second = await test.page(context)
+    # A duplicated tab begins with a copy of the first one's session storage.
+    stored = await first.js("JSON.stringify({ ...sessionStorage })")
+    await second.page.add_init_script(
+        f"if (!sessionStorage.length) Object.assign(sessionStorage, {stored})")
+    await second.page.set_viewport_size({"width": 700, "height": 420})
+    await second.open(test.backend.url)
+    clients = [await page.js("fairlead.cluster.client") for page in (first, second)]
+    assert clients[0] != clients[1]
+    sessions = [await page.js("fairlead.activePane.terminal.session") for page in (first, second)]
+    assert sessions[0] == sessions[1]
+    await first.says("2 here")
+    await first.run("echo from the first")
+    await second.shows("\nfrom the first")
+    await second.run("echo from the second")
+    await first.shows("\nfrom the second")
+    # The last to type has the size; the other is offered to take it.
+    await first.page.click("#take")
+    await first.until("() => document.querySelector('#take').hidden")
+    for page in (first, second):
+        await page.until("() => fairlead.activePane.xterm.cols > 100")
+    await test.shot(second)
+
+
+async def test_twelve_terminals_share_one_connection(test):
+    page = await (await test.page()).open(test.backend.url)
+    for number in range(2, 13):
+        await page.page.click("#new")
+        await page.until(f"() => fairlead.panes.length === {number}")
+        await page.live()
+        await page.run(f"echo terminal number {number}")
+        await page.shows(f"\nterminal number {number}")
+    assert len(page.sockets) == 1, [socket.url for socket in page.sockets]
+    await page.reload()
+    await page.until("""() => fairlead.panes.length === 12
+      && fairlead.panes.every(({ terminal }) => terminal.state.name === 'live')""")
+    assert len(page.sockets) == 2
+    await page.shows("\nterminal number 12")
+    await page.page.click(".tab:nth-child(7) [role=tab]")
+    await page.shows("\nterminal number 7")
+    await test.shot(page)
+
+
+async def test_a_phone(test):
+    page = await test.page(**PHONE)
+    await page.open(test.backend.url)
+    await page.prompt()
+    await page.run("sleep 600")
+    await page.shows("sleep 600")
+    await page.page.tap("#keys button[aria-label=Control]")
+    await page.type("c")
+    await page.shows("^C")
+    await page.run("echo up''again")
+    await page.shows("upagain")
+    await page.page.tap("#keys button[aria-label=Up]")
+    await page.until("() => { const { active } = fairlead.activePane.xterm.buffer; "
+                     "return active.getLine(active.baseY + active.cursorY)"
+                     ".translateToString(true).endsWith(\"echo up''again\"); }")
+    fits = await page.js("() => document.documentElement.scrollWidth <= innerWidth && "
+                         "document.querySelector('#keys').getBoundingClientRect().bottom <= innerHeight")
+    assert fits
+    # The keyboard takes half of the page; the prompt must stay in sight.
+    await page.page.set_viewport_size({"width": 390, "height": 400})
+    await page.until("() => fairlead.activePane.xterm.rows < 25")
+    assert await page.js("""() => {
+      const screen = document.querySelector('.pane.active .screen').getBoundingClientRect();
+      const { active } = fairlead.activePane.xterm.buffer;
+      return screen.bottom <= innerHeight && active.cursorY < fairlead.activePane.xterm.rows;
+    }""")
+    await test.shot(page)
+
+
+async def test_queries_are_not_answered_by_the_page(test):
+    """The session's node answers; a second answer would be typed into the program."""
+    session = await test.backend.create()
+    page = await (await test.page()).open(f"{test.backend.url}/t/{session}")
+    await page.prompt()
+    await page.type(r"printf '\e[c\e[>c\e[=c\e[6n\e[5n\e[?6n\e[18t\e]11;?\a\e]4;1;?\a\eP$qm\e\\\e[?1$p'"
+                    "; echo asked''now")
+    await page.js("""() => {
+      globalThis.typed = [];
+      const { terminal } = fairlead.activePane;
+      const write = terminal.write.bind(terminal);
+      terminal.write = (data) => { typed.push(data); return write(data); };
+    }""")
+    await page.page.keyboard.press("Enter")
+    await page.shows("askednow")
+    await page.is_still()
+    assert await page.js("typed") == ["\r"]
+
+
+async def test_the_end_is_told(test):
+    page = await (await test.page()).open(test.backend.url)
+    await page.run("exit 3")
+    await page.says("The process has ended (exit code 3).")
+    await test.shot(page)
+    await page.page.reload()
+    await page.says("exit code 3")
+    await page.page.click("text=New terminal")
+    await page.live()
+    await page.run("echo a''new")
+    await page.shows("anew")
+
+
+async def test_a_closed_terminal_can_be_had_back(test):
+    page = await (await test.page()).open(test.backend.url)
+    await page.run("echo pre''cious")
+    await page.shows("precious")
+    await page.page.click(".tab .close")
+    await page.page.click("#toast button")
+    await page.shows("precious")
+    await page.says("Live")
+
+
+async def test_one_session_in_a_whole_window(test):
+    session = await test.backend.create()
+    driver = await (await test.page()).open(f"{test.backend.url}/t/{session}")
+    assert not await driver.page.is_visible("#bar")
+    watcher = await (await test.page()).open(f"{test.backend.url}/t/{session}?watch")
+    await watcher.says("Read only")
+    await watcher.run("echo must not be typed")
+    await driver.run("echo the driver")
+    await watcher.shows("\nthe driver")
+    assert "must not" not in await driver.text()
+    nobody = await test.page()
+    await nobody.page.goto(f"{test.backend.url}/t/nobody")
+    await nobody.says("There is no such session.")
+
+
+async def test_the_example_of_the_documentation(test):
+    """Ten lines of HTML on another site."""
+    page = await test.page()
+    await page.page.goto(test.other_site.url)
+    await page.page.wait_for_function(
+        "() => document.querySelector('.xterm-rows')?.innerText.trim()", timeout=60_000)
+    await page.page.click("#terminal")
+    await page.page.keyboard.type("echo em''bedded\n")
+    await page.page.wait_for_function(
+        "() => document.querySelector('.xterm-rows').innerText.includes('embedded')",
+        timeout=60_000)
+    await test.shot(page)
+
+
+async def test_by_keyboard_and_screen_reader(test):
+    page = await (await test.page()).open(test.backend.url)
+    await page.prompt()
+    await page.page.keyboard.press("Alt+Shift+N")
+    await page.until("() => fairlead.panes.length === 2")
+    await page.live()
+    await page.page.keyboard.press("Alt+Shift+ArrowLeft")
+    await page.until("() => fairlead.panes[0].isActive")
+    await page.page.keyboard.press("Alt+Shift+M")
+    await page.until("() => document.activeElement.id === 'smaller'")
+    await page.page.keyboard.press("Enter")
+    await page.until("() => fairlead.activePane.xterm.options.fontSize === 13")
+    await page.page.check("#reader")
+    await page.page.keyboard.press("Escape")
+    await page.until("() => document.activeElement.className.includes('xterm')")
+    await page.run("echo spo''ken")
+    await page.page.wait_for_function(
+        "() => document.querySelector('.pane.active .xterm-accessibility')"
+        "?.innerText.includes('spoken')")
+    tab = page.page.get_by_role("tab", selected=True)
+    assert await tab.count() == 1 and "Live" in await tab.get_attribute("aria-label")
+
+
+async def test_a_terminal_is_renamed(test):
+    page = await (await test.page()).open(test.backend.url)
+    await page.page.dblclick(".tab [role=tab]")
+    await page.page.keyboard.type("build")
+    await page.page.keyboard.press("Enter")
+    await page.until("() => document.querySelector('.tab .name').textContent === 'build'")
+    await page.reload()
+    await page.until("() => document.querySelector('.tab .name').textContent === 'build'")
+
+
+async def test_a_router_that_dies_is_a_pause(test):
+    """HAProxy brings the page to the other one, in the middle of output."""
+    session = await test.backend.create()
+    page = await (await test.page()).open(f"{test.backend.url}/t/{session}")
+    await page.record()
+    await page.run("for i in $(seq 1 3000); do echo $i; sleep 0.002; done; echo all''done")
+    await page.until("() => seen.text.length > 2000")
+    for router in test.backend.routers[:1]:
+        await router.stop(kill=True)
+    await page.shows("alldone", limit=120)
+    seen = await page.js("seen")
+    numbers = numbers_of(seen["text"])
+    assert numbers == [str(number) for number in range(1, 3_001)]
+
+
+test_a_router_that_dies_is_a_pause.needs_cluster = True
+test_a_router_that_dies_is_a_pause.is_alone = True

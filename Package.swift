@@ -52,6 +52,11 @@ let package = Package(
       swiftSettings: swiftSettings),
 
     .target(
+      name: "TLS",
+      dependencies: ["COpenSSL", nio("NIOCore"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging],
+      swiftSettings: swiftSettings),
+
+    .target(
       name: "Link", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
 
     // MARK: What a session is made of, and who owns which.

@@ -53,7 +53,9 @@ let package = Package(
 
     .target(
       name: "TLS",
-      dependencies: ["COpenSSL", nio("NIOCore"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging],
+      dependencies: [
+        "COpenSSL", nio("NIOCore"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
+      ],
       swiftSettings: swiftSettings),
 
     .target(

@@ -112,10 +112,21 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    .target(
+      name: "TestSupport",
+      dependencies: ["Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers")],
+      path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "PipesTests",
+      dependencies: [
+        "Pipes", "HTTPClient", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOConcurrencyHelpers"), logging,
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "AdminTests",

@@ -155,6 +155,13 @@ let package = Package(
       name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "PipesTests",
+      dependencies: [
+        "Pipes", "HTTPClient", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOConcurrencyHelpers"), logging,
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "AdminTests",
       dependencies: [
         "Admin", "Cluster", "Wire", nio("NIOCore"),

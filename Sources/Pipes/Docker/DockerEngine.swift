@@ -17,7 +17,8 @@ struct DockerEngine: Sendable {
   static let versions = 41...44
   /// An answer's length, in bytes: the longest is the list of a host's containers.
   static let largestAnswer = 16 * 1024 * 1024
-  static let deadline = TimeAmount.seconds(10)
+  /// An engine that starts a hundred processes at once takes many seconds for each.
+  static let deadline = TimeAmount.seconds(30)
 
   init(_ endpoint: HTTPEndpoint, transport: HTTPClient.TransportHandler? = nil) {
     http = HTTPClient(endpoint, transport: transport)
@@ -28,75 +29,46 @@ struct DockerEngine: Sendable {
   // MARK: Execs
 
   struct ExecRequest: Encodable, Sendable {
-    var command: [String]
-    var environment: [String] = []
-    var workingDirectory: String?
+    var cmd: [String]
+    var env: [String] = []
+    var workingDir: String?
     var detachKeys: String?
     /// Rows and columns; engines before 1.42 ignore it.
     var consoleSize: [Int]?
-    var hasInput = true
-
-    private enum CodingKeys: String, CodingKey {
-      case command = "Cmd"
-      case environment = "Env"
-      case workingDirectory = "WorkingDir"
-      case detachKeys = "DetachKeys"
-      case consoleSize = "ConsoleSize"
-      case hasInput = "AttachStdin"
-      case hasOutput = "AttachStdout"
-      case hasErrors = "AttachStderr"
-      case hasTerminal = "Tty"
-    }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(command, forKey: .command)
-      try container.encode(environment, forKey: .environment)
-      try container.encodeIfPresent(workingDirectory, forKey: .workingDirectory)
-      try container.encodeIfPresent(detachKeys, forKey: .detachKeys)
-      try container.encodeIfPresent(consoleSize, forKey: .consoleSize)
-      try container.encode(hasInput, forKey: .hasInput)
-      try container.encode(true, forKey: .hasOutput)
-      try container.encode(true, forKey: .hasErrors)
-      try container.encode(true, forKey: .hasTerminal)
-    }
+    var attachStdin = true
+    var attachStdout = true
+    var attachStderr = true
+    var tty = true
   }
 
   private struct ExecStart: Encodable {
-    var Detach = false
-    var Tty = true
-    var ConsoleSize: [Int]?
+    var detach = false
+    var tty = true
+    var consoleSize: [Int]?
   }
 
   /// How an exec stands.
   struct ExecState: Decodable, Sendable {
-    var isRunning: Bool
+    var running: Bool
     var exitCode: Int?
     /// As the engine's host numbers it, which may not be this machine. 0: it was never started.
     var pid: Int32
-    var container: String
-
-    private enum CodingKeys: String, CodingKey {
-      case isRunning = "Running"
-      case exitCode = "ExitCode"
-      case pid = "Pid"
-      case container = "ContainerID"
-    }
+    var containerID: String
   }
 
   /// Prepares a command in a container; returns the exec's id.
   func createExec(in container: String, _ request: ExecRequest) async throws -> String {
-    struct Created: Decodable { var Id: String }
+    struct Created: Decodable { var id: String }
     let created: Created = try await call(
       .POST, "/containers/\(container)/exec", request, container: container)
-    return try Self.checked(created.Id)
+    return try Self.checked(created.id)
   }
 
   /// Starts an exec; `handler` gets the terminal's bytes.
   func startExec(
     _ exec: String, size: TerminalSize, container: String, handler: NIOLoopBound<any ChannelHandler>
   ) async throws -> any Channel {
-    let start = ExecStart(ConsoleSize: [size.rows, size.columns])
+    let start = ExecStart(consoleSize: [size.rows, size.columns])
     let result = try await reaching {
       try await http.upgrade(
         .POST, path("/exec/\(exec)/start"), to: "tcp", headers: Self.json,
@@ -111,7 +83,7 @@ struct DockerEngine: Sendable {
   /// Runs a short command and returns its exit code and what it printed (64 KiB at most).
   func run(_ command: [String], in container: String) async throws -> (code: Int?, output: String) {
     let exec = try await createExec(
-      in: container, ExecRequest(command: command, hasInput: false))
+      in: container, ExecRequest(cmd: command, attachStdin: false))
     let answer = try await send(
       .POST, "/exec/\(exec)/start", Self.encode(ExecStart()), largestBody: 64 * 1024)
     guard answer.status == .ok else { throw Self.error(answer, container: container, endpoint) }
@@ -134,8 +106,8 @@ struct DockerEngine: Sendable {
 
   /// The running containers in which some exec still runs.
   func containersWithExecs() async throws -> [String] {
-    struct Listed: Decodable { var Id: String }
-    struct Details: Decodable { var ExecIDs: [String]? }
+    struct Listed: Decodable { var id: String }
+    struct Details: Decodable { var execIDs: [String]? }
     let listed: [Listed] = try await call(.GET, "/containers/json", nil as Int?, container: nil)
     return try await withThrowingTaskGroup(of: String?.self) { group in
       var found: [String] = []
@@ -143,11 +115,11 @@ struct DockerEngine: Sendable {
         // Eight at a time: a host may have thousands.
         if index >= 8, let id = try await group.next() ?? nil { found.append(id) }
         group.addTask {
-          let id = try Self.checked(container.Id)
+          let id = try Self.checked(container.id)
           // A container that went meanwhile has nothing left to find.
           let details: Details? = try? await call(
             .GET, "/containers/\(id)/json", nil as Int?, container: id)
-          return details?.ExecIDs?.isEmpty == false ? id : nil
+          return details?.execIDs?.isEmpty == false ? id : nil
         }
       }
       for try await id in group { if let id { found.append(id) } }
@@ -165,7 +137,7 @@ struct DockerEngine: Sendable {
       throw Self.error(answer, container: container, endpoint)
     }
     do {
-      return try JSONDecoder().decode(Answer.self, from: Data(answer.body.readableBytesView))
+      return try Self.decode(Answer.self, answer.body)
     } catch {
       throw PipeError(
         .unavailable, "\(endpoint) does not answer like a Docker engine", cause: error)
@@ -226,7 +198,7 @@ struct DockerEngine: Sendable {
     _ answer: HTTPResponse, container: String?, _ endpoint: HTTPEndpoint
   ) -> PipeError {
     struct Reason: Decodable { var message: String }
-    let said = try? JSONDecoder().decode(Reason.self, from: Data(answer.body.readableBytesView))
+    let said = try? decode(Reason.self, answer.body)
     let reason = said?.message ?? "\(answer.status)"
     switch (answer.status, container) {
     case (.notFound, let container?):
@@ -244,8 +216,33 @@ struct DockerEngine: Sendable {
 
   private static let json = HTTPHeaders([("Content-Type", "application/json")])
 
+  /// The API's names begin with a capital.
   private static func encode(_ body: some Encodable) throws -> ByteBuffer {
-    ByteBuffer(bytes: try JSONEncoder().encode(body))
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .custom { path in
+      let name = path.last?.stringValue ?? ""
+      return Key(name.prefix(1).uppercased() + name.dropFirst())
+    }
+    return ByteBuffer(bytes: try encoder.encode(body))
+  }
+
+  private static func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws
+    -> Value
+  {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .custom { path in
+      let name = path.last?.stringValue ?? ""
+      return Key(name.prefix(1).lowercased() + name.dropFirst())
+    }
+    return try decoder.decode(type, from: Data(body.readableBytesView))
+  }
+
+  private struct Key: CodingKey {
+    var stringValue: String
+    var intValue: Int? { nil }
+    init(_ name: String) { stringValue = name }
+    init?(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { return nil }
   }
 
   /// An id becomes part of paths.

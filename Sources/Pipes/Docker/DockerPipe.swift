@@ -20,8 +20,9 @@ final class DockerPipe: Pipe {
   private var isStreamClosed = false
   private var isEnded = false
 
-  /// How long a killed process may take to go before it is given up as orphaned.
-  static let lastWait = TimeAmount.seconds(5)
+  /// How long a killed process may take to go, and a busy engine to tell, before it is given up as
+  /// orphaned.
+  static let lastWait = TimeAmount.seconds(15)
 
   init(process: DockerProcess, channel: any Channel, handler: DockerHandler, logger: Logger) {
     self.process = process
@@ -89,7 +90,7 @@ final class DockerPipe: Pipe {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: Self.lastWait) {
       let pipe = bound.value
-      guard !pipe.isEnded else { return }
+      guard !pipe.isEnded, !pipe.isStreamClosed else { return }
       let why =
         switch found {
         case .signalled: "it was killed and has not gone"

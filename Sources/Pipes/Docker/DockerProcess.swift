@@ -3,6 +3,7 @@
 // the container.
 
 import Glibc
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Wire
@@ -13,14 +14,30 @@ struct DockerProcess: Sendable {
   /// The container's id: a name may come to mean another one.
   let container: String
   let mark: DockerMark
-  /// The process on this machine, if its environment showed the mark right after the start.
-  let leader: ProcessTable.Member?
+  /// The process's number on the engine's host.
+  private let pid: pid_t
+  /// What `pid` is on this machine, once its environment has shown the mark; from then on its start
+  /// time vouches for it.
+  private let verified = NIOLockedValueBox<ProcessTable.Member?>(nil)
 
-  /// Turns the engine's number into a process of this machine, if it is one and carries the mark.
-  static func leader(pid: pid_t, mark: DockerMark) -> ProcessTable.Member? {
+  /// - Parameter pid: 0 if the process is not to be looked for on this machine.
+  init(engine: DockerEngine, exec: String, container: String, mark: DockerMark, pid: pid_t) {
+    self.engine = engine
+    self.exec = exec
+    self.container = container
+    self.mark = mark
+    self.pid = pid
+    _ = leader
+  }
+
+  /// The process, where it is seen from here. Looked for again at each use until it is found: right
+  /// after the start it may still be the container runtime's, with another environment.
+  private var leader: ProcessTable.Member? {
+    if let leader = verified.withLockedValue({ $0 }) { return leader }
     guard pid > 1, let member = ProcessTable.member(pid),
       ProcessTable.environment(of: pid, contains: mark.entry)
     else { return nil }
+    verified.withLockedValue { $0 = member }
     return member
   }
 
@@ -36,7 +53,7 @@ struct DockerProcess: Sendable {
 
   /// Sends the signals to every process that carries the mark.
   func signal(_ signals: [PipeSignal]) async -> Found {
-    if leader != nil { return await signalDirectly(signals) }
+    if let leader { return await signalDirectly(signals, leader) }
     do {
       let result = try await engine.run(
         DockerMark.command(seeking: mark.entry, sending: signals), in: container)
@@ -50,11 +67,12 @@ struct DockerProcess: Sendable {
     }
   }
 
-  private func signalDirectly(_ signals: [PipeSignal]) async -> Found {
-    let members = try? await NIOThreadPool.singleton.runIfActive { [mark, leader] in
+  private func signalDirectly(_ signals: [PipeSignal], _ leader: ProcessTable.Member) async -> Found
+  {
+    let members = try? await NIOThreadPool.singleton.runIfActive { [mark] in
       var members = Set(ProcessTable.members(carrying: mark.entry))
       // A leader that executed something with a clean environment is the same process still.
-      if let leader, ProcessTable.isAlive(leader) { members.insert(leader) }
+      if ProcessTable.isAlive(leader) { members.insert(leader) }
       for member in members where ProcessTable.isAlive(member) {
         for signal in signals { kill(member.pid, signal.rawValue) }
         if signals.contains(.hangup) { kill(member.pid, SIGCONT) }
@@ -89,7 +107,7 @@ struct DockerProcess: Sendable {
     for attempt in 0..<8 {
       do {
         let state = try await engine.inspect(exec)
-        if !state.isRunning, let code = state.exitCode {
+        if !state.running, let code = state.exitCode {
           return Outcome(status: .exited(code: code))
         }
       } catch {

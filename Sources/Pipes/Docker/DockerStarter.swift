@@ -75,9 +75,9 @@ public struct DockerStarter: PipeStarter {
         exec, size: request.size, container: container, handler: any)
       do {
         let state = try await confirm(exec, request, in: container, handler)
-        let leader = seesProcesses ? DockerProcess.leader(pid: state.pid, mark: mark) : nil
         let process = DockerProcess(
-          engine: engine, exec: exec, container: state.container, mark: mark, leader: leader)
+          engine: engine, exec: exec, container: state.containerID, mark: mark,
+          pid: seesProcesses ? state.pid : 0)
         return Started(process: process, channel: channel)
       } catch {
         channel.close(promise: nil)
@@ -86,33 +86,45 @@ public struct DockerStarter: PipeStarter {
     } catch let error as PipeError where error.code == .unavailable {
       // Nobody knows whether it was started.
       let process = DockerProcess(
-        engine: engine, exec: exec, container: container, mark: mark, leader: nil)
+        engine: engine, exec: exec, container: container, mark: mark, pid: 0)
       Task { await process.signal([.hangup, .kill]) }
       throw error
     }
   }
 
-  /// Sets the size, which tells whether the process was started; an engine takes no size before.
+  /// Sets the size, and finds out whether the process was started: 101 is answered before that, and
+  /// until then the engine has no process to give a size.
   private func confirm(
     _ exec: String, _ request: PipeRequest, in container: String,
     _ handler: NIOLoopBound<DockerHandler>
   ) async throws -> DockerEngine.ExecState {
-    // It fails for a process that was not started, or that has ended already: `inspect` tells.
-    try? await engine.resize(exec, to: request.size)
-    let state = try await engine.inspect(exec)
-    // Only a process that was started has ever had a number.
-    guard !state.isRunning, state.pid == 0 else { return state }
+    for attempt in 0..<10 {
+      let isSized = (try? await engine.resize(exec, to: request.size)) != nil
+      let state = try await engine.inspect(exec)
+      if isSized || state.pid != 0 { return state }  // it runs, or has ended already
+      if !state.running, state.exitCode != nil {
+        throw try await startError(request, in: container, handler)
+      }
+      try await Task.sleep(for: .milliseconds(10 << attempt))
+    }
+    throw PipeError(
+      .unavailable, "the Docker engine does not start a process in container \(container)")
+  }
+
+  /// The container runtime's reason comes in the stream, which then ends.
+  private func startError(
+    _ request: PipeRequest, in container: String, _ handler: NIOLoopBound<DockerHandler>
+  ) async throws -> PipeError {
     let program = request.creation.command.first ?? Self.shell
-    // The container runtime's reason comes in the stream, which then ends.
     let text = try await handler.eventLoop.flatSubmit {
       let closed = handler.value.closed
-      let hurry = handler.eventLoop.scheduleTask(in: .seconds(2)) { handler.value.giveUp() }
+      let hurry = handler.eventLoop.scheduleTask(in: .seconds(10)) { handler.value.giveUp() }
       return closed.map {
         hurry.cancel()
         return handler.value.heldText
       }
     }.get()
-    throw PipeError(
+    return PipeError(
       .noCommand, "cannot start \(program) in container \(container): \(Self.reason(in: text))")
   }
 
@@ -125,9 +137,9 @@ public struct DockerStarter: PipeStarter {
     environment["FAIRLEAD_SESSION"] = request.session.rawValue
     environment[DockerMark.variable] = mark.value
     return DockerEngine.ExecRequest(
-      command: creation.command.isEmpty ? [shell] : creation.command,
-      environment: environment.map { "\($0)=\($1)" }.sorted(),
-      workingDirectory: creation.workingDirectory,
+      cmd: creation.command.isEmpty ? [shell] : creation.command,
+      env: environment.map { "\($0)=\($1)" }.sorted(),
+      workingDir: creation.workingDirectory,
       detachKeys: detachKeys(),
       consoleSize: [request.size.rows, request.size.columns])
   }

@@ -1,0 +1,84 @@
+// A real Docker engine for the tests of one run: Tests/docker-engine.sh, started by the first test that
+// needs it. The script ends, and takes the engine with it, when this process has gone in whatever way.
+
+import Foundation
+
+public struct DockerEngine: Sendable {
+  private let directory: String
+  public var socket: String { directory + "/docker.sock" }
+  /// A running container with bash and busybox in it.
+  public let container = "base"
+
+  /// The run's engine.
+  /// - Throws: ``ChildError`` that says why there can be none.
+  public static func shared() async throws -> DockerEngine { try await started.value }
+
+  /// Whether a test without an engine fails, rather than being skipped.
+  public static var isRequired: Bool {
+    ProcessInfo.processInfo.environment["FAIRLEAD_REQUIRE_DOCKER"] == "1"
+  }
+
+  /// Runs `docker ARGUMENTS` against it and returns what it prints.
+  @discardableResult public func docker(_ arguments: String...) async throws -> String {
+    let process = try ChildProcess(
+      "/usr/bin/env", ["docker"] + arguments, environment: ["DOCKER_HOST": "unix://\(socket)"])
+    let code = try await process.waitForExit(atMost: .seconds(60))
+    guard code == 0 else {
+      throw ChildError("docker \(arguments.joined(separator: " ")): \(process.output)")
+    }
+    return process.output.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  // MARK: The one engine of this process
+
+  private static let started = Task { try await start() }
+
+  private static func start() async throws -> DockerEngine {
+    // Short: a Unix socket's path holds 107 bytes, and the engine makes some below this.
+    let directory = "/tmp/fl-docker-\(ProcessInfo.processInfo.processIdentifier)"
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("docker-engine.sh").path
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["bash", script, directory]
+    let input = Pipe()
+    let output = Pipe()
+    process.standardInput = input
+    process.standardOutput = output
+    process.standardError = FileHandle.standardError
+    try process.run()
+    keep(input, directory: directory)
+    let line = try await firstLine(of: output.fileHandleForReading)
+    guard line == "ready" else {
+      let reason = line.hasPrefix("missing: ") ? String(line.dropFirst(9)) : "it said \"\(line)\""
+      throw ChildError("no Docker engine: \(reason)")
+    }
+    return DockerEngine(directory: directory)
+  }
+
+  private static func firstLine(of output: FileHandle) async throws -> String {
+    try await withCheckedThrowingContinuation { continuation in
+      // A thread of its own: it blocks until the engine is there.
+      Thread.detachNewThread {
+        var line = Data()
+        while let byte = try? output.read(upToCount: 1), let first = byte.first, first != 0x0A {
+          line.append(first)
+        }
+        continuation.resume(returning: String(decoding: line, as: UTF8.self))
+      }
+    }
+  }
+
+  /// The script stays while its input is open; the end of this process waits until all is cleaned up.
+  private static func keep(_ input: Pipe, directory: String) {
+    running = (input, directory)
+    atexit {
+      guard let (input, directory) = DockerEngine.running else { return }
+      try? input.fileHandleForWriting.close()
+      for _ in 0..<200 where access(directory, F_OK) == 0 { usleep(100_000) }
+    }
+  }
+
+  // Written once, before `atexit` is told of it, and read when the process ends.
+  private nonisolated(unsafe) static var running: (Pipe, String)?
+}

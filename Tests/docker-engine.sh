@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# docker-engine.sh DIR: a real Docker engine for tests, without systemd, kernel modules or a registry:
+# Debian's docker.io in namespaces of its own, with a small image made on the spot (bash and busybox,
+# local/base:1) and a container `base` of it. Prints `ready`, or `missing: WHY`, and then stays until
+# its standard input ends, that is, until the tests have ended in whatever way; then all of it goes:
+# the containers, the engine, and with the last process the namespaces and what is mounted in them.
+#
+# DIR is made here and must be this run's own; the engine listens on DIR/docker.sock.
+set -uo pipefail
+dir=$1
+missing() { echo "missing: $*"; exit 0; }
+
+[ "$(id -u)" = 0 ] || missing "an engine needs root"
+export PATH=$PATH:/usr/sbin:/sbin
+for tool in dockerd containerd runc docker busybox ip unshare curl; do
+  command -v "$tool" >/dev/null ||
+    missing "$tool is not installed (apt-get install docker.io busybox-static iproute2 curl)"
+done
+mkdir -m 700 "$dir" || missing "cannot make $dir"
+
+pidfile() { cat "$1" 2>/dev/null; }
+finish() {
+  trap - EXIT
+  local pids=() pid
+  for pid in $(pidfile "$dir"/docker.pid) $(pidfile "$dir"/exec/containerd/containerd.pid); do
+    kill -TERM "$pid" 2>/dev/null && pids+=("$pid")
+  done
+  # The engine stops its containers, one second each at most, all at once.
+  for _ in $(seq 100); do
+    local alive=
+    for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null && alive=1; done
+    [ -n "$alive" ] || break
+    sleep .1
+  done
+  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+  # What the engine could not stop: its containers' shims name this run's directory.
+  for pid in /proc/[0-9]*; do
+    tr '\0' ' ' <"$pid"/cmdline 2>/dev/null | grep -qF -- "$dir/exec/" && kill -KILL "${pid#/proc/}"
+  done 2>/dev/null
+  for _ in $(seq 20); do rm -rf "$dir" 2>/dev/null && break; sleep .1; done
+}
+trap finish EXIT
+trap 'exit 1' TERM INT HUP
+
+# A network and a mount namespace without names: nothing is left to delete. Not `ip netns exec`, which
+# remounts /sys, so that the engine finds no cgroups.
+unshare --net --mount --propagation private bash -c 'ip link set lo up; exec setsid dockerd "$@"' dockerd \
+  --storage-driver=overlay2 --exec-opt native.cgroupdriver=cgroupfs --shutdown-timeout 1 \
+  -H unix://"$dir"/docker.sock --data-root "$dir"/data --exec-root "$dir"/exec \
+  -p "$dir"/docker.pid >"$dir"/dockerd.log 2>&1 </dev/null &
+engine=$!
+for _ in $(seq 300); do
+  curl -fs --unix-socket "$dir"/docker.sock http://d/_ping >/dev/null && break
+  kill -0 "$engine" 2>/dev/null || missing "dockerd ended: $(grep -v level=info "$dir"/dockerd.log | tail -n 1)"
+  sleep .1
+done
+
+root=$dir/root
+mkdir -p "$root"/{bin,etc,proc,sys,dev,tmp,root,lib/terminfo}
+chmod 1777 "$root"/tmp
+busybox=$(command -v busybox)
+cp "$busybox" "$root"/bin/busybox
+for applet in $(busybox --list | grep -vx busybox); do ln -sf busybox "$root"/bin/"$applet"; done
+cp --remove-destination -L /bin/bash "$root"/bin/bash
+for library in $(ldd /bin/bash | grep -o '/[^ ]*'); do
+  mkdir -p "$root$(dirname "$library")"
+  cp -L "$library" "$root$library"
+done
+cp -aL /lib/terminfo/. "$root"/lib/terminfo/ 2>/dev/null
+echo 'root:x:0:0:root:/root:/bin/bash' >"$root"/etc/passwd
+echo 'root:x:0:' >"$root"/etc/group
+docker() { DOCKER_HOST=unix://"$dir"/docker.sock command docker "$@" >/dev/null 2>>"$dir"/image.log </dev/null; }
+tar -C "$root" -c . | DOCKER_HOST=unix://"$dir"/docker.sock command docker import \
+  -c 'ENV PATH=/bin' -c 'CMD ["sleep","2147483647"]' - local/base:1 >/dev/null 2>>"$dir"/image.log ||
+  missing "no image could be made: $(tail -n 1 "$dir"/image.log)"
+docker run -d --init=false --network none --name base local/base:1 ||
+  missing "no container runs: $(tail -n 1 "$dir"/image.log)"
+echo ready
+
+# Until the tests have ended: their end of the pipe closes. Polled as well, should another process have
+# inherited that end.
+parent=$PPID
+while kill -0 "$parent" 2>/dev/null; do
+  read -r -t 1 _
+  [ $? -gt 128 ] || break
+done

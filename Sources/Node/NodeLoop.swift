@@ -156,7 +156,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         loop.logger.warning(
           "a session could not be claimed", metadata: ["session": "\(id)", "error": "\(error)"])
         loop.fail(
-          id, Refused(.unavailable, "the registry does not answer; try again", retry: 1_000))
+          id, Refused(.unavailable, RegistryError.explanation(of: error), retry: 1_000))
       }
     }
   }
@@ -196,6 +196,11 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       attach(entry.link, entry.stream, entry.request, to: session, created: index == 0)
     }
     if isStopping { session.terminate(reason: "stopped") }
+  }
+
+  /// What this loop owns, for a registry that has lost its data.
+  var held: [SessionID: Epoch] {
+    table.compactMapValues { if case .session(let session) = $0 { session.epoch } else { nil } }
   }
 
   private func fail(_ id: SessionID, _ refusal: Refused) {

@@ -114,10 +114,23 @@ public final class Node: Sendable {
     }
     await identity.waitForReleases(atMost: .seconds(5))
     try? await identity.registry.leave(id, incarnation: incarnation)
+    await waitUntilAllAreTold(atMost: NodeLimits.farewell)
     for (index, loop) in loops.enumerated() {
       try? await eventLoops[index].submit { loop.value.closeLinks() }.get()
     }
     for starter in identity.starters { await starter.shutdown() }
+  }
+
+  /// Waits until every client has its last output and ENDED; one that does not read is not waited for.
+  private func waitUntilAllAreTold(atMost limit: Duration) async {
+    let deadline = ContinuousClock.now + limit
+    for (index, loop) in loops.enumerated() {
+      while ContinuousClock.now < deadline,
+        (try? await eventLoops[index].submit { loop.value.hasToldAll }.get()) == false
+      {
+        try? await Task.sleep(for: .milliseconds(10))
+      }
+    }
   }
 
   // MARK: Links

@@ -18,6 +18,9 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   private var table: [SessionID: Entry] = [:]
   private var reaper: RepeatedTask?
   private var isStopping = false
+  /// Sessions that ended while stopping, for their streams: those know them only weakly, and have yet
+  /// to send their last output and ENDED.
+  private var leaving: [Session] = []
   private var whenEmpty: EventLoopPromise<Void>?
 
   private enum Entry {
@@ -218,8 +221,16 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         "session": "\(session.id)", "reason": "\(session.ended?.reason ?? "")",
         "status": "\(session.ended?.status.map(String.init(describing:)) ?? "unknown")",
       ])
-    if isStopping { drop(session) }
+    if isStopping { leave(session) }
   }
+
+  private func leave(_ session: Session) {
+    leaving.append(session)
+    drop(session)
+  }
+
+  /// Whether every client has been told how its session ended.
+  var hasToldAll: Bool { leaving.allSatisfy(\.streams.isEmpty) }
 
   private func drop(_ session: Session) {
     guard case .session(let held) = table[session.id], held === session else { return }
@@ -255,7 +266,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     isStopping = true
     reaper?.cancel()
     for case .session(let session) in table.values {
-      if session.ended == nil { session.terminate(reason: "stopped") } else { drop(session) }
+      if session.ended == nil { session.terminate(reason: "stopped") } else { leave(session) }
     }
     checkEmpty()
     return promise.futureResult

@@ -8,21 +8,29 @@ public actor MemoryRegistry: Registry {
     var record: NodeRecord
     var deadline: Int
     var isDraining: Bool
+    /// It has not said yet what it holds, after it was forgotten.
+    var isAnnouncing: Bool
   }
 
   /// Milliseconds by a clock that only rises.
   private let now: @Sendable () -> Int
   private let keepTombstones: Int
+  private let grace: Int
+  private var settledAt = Int.min
   private var leases: [NodeID: Lease] = [:]
   private var records: [SessionID: SessionRecord] = [:]
   private var tombstones: [(expiry: Int, session: SessionID, epoch: Epoch)] = []
   private var lastEpoch: UInt64 = 0
 
-  /// - Parameter keepTombstones: milliseconds that a closed session is remembered.
+  /// - Parameters:
+  ///   - keepTombstones: milliseconds that a closed session is remembered.
+  ///   - grace: milliseconds that nodes get to announce what they hold.
   public init(
-    keepTombstones: Int = 30 * 60_000, now: @escaping @Sendable () -> Int = MemoryRegistry.uptime
+    keepTombstones: Int = 30 * 60_000, grace: Int = Cluster.Lease.grace,
+    now: @escaping @Sendable () -> Int = MemoryRegistry.uptime
   ) {
     self.keepTombstones = keepTombstones
+    self.grace = grace
     self.now = now
   }
 
@@ -33,16 +41,43 @@ public actor MemoryRegistry: Registry {
   }
   private static let start = ContinuousClock.now
 
-  public func heartbeat(_ record: NodeRecord) -> HeartbeatResult {
+  public func heartbeat(_ record: NodeRecord, isRenewal: Bool) -> HeartbeatResult {
     let held = leases[record.id]
     if let held, held.record.incarnation != record.incarnation, held.deadline > now() {
       return .refused(
         holder: held.record.incarnation, leaseMilliseconds: held.deadline - now())
     }
     let isDraining = held?.isDraining ?? false
+    let isKnown = held?.record.incarnation == record.incarnation
+    let isAnnouncing = isKnown ? held?.isAnnouncing == true : isRenewal
+    if isAnnouncing { settledAt = now() + grace }
     leases[record.id] = Lease(
-      record: record, deadline: now() + Cluster.Lease.length, isDraining: isDraining)
-    return .alive(isDraining: isDraining)
+      record: record, deadline: now() + Cluster.Lease.length, isDraining: isDraining,
+      isAnnouncing: isAnnouncing)
+    return isAnnouncing ? .forgotten : .alive(isDraining: isDraining)
+  }
+
+  public func announce(
+    _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation
+  ) -> [SessionID] {
+    var superseded: [SessionID] = []
+    for (session, epoch) in sessions {
+      if let record = records[session],
+        record.epoch > epoch
+          || record.epoch == epoch && (record.node != node || record.incarnation != incarnation)
+      {
+        superseded.append(session)
+        continue
+      }
+      lastEpoch = max(lastEpoch, epoch.rawValue)
+      records[session] = SessionRecord(node: node, incarnation: incarnation, epoch: epoch)
+    }
+    if leases[node]?.record.incarnation == incarnation { leases[node]?.isAnnouncing = false }
+    return superseded
+  }
+
+  private func requireSettled() throws {
+    if now() < settledAt { throw RegistryError.unsettled }
   }
 
   public func leave(_ node: NodeID, incarnation: Incarnation) {
@@ -63,7 +98,10 @@ public actor MemoryRegistry: Registry {
     return true
   }
 
-  public func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) -> ClaimResult {
+  public func claim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation
+  ) throws -> ClaimResult {
+    try requireSettled()
     expire()
     if let record = records[session], record.state == .owned {
       if record.node == node, record.incarnation == incarnation { return .claimed(record.epoch) }
@@ -95,9 +133,11 @@ public actor MemoryRegistry: Registry {
     return true
   }
 
-  public func lookUp(_ session: SessionID) -> SessionRecord? {
+  public func lookUp(_ session: SessionID) throws -> SessionRecord? {
     expire()
-    return records[session]
+    if let record = records[session] { return record }
+    try requireSettled()
+    return nil
   }
 
   public func sessions(limit: Int) -> [(SessionID, SessionRecord)] {

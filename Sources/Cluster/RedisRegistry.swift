@@ -12,6 +12,7 @@ public struct RedisRegistry: Registry {
   private let redis: RedisClient
   private let cluster: String
   private let keepTombstones: Int
+  private let grace: Int
 
   /// Milliseconds that a session's record is kept: far longer than a session lives. Only a backstop
   /// against the records of nodes that never came back.
@@ -24,9 +25,12 @@ public struct RedisRegistry: Registry {
   /// - Parameters:
   ///   - url: `redis://[user:password@]host[:port][/database]`.
   ///   - cluster: prefix of all keys.
+  ///   - keepTombstones: milliseconds that a closed session is remembered.
+  ///   - grace: milliseconds that nodes get to announce what they hold, after data was lost.
   /// - Throws: ``RegistryError`` `misconfigured` if the URL is not one.
   public init(
     url: String, cluster: String, keepTombstones: Int = RedisRegistry.keepTombstones,
+    grace: Int = Lease.grace,
     on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(), logger: Logger
   ) throws {
     let endpoint: RedisEndpoint
@@ -41,6 +45,7 @@ public struct RedisRegistry: Registry {
     redis = RedisClient(endpoint, on: eventLoop, logger: logger)
     self.cluster = cluster
     self.keepTombstones = keepTombstones
+    self.grace = grace
   }
 
   public func shutdown() async { await redis.shutdown() }
@@ -49,6 +54,7 @@ public struct RedisRegistry: Registry {
 
   private var nodesKey: String { "{\(cluster)}:nodes" }
   private var generationKey: String { "{\(cluster)}:gen" }
+  private var graceKey: String { "{\(cluster)}:grace" }
   private var nodePrefix: String { "{\(cluster)}:node:" }
   private func key(_ node: NodeID) -> String { nodePrefix + node.rawValue }
   private var sessionPrefix: String { "\(cluster):s:{" }
@@ -56,15 +62,17 @@ public struct RedisRegistry: Registry {
 
   // MARK: Nodes
 
-  public func heartbeat(_ record: NodeRecord) async throws -> HeartbeatResult {
+  public func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult {
     let answer = try await run(
-      RegistryScripts.heartbeat, keys: [nodesKey, key(record.id), generationKey],
+      RegistryScripts.heartbeat, keys: [nodesKey, key(record.id), generationKey, graceKey],
       [
         record.id.rawValue, record.incarnation.description, try encode(record),
-        String(Lease.length), String(Self.keepNodes),
+        String(Lease.length), String(Self.keepNodes), isRenewal ? "1" : "0", String(grace),
       ])
     guard let items = answer.array, items.count == 3 else { throw Self.corrupt("heartbeat") }
-    if items[0].integer == 1 { return .alive(isDraining: items[1].string == "1") }
+    if items[0].integer == 1 {
+      return items[2].string == "1" ? .forgotten : .alive(isDraining: items[1].string == "1")
+    }
     guard let holder = items[1].string.flatMap(Incarnation.init), let left = items[2].integer else {
       throw Self.corrupt("heartbeat")
     }
@@ -105,11 +113,59 @@ public struct RedisRegistry: Registry {
     return entry.isDead || entry.record.incarnation != record.incarnation
   }
 
+  // MARK: Lost data
+
+  /// Sessions announced at a time: a fraction of what a connection takes.
+  private static let announcedAtOnce = 500
+
+  public func announce(
+    _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation
+  ) async throws -> [SessionID] {
+    var superseded: [SessionID] = []
+    var rest = Array(sessions)[...]
+    while !rest.isEmpty {
+      let batch = rest.prefix(Self.announcedAtOnce)
+      rest = rest.dropFirst(Self.announcedAtOnce)
+      superseded += try await withThrowingTaskGroup(of: SessionID?.self) { tasks in
+        for (session, epoch) in batch {
+          tasks.addTask {
+            let isOurs =
+              try await run(
+                RegistryScripts.announce, keys: [key(session)],
+                [
+                  node.rawValue, incarnation.description, epoch.description,
+                  String(Self.keepRecords),
+                ]
+              ).integer == 1
+            return isOurs ? nil : session
+          }
+        }
+        return try await tasks.reduce(into: []) { if let session = $1 { $0.append(session) } }
+      }
+    }
+    _ = try await run(RegistryScripts.announced, keys: [key(node)], [incarnation.description])
+    return superseded
+  }
+
+  /// Whether what Redis does not know does not exist. Without a generation, no node has registered
+  /// since Redis was empty.
+  private func requireSettled() async throws {
+    let answer = try await send(["MGET", generationKey, graceKey])
+    guard let marks = answer.array, marks.count == 2 else { throw Self.corrupt("generation") }
+    guard marks[0] != .null else {
+      throw RegistryError(
+        .unsettled,
+        "the registry is empty: no node has registered yet, or its data was lost; try again")
+    }
+    guard marks[1] == .null else { throw RegistryError.unsettled }
+  }
+
   // MARK: Sessions
 
   public func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
     -> ClaimResult
   {
+    try await requireSettled()
     let answer = try await run(
       RegistryScripts.claim, keys: [key(session)],
       [node.rawValue, incarnation.description, String(Self.keepRecords)])
@@ -148,6 +204,12 @@ public struct RedisRegistry: Registry {
   private static let fields = ["node", "incarnation", "epoch", "state", "tombstone"]
 
   public func lookUp(_ session: SessionID) async throws -> SessionRecord? {
+    if let record = try await read(session) { return record }
+    try await requireSettled()
+    return nil
+  }
+
+  private func read(_ session: SessionID) async throws -> SessionRecord? {
     try record(in: try await send(["HMGET", key(session)] + Self.fields))
   }
 
@@ -166,7 +228,7 @@ public struct RedisRegistry: Registry {
       }
       // All of a page at once: they share a pipeline.
       let page = try await withThrowingTaskGroup(of: (SessionID, SessionRecord?).self) { tasks in
-        for id in ids { tasks.addTask { (id, try await lookUp(id)) } }
+        for id in ids { tasks.addTask { (id, try await read(id)) } }
         return try await tasks.reduce(into: [:]) { $0[$1.0] = $1.1 }
       }
       found.merge(page) { $1 }

@@ -113,6 +113,9 @@ public enum ClaimResult: Hashable, Sendable {
 
 public enum HeartbeatResult: Hashable, Sendable {
   case alive(isDraining: Bool)
+  /// The node is registered again, but the registry has lost what it knew: the node is to announce
+  /// its sessions. Said at every heartbeat until it has.
+  case forgotten
   /// Another incarnation of this node id holds a lease that still lives, for so many milliseconds.
   case refused(holder: Incarnation, leaseMilliseconds: Int)
 }
@@ -120,8 +123,11 @@ public enum HeartbeatResult: Hashable, Sendable {
 public struct RegistryError: Error, CustomStringConvertible {
   public enum Code: String, Sendable {
     case unavailable, timedOut, corrupt, misconfigured
+    /// The registry lost its data, and not every node has announced its sessions yet: what is unknown
+    /// may exist.
+    case unsettled
     /// Trying again may help.
-    public var passes: Bool { self == .unavailable || self == .timedOut }
+    public var passes: Bool { self == .unavailable || self == .timedOut || self == .unsettled }
   }
   public var code: Code
   public var message: String
@@ -131,6 +137,16 @@ public struct RegistryError: Error, CustomStringConvertible {
     self.message = message
     self.cause = cause
   }
+  /// Why the registry gives no answer, for a client, who need not know where Redis is.
+  public static func explanation(of error: any Error) -> String {
+    if let error = error as? RegistryError, error.code == .unsettled { return error.message }
+    return "the registry does not answer; try again"
+  }
+
+  static let unsettled = RegistryError(
+    .unsettled,
+    "the registry's data was lost, and the nodes are announcing their sessions; try again")
+
   public var description: String {
     cause.map { "\(message) (\(code.rawValue): \($0))" } ?? "\(message) (\(code.rawValue))"
   }
@@ -138,7 +154,14 @@ public struct RegistryError: Error, CustomStringConvertible {
 
 public protocol Registry: Sendable {
   /// Renews the node's lease and record; the first one registers it.
-  func heartbeat(_ record: NodeRecord) async throws -> HeartbeatResult
+  /// - Parameter isRenewal: this incarnation has registered before, so that a registry that does not
+  ///   know it has lost its data.
+  func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult
+  /// Writes again what the node holds, after ``HeartbeatResult/forgotten``. The larger epoch wins.
+  /// - Returns: the sessions that another node owns by now, under a larger epoch.
+  func announce(
+    _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation
+  ) async throws -> [SessionID]
   /// Ends the node's lease at once, if `incarnation` holds it.
   func leave(_ node: NodeID, incarnation: Incarnation) async throws
   /// Every node whose record is known, live or not, sorted by id.
@@ -147,6 +170,7 @@ public protocol Registry: Sendable {
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool
 
   /// Makes the session the caller's. A tombstone is no hindrance: the next life has a higher epoch.
+  /// - Throws: ``RegistryError`` `unsettled` while nodes are announcing their sessions.
   func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
     -> ClaimResult
   /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that
@@ -156,8 +180,15 @@ public protocol Registry: Sendable {
     tombstone: Tombstone?
   ) async throws -> Bool
   /// Nil: never heard of, or long forgotten.
+  /// - Throws: ``RegistryError`` `unsettled` for an unknown one while nodes are announcing theirs.
   func lookUp(_ session: SessionID) async throws -> SessionRecord?
   /// All sessions known, for an operator without a router; at most `limit`.
   func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)]
   func shutdown() async
+}
+
+extension Registry {
+  public func heartbeat(_ record: NodeRecord) async throws -> HeartbeatResult {
+    try await heartbeat(record, isRenewal: false)
+  }
 }

@@ -12,8 +12,13 @@ enum RegistryScripts {
 
     """
 
-  /// KEYS nodes, node, generation; ARGV id, incarnation, record, lease, how long a silent node is
-  /// remembered. → {1, drains, generation} or {0, holder's incarnation, milliseconds left}.
+  /// KEYS nodes, node, generation, grace; ARGV id, incarnation, record, lease, how long a silent node
+  /// is remembered, 1 if it has registered before, how long the grace lasts.
+  /// → {1, drains, announces} or {0, holder's incarnation, milliseconds left}.
+  ///
+  /// A node that has registered before and is unknown was forgotten. The mark `announces` stays until
+  /// it has announced its sessions, so that a reply that is lost does no harm; and each of its
+  /// heartbeats until then prolongs the grace.
   static let heartbeat = RedisScript(
     now + """
       local holder = redis.call('HGET', KEYS[2], 'incarnation')
@@ -21,13 +26,38 @@ enum RegistryScripts {
       if holder and holder ~= ARGV[2] and deadline > now then
         return {0, holder, deadline - now}
       end
+      if holder ~= ARGV[2] then redis.call('HSET', KEYS[2], 'announces', ARGV[6]) end
+      local announces = redis.call('HGET', KEYS[2], 'announces')
+      if announces == '1' then redis.call('SET', KEYS[4], '1', 'PX', ARGV[7]) end
       redis.call('HSET', KEYS[2], 'incarnation', ARGV[2], 'record', ARGV[3])
       redis.call('PEXPIRE', KEYS[2], ARGV[5])
       redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[1])
       redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - ARGV[5])
       redis.call('SET', KEYS[3], string.format('%.0f', now), 'NX')
-      return {1, redis.call('HGET', KEYS[2], 'drains') or '0', redis.call('GET', KEYS[3])}
+      return {1, redis.call('HGET', KEYS[2], 'drains') or '0', announces}
       """)
+
+  /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most.
+  /// → whether it is the node's now; the larger epoch wins.
+  static let announce = RedisScript(
+    """
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch')
+    local epoch = tonumber(held[3] or -1)
+    local isOurs = held[1] == ARGV[1] and held[2] == ARGV[2]
+    if epoch > tonumber(ARGV[3]) or epoch == tonumber(ARGV[3]) and not isOurs then return 0 end
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2], 'epoch', ARGV[3],
+      'state', 'owned')
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+    return 1
+    """)
+
+  /// KEYS node; ARGV incarnation. The node has announced all of its sessions.
+  static let announced = RedisScript(
+    """
+    if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then return 0 end
+    return redis.call('HSET', KEYS[1], 'announces', '0')
+    """)
 
   /// KEYS nodes, node; ARGV id, incarnation.
   static let leave = RedisScript(

@@ -114,10 +114,23 @@ public final class Node: Sendable {
     }
     await identity.waitForReleases(atMost: .seconds(5))
     try? await identity.registry.leave(id, incarnation: incarnation)
+    await waitUntilAllAreTold(atMost: NodeLimits.farewell)
     for (index, loop) in loops.enumerated() {
       try? await eventLoops[index].submit { loop.value.closeLinks() }.get()
     }
     for starter in identity.starters { await starter.shutdown() }
+  }
+
+  /// Waits until every client has its last output and ENDED; one that does not read is not waited for.
+  private func waitUntilAllAreTold(atMost limit: Duration) async {
+    let deadline = ContinuousClock.now + limit
+    for (index, loop) in loops.enumerated() {
+      while ContinuousClock.now < deadline,
+        (try? await eventLoops[index].submit { loop.value.hasToldAll }.get()) == false
+      {
+        try? await Task.sleep(for: .milliseconds(10))
+      }
+    }
   }
 
   // MARK: Links
@@ -227,13 +240,34 @@ public final class Node: Sendable {
     }
   }
 
+  /// The registry has lost its data: says again what this node holds.
+  private func announce() async throws {
+    var held: [SessionID: Epoch] = [:]
+    for (index, loop) in loops.enumerated() {
+      let sessions = try await eventLoops[index].submit { loop.value.held }.get()
+      held.merge(sessions) { $1 }
+    }
+    configuration.logger.warning(
+      "the registry has lost its data; announcing sessions", metadata: ["sessions": "\(held.count)"]
+    )
+    let superseded = try await identity.registry.announce(held, node: id, incarnation: incarnation)
+    for session in superseded {
+      configuration.logger.error(
+        "another node owns a session of the same name by now; ours is not found any more",
+        metadata: ["session": "\(session)"])
+    }
+  }
+
   private func keepLease(_ addresses: [NodeAddress]) async {
     while !Task.isCancelled {
       try? await Task.sleep(for: Lease.heartbeatInterval)
       if Task.isCancelled { break }
       do {
-        let result = try await identity.registry.heartbeat(record(addresses))
-        if case .refused(let holder, _) = result {
+        let result = try await identity.registry.heartbeat(record(addresses), isRenewal: true)
+        switch result {
+        case .alive: break
+        case .forgotten: try await announce()
+        case .refused(let holder, _):
           configuration.logger.error(
             "another process holds this node's lease", metadata: ["incarnation": "\(holder)"])
         }

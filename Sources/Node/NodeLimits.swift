@@ -32,6 +32,8 @@ public enum NodeLimits {
   public static let registrationPatience = Duration.seconds(10)
   /// Between two tries to register.
   public static let registrationInterval = Duration.milliseconds(500)
+  /// A node that stops gives its clients so long to read the end of what their sessions printed.
+  public static let farewell = Duration.seconds(2)
   /// How often sessions are looked at by the reaper.
   public static let reaperInterval = TimeAmount.seconds(2)
 }

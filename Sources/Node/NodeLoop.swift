@@ -18,6 +18,9 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   private var table: [SessionID: Entry] = [:]
   private var reaper: RepeatedTask?
   private var isStopping = false
+  /// Sessions that ended while stopping, for their streams: those know them only weakly, and have yet
+  /// to send their last output and ENDED.
+  private var leaving: [Session] = []
   private var whenEmpty: EventLoopPromise<Void>?
 
   private enum Entry {
@@ -156,7 +159,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         loop.logger.warning(
           "a session could not be claimed", metadata: ["session": "\(id)", "error": "\(error)"])
         loop.fail(
-          id, Refused(.unavailable, "the registry does not answer; try again", retry: 1_000))
+          id, Refused(.unavailable, RegistryError.explanation(of: error), retry: 1_000))
       }
     }
   }
@@ -198,6 +201,11 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     if isStopping { session.terminate(reason: "stopped") }
   }
 
+  /// What this loop owns, for a registry that has lost its data.
+  var held: [SessionID: Epoch] {
+    table.compactMapValues { if case .session(let session) = $0 { session.epoch } else { nil } }
+  }
+
   private func fail(_ id: SessionID, _ refusal: Refused) {
     guard case .starting(let waiting) = table.removeValue(forKey: id) else { return }
     for entry in waiting { entry.link.refuse(refusal, stream: entry.stream) }
@@ -213,8 +221,16 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         "session": "\(session.id)", "reason": "\(session.ended?.reason ?? "")",
         "status": "\(session.ended?.status.map(String.init(describing:)) ?? "unknown")",
       ])
-    if isStopping { drop(session) }
+    if isStopping { leave(session) }
   }
+
+  private func leave(_ session: Session) {
+    leaving.append(session)
+    drop(session)
+  }
+
+  /// Whether every client has been told how its session ended.
+  var hasToldAll: Bool { leaving.allSatisfy(\.streams.isEmpty) }
 
   private func drop(_ session: Session) {
     guard case .session(let held) = table[session.id], held === session else { return }
@@ -250,7 +266,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     isStopping = true
     reaper?.cancel()
     for case .session(let session) in table.values {
-      if session.ended == nil { session.terminate(reason: "stopped") } else { drop(session) }
+      if session.ended == nil { session.terminate(reason: "stopped") } else { leave(session) }
     }
     checkEmpty()
     return promise.futureResult

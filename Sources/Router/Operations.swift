@@ -19,6 +19,8 @@ extension Router: ClusterOperations {
     guard try await registryAnswer({ try await $0.setDraining(node, isDraining) }) else {
       throw OperationError(.notFound, "no node \(node) is registered")
     }
+    // This router places by it from now on; the others read it within their interval.
+    try? await refresh()
   }
 
   public func sessions(node: NodeID?) async throws -> [SessionSummary] {

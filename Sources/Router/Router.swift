@@ -3,6 +3,7 @@
 
 import Admin
 public import Cluster
+import Glibc
 import Hummingbird
 import HummingbirdCore
 public import Link
@@ -37,6 +38,12 @@ public struct RouterConfiguration: Sendable {
     self.connectLocally = connectLocally
     self.logger = logger
   }
+}
+
+public struct RouterError: Error, CustomStringConvertible {
+  public var message: String
+  public var cause: (any Error)?
+  public var description: String { message }
 }
 
 public final class Router: Sendable {
@@ -92,7 +99,13 @@ public final class Router: Sendable {
       logger: quietLogger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { await self.watchNodes() }
-      tasks.addTask { try await application.run() }
+      tasks.addTask {
+        do {
+          try await application.run()
+        } catch let error as IOError {
+          throw self.listenError(error)
+        }
+      }
       do {
         // The server runs until the task is cancelled, or it could not listen.
         try await tasks.next()
@@ -102,6 +115,13 @@ public final class Router: Sendable {
       }
       tasks.cancelAll()
     }
+  }
+
+  private func listenError(_ error: IOError) -> RouterError {
+    let address = NodeAddress(host: configuration.host, port: configuration.port)
+    return RouterError(
+      message: "cannot listen on \(address): \(String(cString: strerror(error.errnoCode))); choose "
+        + "another --listen", cause: error)
   }
 
   /// Hummingbird's own start and stop lines would only repeat ours.
@@ -160,7 +180,7 @@ public final class Router: Sendable {
     }
   }
 
-  private func refresh() async throws {
+  func refresh() async throws {
     let directory = NodeDirectory(try await context.registry.nodes())
     context.forgetCreated()
     await onEachLoop { $0.update(directory) }

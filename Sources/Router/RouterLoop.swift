@@ -85,8 +85,7 @@ final class RouterLoop {
         loop.context.logger.warning("the registry did not answer", metadata: ["error": "\(error)"])
         completion.value(
           .failure(
-            Refusal(Refused(.unavailable, "the registry does not answer; try again", retry: 1_000))
-          ))
+            Refusal(Refused(.unavailable, RegistryError.explanation(of: error), retry: 1_000))))
       case .success(let (record, fresh)):
         if let fresh { loop.update(fresh) }
         completion.value(

@@ -15,13 +15,16 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   private let second = Incarnation(rawValue: 2)
   private let session = SessionID(unchecked: "s")
 
+  /// Milliseconds; short, so that its end need not be waited for long.
+  private static let grace = 500
+
   private func with(_ kind: Kind, _ body: (any Registry) async throws -> Void) async throws {
     switch kind {
-    case .memory: try await body(MemoryRegistry())
+    case .memory: try await body(MemoryRegistry(grace: Self.grace))
     case .redis:
       let server = try await RedisServer.start()
       let registry = try RedisRegistry(
-        url: server.url, cluster: "test", logger: Logger(label: "test"))
+        url: server.url, cluster: "test", grace: Self.grace, logger: Logger(label: "test"))
       try await body(registry)
       await registry.shutdown()
       try await server.stop()
@@ -182,6 +185,83 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
           return try await tasks.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         #expect(won == 1)
+      }
+    }
+  }
+
+  /// Promise P10: what a registry has forgotten is not taken for what never was.
+  @Test(arguments: Kind.allCases) func aRegistryThatLostItsDataLearnsItFromTheNodes(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let other = SessionID(unchecked: "other")
+      #expect(try await registry.heartbeat(record(a, first), isRenewal: true) == .forgotten)
+      #expect(
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .forgotten,
+        "a reply that was lost is said again")
+      for ask in [
+        { _ = try await registry.lookUp(session) },
+        { _ = try await registry.claim(other, node: a, incarnation: first) },
+      ] as [() async throws -> Void] {
+        let error = await #expect(throws: RegistryError.self) { try await ask() }
+        #expect(error?.code == .unsettled)
+      }
+      #expect(
+        try await registry.announce([session: Epoch(7)], node: a, incarnation: first) == [])
+      #expect(
+        try await registry.lookUp(session)
+          == SessionRecord(node: a, incarnation: first, epoch: Epoch(7)))
+      #expect(
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false)
+      )
+      try await eventually("what is unknown does not exist") {
+        (try? await registry.claim(other, node: a, incarnation: first)) != nil
+      }
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func ofTwoThatAnnounceASessionTheLargerEpochWins(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      _ = try await registry.heartbeat(record(b, second))
+      #expect(try await registry.announce([session: Epoch(5)], node: a, incarnation: first) == [])
+      #expect(try await registry.announce([session: Epoch(9)], node: b, incarnation: second) == [])
+      #expect(
+        try await registry.announce([session: Epoch(5)], node: a, incarnation: first) == [session])
+      #expect(
+        try await registry.announce([session: Epoch(9)], node: a, incarnation: first) == [session])
+      #expect(
+        try await registry.lookUp(session)
+          == SessionRecord(node: b, incarnation: second, epoch: Epoch(9)))
+      #expect(
+        try await registry.release(
+          session, node: b, incarnation: second, epoch: Epoch(9),
+          tombstone: Tombstone(status: nil, reason: "exited")))
+      guard case .claimed(let next) = try await registry.claim(session, node: a, incarnation: first)
+      else {
+        Issue.record("a closed session could not be claimed")
+        return
+      }
+      #expect(next > Epoch(9))
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func epochsRiseEvenWhereTheLastIsForgotten(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      var last = Epoch(0)
+      for _ in 0..<50 {
+        guard
+          case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
+        else { return }
+        #expect(epoch > last)
+        last = epoch
+        _ = try await registry.release(
+          session, node: a, incarnation: first, epoch: epoch, tombstone: nil)
       }
     }
   }

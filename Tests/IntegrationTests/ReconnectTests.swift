@@ -10,11 +10,6 @@ import Testing
 import Wire
 
 @Suite(.timeLimit(.minutes(5))) struct ReconnectTests {
-  /// A shell that keeps variables and prints nothing of its own: no prompt, no echo.
-  private static let shell = Creation(command: [
-    "sh", "-c", "stty -echo; echo ready; while read -r line; do eval \"$line\"; done",
-  ])
-
   private static let rounds = 3
   private static let lines = 120
 
@@ -60,7 +55,7 @@ import Wire
     var generator = SeededGenerator(seed: seed)
     let client = try TerminalClient(url: url)
     let terminal = client.open(
-      Open(session: SessionID("s\(number)"), create: shell, size: .standard))
+      Open(session: SessionID("s\(number)"), create: LiveTerminal.shell, size: .standard))
     var reader = ExactReader(terminal)
     try await reader.read(upTo: "ready\r\n")
     await progress.began(number)
@@ -92,7 +87,7 @@ import Wire
     var created: [SessionID] = []
     for number in 0..<200 {
       let id = SessionID(unchecked: "new\(number)")
-      _ = try await admin.create(Open(session: id, create: shell, size: .standard))
+      _ = try await admin.create(Open(session: id, create: LiveTerminal.shell, size: .standard))
       created.append(id)
       if try await admin.session(id).node == node { return created }
     }

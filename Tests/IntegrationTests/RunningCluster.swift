@@ -42,6 +42,14 @@ struct ExactReader {
   private var pending = ""
   private(set) var opened: [Opened] = []
   private(set) var ended: Ended?
+  private var refused: Refused?
+
+  /// How a stream ends.
+  enum End {
+    case ended(Ended)
+    case refused(Refused)
+    case closed
+  }
 
   init(_ terminal: TerminalStream) { events = terminal.events.makeAsyncIterator() }
 
@@ -60,7 +68,9 @@ struct ExactReader {
       pending += String(buffer: bytes)
     case .opened(let answer): opened.append(answer)
     case .ended(let end): ended = end
-    case .refused(let refusal): throw ChildError("refused: \(refusal)")
+    case .refused(let refusal):
+      refused = refusal
+      throw ChildError("refused: \(refusal)")
     case .closed(let reason): throw ChildError("closed: \(reason)")
     case .inDoubt: throw ChildError("input is in doubt")
     case .state, .resized, .event: break
@@ -94,6 +104,17 @@ struct ExactReader {
 
   mutating func readToEnd() async throws {
     while try await advance() {}
+  }
+
+  /// Reads to the end, whichever it is.
+  mutating func end() async throws -> End {
+    do {
+      while try await advance() {}
+    } catch {
+      guard let refused else { throw error }
+      return .refused(refused)
+    }
+    return ended.map(End.ended) ?? .closed
   }
 }
 

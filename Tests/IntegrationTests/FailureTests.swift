@@ -1,0 +1,175 @@
+// What fails, and what its users see: each row of the table in docs/design.md, section 8, with real
+// processes that are really killed.
+
+import Admin
+import Client
+import Cluster
+import Foundation
+import TestSupport
+import Testing
+import Wire
+
+@Suite(.timeLimit(.minutes(3))) struct FailureTests {
+  /// Creates sessions until each of the nodes has one.
+  private func sessionOnEach(
+    _ nodes: [String], of cluster: RunningCluster
+  ) async throws -> [String: SessionID] {
+    var found: [String: SessionID] = [:]
+    for number in 0..<200 where found.count < nodes.count {
+      let id = SessionID(unchecked: "s\(number)")
+      _ = try await cluster.admin.create(
+        Open(session: id, create: LiveTerminal.shell, size: .standard))
+      let node = try await cluster.admin.session(id).node
+      if found[node] == nil { found[node] = id }
+    }
+    for node in nodes { try #require(found[node] != nil, "no session reached \(node)") }
+    return found
+  }
+
+  /// Promise P10.
+  @Test func aNodeThatDiesTakesItsSessionsAndTheyAreSaidToBeLost() async throws {
+    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a", "b"])
+    let sessions = try await sessionOnEach(["a", "b"], of: cluster)
+    let (lost, kept) = (try #require(sessions["a"]), try #require(sessions["b"]))
+    var victim = try LiveTerminal.attach(lost, at: cluster.url)
+    var neighbour = try LiveTerminal.attach(kept, at: cluster.url)
+    try await victim.echo("here")
+    try await neighbour.echo("here")
+    cluster.nodes[0].process.signal(SIGKILL)
+    guard case .refused(let refusal) = try await victim.end() else {
+      Issue.record("a session whose node died ended in another way")
+      return
+    }
+    #expect(refusal.code == .lost)
+    var late = try LiveTerminal.attach(lost, at: cluster.url)
+    guard case .refused(let said) = try await late.end() else {
+      Issue.record("a lost session was opened")
+      return
+    }
+    #expect(said.code == .lost)
+    let error = await #expect(throws: AdminError.self) {
+      try await cluster.admin.create(
+        Open(session: lost, create: LiveTerminal.shell, size: .standard))
+    }
+    #expect(
+      error?.message.contains("lost") == true, "a fresh shell is no answer")
+    // Having been told, the user may have a new one, elsewhere.
+    _ = try await cluster.admin.create(
+      Open(session: lost, create: LiveTerminal.shell, size: .standard))
+    #expect(try await cluster.admin.session(lost).node == "b")
+    try await neighbour.echo("still here")
+  }
+
+  @Test func aRouterThatDiesCostsAPause() async throws {
+    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a"])
+    var terminals: [LiveTerminal] = []
+    for number in 0..<6 {
+      var terminal = try await LiveTerminal.create(
+        SessionID(unchecked: "s\(number)"), at: cluster.url)
+      try await terminal.run("X=\(number)")
+      terminals.append(terminal)
+    }
+    cluster.routers[0].process.signal(SIGKILL)
+    for number in terminals.indices {
+      try await terminals[number].echo("$X goes on", prints: "\(number) goes on")
+    }
+  }
+
+  /// Promises P5 and P10: a Redis that comes back empty included.
+  @Test func aRedisThatGoesAndComesBackEmptyEndsNothingAndLosesNothing() async throws {
+    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a", "b"])
+    let direct = cluster.routers[0].url
+    let id = SessionID(unchecked: "kept")
+    var terminal = try await LiveTerminal.create(id, at: direct)
+    try await terminal.run("X=secret")
+    try await cluster.server.stop()
+
+    try await terminal.echo("$X without Redis", prints: "secret without Redis")
+    try await terminal.client.cut()
+    try await terminal.echo("$X after a cut", prints: "secret after a cut")
+    for router in cluster.routers { #expect(await answers(router.url + "/readyz")) }
+    let error = await #expect(throws: AdminError.self) {
+      try await cluster.admin.create(
+        Open(session: .random(), create: LiveTerminal.shell, size: .standard))
+    }
+    #expect(error?.message.contains("registry") == true, "a new session has to wait")
+
+    // The other router has never heard of the session. It must not say that there is none.
+    var other = try LiveTerminal.attach(id, at: cluster.routers[1].url)
+    let again = try await RedisServer.start(port: cluster.server.port)
+    try await other.echo("$X from elsewhere", prints: "secret from elsewhere")
+    #expect(other.reader.opened.last?.session == id)
+    #expect(other.reader.opened.last?.created == false)
+    try await terminal.echo("$X in the end", prints: "secret in the end")
+    try await eventually("sessions can be created again") {
+      (try? await cluster.admin.create(
+        Open(session: .random(), create: LiveTerminal.shell, size: .standard))) != nil
+    }
+    #expect(try await cluster.admin.nodes().map(\.id.rawValue) == ["a", "b"])
+    try await again.stop()
+  }
+
+  @Test func aDrainingNodeKeepsItsSessionsAndGetsNoNewOnes() async throws {
+    let cluster = try await RunningCluster.start(routers: 1, nodes: ["a", "b"])
+    let sessions = try await sessionOnEach(["a", "b"], of: cluster)
+    var terminal = try LiveTerminal.attach(try #require(sessions["a"]), at: cluster.url)
+    try await terminal.echo("before")
+    let before = try await cluster.admin.sessions(node: NodeID(unchecked: "a")).map(\.session)
+
+    let drained = try await Fairlead.run(["drain", "a", "--api", cluster.url])
+    #expect(drained.code == 0, "\(drained.output)")
+    try await eventually("the router knows") {
+      try await cluster.admin.nodes().first { $0.id.rawValue == "a" }?.state == .draining
+    }
+    try await eventually("and places by it") {
+      try await !cluster.admin.locate(.random()).explanation.contains(
+        "rendezvous hash, in the order a,")
+    }
+    for _ in 0..<12 {
+      let id = SessionID.random()
+      _ = try await cluster.admin.create(
+        Open(session: id, create: LiveTerminal.shell, size: .standard))
+      #expect(try await cluster.admin.session(id).node == "b")
+    }
+    let after = try await cluster.admin.sessions(node: NodeID(unchecked: "a")).map(\.session)
+    #expect(after == before)
+    try await terminal.echo("after")
+    let undone = try await Fairlead.run(["drain", "a", "--undo", "--api", cluster.url])
+    #expect(undone.code == 0, "\(undone.output)")
+    try await eventually("it takes new ones again") {
+      let id = SessionID.random()
+      _ = try await cluster.admin.create(
+        Open(session: id, create: LiveTerminal.shell, size: .standard))
+      return try await cluster.admin.session(id).node == "a"
+    }
+  }
+
+  @Test func aNodeThatIsToldToStopSaysSoAndLeavesInOrder() async throws {
+    let cluster = try await RunningCluster.start(routers: 1, nodes: ["a"])
+    let id = SessionID(unchecked: "s")
+    var terminal = try await LiveTerminal.create(id, at: cluster.url)
+    cluster.nodes[0].process.signal(SIGTERM)
+    let end = try await terminal.end()
+    guard case .ended(let ended) = end else {
+      Issue.record("its client was not told the end, but \(end)")
+      return
+    }
+    #expect(ended.reason == "stopped")
+    #expect(try await cluster.nodes[0].process.waitForExit() == 0)
+    #expect(try await cluster.admin.nodes().isEmpty, "its lease has ended")
+    let error = await #expect(throws: AdminError.self) { try await cluster.admin.locate(id) }
+    #expect(error?.message.contains("stopped") == true, "it left a tombstone")
+  }
+
+  @Test func aRouterThatIsToldToStopSendsItsClientsOn() async throws {
+    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a"])
+    var terminals: [LiveTerminal] = []
+    for number in 0..<4 {
+      terminals.append(
+        try await LiveTerminal.create(SessionID(unchecked: "s\(number)"), at: cluster.url))
+    }
+    cluster.routers[0].process.signal(SIGTERM)
+    #expect(try await cluster.routers[0].process.waitForExit() == 0)
+    for number in terminals.indices { try await terminals[number].echo("on \(number)") }
+  }
+}

@@ -1,0 +1,111 @@
+// Starting wrongly: each mistake has an error that says what to do, and an exit code.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct StartTests {
+  @Test(arguments: [
+    (["node", "--listen", "nonsense"], "--listen"),
+    (["node", "--weight", "0"], "--weight"),
+    (["node", "--listen", "0.0.0.0:7080"], "--advertise"),
+    (["node", "--redis", "http://h"], "redis://"),
+    (["router", "--redis", "redis://h:port"], "port"),
+    (["router", "--redis", "rediss://h"], "rediss://"),
+    (["router", "--cluster", "no spaces"], "--cluster"),
+    (["nodes", "--redis", "redis://h/x"], "database"),
+    (["router", "--nonsense"], "--nonsense"),
+  ]) func misuseIsExplainedAndExits64(arguments: [String], word: String) async throws {
+    let (code, output) = try await Fairlead.run(arguments)
+    #expect(code == 64)
+    #expect(output.contains(word), "\(output)")
+  }
+
+  @Test func aPortInUseIsNamed() async throws {
+    let redis = try await RedisServer.start()
+    let first = try await TestRouter.start("r", redis: redis.url)
+    let taken = "127.0.0.1:\(first.port)"
+    for role in ["router", "node"] {
+      let (code, output) = try await Fairlead.run(
+        [role, "--id", "second", "--redis", redis.url, "--listen", taken])
+      #expect(code == 1)
+      #expect(output.contains(taken) && output.contains("in use"), "\(output)")
+    }
+    #expect(await answers(first.url + "/readyz"), "who had it is not disturbed")
+  }
+
+  @Test func aNodeWithoutARedisGivesUpAndSaysWhy() async throws {
+    let port = try freePort()
+    let (code, output) = try await Fairlead.run(
+      ["node", "--id", "n", "--redis", "redis://127.0.0.1:\(port)", "--listen", "127.0.0.1:0"])
+    #expect(code == 1)
+    #expect(output.contains("trying again"))
+    #expect(output.contains("cannot register node n"))
+    #expect(output.contains("Connection refused"), "\(output)")
+  }
+
+  @Test func aWrongPasswordIsSaidAtOnce() async throws {
+    let redis = try await RedisServer.start(["--requirepass", "right"])
+    let wrong = "redis://:mistaken@127.0.0.1:\(redis.port)"
+    for role in ["node", "router"] {
+      let (code, output) = try await Fairlead.run(
+        [role, "--redis", wrong, "--listen", "127.0.0.1:0"])
+      #expect(code == 1)
+      #expect(output.contains("WRONGPASS") && !output.contains("trying again"), "\(output)")
+      #expect(!output.contains("mistaken"), "a password is never shown")
+    }
+  }
+
+  /// Promise P5: a router may start before its Redis.
+  @Test func aRouterIsReadyWhenItsRedisIs() async throws {
+    let port = try freePort()
+    let router = try await TestRouter.start("r", redis: "redis://127.0.0.1:\(port)")
+    #expect(await answers(router.url + "/livez"))
+    #expect(await !answers(router.url + "/readyz"))
+    let redis = try await RedisServer.start(port: port)
+    try await eventually("it is ready") { await answers(router.url + "/readyz") }
+    try await redis.stop()
+  }
+
+  @Test func aNodeWaitsForARedisThatStartsWithIt() async throws {
+    let port = try freePort()
+    let process = try Fairlead.start([
+      "node", "--id", "n", "--redis", "redis://127.0.0.1:\(port)", "--listen", "127.0.0.1:0",
+    ])
+    _ = try await process.line(with: "trying again")
+    let redis = try await RedisServer.start(port: port)
+    _ = try await process.line(with: "takes links on")
+    withExtendedLifetime(redis) {}
+  }
+
+  @Test func aSecondNodeOfTheSameNameIsRefused() async throws {
+    let redis = try await RedisServer.start()
+    let first = try await TestNode.start("twin", redis: redis.url)
+    let (code, output) = try await Fairlead.run(
+      ["node", "--id", "twin", "--redis", redis.url, "--listen", "127.0.0.1:0"])
+    #expect(code == 1)
+    #expect(output.contains("another process runs as node twin"), "\(output)")
+    #expect(first.process.isRunning)
+  }
+
+  @Test func anOperatorCanAskRedisWhenNoRouterAnswers() async throws {
+    let redis = try await RedisServer.start()
+    let node = try await TestNode.start("a", redis: redis.url)
+    let router = try await TestRouter.start("r", redis: redis.url)
+    let created = try await Fairlead.run(
+      ["new", "--session", "build-42", "--detached", "--api", router.url, "--", "sleep", "600"])
+    #expect(created.code == 0, "\(created.output)")
+    router.process.signal(SIGTERM)
+    try await router.process.waitForExit()
+    let straight = ["--api", router.url, "--redis", redis.url]
+    for (command, words) in [
+      (["nodes"], ["a", "live"]), (["sessions"], ["build-42", "a", "owned"]),
+      (["where", "build-42"], ["owned by a"]), (["where", "no-such"], ["does not exist", "a"]),
+    ] {
+      let (code, output) = try await Fairlead.run(command + straight)
+      #expect(code == 0, "\(output)")
+      for word in words { #expect(output.contains(word), "\(command): \(output)") }
+    }
+    #expect(node.process.isRunning)
+  }
+}

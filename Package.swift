@@ -187,6 +187,10 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "ServerTests",
+      dependencies: ["fairlead", "TestSupport", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "CLITests", dependencies: ["fairlead"], swiftSettings: swiftSettings),
     .testTarget(
       name: "ClientTests",

@@ -147,7 +147,10 @@ func milliseconds(_ text: String) -> UInt64? {
 
 /// Why a GET of the WebSocket's path came here instead of becoming a client's connection.
 private func explainNoUpgrade(_ request: Request) -> HTTPProblem {
-  guard request.headers[.upgrade]?.lowercased() == "websocket" else {
+  guard
+    request.headers[.upgrade]?.lowercased() == "websocket"
+      || request.headers[.secWebSocketKey] != nil
+  else {
     return HTTPProblem(
       .upgradeRequired, "upgrade_required",
       "connect here by WebSocket with the subprotocol fairlead.v1")

@@ -58,6 +58,10 @@ struct ClientChannel: HTTPChannelHandler {
       configuration.enablePipelining = false
       let decision = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
         configuration: configuration)
+      let pipeline = channel.pipeline.syncOperations
+      try pipeline.addHandler(
+        UpgradeGate { accept($0) != nil },
+        position: .before(pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<Decision>.self)))
       // A connection that never says what it wants is not kept.
       let deadline = channel.eventLoop.scheduleTask(in: RouterLimits.helloDeadline) {
         channel.close(promise: nil)
@@ -94,6 +98,24 @@ struct ClientChannel: HTTPChannelHandler {
     return try NIOAsyncChannel(
       wrappingChannelSynchronously: channel,
       configuration: .init(isOutboundHalfClosureEnabled: true))
+  }
+}
+
+/// Takes the wish for an upgrade out of requests that will not get it, so that the HTTP API answers
+/// them and says why; to NIO a refused upgrade is an error, and its connection would just end.
+private final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = HTTPServerRequestPart
+  private let accepts: (HTTPRequestHead) -> Bool
+
+  init(accepts: @escaping (HTTPRequestHead) -> Bool) { self.accepts = accepts }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+    if !accepts(head) { head.headers.remove(name: "upgrade") }
+    // Only a connection's first request can upgrade it; what follows may be WebSocket's bytes.
+    context.fireChannelRead(wrapInboundOut(.head(head)))
+    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
   }
 }
 

@@ -111,7 +111,7 @@ public final class Router: Sendable {
         try await tasks.next()
       } catch {
         tasks.cancelAll()
-        throw error
+        throw RouterError(error, listening: configuration.host, configuration.port)
       }
       tasks.cancelAll()
     }
@@ -185,5 +185,33 @@ public final class Router: Sendable {
     context.forgetCreated()
     await onEachLoop { $0.update(directory) }
     context.knowsNodes = true
+  }
+}
+
+/// Why a router does not run.
+public struct RouterError: Error, CustomStringConvertible {
+  public enum Code: String, Sendable {
+    /// Another process listens there.
+    case addressInUse = "address_in_use"
+    case cannotListen = "cannot_listen"
+  }
+  public var code: Code
+  public var message: String
+  public var cause: any Error
+
+  init(_ cause: any Error, listening host: String, _ port: Int) {
+    let address = NodeAddress(host: host, port: port)
+    self.cause = cause
+    if (cause as? IOError)?.errnoCode == EADDRINUSE {
+      code = .addressInUse
+      message = "\(address) is in use by another process; choose another address with --listen"
+    } else {
+      code = .cannotListen
+      message = "cannot listen on \(address)"
+    }
+  }
+
+  public var description: String {
+    code == .addressInUse ? message : "\(message): \(cause)"
   }
 }

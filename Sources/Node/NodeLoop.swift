@@ -288,12 +288,13 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     session.summary(node: identity.id.rawValue)
   }
 
-  /// Parts of 16 summaries: 16 KiB of frame hold 16 commands of a sensible length.
+  /// Parts of 4 summaries, each of 8 words of 32 bytes and 4 viewers: they fit in a frame however
+  /// JSON escapes them. A part that did not would break the link for all who share it.
   private func answer(_ link: RouterLink, _ id: UInt64, _ sessions: [SessionSummary]) {
     var rest = sessions[...]
     repeat {
-      let part = Array(rest.prefix(16))
-      rest = rest.dropFirst(16)
+      let part = Array(rest.prefix(4))
+      rest = rest.dropFirst(4)
       link.send(
         .response(LinkResponse(id: id, isLast: rest.isEmpty, sessions: part)), stream: 0)
     } while !rest.isEmpty
@@ -303,12 +304,12 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     link.send(.response(LinkResponse(id: id, isLast: true, error: error)), stream: 0)
   }
 
-  /// Parts of 2,048 characters, which fit in a frame however JSON escapes them.
+  /// Parts of 2,048 bytes, which fit in a frame however JSON escapes them.
   private func answer(_ link: RouterLink, _ id: UInt64, text: String) {
     var rest = text[...]
     repeat {
-      let part = String(rest.prefix(2_048))
-      rest = rest.dropFirst(2_048)
+      let part = rest.clipped(to: 2_048)
+      rest = Substring(rest.utf8.dropFirst(part.utf8.count))
       link.send(.response(LinkResponse(id: id, isLast: rest.isEmpty, text: part)), stream: 0)
     } while !rest.isEmpty
   }

@@ -8,7 +8,7 @@ extension Session {
     let now = NIODeadline.now()
     let idle = streams.isEmpty ? (now - lastUsed).nanoseconds / 1_000_000 : 0
     // A command can be as long as an OPEN; its first words tell enough, and fit in a frame.
-    let words = creation.command.prefix(16).map { String($0.prefix(64)) }
+    let words = creation.command.prefix(8).map { $0.clipped(to: 32) }
     return SessionSummary(
       session: id, node: node, life: life, epoch: epoch, target: creation.target.description,
       command: words, state: ended == nil ? "running" : "ended", status: ended?.status,

@@ -235,7 +235,7 @@ public struct Refused: Sendable, Equatable, Codable {
     owner: String? = nil
   ) {
     self.code = code
-    self.message = message
+    self.message = message.clipped(to: WireLimits.message)
     self.retry = retry
     self.status = status
     self.owner = owner
@@ -270,7 +270,7 @@ public struct Ended: Sendable, Equatable, Codable {
   public init(reason: String, status: ExitStatus?, message: String? = nil) {
     self.reason = reason
     self.status = status
-    self.message = message
+    self.message = message?.clipped(to: WireLimits.message)
   }
 }
 

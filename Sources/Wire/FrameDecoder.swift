@@ -22,47 +22,80 @@ public struct WireError: Error, Equatable, CustomStringConvertible {
 }
 
 public struct FrameDecoder {
+  /// Received last; frames are slices of it, so a frame that came whole is not copied.
   private var pending = ByteBuffer()
+  /// The beginning of a frame whose end has not come: a copy, so that a few bytes do not hold on to
+  /// the whole buffer that they were read into.
+  private var partial = ByteBuffer()
 
   public init() {}
 
-  /// Bytes received and not yet part of a returned frame; at most one frame.
-  public var bufferedBytes: Int { pending.readableBytes }
+  /// Bytes received and not yet part of a returned frame. Once ``next()`` has returned nil: less
+  /// than one frame.
+  public var bufferedBytes: Int { partial.readableBytes + pending.readableBytes }
 
   public mutating func append(_ bytes: ByteBuffer) {
-    if pending.readableBytes == 0 {
-      pending = bytes
-    } else {
-      pending.discardReadBytes()
-      pending.writeImmutableBuffer(bytes)
-    }
+    if pending.readableBytes == 0 { pending = bytes } else { pending.writeImmutableBuffer(bytes) }
   }
 
   /// The next whole frame, or nil until more has been appended. Skippable unknown ones are passed
   /// over.
   /// - Throws: ``WireError``.
   public mutating func next() throws(WireError) -> (stream: UInt64, frame: Frame)? {
-    while true {
-      var cursor = pending
-      guard let length = cursor.readVarint() else { return nil }
-      guard length <= UInt64(WireLimits.frameBody + WireLimits.frameOverhead) else {
-        throw WireError(.frameTooLong, "a frame of \(length) bytes; at most 16 KiB of body")
-      }
-      guard length >= 2 else { throw WireError(.malformed, "a frame without type or stream") }
-      guard var content = cursor.readSlice(length: Int(length)) else { return nil }
-      pending = cursor
+    while var content = try nextContent() {
       guard let rawType = content.readInteger(as: UInt8.self),
         let stream = content.readVarint()
       else { throw WireError(.malformed, "a frame without type or stream") }
-      guard content.readableBytes <= WireLimits.frameBody else {
+      let type = FrameType(rawValue: rawType)
+      let limit = WireLimits.frameBody + (type == .linkOpen ? WireLimits.linkEnvelope : 0)
+      guard content.readableBytes <= limit else {
         throw WireError(.frameTooLong, "a body of \(content.readableBytes) bytes; at most 16 KiB")
       }
-      guard let type = FrameType(rawValue: rawType) else {
+      guard let type else {
         if rawType >= FrameType.firstSkippable { continue }
         throw WireError(.unknownType, "frame type 0x\(String(rawType, radix: 16)) is not known")
       }
       return (stream, try Self.parse(type, &content))
     }
+    return nil
+  }
+
+  /// The next frame without its length, or nil until more has been appended.
+  private mutating func nextContent() throws(WireError) -> ByteBuffer? {
+    while partial.readableBytes > 0 {
+      let missing = try Self.missing(from: partial)
+      if missing == 0 {
+        let content = Self.takeContent(&partial)
+        partial = ByteBuffer()
+        return content
+      }
+      guard var piece = pending.readSlice(length: min(missing, pending.readableBytes)),
+        piece.readableBytes > 0
+      else { break }
+      partial.writeBuffer(&piece)
+    }
+    if pending.readableBytes > 0 {
+      if try Self.missing(from: pending) == 0 { return Self.takeContent(&pending) }
+      partial.writeImmutableBuffer(pending)
+    }
+    pending = ByteBuffer()
+    return nil
+  }
+
+  /// How many bytes the frame at the front still lacks, as far as can be told; 0: it is there whole.
+  private static func missing(from bytes: ByteBuffer) throws(WireError) -> Int {
+    var cursor = bytes
+    guard let length = cursor.readVarint() else { return 1 }
+    guard
+      length <= UInt64(WireLimits.frameBody + WireLimits.linkEnvelope + WireLimits.frameOverhead)
+    else { throw WireError(.frameTooLong, "a frame of \(length) bytes; at most 16 KiB of body") }
+    guard length >= 2 else { throw WireError(.malformed, "a frame without type or stream") }
+    return max(0, Int(length) - cursor.readableBytes)
+  }
+
+  private static func takeContent(_ bytes: inout ByteBuffer) -> ByteBuffer? {
+    guard let length = bytes.readVarint() else { return nil }
+    return bytes.readSlice(length: Int(length))
   }
 
   private static func parse(_ type: FrameType, _ body: inout ByteBuffer) throws(WireError) -> Frame
@@ -83,8 +116,8 @@ public struct FrameDecoder {
         throw WireError(.malformed, "\(type) takes 8 bytes")
       }
       return try whole(type == .ping ? .ping(opaque) : .pong(opaque), body)
-    case .kill: return .kill
-    case .take: return .take
+    case .kill: return try whole(.kill, body)
+    case .take: return try whole(.take, body)
     case .hello: return .hello(try json(body, type))
     case .welcome: return .welcome(try json(body, type))
     case .goAway: return .goAway(try json(body, type))
@@ -141,6 +174,10 @@ public struct FrameDecoder {
   private static func json<Body: Decodable>(_ body: ByteBuffer, _ type: FrameType)
     throws(WireError) -> Body
   {
+    // JSON never holds a zero byte, but UTF-16 and UTF-32, which the parser would take too, do.
+    guard !body.readableBytesView.contains(0) else {
+      throw WireError(.malformed, "\(type): not UTF-8")
+    }
     do {
       return try JSONDecoder().decode(Body.self, from: Data(body.readableBytesView))
     } catch let error as DecodingError {

@@ -71,9 +71,27 @@ extension ByteBuffer {
     writeImmutableBuffer(part.bytes)
   }
 
-  private mutating func writeNumbers(_ type: FrameType, stream: UInt64, _ numbers: UInt64...) {
-    writeHeader(type, stream: stream, body: numbers.reduce(0) { $0 + Varint.length($1) })
-    for number in numbers { writeVarint(number) }
+  // One function for each count of numbers: a variadic one would allocate an array, and an
+  // acknowledgement goes with every keystroke.
+  private mutating func writeNumbers(_ type: FrameType, stream: UInt64, _ a: UInt64) {
+    writeHeader(type, stream: stream, body: Varint.length(a))
+    writeVarint(a)
+  }
+
+  private mutating func writeNumbers(_ type: FrameType, stream: UInt64, _ a: UInt64, _ b: UInt64) {
+    writeHeader(type, stream: stream, body: Varint.length(a) + Varint.length(b))
+    writeVarint(a)
+    writeVarint(b)
+  }
+
+  private mutating func writeNumbers(
+    _ type: FrameType, stream: UInt64, _ a: UInt64, _ b: UInt64, _ c: UInt64
+  ) {
+    writeHeader(
+      type, stream: stream, body: Varint.length(a) + Varint.length(b) + Varint.length(c))
+    writeVarint(a)
+    writeVarint(b)
+    writeVarint(c)
   }
 
   private mutating func writeJSON(_ type: FrameType, stream: UInt64, _ body: some Encodable) {

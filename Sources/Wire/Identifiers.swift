@@ -85,7 +85,8 @@ extension RandomIdentifier {
 
   /// Nil unless `text` is 1 to 16 hexadecimal digits.
   public init?(_ text: String) {
-    guard (1...16).contains(text.utf8.count), text.utf8.first != UInt8(ascii: "+"),
+    // A sign, which the standard library would take, is no digit.
+    guard (1...16).contains(text.utf8.count), text.unicodeScalars.allSatisfy(\.isHexDigit),
       let value = UInt64(text, radix: 16)
     else { return nil }
     self.init(rawValue: value)
@@ -157,9 +158,9 @@ public struct TerminalSize: Hashable, Sendable, Codable, CustomStringConvertible
   /// Reads `COLSxROWS`, as in `120x40`; nil unless both are 1 to 1,000.
   public init?(_ text: String) {
     let parts = text.split(separator: "x", omittingEmptySubsequences: false)
-    guard parts.count == 2, let columns = Int(parts[0]), let rows = Int(parts[1]) else {
-      return nil
-    }
+    guard parts.count == 2, parts.allSatisfy({ $0.utf8.allSatisfy(\.isDigit) }),
+      let columns = Int(parts[0]), let rows = Int(parts[1])
+    else { return nil }
     self.init(columns: columns, rows: rows)
     guard isValid else { return nil }
   }
@@ -200,5 +201,25 @@ public enum ExitStatus: Hashable, Sendable, Codable, CustomStringConvertible {
     case .exited(let code): "exit \(code)"
     case .signalled(let number): "signal \(number)"
     }
+  }
+}
+
+extension UInt8 {
+  fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isHexDigit: Bool { isASCII && properties.isASCIIHexDigit }
+}
+
+extension StringProtocol {
+  /// The longest beginning that is whole characters of Unicode (scalars) and at most `limit` bytes of
+  /// UTF-8. `prefix` counts what a reader sees as one, which has no bound in bytes.
+  public func clipped(to limit: Int) -> String {
+    guard utf8.count > limit else { return String(self) }
+    var count = limit
+    // The bytes of a character after its first are 10xxxxxx.
+    while count > 0, utf8[utf8.index(startIndex, offsetBy: count)] & 0xC0 == 0x80 { count -= 1 }
+    return String(self[..<utf8.index(startIndex, offsetBy: count)])
   }
 }

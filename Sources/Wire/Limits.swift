@@ -6,6 +6,13 @@ public enum WireLimits {
   public static let frameBody = 16 * 1024
   /// Type byte and stream number, which `length` counts besides the body.
   static let frameOverhead = 1 + 8
+  /// What LINK_OPEN may have besides: its envelope (names, numbers, an address, a resume; 600 bytes
+  /// at the most) and the keys of the OPEN in it that the client left out. So every OPEN that a
+  /// client may send fits, and none can break a link.
+  static let linkEnvelope = 1024
+  /// Bytes of a text that the system says of itself (a reason, a message): it may quote what a client
+  /// sent, and its frame must stay within `frameBody` however JSON escapes it.
+  public static let message = 1024
   /// Payload bytes of one OUTPUT, INPUT or SNAPSHOT frame: a body less the longest header of these
   /// (SNAPSHOT: id 8, marks 1, offset 8, columns 2, rows 2).
   public static let dataPayload = frameBody - 32

@@ -20,9 +20,9 @@ public enum Target: Hashable, Sendable, Codable, CustomStringConvertible {
 
   /// Docker's own rule for names, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; it keeps a name from becoming a path.
   private static func isValidContainer(_ name: Substring) -> Bool {
-    guard (2...128).contains(name.utf8.count), name.first != ".", name.first != "-" else {
-      return false
-    }
+    guard (2...128).contains(name.utf8.count), let first = name.utf8.first,
+      ![UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-")].contains(first)
+    else { return false }
     return name.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

@@ -100,20 +100,29 @@ struct ClientChannel: HTTPChannelHandler {
 /// Which pages may connect: those of the same host, and those on a list, so that no other web site
 /// can open a user's terminals through the user's browser. Programs send no Origin.
 public struct OriginPolicy: Sendable {
-  /// Whole origins, such as `https://console.example.com`.
-  public var allowed: Set<String>
+  /// Whole origins, such as `https://console.example.com`, in the form that browsers send.
+  private let allowed: Set<String>
 
-  public init(allowed: Set<String> = []) { self.allowed = allowed }
+  public init(allowed: Set<String> = []) {
+    self.allowed = Set(
+      allowed.map { ($0.hasSuffix("/") ? String($0.dropLast()) : $0).lowercased() })
+  }
 
   func allows(_ headers: HTTPHeaders) -> Bool {
     let origins = headers["origin"]
-    guard let origin = origins.first else { return true }
-    guard origins.count == 1 else { return false }
+    if origins.isEmpty { return true }
+    guard origins.count == 1, let origin = origins.first?.lowercased() else { return false }
     if allowed.contains(origin) { return true }
-    guard let host = headers.first(name: "host"), let slashes = origin.firstIndex(of: "/") else {
+    let hosts = headers["host"]
+    guard hosts.count == 1, let host = hosts.first?.lowercased(), !host.isEmpty else {
       return false
     }
-    let authority = origin[slashes...].drop { $0 == "/" }
-    return authority.lowercased() == host.lowercased()
+    // A browser leaves the scheme's own port out of both; what lies between may put it into Host.
+    for (scheme, port) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme)
+    {
+      let authority = origin.dropFirst(scheme.count)
+      return authority == host || authority + port == host
+    }
+    return false
   }
 }

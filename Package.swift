@@ -116,6 +116,17 @@ let package = Package(
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
     .testTarget(
+      name: "LinkTests",
+      dependencies: ["Link", "Wire", nio("NIOCore"), nio("NIOEmbedded")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "RouterTests",
+      dependencies: [
+        "Router", "Cluster", "Link", "Wire", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"),
+        nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -29,6 +29,8 @@ public protocol LinkPeer: AnyObject {
   /// Appends data frames, by turns, until `buffer` holds ``LinkLimits/queued`` bytes or nothing is
   /// left that may be sent. True: there is more.
   func linkFill(_ buffer: inout ByteBuffer) -> Bool
+  /// What had made the link ``Link/isCongested`` was written.
+  func linkDidDrain()
   /// Called once. `error` is nil for an orderly end.
   func linkDidClose(_ error: (any Error)?)
 }
@@ -50,15 +52,20 @@ public final class Link {
   private var isFlushScheduled = false
   private var hasMore = false
   private var lastHeard: NIODeadline
+  private var pings: RepeatedTask?
 
   public init(eventLoop: any EventLoop, peer: any LinkPeer, transport: any LinkTransport) {
     self.eventLoop = eventLoop
     self.peer = peer
     self.transport = transport
-    self.lastHeard = .now()
+    self.lastHeard = eventLoop.now
   }
 
   public var isOpen: Bool { transport != nil }
+
+  /// More waits for the other end than leaves in one write: whoever can should send it no more until
+  /// ``LinkPeer/linkDidDrain()``.
+  public var isCongested: Bool { out.readableBytes > LinkLimits.queued }
 
   /// Adds a control frame to this tick's write.
   public func send(_ frame: Frame, stream: UInt64) {
@@ -87,22 +94,30 @@ public final class Link {
       return
     }
     // Taken out while the peer fills it: what the peer sends meanwhile goes behind it.
+    let wasCongested = isCongested
     var filled = ByteBuffer()
     swap(&filled, &out)
     hasMore = peer?.linkFill(&filled) ?? false
     filled.writeBuffer(&out)
     guard filled.readableBytes > 0 else { return }
+    let written = filled.readableBytes
     transport.write(filled)
-    filled.clear(minimumCapacity: min(filled.capacity, 2 * LinkLimits.queued))
+    if filled.capacity > 2 * LinkLimits.queued {
+      filled = ByteBuffer()
+    } else {
+      // Kept, unless the transport still holds it: then the next tick gets as much as this one took.
+      filled.clear(minimumCapacity: written)
+    }
     out = filled
     if hasMore && transport.isWritable { setNeedsFlush() }
+    if wasCongested { peer?.linkDidDrain() }
   }
 
   // MARK: Called by the transport
 
   public func transportDidRead(_ bytes: ByteBuffer) {
     guard isOpen else { return }
-    lastHeard = .now()
+    lastHeard = eventLoop.now
     decoder.append(bytes)
     do {
       while let (stream, frame) = try decoder.next() {
@@ -127,6 +142,7 @@ public final class Link {
   public func transportDidClose(_ error: (any Error)?) {
     guard isOpen else { return }
     transport = nil
+    pings?.cancel()
     peer?.linkDidClose(error)
   }
 
@@ -137,19 +153,28 @@ public final class Link {
     guard let transport else { return }
     if error == nil, out.readableBytes > 0 { transport.write(out) }
     self.transport = nil
+    pings?.cancel()
     transport.close()
     peer?.linkDidClose(error)
   }
 
-  /// Sends a PING, and closes the link when the last ones went unanswered. Called by the end that
-  /// opened the link, every ``LinkLimits/pingInterval``.
+  /// From now on a PING goes out after ``LinkLimits/pingInterval`` of silence, and after
+  /// ``LinkLimits/silence`` the link is closed. Both ends do so, since either can be left alone.
   public func keepAlive() {
-    guard isOpen else { return }
-    if NIODeadline.now() - lastHeard > LinkLimits.silence {
+    guard isOpen, pings == nil else { return }
+    let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
+    pings = eventLoop.scheduleRepeatedTask(
+      initialDelay: LinkLimits.pingInterval, delay: LinkLimits.pingInterval
+    ) { _ in loopBound.value.checkSilence() }
+  }
+
+  private func checkSilence() {
+    let silence = eventLoop.now - lastHeard
+    if silence > LinkLimits.silence {
       close(
         WireError(.unexpected, "no answer for \(LinkLimits.silence.nanoseconds / 1_000_000_000) s"))
-    } else {
-      send(.ping(NIODeadline.now().uptimeNanoseconds), stream: 0)
+    } else if silence >= LinkLimits.pingInterval {
+      send(.ping(eventLoop.now.uptimeNanoseconds), stream: 0)
     }
   }
 }

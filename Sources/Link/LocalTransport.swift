@@ -1,5 +1,5 @@
 // A link inside one process, for `serve` and for tests: what a tick wrote is handed to the other
-// end's loop in one hop. Windows bound what is under way, so it is always writable.
+// end's loop in one hop. An end may be a window ahead of the other's loop, as on a socket.
 
 public import NIOCore
 
@@ -11,7 +11,15 @@ public final class LocalTransport: LinkTransport {
 
   private init(remoteLoop: any EventLoop) { self.remoteLoop = remoteLoop }
 
-  public var isWritable: Bool { true }
+  /// Bytes written and not yet known to have been taken by the other end.
+  private var underWay = 0
+  /// Bytes taken from the other end and not yet told to it: told at half a window, so that a
+  /// keystroke costs no hop back.
+  private var untold = 0
+  /// More than the streams' windows let flow in a tick; a loop that is so far behind is busy.
+  private static let window = 4 * 1024 * 1024
+
+  public var isWritable: Bool { underWay < Self.window }
 
   /// Connects a new end on `loop`, where it must be called, with one on `remoteLoop`, which
   /// `accept` receives there. The returned end queues what is written until then.
@@ -47,12 +55,28 @@ public final class LocalTransport: LinkTransport {
   public func attach(_ link: Link) { self.link = link }
 
   public func write(_ buffer: ByteBuffer) {
+    underWay += buffer.readableBytes
     guard let remote else { return waiting.append(buffer) }
     deliver(buffer, to: remote)
   }
 
   private func deliver(_ buffer: ByteBuffer, to remote: NIOLoopBound<LocalTransport>) {
-    remoteLoop.execute { remote.value.link?.transportDidRead(buffer) }
+    remoteLoop.execute { remote.value.take(buffer) }
+  }
+
+  private func take(_ buffer: ByteBuffer) {
+    untold += buffer.readableBytes
+    link?.transportDidRead(buffer)
+    guard untold >= Self.window / 2, let remote else { return }
+    let count = untold
+    untold = 0
+    remoteLoop.execute { remote.value.wasTaken(count) }
+  }
+
+  private func wasTaken(_ count: Int) {
+    let wasWritable = isWritable
+    underWay -= count
+    if !wasWritable, isWritable { link?.transportDidBecomeWritable() }
   }
 
   public func close() {

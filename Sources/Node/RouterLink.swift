@@ -65,7 +65,10 @@ final class RouterLink: LinkPeer {
 
   init(owner: any RouterLinkOwner) { self.owner = owner }
 
-  func start(_ link: Link) { self.link = link }
+  func start(_ link: Link) {
+    self.link = link
+    link.keepAlive()
+  }
 
   func close() { link?.close() }
 
@@ -164,6 +167,9 @@ final class RouterLink: LinkPeer {
     isWelcomed = true
     send(.welcome(owner.welcome), stream: 0)
   }
+
+  /// A session's frames wait for their windows, and nothing else that a node sends comes in floods.
+  func linkDidDrain() {}
 
   func linkDidClose(_ error: (any Error)?) {
     let left = streams.values

@@ -8,6 +8,8 @@ import Wire
 /// What carries a client's bytes.
 protocol ClientTransport: AnyObject {
   var isWritable: Bool { get }
+  /// False: nothing more is to be read from the client for now.
+  var isReading: Bool { get set }
   func write(_ buffer: ByteBuffer)
   /// Ends the connection with a WebSocket close code and a reason.
   func close(code: UInt16, reason: String)
@@ -26,6 +28,10 @@ final class ClientConnection: StreamOwner {
   private var out = ByteBuffer()
   private var isFlushScheduled = false
   private var helloDeadline: Scheduled<Void>?
+  private var isHandling = false
+  /// Links that must drain before the client is read any further.
+  private var holds: Set<ObjectIdentifier> = []
+  var lookUps = 0 { didSet { if oldValue == RouterLimits.lookUps { readOn() } } }
 
   init(loop: RouterLoop, from: String, transport: any ClientTransport) {
     self.loop = loop
@@ -43,13 +49,31 @@ final class ClientConnection: StreamOwner {
   func receive(_ bytes: ByteBuffer) {
     guard transport != nil else { return }
     decoder.append(bytes)
+    readOn()
+  }
+
+  private var isHeld: Bool { !holds.isEmpty || lookUps >= RouterLimits.lookUps }
+
+  private func readOn() {
+    // A frame may end in here again, when what it opens is refused at once.
+    guard !isHandling else { return }
+    isHandling = true
+    defer { isHandling = false }
     do throws(WireError) {
-      while let (stream, frame) = try decoder.next() {
+      while transport != nil, !isHeld, let (stream, frame) = try decoder.next() {
         try handle(frame, stream)
-        guard transport != nil else { return }
       }
     } catch {
       fail(error)
+    }
+    transport?.isReading = !isHeld
+  }
+
+  func hold(until link: NodeLink) {
+    guard holds.insert(ObjectIdentifier(link)).inserted else { return }
+    link.whenDrained { [weak self, id = ObjectIdentifier(link)] in
+      self?.holds.remove(id)
+      self?.readOn()
     }
   }
 
@@ -88,6 +112,7 @@ final class ClientConnection: StreamOwner {
 
   private func open(_ open: Open, _ number: UInt64) throws(WireError) {
     guard let client else { return }
+    guard number > 0 else { throw WireError(.unexpected, "stream 0 is the connection itself") }
     guard number > highestStream else {
       throw WireError(.unexpected, "stream \(number) was used before; numbers only rise")
     }
@@ -114,7 +139,10 @@ final class ClientConnection: StreamOwner {
   var isWritable: Bool { transport?.isWritable ?? false }
 
   func queue(_ stream: RoutedStream) {
-    guard stream.outgoing.count <= RouterLimits.unsentFrames else {
+    // The sum is only taken where one stream has more than its share of the whole.
+    if stream.outgoing.count > RouterLimits.unsentFrames / WireLimits.streamsPerConnection,
+      turns.reduce(0, { $0 + $1.outgoing.count }) > RouterLimits.unsentFrames
+    {
       return fail(WireError(.unexpected, "the client does not read"))
     }
     if !stream.isQueued {
@@ -141,7 +169,9 @@ final class ClientConnection: StreamOwner {
   private func flush() {
     isFlushScheduled = false
     guard let transport, transport.isWritable else {
-      if out.readableBytes > LinkUnsent.limit { fail(WireError(.unexpected, "no reader")) }
+      if out.readableBytes > RouterLimits.unsentAnswers {
+        fail(WireError(.unexpected, "the client does not read"))
+      }
       return
     }
     while out.readableBytes < RouterLimits.queued, let stream = turns.popFirst() {
@@ -153,13 +183,16 @@ final class ClientConnection: StreamOwner {
       turns.append(stream)
     }
     guard out.readableBytes > 0 else { return }
+    let written = out.readableBytes
     transport.write(out)
-    out.clear(minimumCapacity: min(out.capacity, 2 * RouterLimits.queued))
+    // An idle connection keeps no more than a keystroke's worth; a busy one what it used last.
+    if turns.isEmpty, out.capacity > RouterLimits.keptBuffer {
+      out = ByteBuffer()
+    } else {
+      out.clear(minimumCapacity: min(written, RouterLimits.queued))
+    }
     if !turns.isEmpty, transport.isWritable { setNeedsFlush() }
   }
-
-  /// Bytes of answers on stream 0 that may wait for a client that does not read.
-  private enum LinkUnsent { static let limit = 1024 * 1024 }
 
   // MARK: The end
 
@@ -177,8 +210,8 @@ final class ClientConnection: StreamOwner {
   func stop() { close(code: 1012, reason: "this router is shutting down") }
 
   private func fail(_ error: WireError) {
-    // 1002: protocol error; a close reason is at most 123 bytes.
-    close(code: 1002, reason: String(error.description.prefix(100)))
+    // 1002: protocol error.
+    close(code: 1002, reason: error.description)
   }
 
   private func close(code: UInt16, reason: String) {

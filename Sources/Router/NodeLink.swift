@@ -18,9 +18,11 @@ final class NodeLink: LinkPeer {
   private var nextStream: UInt64 = 1
   private var questions: [UInt64: (promise: EventLoopPromise<NodeAnswer>, answer: NodeAnswer)] = [:]
   private var nextQuestion: UInt64 = 1
-  /// What was sent before the WELCOME.
-  private var waiting: [(Frame, UInt64)] = []
-  private var keepAlive: RepeatedTask?
+  /// What was sent before the WELCOME, by stream: what has left by then takes its OPEN with it.
+  private var waiting: [UInt64: [Frame]] = [:]
+  /// Clients that are not read from until this link has written what waits for it, so that no
+  /// client's flood can make the link break for the others.
+  private var held: [() -> Void] = []
   private var deadline: Scheduled<Void>?
 
   private enum State { case connecting, greeting, ready, closed }
@@ -83,12 +85,11 @@ final class NodeLink: LinkPeer {
     }
     deadline?.cancel()
     state = .ready
-    for (frame, stream) in waiting { link?.send(frame, stream: stream) }
-    waiting = []
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    keepAlive = eventLoop.scheduleRepeatedTask(
-      initialDelay: LinkLimits.pingInterval, delay: LinkLimits.pingInterval
-    ) { _ in bound.value.link?.keepAlive() }
+    for (stream, frames) in waiting {
+      for frame in frames { link?.send(frame, stream: stream) }
+    }
+    waiting = [:]
+    link?.keepAlive()
   }
 
   private func fail(_ error: any Error) {
@@ -110,15 +111,27 @@ final class NodeLink: LinkPeer {
 
   func leave(_ number: UInt64, telling close: Close?) {
     guard streams.removeValue(forKey: number) != nil else { return }
+    if waiting.removeValue(forKey: number) != nil { return }
     if let close { send(.close(close), stream: number) }
   }
 
   func send(_ frame: Frame, stream: UInt64) {
     switch state {
     case .ready: link?.send(frame, stream: stream)
-    case .connecting, .greeting: waiting.append((frame, stream))
+    case .connecting, .greeting: waiting[stream, default: []].append(frame)
     case .closed: break
     }
+  }
+
+  var isCongested: Bool { link?.isCongested ?? false }
+
+  /// Calls `resume` once the link is no longer congested, or is closed.
+  func whenDrained(_ resume: @escaping () -> Void) { held.append(resume) }
+
+  func linkDidDrain() {
+    let held = held
+    self.held = []
+    for resume in held { resume() }
   }
 
   /// Frames towards a node are small and bounded by the clients' input windows; all leave at the
@@ -138,14 +151,14 @@ final class NodeLink: LinkPeer {
     guard state != .closed else { return }
     state = .closed
     deadline?.cancel()
-    keepAlive?.cancel()
     if let error {
       context.logger.info(
         "a link closed", metadata: ["node": "\(route.node)", "error": "\(error)"])
     }
     let broken = streams.values
     streams = [:]
-    waiting = []
+    waiting = [:]
+    linkDidDrain()
     let unanswered = questions.values
     questions = [:]
     for question in unanswered {

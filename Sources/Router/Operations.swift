@@ -175,6 +175,9 @@ private final class Creator: StreamOwner {
   func start() { stream?.start() }
 
   var isWritable: Bool { true }
+  var lookUps = 0
+  // One OPEN for each HTTP request is no flood.
+  func hold(until link: NodeLink) {}
 
   func queue(_ stream: RoutedStream) {
     while let frame = stream.takeNext() {

@@ -14,6 +14,10 @@ protocol StreamOwner: AnyObject {
   func queue(_ stream: RoutedStream)
   /// Its last frame is in its queue.
   func streamDidFinish(_ stream: RoutedStream)
+  /// How many streams' owners are being looked up for it.
+  var lookUps: Int { get set }
+  /// More waits for the link than it can take: the client is read no further until it has gone.
+  func hold(until link: NodeLink)
 }
 
 /// Confined to its connection's loop.
@@ -70,13 +74,16 @@ final class RoutedStream {
     self.from = from
     self.loop = loop
     self.owner = owner
+    acknowledgedInput = open.resume?.input ?? 0
   }
 
   // MARK: Finding the node
 
   func start() {
     state = .resolving
+    owner?.lookUps += 1
     loop.resolve(session, creating: open.create, resuming: open.resume != nil) { result in
+      self.owner?.lookUps -= 1
       guard case .resolving = self.state else { return }
       switch result {
       case .success(let route): self.connect(route)
@@ -91,6 +98,7 @@ final class RoutedStream {
       client: client, rights: rights, from: from, incarnation: route.incarnation,
       epoch: route.epoch, sent: sent, consumed: consumed, open: open)
     state = .opening(link, link.open(self, request))
+    if link.isCongested { owner?.hold(until: link) }
   }
 
   private func refused(_ refusal: Refused) {
@@ -149,7 +157,7 @@ final class RoutedStream {
 
   func nodeDidSend(_ frame: Frame) {
     switch frame {
-    case .opened(let opened): didOpen(opened)
+    case .opened(let opened): guard didOpen(opened) else { return }
     case .refused(let refusal): return refused(refusal)
     case .output(let offset, let bytes):
       next = offset + UInt64(bytes.readableBytes)
@@ -166,11 +174,11 @@ final class RoutedStream {
     deliver(frame)
   }
 
-  private func didOpen(_ opened: Opened) {
-    guard case .opening(let link, let number) = state else { return }
+  private func didOpen(_ opened: Opened) -> Bool {
+    guard case .opening(let link, let number) = state else { return false }
     state = .live(link, number)
     resync = hasOpened ? opened.input : nil
-    if life != opened.life { acknowledgedInput = 0 }
+    if let known = life ?? open.resume?.life, known != opened.life { acknowledgedInput = 0 }
     life = opened.life
     epoch = opened.epoch
     next = opened.output
@@ -180,6 +188,7 @@ final class RoutedStream {
     backoff = RouterLimits.reopenFirst
     loop.remember(session, link.route, epoch: opened.epoch)
     if isKillWanted { link.send(.kill, stream: number) }
+    return true
   }
 
   private func deliver(_ frame: Frame) {
@@ -229,7 +238,7 @@ final class RoutedStream {
         if offset > resync { return }
         self.resync = nil
       }
-      link.send(frame, stream: number)
+      send(frame, link, number)
     case .outputAck(_, let consumed):
       guard consumed <= sent else { return finish(.close(.badAck)) }
       self.consumed = max(self.consumed, consumed)
@@ -249,7 +258,12 @@ final class RoutedStream {
   }
 
   private func forward(_ frame: Frame) {
-    if case .live(let link, let number) = state { link.send(frame, stream: number) }
+    if case .live(let link, let number) = state { send(frame, link, number) }
+  }
+
+  private func send(_ frame: Frame, _ link: NodeLink, _ number: UInt64) {
+    link.send(frame, stream: number)
+    if link.isCongested { owner?.hold(until: link) }
   }
 
   /// The client's connection, or its interest, has ended.

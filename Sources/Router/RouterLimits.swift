@@ -14,8 +14,15 @@ enum RouterLimits {
   static let webSocketFrame = 256 * 1024
   /// Bytes handed to a client's socket at a time (as for links).
   static let queued = 64 * 1024
-  /// Control frames waiting for a client that does not read. OUTPUT is bounded by its windows.
-  static let unsentFrames = 4_096
+  /// Frames waiting for a client that does not read: what its streams' windows allow as OUTPUT
+  /// (64 × 16), and as much again of events and sizes.
+  static let unsentFrames = 2_048
+  /// Bytes of answers to the client's own frames that wait for it to read.
+  static let unsentAnswers = 1024 * 1024
+  /// Owners being looked up for one client; its next OPEN waits, unread.
+  static let lookUps = 16
+  /// Bytes of write buffer that an idle connection keeps: some keystrokes' echoes.
+  static let keptBuffer = 1024
   /// Sessions whose owner a loop remembers; 100 bytes each.
   static let cachedRoutes = 50_000
   /// Times that one OPEN is sent to another node after NOT_OWNER or a dead link.

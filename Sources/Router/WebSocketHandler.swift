@@ -6,8 +6,9 @@ import NIOCore
 import NIOWebSocket
 import Wire
 
-final class WebSocketHandler: ChannelInboundHandler, ClientTransport {
+final class WebSocketHandler: ChannelDuplexHandler, ClientTransport {
   typealias InboundIn = WebSocketFrame
+  typealias OutboundIn = Never
   typealias OutboundOut = WebSocketFrame
 
   private let loop: RouterLoop
@@ -15,13 +16,15 @@ final class WebSocketHandler: ChannelInboundHandler, ClientTransport {
   private var context: ChannelHandlerContext?
   private var isInMessage = false
   private var isClosing = false
-  private var lastHeard = NIODeadline.now()
+  private var isReadWanted = false
+  private var lastHeard = NIODeadline.uptimeNanoseconds(0)
   private var pings: RepeatedTask?
 
   init(loop: RouterLoop) { self.loop = loop }
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    lastHeard = context.eventLoop.now
     let from = context.channel.remoteAddress?.ipAddress ?? "local"
     connection = ClientConnection(loop: loop, from: from, transport: self)
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -43,7 +46,7 @@ final class WebSocketHandler: ChannelInboundHandler, ClientTransport {
 
   private func keepAlive() {
     guard let context else { return }
-    if NIODeadline.now() - lastHeard > RouterLimits.silence {
+    if context.eventLoop.now - lastHeard > RouterLimits.silence {
       context.close(promise: nil)
     } else {
       write(.ping, ByteBuffer())
@@ -51,13 +54,18 @@ final class WebSocketHandler: ChannelInboundHandler, ClientTransport {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    lastHeard = .now()
+    lastHeard = context.eventLoop.now
+    guard !isClosing else { return }
     let frame = unwrapInboundIn(data)
+    guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
+      return close(code: 1002, reason: "a frame without mask, or with a reserved bit")
+    }
     switch frame.opcode {
     case .binary where !isInMessage, .continuation where isInMessage:
       isInMessage = !frame.fin
       connection?.receive(frame.unmaskedData)
-    case .ping: write(.pong, frame.unmaskedData)
+    // A client that does not read its PONGs gets no more of them (RFC 6455 §5.5.3 lets us skip).
+    case .ping: if isWritable { write(.pong, frame.unmaskedData) }
     case .pong: break
     case .connectionClose: answerClose(frame.unmaskedData)
     case .text: close(code: 1003, reason: "fairlead.v1 travels in binary messages")
@@ -90,6 +98,18 @@ final class WebSocketHandler: ChannelInboundHandler, ClientTransport {
 
   // MARK: ClientTransport
 
+  var isReading = true {
+    didSet {
+      guard isReading, isReadWanted, let context else { return }
+      isReadWanted = false
+      context.read()
+    }
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if isReading { context.read() } else { isReadWanted = true }
+  }
+
   var isWritable: Bool { context?.channel.isWritable ?? false }
 
   func write(_ buffer: ByteBuffer) { write(.binary, buffer) }
@@ -103,20 +123,30 @@ final class WebSocketHandler: ChannelInboundHandler, ClientTransport {
   func close(code: UInt16, reason: String) {
     var data = ByteBuffer()
     data.writeInteger(code)
-    data.writeString(reason)
+    // A control frame has at most 125 bytes (RFC 6455 §5.5).
+    data.writeString(reason.clipped(to: 123))
     finish(data)
   }
 
   private func answerClose(_ data: ByteBuffer) {
-    connection?.transportDidClose()
-    connection = nil
-    finish(data)
+    let code = data.getInteger(at: data.readerIndex, as: UInt16.self)
+    let isUTF8 = String(validating: data.readableBytesView.dropFirst(2), as: UTF8.self) != nil
+    switch code {
+    case nil where data.readableBytes == 0: finish(data)
+    case nil: close(code: 1002, reason: "a close code of one byte")
+    case .some(1000...1003), .some(1007...1014), .some(3000...4999):
+      if isUTF8 { finish(data) } else { close(code: 1007, reason: "a close reason not in UTF-8") }
+    default: close(code: 1002, reason: "a close code that may not be sent")
+    }
   }
 
   private func finish(_ data: ByteBuffer) {
     guard let context, !isClosing else { return }
     write(.connectionClose, data)
     isClosing = true
+    connection?.transportDidClose()
+    connection = nil
+    isReading = true
     let channel = context.channel
     // What was said before must be on its way; a peer that does not close is not waited for.
     context.eventLoop.scheduleTask(in: .milliseconds(200)) { channel.close(promise: nil) }

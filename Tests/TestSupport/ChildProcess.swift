@@ -12,8 +12,7 @@ public final class ChildProcess: Sendable {
   public let pid: Int32
   public let name: String
   private let log: URL
-  // Foundation's Process is not Sendable; it is only started here, and asked whether it runs.
-  private nonisolated(unsafe) let process: Process
+  private let process: Process
 
   /// - Parameter environment: besides PATH and HOME.
   public init(
@@ -22,7 +21,7 @@ public final class ChildProcess: Sendable {
     name = URL(fileURLWithPath: executable).lastPathComponent
     log = FileManager.default.temporaryDirectory
       .appendingPathComponent("fairlead-test-\(UUID().uuidString).log")
-    FileManager.default.createFile(atPath: log.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     let output = try FileHandle(forWritingTo: log)
     process = Process()
     process.executableURL = URL(fileURLWithPath: executable)

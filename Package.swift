@@ -14,6 +14,8 @@ let swiftSettings: [SwiftSetting] = [
 
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 
 let package = Package(
@@ -130,10 +132,38 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    // MARK: What the tests are made of, and the tests.
     .target(
       name: "TestSupport",
       dependencies: ["Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers")],
       path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    .target(
+      name: "Chaos",
+      dependencies: [
+        "TestSupport", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), collections,
+      ], path: "Tests/Chaos", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "fairlead-chaos", dependencies: ["Chaos", argumentParser],
+      path: "Tests/ChaosCommand", swiftSettings: swiftSettings),
+    .target(name: "Numbered", path: "Tests/Numbered", swiftSettings: swiftSettings),
+    .target(
+      name: "Judge",
+      dependencies: [
+        "Numbered", "Chaos", "Client", "Cluster", "Node", "Pipes", "Router", "TestSupport", "Wire",
+        nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
+      ], path: "Tests/Judge", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "fairlead-generator", dependencies: ["Numbered"],
+      path: "Tests/Generator", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "fairlead-judge", dependencies: ["Judge", argumentParser],
+      path: "Tests/JudgeCommand", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "ReliabilityTests",
+      dependencies: [
+        "Chaos", "Client", "Judge", "Node", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        "fairlead", "fairlead-generator",
+      ], swiftSettings: swiftSettings),
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
     .testTarget(
@@ -152,7 +182,7 @@ let package = Package(
       name: "ScreenTests", dependencies: ["Screen"],
       exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
     .testTarget(
-      name: "NodeTests", dependencies: ["Node", "Wire", nio("NIOCore")],
+      name: "NodeTests", dependencies: ["Node", "TestSupport", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "PipesTests",
@@ -195,8 +225,8 @@ let package = Package(
     .testTarget(
       name: "ClientTests",
       dependencies: [
-        "Client", "Cluster", "Node", "Pipes", "Router", "Wire", nio("NIOCore"), nio("NIOPosix"),
-        logging,
+        "Client", "Cluster", "Node", "Pipes", "Router", "TestSupport", "Wire", nio("NIOCore"),
+        nio("NIOPosix"), logging,
       ],
       swiftSettings: swiftSettings),
   ]

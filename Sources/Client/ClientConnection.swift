@@ -23,7 +23,8 @@ final class ClientConnection: ChannelInboundHandler {
 
   static let path = "/v1/connect"
   static let subprotocol = "fairlead.v1"
-  /// The time for TCP to connect; a dead router costs no more of a reconnect than this.
+  /// The time for TCP to connect, and again for the answer to the upgrade; a dead router costs no more
+  /// of a reconnect than this.
   static let connectTimeout = TimeAmount.seconds(5)
   /// The longest WebSocket frame taken: many times what a router puts into one.
   static let largestMessage = 1024 * 1024
@@ -52,7 +53,13 @@ final class ClientConnection: ChannelInboundHandler {
         .channelOption(.tcpOption(.tcp_nodelay), value: 1)
         .connect(host: endpoint.host, port: endpoint.port) { channel in
           channel.eventLoop.makeCompletedFuture {
-            try upgrade(channel, endpoint: endpoint, connection: connection)
+            let answer = try upgrade(channel, endpoint: endpoint, connection: connection)
+            // A network that went silent after TCP had connected would be waited for for ever.
+            let deadline = channel.eventLoop.scheduleTask(in: connectTimeout) {
+              channel.close(promise: nil)
+            }
+            answer.whenComplete { _ in deadline.cancel() }
+            return answer
           }
         }
       switch try await answer.get() {

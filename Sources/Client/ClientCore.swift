@@ -2,6 +2,7 @@
 // again. The streams themselves are `ClientStream`s, which do no I/O; here their actions are carried
 // out, with one write per turn of the loop.
 
+import FoundationEssentials
 import Glibc
 import Logging
 import NIOCore
@@ -22,7 +23,7 @@ final class ClientCore: ConnectionOwner {
   private let client: ClientID
   private let logger: Logger
   private var phase = Phase.idle
-  private var backoff = Backoff()
+  private var backoff: Backoff
   private var decoder = FrameDecoder()
   private var streams: [Int: StreamEntry] = [:]
   /// Streams of this connection: wire number → entry.
@@ -43,8 +44,12 @@ final class ClientCore: ConnectionOwner {
     case closed
   }
 
-  init(endpoint: Endpoint, client: ClientID, logger: Logger, eventLoop: any EventLoop) {
+  init(
+    endpoint: Endpoint, client: ClientID, delays: ReconnectDelays, logger: Logger,
+    eventLoop: any EventLoop
+  ) {
     self.endpoint = endpoint
+    self.backoff = Backoff(delays)
     self.client = client
     self.logger = logger
     self.eventLoop = eventLoop
@@ -209,7 +214,8 @@ final class ClientCore: ConnectionOwner {
     lastNumber += 1
     entry.number = lastNumber
     numbers[lastNumber] = entry
-    send(entry.stream.begin(), on: lastNumber)
+    let time = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
+    send(entry.stream.begin(at: time), on: lastNumber)
   }
 
   private func reopen(_ entry: StreamEntry, after milliseconds: Int, reason: String) {

@@ -71,8 +71,11 @@ public struct ClientStream: Sendable {
   // MARK: The connection comes and goes
 
   /// OPEN for a new stream number, on this connection or a new one.
-  public mutating func begin() -> Frame {
+  /// - Parameter time: milliseconds since 1970. With them the OPENs of a client are in order, even
+  ///   those of two processes that used one ClientID after each other.
+  public mutating func begin(at time: UInt64 = 0) -> Frame {
     phase = .opening
+    open.attempt = max(time, (open.attempt ?? 0) + 1)
     dropSnapshot()
     stale += Int(received - consumed)
     (received, consumed, acknowledged) = (0, 0, 0)

@@ -24,13 +24,16 @@ public final class TerminalClient: Sendable {
   /// - Throws: ``ClientError`` when `url` is none.
   public init(
     url: String, id: ClientID = .random(),
+    delays: ReconnectDelays = ReconnectDelays(),
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
     logger: Logger = Logger(label: "fairlead.client") { _ in SwiftLogNoOpLogHandler() }
   ) throws {
     self.id = id
     eventLoop = group.next()
     core = .makeBoxSendingValue(
-      ClientCore(endpoint: try Endpoint(url), client: id, logger: logger, eventLoop: eventLoop),
+      ClientCore(
+        endpoint: try Endpoint(url), client: id, delays: delays, logger: logger,
+        eventLoop: eventLoop),
       eventLoop: eventLoop)
   }
 

@@ -19,13 +19,20 @@ struct InputLedger: Equatable {
   private(set) var accepted: UInt64
   /// Every byte before this offset was written to the pipe.
   private(set) var written: UInt64
+  /// Where the client counts its window from, if that is beyond `written`: one that does not remember
+  /// what it had under way (a reloaded page) begins at what was accepted.
+  private var base: UInt64 = 0
 
   init(startingAt offset: UInt64 = 0) {
     accepted = offset
     written = offset
   }
 
+  /// Accepted and not written.
   var inFlight: Int { Int(accepted - written) }
+
+  /// The client attaches and does not know what is under way.
+  mutating func startAnew() { base = accepted }
 
   mutating func receive(offset: UInt64, count: Int) -> Verdict {
     guard offset <= accepted else { return .gap }
@@ -33,7 +40,9 @@ struct InputLedger: Equatable {
     guard !overflow, end <= Varint.maximum else { return .gap }
     guard end > accepted else { return .duplicate }
     let fresh = Int(end - accepted)
-    guard inFlight + fresh <= WireLimits.inputInFlight else { return .overflow }
+    guard end - max(written, base) <= UInt64(WireLimits.inputInFlight),
+      inFlight + fresh <= NodeLimits.reloads * WireLimits.inputInFlight
+    else { return .overflow }
     accepted = end
     return .accept(fresh: fresh)
   }

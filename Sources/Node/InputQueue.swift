@@ -13,6 +13,8 @@ struct InputQueue {
   /// Some client's ledger was dropped: an unknown client that resumes may be that one.
   private(set) var hasForgotten = false
   private(set) var totalAccepted: UInt64 = 0
+  /// Bytes accepted and not yet written, of all clients.
+  private(set) var unwrittenBytes = 0
 
   /// What the ledger says to a client that attaches.
   struct Attachment: Equatable {
@@ -25,8 +27,13 @@ struct InputQueue {
   ///   nil when it does not resume or does not remember.
   mutating func attach(_ client: ClientID, acknowledged: UInt64?) -> Attachment {
     detached.removeAll { $0 == client }
-    if let ledger = ledgers[client] {
-      return Attachment(accepted: ledger.accepted, written: ledger.written, isInDoubt: false)
+    if var ledger = ledgers[client] {
+      if acknowledged == nil { ledger.startAnew() }
+      ledgers[client] = ledger
+      // An acknowledgement that was never given: not the client that this ledger is of.
+      let isInDoubt = acknowledged.map { $0 > ledger.written } ?? false
+      return Attachment(
+        accepted: ledger.accepted, written: ledger.written, isInDoubt: isInDoubt)
     }
     let ledger = InputLedger(startingAt: min(acknowledged ?? 0, Varint.maximum))
     ledgers[client] = ledger
@@ -35,7 +42,12 @@ struct InputQueue {
   }
 
   mutating func detach(_ client: ClientID) {
-    guard ledgers[client] != nil, !detached.contains(client) else { return }
+    guard let ledger = ledgers[client], !detached.contains(client) else { return }
+    // Who never typed (a watcher) is not worth remembering, and must not push out who did.
+    guard ledger != InputLedger() else {
+      ledgers[client] = nil
+      return
+    }
     detached.append(client)
     while detached.count > NodeLimits.detachedLedgers {
       let oldest = detached.removeFirst()
@@ -46,6 +58,7 @@ struct InputQueue {
 
   mutating func receive(_ client: ClientID, offset: UInt64, count: Int) -> InputLedger.Verdict {
     guard var ledger = ledgers[client] else { return .gap }
+    guard unwrittenBytes + count <= NodeLimits.unwrittenInput else { return .overflow }
     let verdict = ledger.receive(offset: offset, count: count)
     if case .accept(let fresh) = verdict {
       ledgers[client] = ledger
@@ -59,6 +72,7 @@ struct InputQueue {
   mutating func answer(_ count: Int) { enqueue(nil, count) }
 
   private mutating func enqueue(_ client: ClientID?, _ count: Int) {
+    unwrittenBytes += count
     if let last = unwritten.last, last.client == client {
       unwritten[unwritten.count - 1].count += count
     } else {
@@ -72,6 +86,7 @@ struct InputQueue {
     while left > 0, let first = unwritten.first {
       let part = min(left, first.count)
       left -= part
+      unwrittenBytes -= part
       if part == first.count {
         unwritten.removeFirst()
       } else {

@@ -1,6 +1,7 @@
 // Every number that bounds what a session may hold or wait for, and why (promise P6).
 
 public import NIOCore
+import Wire
 
 public enum NodeLimits {
   /// Bytes of output that a session keeps. At a shell's pace this is hours; a client that comes
@@ -25,6 +26,15 @@ public enum NodeLimits {
   /// A driver that acknowledges nothing for so long stops holding the process back. A hidden tab's
   /// timers fire once a second.
   public static let stall = TimeAmount.seconds(2)
+  /// A driver that typed within this time and is more than a window behind gets a snapshot instead of
+  /// what is unsent: as long as a person waits for an answer before wondering.
+  public static let hurry = TimeAmount.seconds(1)
+  /// Input of all clients that waits for the process to read it: 64 windows. A process that never
+  /// reads, and clients that come and go under ever new names, could fill more.
+  public static let unwrittenInput = 64 * WireLimits.inputInFlight
+  /// Unwritten input of one client, by input windows: a page that is reloaded while a paste is stuck
+  /// starts counting anew, a few times.
+  public static let reloads = 4
   /// From SIGHUP to SIGKILL when a session is ended: time for an editor to save its swap file.
   public static let grace = TimeAmount.seconds(2)
   /// A node that starts waits so long for its registry: a Redis that starts with it gets its time, and
@@ -48,6 +58,8 @@ public struct NodeSettings: Sendable {
   public var logLimit: Int
   /// Lines of scrollback in a session's screen.
   public var scrollback: Int
+  /// Whether a driver that types takes the terminal's size over. If not, only TAKE does.
+  public var typingTakesSize = true
 
   public init(
     idleTimeout: TimeAmount = .minutes(30), keepEnded: TimeAmount = .minutes(30),

@@ -112,8 +112,9 @@ public final class OutputLog {
     } else {
       marks.append(mark)
       if marks.count > NodeLimits.sizeMarks {
-        // What lies before a forgotten change could not be replayed at its size: it goes with it.
-        start = max(start, marks[0].offset)
+        // What lies before a forgotten change could not be replayed at its size, and what begins at
+        // it would be without it: it goes with it. The change before last lies before the end.
+        start = max(start, marks[0].offset + 1)
         marks.removeFirst()
         firstMark += 1
       }

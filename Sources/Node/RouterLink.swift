@@ -13,6 +13,8 @@ final class SessionStream {
   let client: ClientID
   let mode: StreamMode
   let from: String
+  /// Which of the client's OPENs this is; nil: it does not count them.
+  private let attempt: UInt64?
   weak var session: Session?
   var state: StreamState
   var wantedSize: TerminalSize
@@ -20,15 +22,28 @@ final class SessionStream {
   private weak var link: RouterLink?
   fileprivate var isQueued = false
   fileprivate var inputAcknowledgement: UInt64?
+  fileprivate var presence = Presence.none
+  fileprivate var isTitleDue = false
+
+  /// What the client has yet to be told of the others. Told at the stream's next turn, once, however
+  /// much has changed by then: two hundred viewers who come back at once are not two hundred events
+  /// to each.
+  enum Presence: Int { case none, sizeOwner, viewers }
 
   init(number: UInt64, request: LinkOpen, link: RouterLink) {
     self.number = number
     self.client = request.client
     self.mode = request.rights >= .write ? request.open.mode : .watcher
     self.from = request.from
+    self.attempt = request.open.attempt
     self.wantedSize = request.open.size
     self.link = link
     self.state = StreamState(cursor: 0, log: OutputLog(), now: .now())
+  }
+
+  func isNewer(than other: SessionStream) -> Bool {
+    guard let attempt, let theirs = other.attempt else { return false }
+    return attempt > theirs
   }
 
   func send(_ frame: Frame) { link?.send(frame, stream: number) }
@@ -37,6 +52,18 @@ final class SessionStream {
   func end(with frame: Frame) { link?.end(self, with: frame) }
 
   func setNeedsFlush() { link?.queue(self) }
+
+  /// The viewers, or the owner of the size, have changed.
+  func tell(_ news: Presence) {
+    if news.rawValue > presence.rawValue { presence = news }
+    link?.queue(self)
+  }
+
+  /// The program named its window; told like `tell`.
+  func tellTitle() {
+    isTitleDue = true
+    link?.queue(self)
+  }
 
   /// Acknowledgements of one tick become one frame.
   func acknowledgeInput(_ offset: UInt64) {
@@ -86,12 +113,20 @@ final class RouterLink: LinkPeer {
 
   func linkFill(_ buffer: inout ByteBuffer) -> Bool {
     while buffer.readableBytes < LinkLimits.queued, let stream = turns.popFirst() {
-      if let offset = stream.inputAcknowledgement {
-        stream.inputAcknowledgement = nil
-        if streams[stream.number] === stream {
+      if streams[stream.number] === stream {
+        if let offset = stream.inputAcknowledgement {
           buffer.writeFrame(.inputAck(offset: offset), stream: stream.number)
         }
+        if let event = stream.session?.event(for: stream.presence) {
+          buffer.writeFrame(.event(event), stream: stream.number)
+        }
+        if stream.isTitleDue, let event = stream.session?.titleEvent {
+          buffer.writeFrame(.event(event), stream: stream.number)
+        }
       }
+      stream.inputAcknowledgement = nil
+      stream.presence = .none
+      stream.isTitleDue = false
       if stream.session?.writeNext(of: stream, into: &buffer) == true {
         turns.append(stream)
       } else {

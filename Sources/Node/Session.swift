@@ -40,8 +40,16 @@ final class Session: PipeDelegate {
   private let pipe: any Pipe
   private weak var owner: (any SessionOwner)?
   private var input = InputQueue()
+  /// Accepted and not yet given to the pipe: behind `writing`, which goes to it piece by piece.
+  private var waitingInput = ByteBuffer()
+  private var writing = ByteBuffer()
+  /// Bytes that the pipe has and has not reported.
+  private var underWay = 0
+  private let typingTakesSize: Bool
   private var sizeOwner: ClientID?
-  private var endReason = "exited"
+  /// What `viewers` says, until it changes.
+  private var viewersEvent: Event?
+  private var endReason: String?
   private var stallCheck: Scheduled<Void>?
 
   init(
@@ -58,6 +66,7 @@ final class Session: PipeDelegate {
     self.log = OutputLog(limit: settings.logLimit)
     self.screen = Screen(
       columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
+    self.typingTakesSize = settings.typingTakesSize
     self.createdAt = createdAt
     self.created = .now()
     self.lastUsed = created
@@ -71,12 +80,16 @@ final class Session: PipeDelegate {
   /// Attaches a stream and answers its OPEN. A stream of the same client leaves first, so that input
   /// from a half-dead connection cannot overtake the new one's.
   func attach(_ stream: SessionStream, request: LinkOpen, created: Bool) {
+    // Its OPEN was overtaken by a newer one, on the way through another router.
+    if streams.contains(where: { $0.client == stream.client && $0.isNewer(than: stream) }) {
+      return stream.end(with: .close(.superseded))
+    }
     for older in streams where older.client == stream.client {
       leave(older, telling: .superseded)
     }
     guard streams.count < NodeLimits.streamsPerSession else {
-      stream.send(.refused(Refused(.tooMany, "this session has \(streams.count) viewers")))
-      return
+      return stream.end(
+        with: .refused(Refused(.tooMany, "this session has \(streams.count) viewers")))
     }
     let now = NIODeadline.now()
     let open = request.open
@@ -109,7 +122,7 @@ final class Session: PipeDelegate {
     if resumed == .snapshot { beginSnapshot(stream) }
     lastUsed = now
     tellViewers()
-    if !screen.title.isEmpty { stream.send(.event(Event(event: "title", title: screen.title))) }
+    if !screen.title.isEmpty { stream.tellTitle() }
     stream.setNeedsFlush()
     updateReading()
   }
@@ -127,25 +140,43 @@ final class Session: PipeDelegate {
   }
 
   private func tellViewers() {
-    let viewers = streams.prefix(NodeLimits.viewersNamed).map {
-      Event.Viewer(client: $0.client, mode: $0.mode)
-    }
-    for stream in streams {
-      stream.send(.event(Event(event: "viewers", viewers: viewers, owner: sizeOwner)))
+    viewersEvent = nil
+    for stream in streams { stream.tell(.viewers) }
+  }
+
+  /// What there is to tell, as it is now.
+  func event(for news: SessionStream.Presence) -> Event? {
+    switch news {
+    case .none: return nil
+    case .sizeOwner: return Event(event: "size_owner", owner: sizeOwner)
+    case .viewers:
+      let event =
+        viewersEvent
+        ?? Event(
+          event: "viewers",
+          viewers: streams.prefix(NodeLimits.viewersNamed).map {
+            Event.Viewer(client: $0.client, mode: $0.mode)
+          }, owner: sizeOwner)
+      viewersEvent = event
+      return event
     }
   }
+
+  var titleEvent: Event { Event(event: "title", title: screen.title) }
 
   // MARK: Output
 
   func pipeDidRead(_ bytes: ByteBuffer) {
-    lastUsed = .now()
+    let now = NIODeadline.now()
+    lastUsed = now
+    for stream in streams { stream.state.logWillGrow(log, now: now) }
     bytes.withUnsafeReadableBytes {
       log.append($0)
       screen.write($0)
     }
     answerQueries()
     if screen.takeEvents().titleChanged {
-      for stream in streams { stream.send(.event(Event(event: "title", title: screen.title))) }
+      for stream in streams { stream.tellTitle() }
     }
     for stream in streams { stream.setNeedsFlush() }
     updateReading()
@@ -162,13 +193,16 @@ final class Session: PipeDelegate {
 
   /// Appends the stream's next frame to `buffer`; false when it has none that may be sent now.
   func writeNext(of stream: SessionStream, into buffer: inout ByteBuffer) -> Bool {
-    if stream.state.needsSnapshot(from: log) { beginSnapshot(stream) }
-    if stream.state.writeNext(into: &buffer, stream: stream.number, log: log, now: .now()) {
+    let now = NIODeadline.now()
+    if stream.state.needsSnapshot(from: log, now: now) { beginSnapshot(stream) }
+    if stream.state.writeNext(into: &buffer, stream: stream.number, log: log, now: now) {
       return true
     }
     if let ended, stream.state.isCaughtUp(with: log) {
       streams.removeAll { $0 === stream }
       stream.session = nil
+      input.detach(stream.client)
+      viewersEvent = nil
       stream.end(with: .ended(ended))
     }
     return false
@@ -192,7 +226,8 @@ final class Session: PipeDelegate {
     let now = NIODeadline.now()
     var holders = 0
     var wanted = false
-    for stream in streams where stream.mode == .driver && !stream.state.isStalled(now: now) {
+    for stream in streams
+    where stream.mode == .driver && !stream.state.isStalled(behind: log, now: now) {
       holders += 1
       if stream.state.wantsMore(from: log) {
         wanted = true
@@ -216,19 +251,38 @@ final class Session: PipeDelegate {
     guard stream.mode == .driver else { return }
     switch input.receive(stream.client, offset: offset, count: bytes.readableBytes) {
     case .accept(let fresh):
-      lastUsed = .now()
-      if sizeOwner != stream.client { own(by: stream) }
+      let now = NIODeadline.now()
+      lastUsed = now
+      stream.state.didType(now: now)
+      if sizeOwner != stream.client, typingTakesSize || sizeOwner == nil { own(by: stream) }
       guard ended == nil else { return }
-      var bytes = bytes
-      bytes.moveReaderIndex(forwardBy: bytes.readableBytes - fresh)
-      pipe.write(bytes)
+      // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the
+      // process does not read.
+      waitingInput.writeBytes(bytes.readableBytesView.suffix(fresh))
+      writeInput()
     case .duplicate: break
     case .gap: leave(stream, telling: .inputGap)
     case .overflow: leave(stream, telling: .inputOverflow)
     }
   }
 
+  /// Gives the pipe its next piece once it has taken the last, so that keys typed at a process that
+  /// does not read wait as bytes and not as a write each.
+  private func writeInput() {
+    guard underWay == 0 else { return }
+    if writing.readableBytes == 0 {
+      writing = waitingInput
+      waitingInput = ByteBuffer()
+    }
+    let count = min(writing.readableBytes, WireLimits.dataPayload)
+    guard count > 0, let piece = writing.readSlice(length: count) else { return }
+    underWay = count
+    pipe.write(piece)
+  }
+
   func pipeDidWrite(_ count: Int) {
+    underWay = max(0, underWay - count)
+    defer { writeInput() }
     input.wrote(count) { client, offset in
       for stream in streams where stream.client == client { stream.acknowledgeInput(offset) }
     }
@@ -254,9 +308,8 @@ final class Session: PipeDelegate {
         foreground: stream.colors?.foreground.flatMap(ScreenColor.init(hex:)),
         background: stream.colors?.background.flatMap(ScreenColor.init(hex:)),
         cursor: stream.colors?.cursor.flatMap(ScreenColor.init(hex:)))
-      for other in streams {
-        other.send(.event(Event(event: "size_owner", owner: stream.client)))
-      }
+      viewersEvent = nil
+      for other in streams { other.tell(.sizeOwner) }
     }
     guard size != stream.wantedSize, ended == nil else { return }
     size = stream.wantedSize
@@ -273,14 +326,14 @@ final class Session: PipeDelegate {
 
   /// Ends the process; ENDED with `reason` follows its last output.
   func terminate(reason: String) {
-    guard ended == nil else { return }
+    guard ended == nil, endReason == nil else { return }
     endReason = reason
     pipe.terminate(grace: NodeLimits.grace)
   }
 
   func pipeDidEnd(_ status: ExitStatus?, reason: String?) {
     guard ended == nil else { return }
-    ended = Ended(reason: endReason, status: status, message: reason)
+    ended = Ended(reason: endReason ?? "exited", status: status, message: reason)
     endedAt = .now()
     stallCheck?.cancel()
     for stream in streams { stream.setNeedsFlush() }

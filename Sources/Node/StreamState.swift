@@ -19,8 +19,10 @@ public struct StreamState {
   private var snapshots: UInt64 = 0
   /// Bytes counted when the running measurement of acknowledgement time began, and when.
   private var probe: (sent: UInt64, time: NIODeadline)?
-  /// When the client last made progress, or had nothing to acknowledge.
+  /// When the client last made progress, or was waiting for nothing.
   public private(set) var lastProgress: NIODeadline
+  /// When it last typed.
+  private var lastTyped: NIODeadline?
 
   private struct Snapshot {
     var id: UInt64
@@ -57,12 +59,28 @@ public struct StreamState {
     return credit > unsent
   }
 
-  public func isStalled(now: NIODeadline) -> Bool {
-    sent > consumed && now - lastProgress >= NodeLimits.stall
+  /// Whether nothing has moved for too long, though there is something to send or to acknowledge.
+  public func isStalled(behind log: OutputLog, now: NIODeadline) -> Bool {
+    (sent > consumed || !isCaughtUp(with: log)) && now - lastProgress >= NodeLimits.stall
   }
 
-  /// True: the log has lost what the stream needs next, so it needs a snapshot.
-  public func needsSnapshot(from log: OutputLog) -> Bool { snapshot == nil && cursor < log.start }
+  /// To be called before the log grows: a stream that had all of it begins to wait only now.
+  public mutating func logWillGrow(_ log: OutputLog, now: NIODeadline) {
+    if sent == consumed, isCaughtUp(with: log) { lastProgress = now }
+  }
+
+  /// The client typed, and waits to see what comes of it.
+  public mutating func didType(now: NIODeadline) { lastTyped = now }
+
+  /// True: the stream needs a snapshot. The log has lost what it needs next; or it may send again, its
+  /// user typed a moment ago, and what is unsent is more than a window: another client holds the
+  /// process to a faster pace, and the answer (a prompt after Ctrl-C) must not wait behind all that.
+  public func needsSnapshot(from log: OutputLog, now: NIODeadline) -> Bool {
+    guard snapshot == nil else { return false }
+    if cursor < log.start || nextMark < log.firstMark { return true }
+    guard let lastTyped, now - lastTyped <= NodeLimits.hurry else { return false }
+    return credit > 0 && Int(clamping: log.end - cursor) > window
+  }
 
   /// Begins a snapshot that is valid at the log's end; what follows goes on from there.
   public mutating func begin(snapshot bytes: ByteBuffer, size: TerminalSize, log: OutputLog) {

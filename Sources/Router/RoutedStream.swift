@@ -44,12 +44,21 @@ final class RoutedStream {
   /// A snapshot has begun, or been promised, and its last part has not come.
   private var isSnapshotOpen = false
   private var sent: UInt64 = 0
+  /// Of `sent`, what was handed on to the client's connection: more it cannot have consumed. Otherwise
+  /// a client that acknowledges what it never reads would have the rest pile up here.
+  private var taken: UInt64 = 0
   private var consumed: UInt64 = 0
+  /// Of `consumed`, what the node was told on the present link.
+  private var toldConsumed: UInt64 = 0
   private var acknowledgedInput: UInt64 = 0
   /// After a reopening: INPUT beyond this offset was sent before the client knew of it, and comes
   /// again from here.
   private var resync: UInt64?
   private var isKillWanted = false
+  /// TAKE came while there was no link to send it over.
+  private var isTakeWanted = false
+  /// The owner that the loop remembers did not answer: the registry is to be asked.
+  private var isRouteDoubtful = false
   private var attempts = 0
   private var backoff = RouterLimits.reopenFirst
 
@@ -82,7 +91,9 @@ final class RoutedStream {
   func start() {
     state = .resolving
     owner?.lookUps += 1
-    loop.resolve(session, creating: open.create, resuming: open.resume != nil) { result in
+    loop.resolve(
+      session, creating: open.create, resuming: open.resume != nil, doubting: isRouteDoubtful
+    ) { result in
       self.owner?.lookUps -= 1
       guard case .resolving = self.state else { return }
       switch result {
@@ -97,6 +108,7 @@ final class RoutedStream {
     let request = LinkOpen(
       client: client, rights: rights, from: from, incarnation: route.incarnation,
       epoch: route.epoch, sent: sent, consumed: consumed, open: open)
+    toldConsumed = consumed
     state = .opening(link, link.open(self, request))
     if link.isCongested { owner?.hold(until: link) }
   }
@@ -132,6 +144,7 @@ final class RoutedStream {
       open.create = nil
       resume()
     case .opening where hasOpened:
+      isRouteDoubtful = true
       resume()
     case .opening:
       loop.forget(session)
@@ -147,7 +160,6 @@ final class RoutedStream {
 
   private func resume() {
     guard let life else { return }
-    loop.forget(session)
     open.resume = Resume(
       life: life, next: isSnapshotOpen ? nil : next, input: acknowledgedInput)
     retry()
@@ -186,7 +198,16 @@ final class RoutedStream {
     hasOpened = true
     attempts = 0
     backoff = RouterLimits.reopenFirst
+    isRouteDoubtful = false
     loop.remember(session, link.route, epoch: opened.epoch)
+    if consumed > toldConsumed {
+      // Acknowledged while the OPEN was under way. The client may have nothing more to acknowledge,
+      // and the node would wait for it.
+      toldConsumed = consumed
+      link.send(.outputAck(offset: next, consumed: consumed), stream: number)
+    }
+    if isTakeWanted { link.send(.take, stream: number) }
+    isTakeWanted = false
     if isKillWanted { link.send(.kill, stream: number) }
     return true
   }
@@ -217,7 +238,11 @@ final class RoutedStream {
     }
   }
 
-  func takeNext() -> Frame? { outgoing.popFirst() }
+  func takeNext() -> Frame? {
+    let frame = outgoing.popFirst()
+    taken += UInt64(frame?.creditedBytes ?? 0)
+    return frame
+  }
 
   /// The client broke a rule of the stream; its node hears that it is gone.
   private func fail(_ close: Close) { finish(.close(close), telling: close) }
@@ -243,9 +268,12 @@ final class RoutedStream {
       }
       send(frame, link, number)
     case .outputAck(_, let consumed):
-      guard consumed <= sent else { return fail(.badAck) }
+      guard consumed <= taken else { return fail(.badAck) }
       self.consumed = max(self.consumed, consumed)
+      if case .live = state { toldConsumed = self.consumed }
       forward(frame)
+    case .take:
+      if case .live = state { forward(frame) } else { isTakeWanted = true }
     case .resize(let size):
       guard size.isValid else { return fail(.badSize) }
       open.size = size

@@ -58,18 +58,17 @@ final class RouterLoop {
   // MARK: Routes
 
   /// Finds the owner of an existing session, or a node for a new one.
+  /// - Parameter doubting: the owner remembered did not answer; the registry is asked, and only if it
+  ///   does not answer either is that owner tried again (promise P5).
   func resolve(
-    _ session: SessionID, creating creation: Creation?, resuming: Bool,
+    _ session: SessionID, creating creation: Creation?, resuming: Bool, doubting: Bool = false,
     then: @escaping (Result<Route, Refusal>) -> Void
   ) {
-    if let known = cache[session] {
-      if let route = directory.route(
-        session, node: known.node, incarnation: known.incarnation, epoch: known.epoch)
-      {
-        return then(.success(route))
-      }
-      cache[session] = nil
+    let remembered = cache[session].flatMap {
+      self.directory.route(session, node: $0.node, incarnation: $0.incarnation, epoch: $0.epoch)
     }
+    if let remembered, !doubting { return then(.success(remembered)) }
+    if remembered == nil { cache[session] = nil }
     let completion = NIOLoopBound(then, eventLoop: eventLoop)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let registry = context.registry
@@ -83,6 +82,7 @@ final class RouterLoop {
       switch result {
       case .failure(let error):
         loop.context.logger.warning("the registry did not answer", metadata: ["error": "\(error)"])
+        if let remembered { return completion.value(.success(remembered)) }
         completion.value(
           .failure(
             Refusal(Refused(.unavailable, RegistryError.explanation(of: error), retry: 1_000))))

@@ -103,6 +103,9 @@ public struct Open: Sendable, Equatable, Codable {
   public var size: TerminalSize
   public var mode: StreamMode
   public var colors: ThemeColors?
+  /// Which of this client's OPENs of this session it is; only rises. An OPEN that comes late, from a
+  /// connection that its client has given up, must not supersede a newer one.
+  public var attempt: UInt64?
 
   public init(
     session: SessionID?, create: Creation? = nil, resume: Resume? = nil, size: TerminalSize,
@@ -117,7 +120,7 @@ public struct Open: Sendable, Equatable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case session, create, resume, size, mode, colors
+    case session, create, resume, size, mode, colors, attempt
   }
 
   public init(from decoder: any Decoder) throws {
@@ -128,6 +131,7 @@ public struct Open: Sendable, Equatable, Codable {
     size = try container.decodeIfPresent(TerminalSize.self, forKey: .size) ?? .standard
     mode = try container.decodeIfPresent(StreamMode.self, forKey: .mode) ?? .driver
     colors = try container.decodeIfPresent(ThemeColors.self, forKey: .colors)
+    attempt = try container.decodeIfPresent(UInt64.self, forKey: .attempt)
   }
 
   /// What is wrong with it, for REFUSED `bad_request`; nil if nothing is.

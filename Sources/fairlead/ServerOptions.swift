@@ -140,6 +140,12 @@ struct NodeOptions: ParsableArguments {
   @Option(help: "Lines of scrollback that a session keeps.")
   var scrollback: Int = fromEnvironment("SCROLLBACK", default: 1_000)
 
+  enum SizeRule: String, ExpressibleByArgument, CaseIterable { case typing, take }
+
+  @Option(
+    help: "What gives a terminal another client's size: typing in it, or only an explicit take.")
+  var sizeFollows: SizeRule = fromEnvironment("SIZE_FOLLOWS", default: .typing)
+
   @Option(
     help: ArgumentHelp(
       "Docker Engine for docker:CONTAINER targets: unix:///PATH or tcp://HOST:PORT.",
@@ -163,8 +169,10 @@ struct NodeOptions: ParsableArguments {
   var dockerEndpoint: HTTPEndpoint? { HTTPEndpoint(docker) }
 
   var settings: NodeSettings {
-    NodeSettings(
+    var settings = NodeSettings(
       idleTimeout: idleTimeout.amount, keepEnded: keepEnded.amount, scrollback: scrollback)
+    settings.typingTakesSize = sizeFollows == .typing
+    return settings
   }
 
   /// This process's own environment.

@@ -1,0 +1,87 @@
+// A cluster of real processes under chaos: Redis, nodes, routers, and HAProxy before the routers, with a
+// proxy in every connection: client–router, router–node, and node–Redis and router–Redis.
+
+public import Chaos
+import TestSupport
+
+public struct ClusterChaos: Sendable {
+  public var clients = ChaosProfile()
+  public var links = ChaosProfile()
+  public var redis = ChaosProfile.faithful
+  /// Every so often a router is killed and started again; nil: never.
+  public var routerDeaths: Duration?
+  public init() {}
+}
+
+extension Fleet {
+  /// Two nodes and two routers.
+  public static func cluster(
+    _ chaos: ClusterChaos, seed: UInt64, _ body: @Sendable @escaping (Fleet) async throws -> Void
+  ) async throws {
+    let redisPort = try freePort()
+    let redis = try ChildProcess(
+      "/usr/bin/redis-server",
+      ["--port", "\(redisPort)", "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"])
+    _ = try await redis.line(with: "Ready to accept connections")
+    let registry = try await ChaosProxy.start(
+      before: ("127.0.0.1", redisPort), framing: .lines, profile: chaos.redis, seed: seed)
+    let url = "redis://127.0.0.1:\(registry.port)"
+    var proxies = [registry]
+    var nodes: [ChildProcess] = []
+    for number in 0..<2 {
+      let port = try freePort()
+      let link = try await ChaosProxy.start(
+        before: ("127.0.0.1", port), framing: .link, profile: chaos.links,
+        seed: seed &+ UInt64(10 + number))
+      proxies.append(link)
+      // One loop, so that the node listens on one port.
+      let node = try ChildProcess(
+        Products.path("fairlead"),
+        [
+          "node", "--id", "n\(number)", "--redis", url, "--listen", "127.0.0.1:\(port)",
+          "--advertise", "127.0.0.1:\(link.port)",
+        ], environment: ["NIO_SINGLETON_GROUP_LOOP_COUNT": "1"])
+      _ = try await node.line(with: "takes links on")
+      nodes.append(node)
+    }
+    let routers = Routers(redis: url)
+    for number in 0..<2 { try await routers.start(number) }
+    let haproxy = try await TestHAProxy.start(before: await routers.all)
+    let front = try await client(chaos.clients, port: haproxy.port, seed: seed &+ 1)
+    proxies.append(front)
+    let killing = chaos.routerDeaths.map { pause in
+      Task {
+        for number in 0... {
+          try await Task.sleep(for: pause)
+          try await routers.restart(number % 2)
+        }
+      }
+    }
+    defer { killing?.cancel() }
+    try await body(Fleet(url: "http://127.0.0.1:\(front.port)", proxies: proxies))
+    for node in nodes where !node.isRunning { throw ChildError("a node died: \(node.output)") }
+    killing?.cancel()
+    for proxy in proxies { try await proxy.stop() }
+  }
+}
+
+/// The routers of a fleet, of which one is dead at times.
+private actor Routers {
+  private let redis: String
+  private var running: [Int: TestRouter] = [:]
+
+  init(redis: String) { self.redis = redis }
+
+  var all: [TestRouter] { running.sorted { $0.key < $1.key }.map(\.value) }
+
+  func start(_ number: Int, port: Int = 0) async throws {
+    running[number] = try await TestRouter.start("r\(number)", redis: redis, port: port)
+  }
+
+  func restart(_ number: Int) async throws {
+    guard let router = running[number] else { return }
+    router.process.signal(9)
+    try await router.process.waitForExit()
+    try await start(number, port: router.port)
+  }
+}

@@ -1,0 +1,130 @@
+// `fairlead-judge`: runs trials under chaos for as long as it is told, and prints what came of them.
+// `deploy/soak.sh` builds and starts it.
+
+import ArgumentParser
+import Chaos
+import Foundation
+import Judge
+import TestSupport
+
+@main struct JudgeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fairlead-judge",
+    abstract: "Compares what clients are shown and processes read with what was printed and typed.",
+    discussion: """
+      Starts fairlead, puts fault-injecting proxies into every connection, and runs sessions whose \
+      process prints one numbered stream and reads another, until the time is over. Every byte is \
+      compared. Exit code 1: something differed; the lines say what, and the seed.
+
+        fairlead-judge --minutes 30
+        fairlead-judge --on serve --seconds 20 --seed 42
+      """)
+
+  enum Ground: String, ExpressibleByArgument, CaseIterable { case serve, linked, cluster }
+
+  @Option(help: "How long.")
+  var minutes = 1.0
+  @Option(help: "How long, in seconds; instead of --minutes.")
+  var seconds: Double?
+  @Option(help: "serve, linked (router and node in one process), cluster; repeat. All by default.")
+  var on: [Ground] = []
+  @Option(help: "Decides every cut and every stream; a random one by default.")
+  var seed: UInt64 = .random(in: 0...UInt64.max)
+  @Option(help: "Sessions at a time.")
+  var sessions = 16
+  @Option(help: "Share of the connections that go silent without closing.")
+  var halfOpen = 0.003
+
+  func validate() throws {
+    guard (0...1).contains(halfOpen) else { throw ValidationError("--half-open is 0 to 1") }
+    guard (1...200).contains(sessions) else { throw ValidationError("--sessions is 1 to 200") }
+    guard (seconds ?? minutes) > 0 else { throw ValidationError("the time is above 0") }
+  }
+
+  func run() async throws {
+    let total = seconds ?? minutes * 60
+    let grounds = on.isEmpty ? Ground.allCases : on
+    print("judging for \(Int(total)) s on \(grounds.map(\.rawValue).joined(separator: ", "))")
+    print("again with: --seed \(seed) --seconds \(Int(total))")
+    var all = Verdict()
+    var cuts = 0
+    let start = ContinuousClock.now
+    for (index, ground) in grounds.enumerated() {
+      let end = start + .seconds(total * Double(index + 1) / Double(grounds.count))
+      let (verdict, count) = try await judge(ground, until: end, seed: seed &+ UInt64(index) << 32)
+      all += verdict
+      cuts += count
+    }
+    print(line("verdict", all, cuts))
+    for difference in all.differences { print("  \(difference)") }
+    print(all.differences.isEmpty ? "EXACT" : "DIFFERENT (seed \(seed))")
+    if !all.differences.isEmpty { throw ExitCode(1) }
+  }
+
+  private func judge(_ ground: Ground, until end: ContinuousClock.Instant, seed: UInt64)
+    async throws -> (Verdict, Int)
+  {
+    let result = ResultBox()
+    let trial: @Sendable (Fleet) async -> Void = { fleet in
+      var court = Court(fleet, seed: seed)
+      court.atATime = sessions
+      let start = ContinuousClock.now
+      let verdict = await court.sit(
+        progress: { verdict in
+          guard result.isDue() else { return }
+          let seconds = Int((ContinuousClock.now - start) / .seconds(1))
+          print(line("\(ground.rawValue) \(seconds) s", verdict, fleet.cuts))
+          fflush(nil)
+        }, until: { _ in ContinuousClock.now >= end })
+      print(line("\(ground.rawValue)", verdict, fleet.cuts))
+      fflush(nil)
+      result.set(verdict, fleet.cuts)
+    }
+    var clients = ChaosProfile()
+    clients.halfOpenShare = halfOpen
+    clients.delay = 0...3
+    var links = ChaosProfile()
+    links.cutAfter = 10_000...3_000_000
+    links.halfOpenShare = halfOpen
+    switch ground {
+    case .serve: try await Fleet.serve(clients, seed: seed, trial)
+    case .linked: try await Fleet.linked(clients, links: links, seed: seed, trial)
+    case .cluster:
+      var chaos = ClusterChaos()
+      chaos.clients = clients
+      chaos.links = links
+      chaos.redis.cutShare = 0.5
+      chaos.redis.cutAfter = 1_000...50_000
+      chaos.routerDeaths = .seconds(7)
+      try await Fleet.cluster(chaos, seed: seed, trial)
+    }
+    return result.get()
+  }
+
+  private func line(_ title: String, _ verdict: Verdict, _ cuts: Int) -> String {
+    "\(title): \(cuts) cuts, \(verdict.sessions) sessions, \(verdict.clients) clients, "
+      + "\(verdict.shown) bytes shown, \(verdict.typed) typed, \(verdict.resumed) resumed, "
+      + "\(verdict.snapshots) snapshots, \(verdict.differences.count) differences"
+  }
+}
+
+/// What one ground came to, and when it was last spoken of.
+private final class ResultBox: @unchecked Sendable {
+  // Sendable: everything is only touched under `lock`.
+  private let lock = NSLock()
+  private var verdict = Verdict()
+  private var cuts = 0
+  private var spoken = ContinuousClock.now
+
+  func set(_ verdict: Verdict, _ cuts: Int) { lock.withLock { (self.verdict, self.cuts) = (verdict, cuts) } }
+  func get() -> (Verdict, Int) { lock.withLock { (verdict, cuts) } }
+
+  /// At most every 5 seconds.
+  func isDue() -> Bool {
+    lock.withLock {
+      guard ContinuousClock.now - spoken >= .seconds(5) else { return false }
+      spoken = .now
+      return true
+    }
+  }
+}

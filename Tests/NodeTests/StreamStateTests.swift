@@ -1,0 +1,216 @@
+// A stream's view of the log against a trivial model: whatever is appended, resized, acknowledged, cut
+// and resumed, the client shows every byte once, in order, at the size that the terminal had there, or
+// a snapshot (promise P1), and never more than a window is under way (promise P6).
+
+import NIOCore
+import TestSupport
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite struct StreamStateTests {
+  static let schedules = 3_000
+
+  @Test func everyScheduleShowsEveryByteOnceAtItsSize() throws {
+    let seed = SeededGenerator.announcedSeed()
+    for number in 0..<Self.schedules {
+      var schedule = StreamSchedule(seed: seed &+ UInt64(number))
+      try schedule.run()
+    }
+  }
+
+  @Test func aDriverThatTypedIsCaughtUpBySnapshotOnceItIsAWindowBehind() throws {
+    let log = OutputLog()
+    let start = NIODeadline.now()
+    var state = StreamState(cursor: 0, log: log, now: start)
+    var out = ByteBuffer()
+    append(64 * 1024 + 1, to: log)
+    #expect(!state.needsSnapshot(from: log, now: start), "nobody typed")
+    state.didType(now: start)
+    #expect(state.needsSnapshot(from: log, now: start))
+    #expect(!state.needsSnapshot(from: log, now: start + .seconds(2)), "nobody waits any more")
+    while state.writeNext(into: &out, stream: 1, log: log, now: start) {}
+    append(200_000, to: log)
+    #expect(!state.needsSnapshot(from: log, now: start), "there is no credit to send it with")
+  }
+
+  @Test func aDriverWhoseLinkDoesNotMoveIsStalledToo() {
+    let log = OutputLog()
+    let start = NIODeadline.now()
+    var state = StreamState(cursor: 0, log: log, now: start)
+    let later = start + .minutes(5)
+    #expect(!state.isStalled(behind: log, now: later), "it has everything")
+    state.logWillGrow(log, now: later)
+    append(10, to: log)
+    #expect(!state.isStalled(behind: log, now: later + .seconds(1)))
+    #expect(state.isStalled(behind: log, now: later + .seconds(2)))
+  }
+
+  @Test func theWindowGrowsWhileAcknowledgementsAreFastAndShrinksWhenTheyAreSlow() {
+    let log = OutputLog()
+    var now = NIODeadline.now()
+    var state = StreamState(cursor: 0, log: log, now: now)
+    func turn(answeredIn delay: TimeAmount) {
+      append(state.window, to: log)
+      var out = ByteBuffer()
+      while state.writeNext(into: &out, stream: 1, log: log, now: now) {}
+      now = now + delay
+      let isTaken = state.acknowledge(consumed: state.sent, now: now)
+      #expect(isTaken)
+    }
+    var windows: [Int] = []
+    for delay in [5, 99, 5, 101, 500, 500, 100] {
+      turn(answeredIn: .milliseconds(Int64(delay)))
+      windows.append(state.window / 1_024)
+    }
+    #expect(windows == [128, 256, 256, 128, 64, 64, 128])
+    let isTaken = state.acknowledge(consumed: state.sent + 1, now: now)
+    #expect(!isTaken, "it was never sent")
+  }
+
+  private func append(_ count: Int, to log: OutputLog) {
+    [UInt8](repeating: 0x61, count: count).withUnsafeBytes { log.append($0) }
+  }
+}
+
+/// One random schedule, and the client at its end.
+private struct StreamSchedule {
+  private let seed: UInt64
+  private var random: SeededGenerator
+  private let log = OutputLog(limit: 8 * 1024)
+  /// The model: all bytes, and the size from each offset on.
+  private var produced: [UInt8] = []
+  private var sizes: [(offset: Int, size: TerminalSize)] = []
+  private var size = TerminalSize.standard
+  private var now = NIODeadline.now()
+  private var state: StreamState
+  private var decoder = FrameDecoder()
+  // The client.
+  private var next: Int? = 0
+  private var shownSize = TerminalSize.standard
+  private var received: UInt64 = 0
+  private var partial: (id: UInt64, count: Int)?
+
+  init(seed: UInt64) {
+    self.seed = seed
+    random = SeededGenerator(seed: seed)
+    state = StreamState(cursor: 0, log: log, now: now)
+  }
+
+  mutating func run() throws {
+    for _ in 0..<60 { try step() }
+    // At last everything arrives.
+    while true {
+      if state.needsSnapshot(from: log, now: now) { beginSnapshot() }
+      let before = state.sent
+      while try send() {}
+      acknowledge(received)
+      if state.sent == before, state.isCaughtUp(with: log) { break }
+    }
+    #expect(next == produced.count, "seed \(seed)")
+    #expect(shownSize == size, "seed \(seed)")
+  }
+
+  private mutating func step() throws {
+    now = now + .milliseconds(Int64.random(in: 0...150, using: &random))
+    switch Int.random(in: 0..<10, using: &random) {
+    case 0..<4:
+      let most = [3, 400, 9_000].randomElement(using: &random) ?? 1
+      let piece = (0..<Int.random(in: 1...most, using: &random)).map { _ in
+        UInt8.random(in: 0...255, using: &random)
+      }
+      state.logWillGrow(log, now: now)
+      piece.withUnsafeBytes { log.append($0) }
+      produced += piece
+    case 4: resize()
+    case 5..<8:
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        if state.needsSnapshot(from: log, now: now) { beginSnapshot() }
+        guard try send() else { break }
+      }
+    case 8: acknowledge(UInt64.random(in: state.consumed...received, using: &random))
+    default: resume()
+    }
+  }
+
+  private mutating func resize() {
+    for _ in 0..<([1, 1, 1, 300].randomElement(using: &random) ?? 1) {
+      size = TerminalSize(
+        columns: Int.random(in: 1...200, using: &random), rows: Int.random(in: 1...90, using: &random))
+      let mark = log.markSize(size)
+      if sizes.last?.offset == produced.count { sizes.removeLast() }
+      sizes.append((produced.count, size))
+      state.markReplaced(mark)
+      // Mostly many at one place; at times each at a place of its own, so that old ones are dropped.
+      if Bool.random(using: &random) {
+        [UInt8(0x2E)].withUnsafeBytes { log.append($0) }
+        produced.append(0x2E)
+      }
+    }
+  }
+
+  private mutating func beginSnapshot() {
+    let bytes = ByteBuffer(repeating: 0, count: Int.random(in: 0...40_000, using: &random))
+    state.begin(snapshot: bytes, size: size, log: log)
+  }
+
+  /// The connection is cut and the client comes back, as in `Session.attach`.
+  private mutating func resume() {
+    decoder = FrameDecoder()
+    partial = nil
+    received = 0
+    if let next, UInt64(next) >= log.start {
+      state = StreamState(cursor: UInt64(next), log: log, now: now)
+    } else {
+      state = StreamState(cursor: log.end, log: log, now: now)
+      beginSnapshot()
+      next = nil
+    }
+  }
+
+  private mutating func acknowledge(_ count: UInt64) {
+    let isTaken = state.acknowledge(consumed: count, now: now)
+    #expect(isTaken, "seed \(seed)")
+  }
+
+  /// Sends one frame and has the client take it; false: there was none.
+  private mutating func send() throws -> Bool {
+    var out = ByteBuffer()
+    guard state.writeNext(into: &out, stream: 1, log: log, now: now) else { return false }
+    #expect(out.readableBytes <= WireLimits.frameBody + 16)
+    #expect(state.sent - state.consumed <= UInt64(WireLimits.maximumWindow), "seed \(seed)")
+    decoder.append(out)
+    while let (_, frame) = try decoder.next() { take(frame) }
+    return true
+  }
+
+  private mutating func take(_ frame: Frame) {
+    switch frame {
+    case .output(let offset, let bytes):
+      #expect(Int(offset) == next, "seed \(seed)")
+      let end = Int(offset) + bytes.readableBytes
+      #expect(produced[Int(offset)..<end].elementsEqual(bytes.readableBytesView), "seed \(seed)")
+      let expected = sizes.last { $0.offset <= Int(offset) }?.size ?? .standard
+      #expect(shownSize == expected, "seed \(seed) at \(offset)")
+      let isCrossed = sizes.contains { $0.offset > Int(offset) && $0.offset < end }
+      #expect(!isCrossed, "seed \(seed): a size change inside a frame")
+      next = end
+      received += UInt64(bytes.readableBytes)
+    case .snapshot(let part):
+      if part.isFirst { partial = (part.id, 0) }
+      #expect(partial?.id == part.id, "seed \(seed)")
+      received += UInt64(part.bytes.readableBytes)
+      next = nil
+      if part.isLast {
+        next = Int(part.offset)
+        shownSize = part.size
+        partial = nil
+      }
+    case .resized(let offset, let size):
+      #expect(Int(offset) == next, "seed \(seed)")
+      shownSize = size
+    default: Issue.record("seed \(seed): \(frame)")
+    }
+  }
+}

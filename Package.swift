@@ -192,6 +192,15 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "WebTests",
+      dependencies: [
+        "Web", nio("NIOCore"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "AdminTests",
       dependencies: [
         "Admin", "Cluster", "Wire", nio("NIOCore"),

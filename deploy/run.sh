@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev
 need_swift
+./deploy/assets.sh
 echo "fairlead: building (the first time takes some minutes)" >&2
 swift build -c release --product fairlead >&2
 exec "$(swift build -c release --show-bin-path)/fairlead" serve "$@"

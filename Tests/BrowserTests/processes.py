@@ -166,7 +166,7 @@ class Line:
         self.target = port
         self.port = free_port()
         self.rate = None
-        self.writers = set()
+        self.writers, self.tasks = set(), set()
         self.server = None
         self.flows = asyncio.Event()
         self.flows.set()
@@ -186,6 +186,15 @@ class Line:
             writer.transport.abort()
 
     async def _serve(self, reader, writer):
+        # Somebody has to hold a task for as long as it runs.
+        task = asyncio.current_task()
+        self.tasks.add(task)
+        try:
+            await self._carry(reader, writer)
+        finally:
+            self.tasks.discard(task)
+
+    async def _carry(self, reader, writer):
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:

@@ -1,9 +1,11 @@
 // A browser and a server that do only what a test tells them: a clock that stands still, a WebSocket
 // whose other end the test holds, storage, Web Locks and page events.
 
+import { webcrypto } from 'node:crypto';
 import { jsonFrame, frame, Type, varint } from '../../Sources/Web/Library/fairlead/wire.js';
 
 export { Type, frame, jsonFrame, varint };
+globalThis.crypto ??= webcrypto;
 export const text = (bytes) => new TextDecoder().decode(bytes);
 export const utf8 = (string) => new TextEncoder().encode(string);
 

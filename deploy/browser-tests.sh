@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Tests of the browser's side: the library under Node.js, then the page in headless Chromium against a
+# cluster behind HAProxy. `deploy/test.sh` has built everything before. Arguments are passed on:
+# ./deploy/browser-tests.sh --only phone --against serve
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. deploy/packages.sh
+command -v node >/dev/null || need nodejs
+need redis-server haproxy chromium fonts-noto-cjk fonts-noto-color-emoji
+python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
+
+node --test Tests/JavaScriptTests/*.test.js
+
+venv=.build/browser-tests
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  -r Tests/BrowserTests/requirements.txt
+exec "$venv/bin/python" Tests/BrowserTests/run.py \
+  --fairlead "$(swift build --show-bin-path)/fairlead" "$@"

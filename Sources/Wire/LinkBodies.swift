@@ -1,13 +1,6 @@
 // The JSON bodies of frames that only links carry. Nothing a client writes is ever taken for the
 // router's word: a router refuses these types from a client.
 
-/// What a stream may do. Later rights include earlier ones.
-public enum Rights: String, Sendable, Codable, Comparable {
-  case read, write, admin
-  private var order: Int { self == .read ? 0 : self == .write ? 1 : 2 }
-  public static func < (a: Rights, b: Rights) -> Bool { a.order < b.order }
-}
-
 /// → OPEN in the router's envelope.
 public struct LinkOpen: Sendable, Equatable, Codable {
   public var client: ClientID

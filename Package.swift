@@ -136,7 +136,7 @@ let package = Package(
       dependencies: [
         "Auth", "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis",
         "HTTPClient",
-        nio("NIOCore"), nio("NIOPosix"), logging,
+        nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

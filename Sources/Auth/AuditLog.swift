@@ -51,6 +51,7 @@ public final class AuditLog: Sendable {
   /// - Parameters:
   ///   - path: of the file; `-` is standard output.
   ///   - report: called with what went wrong when lines could not be written.
+  /// - Throws: ``AuthError`` `key_file` when it cannot be written.
   public init(path: String, report: @escaping @Sendable (String) -> Void) throws(AuthError) {
     // What cannot be written must be known at the start, not at the first refusal.
     if path != "-" {

@@ -168,7 +168,8 @@ let package = Package(
     .testTarget(
       name: "AuthTests",
       dependencies: [
-        "Auth", "TestSupport", "Wire", .product(name: "JWTKit", package: "jwt-kit"),
+        "Auth", "TestSupport", "Wire", nio("NIOCore"),
+        .product(name: "JWTKit", package: "jwt-kit"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

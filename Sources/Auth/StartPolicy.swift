@@ -91,6 +91,9 @@ public struct StartPolicy: Sendable {
           "links on \(policy.host) are not encrypted: keep them on a network of their own")
       }
     }
+    if isLoopback && !policy.hasAuthentication && !policy.noAuthentication {
+      warnings.append("no key is set: every user of this machine gets in without being asked")
+    }
     if policy.noAuthentication {
       warnings.append("--no-auth: whoever reaches \(policy.host) gets a shell, without being asked")
     }

@@ -326,9 +326,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     session.summary(node: identity.id.rawValue)
   }
 
-  /// Parts of 3 summaries, each of 8 words of 32 bytes, 4 viewers and an owner of
-  /// 320 bytes: they fit in a frame however
-  /// JSON escapes them. A part that did not would break the link for all who share it.
+  /// Parts of 3 summaries, each of 8 words of 32 bytes, 4 viewers, a title and an owner: they fit in
+  /// a frame however JSON escapes them. A part that did not would break the link for all who share it.
   private func answer(_ link: RouterLink, _ id: UInt64, _ sessions: [SessionSummary]) {
     var rest = sessions[...]
     repeat {

@@ -40,7 +40,8 @@ import Testing
           starts(verdict) == (isConsistent && isHidden && isGuarded),
           "\(role) \(host) tls=\(tls) auth=\(auth) no-auth=\(noAuth) plain=\(plain)")
         if case .start(let warnings) = verdict {
-          let isDaring = noAuth || (!isNear && (plain || (role == .node && !tls)))
+          let isDaring =
+            noAuth || !auth || (!isNear && (plain || (role == .node && !tls)))
           #expect(warnings.isEmpty == !isDaring, "what is daring is said at every start")
         }
       }

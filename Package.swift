@@ -30,6 +30,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.1.0"),
   ],
   targets: [
     // MARK: C, fenced in: its types never escape the one module that imports it.
@@ -63,6 +65,16 @@ let package = Package(
     .target(
       name: "Link", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
 
+    // MARK: Who may do what.
+    .target(
+      name: "Auth",
+      dependencies: [
+        "Wire", nio("NIOConcurrencyHelpers"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: swiftSettings),
+
     // MARK: What a session is made of, and who owns which.
     .target(
       name: "Cluster",
@@ -81,14 +93,15 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Wire", "Link", "Cluster", "Pipes", "Screen", nio("NIOCore"), nio("NIOPosix"),
+        "Auth", "Wire", "Link", "Cluster", "Pipes", "Screen", nio("NIOCore"), nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .target(
       name: "Admin",
       dependencies: [
-        "Wire", "Cluster", "HTTPClient", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), logging,
+        "Auth", "Wire", "Cluster", "HTTPClient", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOHTTP1"), logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
@@ -104,7 +117,8 @@ let package = Package(
     .target(
       name: "Router",
       dependencies: [
-        "Wire", "Link", "Cluster", "Admin", "Web", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         nio("NIOConcurrencyHelpers"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -122,9 +136,9 @@ let package = Package(
     .executableTarget(
       name: "fairlead",
       dependencies: [
-        "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis",
+        "Auth", "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis",
         "HTTPClient",
-        nio("NIOCore"), nio("NIOPosix"), logging,
+        nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -181,6 +195,13 @@ let package = Package(
     .testTarget(
       name: "ScreenTests", dependencies: ["Screen"],
       exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "AuthTests",
+      dependencies: [
+        "Auth", "TestSupport", "Wire", nio("NIOCore"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+      ],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "TestSupport", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),

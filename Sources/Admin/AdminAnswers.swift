@@ -63,6 +63,8 @@ struct DrainAnswer: Codable {
   var draining: Bool
 }
 
+struct TicketAnswer: Codable { var ticket: String }
+
 /// How every failure is told: `{"error":{"code":"not_found","message":"…"}}`.
 struct ErrorAnswer: Codable {
   struct Problem: Codable {

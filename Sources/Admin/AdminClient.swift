@@ -27,14 +27,18 @@ public struct AdminClient: Sendable {
   private let http: HTTPClient
   private let prefix: String
   private let url: String
+  private let token: String?
 
-  /// - Parameter path: before `/v1`, where a load balancer puts the API below a path of its own.
+  /// - Parameters:
+  ///   - path: before `/v1`, where a load balancer puts the API below a path of its own.
+  ///   - token: sent as `Authorization: Bearer`.
   public init(
-    host: String, port: Int, path: String = "",
+    host: String, port: Int, path: String = "", token: String? = nil,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
     http = HTTPClient(host: host, port: port, group: group)
     prefix = path
+    self.token = token
     url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)\(path)"
   }
 
@@ -84,6 +88,12 @@ public struct AdminClient: Sendable {
     _ = try await send(isDraining ? .POST : .DELETE, "/v1/nodes/\(node)/drain")
   }
 
+  /// A ticket for one browser, of `serve`.
+  public func ticket() async throws -> String {
+    let answer: TicketAnswer = try decode(try await send(.POST, "/v1/tickets"))
+    return answer.ticket
+  }
+
   // MARK: One request
 
   private func get<Answer: Decodable>(_ path: String) async throws -> Answer {
@@ -103,10 +113,10 @@ public struct AdminClient: Sendable {
     -> ByteBuffer
   {
     let response: HTTPResponse
+    var headers: HTTPHeaders = body == nil ? [:] : ["Content-Type": "application/json"]
+    if let token { headers.add(name: "Authorization", value: "Bearer \(token)") }
     do {
-      response = try await http.send(
-        method, prefix + path, headers: body == nil ? [:] : ["Content-Type": "application/json"],
-        body: body)
+      response = try await http.send(method, prefix + path, headers: headers, body: body)
     } catch {
       throw AdminError(code: .unreachable, message: "no router answers at \(url): \(error)")
     }

@@ -1,5 +1,6 @@
 // What the routes share: bodies in and out, and one form for every failure.
 
+import Auth
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
@@ -21,6 +22,7 @@ struct HTTPProblem: Error {
     let status: HTTPResponse.Status =
       switch error.code {
       case .badRequest: .badRequest
+      case .forbidden: .forbidden
       case .notFound: .notFound
       case .gone: .gone
       case .conflict: .conflict
@@ -29,15 +31,23 @@ struct HTTPProblem: Error {
     self.init(status, error.code.rawValue, error.message)
   }
 
+  /// Nobody is known to ask: 401 with a challenge (RFC 6750 section 3).
+  init(_ error: AuthError) { self.init(.unauthorized, error.code.rawValue, error.message) }
+
   var response: Response {
     let answer = ErrorAnswer(error: .init(code: code, message: message))
-    return (try? json(answer, status: status)) ?? Response(status: status)
+    var response = (try? json(answer, status: status)) ?? Response(status: status)
+    if status == .unauthorized {
+      response.headers[.wwwAuthenticate] =
+        code == AuthError.Code.missing.rawValue ? "Bearer" : #"Bearer error="invalid_token""#
+    }
+    return response
   }
 }
 
 /// Turns what a route throws into the one form of failures.
 struct ErrorAnswers: RouterMiddleware {
-  typealias Context = BasicRequestContext
+  typealias Context = AdminContext
 
   func handle(
     _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -46,6 +56,8 @@ struct ErrorAnswers: RouterMiddleware {
       return try await next(request, context)
     } catch let problem as HTTPProblem {
       return problem.response
+    } catch let error as AuthError {
+      return HTTPProblem(error).response
     } catch let error as OperationError {
       return HTTPProblem(error).response
     } catch let error as any HTTPResponseError {
@@ -67,7 +79,7 @@ struct ErrorAnswers: RouterMiddleware {
 /// Keeps other web sites' pages from changing anything through a user's browser (promise P9): those
 /// requests carry an Origin that is not this host. Reading is safe, since such pages see no answer.
 struct SameOriginOnly: RouterMiddleware {
-  typealias Context = BasicRequestContext
+  typealias Context = AdminContext
 
   func handle(
     _ request: Request, context: Context, next: (Request, Context) async throws -> Response

@@ -1,6 +1,7 @@
 // The HTTP API's routes: each reads its request, asks the cluster one thing, and answers in JSON.
 // docs/api.md shows every one with an example.
 
+public import Auth
 import Cluster
 import HTTPTypes
 public import Hummingbird
@@ -13,21 +14,32 @@ enum AdminLimits {
 }
 
 /// The HTTP API over `operations`.
+/// - Parameters:
+///   - access: who a request is from.
+///   - isSecure: clients come by TLS.
 public func adminRouter(
-  operations: any ClusterOperations, version: String
-) -> Hummingbird.Router<BasicRequestContext> {
-  let router = Hummingbird.Router(context: BasicRequestContext.self)
+  operations: any ClusterOperations, version: String, access: AccessControl = .open,
+  audit: AuditLog? = nil, isSecure: Bool = false
+) -> Hummingbird.Router<AdminContext> {
+  let router = Hummingbird.Router(context: AdminContext.self)
   router.add(middleware: ErrorAnswers())
   router.add(middleware: SameOriginOnly())
+  if let tickets = access.tickets {
+    router.add(middleware: TicketExchange(tickets: tickets, audit: audit, isSecure: isSecure))
+  }
+  router.add(middleware: Identify(access: access, audit: audit))
   addHealth(to: router, operations, version)
   addNodes(to: router, operations)
   addSessions(to: router, operations)
-  router.get("/v1/connect") { request, _ -> Response in throw explainNoUpgrade(request) }
+  addTickets(to: router, operations, access, audit)
+  router.get("/v1/connect") { request, context -> Response in
+    throw explainNoUpgrade(request, context)
+  }
   return router
 }
 
 private func addHealth(
-  to router: Hummingbird.Router<BasicRequestContext>, _ operations: any ClusterOperations,
+  to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations,
   _ version: String
 ) {
   router.get("/livez") { _, _ in text("ok\n") }
@@ -44,27 +56,27 @@ private func addHealth(
 }
 
 private func addNodes(
-  to router: Hummingbird.Router<BasicRequestContext>, _ operations: any ClusterOperations
+  to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations
 ) {
-  router.get("/v1/nodes") { _, _ in
-    try json(NodesAnswer(nodes: try await operations.nodes().map(NodeView.init)))
+  router.get("/v1/nodes") { _, context in
+    try json(NodesAnswer(nodes: try await context.cluster(operations).nodes().map(NodeView.init)))
   }
   router.post("/v1/nodes/{id}/drain") { _, context in
     let node: NodeID = try name("id", in: context)
-    try await operations.setDraining(node, true)
+    try await context.cluster(operations).setDraining(node, true)
     return try json(DrainAnswer(node: node, draining: true))
   }
   router.delete("/v1/nodes/{id}/drain") { _, context in
     let node: NodeID = try name("id", in: context)
-    try await operations.setDraining(node, false)
+    try await context.cluster(operations).setDraining(node, false)
     return try json(DrainAnswer(node: node, draining: false))
   }
 }
 
 private func addSessions(
-  to router: Hummingbird.Router<BasicRequestContext>, _ operations: any ClusterOperations
+  to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations
 ) {
-  router.get("/v1/sessions") { request, _ in
+  router.get("/v1/sessions") { request, context in
     var node: NodeID?
     if let text = request.uri.queryParameters["node"] {
       node = NodeID(String(text))
@@ -77,29 +89,32 @@ private func addSessions(
       }
       idle = milliseconds
     }
-    let sessions = try await operations.sessions(node: node).filter { $0.idle >= idle }
+    let sessions = try await context.cluster(operations).sessions(node: node).filter {
+      $0.idle >= idle
+    }
     return try json(SessionsAnswer(sessions: sessions))
   }
-  router.post("/v1/sessions") { request, _ in
-    let opened = try await operations.create(try await creation(request))
+  router.post("/v1/sessions") { request, context in
+    let opened = try await context.cluster(operations).create(try await creation(request))
     var response = try json(opened, status: opened.created ? .created : .ok)
     response.headers[.location] = "/v1/sessions/\(opened.session)"
     return response
   }
   router.get("/v1/sessions/{id}") { _, context in
-    try json(try await operations.session(try name("id", in: context)))
+    try json(try await context.cluster(operations).session(try name("id", in: context)))
   }
   router.delete("/v1/sessions/{id}") { _, context -> Response in
-    try await operations.kill(try name("id", in: context))
+    try await context.cluster(operations).kill(try name("id", in: context))
     return Response(status: .noContent)
   }
   router.get("/v1/sessions/{id}/screen") { request, context in
     let format = request.uri.queryParameters["format"].map { String($0) } ?? "text"
-    let screen = try await operations.screen(try name("id", in: context), format: format)
+    let screen = try await context.cluster(operations).screen(
+      try name("id", in: context), format: format)
     return text(screen, type: format == "json" ? "application/json" : "text/plain; charset=utf-8")
   }
   router.get("/v1/where/{id}") { _, context in
-    try json(try await operations.locate(try name("id", in: context)))
+    try json(try await context.cluster(operations).locate(try name("id", in: context)))
   }
 }
 
@@ -124,7 +139,7 @@ private func creation(_ request: Request) async throws -> Open {
 }
 
 /// A name from the path.
-private func name<Name: NameIdentifier>(_ key: String, in context: BasicRequestContext) throws
+private func name<Name: NameIdentifier>(_ key: String, in context: AdminContext) throws
   -> Name
 {
   guard let text = context.parameters.get(key), let name = Name(text) else {
@@ -146,7 +161,7 @@ func milliseconds(_ text: String) -> UInt64? {
 }
 
 /// Why a GET of the WebSocket's path came here instead of becoming a client's connection.
-private func explainNoUpgrade(_ request: Request) -> HTTPProblem {
+private func explainNoUpgrade(_ request: Request, _ context: AdminContext) -> HTTPProblem {
   guard
     request.headers[.upgrade]?.lowercased() == "websocket"
       || request.headers[.secWebSocketKey] != nil
@@ -160,6 +175,7 @@ private func explainNoUpgrade(_ request: Request) -> HTTPProblem {
     return HTTPProblem(
       .badRequest, "bad_request", "offer the WebSocket subprotocol fairlead.v1")
   }
+  if case .failure(let error) = context.identity { return HTTPProblem(error) }
   return HTTPProblem(
     .forbidden, "forbidden",
     "pages of this origin may not connect; see fairlead's --allow-origin")

@@ -1,5 +1,6 @@
 // What the HTTP API can ask of the cluster; the router does it.
 
+public import Auth
 public import Cluster
 public import Wire
 
@@ -32,6 +33,7 @@ public struct SessionLocation: Sendable, Codable, Equatable {
 public struct OperationError: Error, CustomStringConvertible {
   public enum Code: String, Sendable {
     case badRequest = "bad_request"
+    case forbidden
     case notFound = "not_found"
     case gone
     case conflict
@@ -46,7 +48,25 @@ public struct OperationError: Error, CustomStringConvertible {
   public var description: String { message }
 }
 
+/// Who asks.
+public struct Caller: Sendable {
+  public var principal: Principal
+  /// The address, for the audit log.
+  public var from: String
+
+  public init(principal: Principal, from: String) {
+    self.principal = principal
+    self.from = from
+  }
+
+  /// May do nothing: operations are somebody's.
+  public static let nobody = Caller(
+    principal: Principal(subject: nil, grants: Grants([])), from: "")
+}
+
 public protocol ClusterOperations: Sendable {
+  /// The same cluster as `caller` may use it.
+  func acting(for caller: Caller) -> any ClusterOperations
   /// Whether a load balancer should send clients here.
   var isReady: Bool { get async }
   func nodes() async throws -> [NodeEntry]
@@ -59,4 +79,12 @@ public protocol ClusterOperations: Sendable {
   func kill(_ id: SessionID) async throws
   func screen(_ id: SessionID, format: String) async throws -> String
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws
+  /// Returns if the caller may have tickets made, which stand for everything.
+  func mayIssueTickets() async throws
+}
+
+extension ClusterOperations {
+  /// A cluster that lets everybody do everything.
+  public func acting(for caller: Caller) -> any ClusterOperations { self }
+  public func mayIssueTickets() async throws {}
 }

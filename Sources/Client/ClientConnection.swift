@@ -34,6 +34,8 @@ final class ClientConnection: ChannelInboundHandler {
   private var isInMessage = false
   private var hasEnded = false
   private var closeReason: String?
+  /// The server closed with 4401: it wants another token.
+  private(set) var isUnauthorized = false
 
   init(owner: any ConnectionOwner) { self.owner = owner }
 
@@ -159,6 +161,7 @@ final class ClientConnection: ChannelInboundHandler {
     case .connectionClose:
       var data = frame.data
       let code = data.readInteger(as: UInt16.self)
+      isUnauthorized = code == 4_401
       let text = data.readString(length: data.readableBytes) ?? ""
       write(.connectionClose, frame.data)
       closeReason = text.isEmpty ? "the server closed it (\(code ?? 1005))" : text

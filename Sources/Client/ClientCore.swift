@@ -21,6 +21,7 @@ final class ClientCore: ConnectionOwner {
   let eventLoop: any EventLoop
   var endpoint: Endpoint
   private let client: ClientID
+  private let token: @Sendable () -> String?
   private let logger: Logger
   private var phase = Phase.idle
   private var backoff: Backoff
@@ -45,12 +46,14 @@ final class ClientCore: ConnectionOwner {
   }
 
   init(
-    endpoint: Endpoint, client: ClientID, delays: ReconnectDelays, logger: Logger,
+    endpoint: Endpoint, client: ClientID, token: @escaping @Sendable () -> String?,
+    delays: ReconnectDelays, logger: Logger,
     eventLoop: any EventLoop
   ) {
     self.endpoint = endpoint
     self.backoff = Backoff(delays)
     self.client = client
+    self.token = token
     self.logger = logger
     self.eventLoop = eventLoop
   }
@@ -127,7 +130,7 @@ final class ClientCore: ConnectionOwner {
     numbers = [:]
     lastNumber = 0
     out.clear()
-    send(.hello(Hello(client: client)), on: 0)
+    send(.hello(Hello(client: client, token: token())), on: 0)
     for entry in streams.values where !entry.isWaiting { begin(entry) }
     heard = .now()
     watchFor(Self.answerDeadline)
@@ -140,7 +143,22 @@ final class ClientCore: ConnectionOwner {
 
   func connection(_ connection: ClientConnection, didEnd reason: String) {
     guard case .connected(let current) = phase, current === connection else { return }
+    if connection.isUnauthorized { return giveUp(because: reason) }
     lose(because: reason)
+  }
+
+  /// The server does not let this client in; trying again would not change its mind.
+  private func giveUp(because reason: String) {
+    watch?.cancel()
+    numbers = [:]
+    welcomed = nil
+    phase = .idle
+    for entry in streams.values {
+      entry.number = nil
+      entry.tell(.closed(reason: reason))
+      entry.failWaiters(reason)
+    }
+    streams = [:]
   }
 
   /// The connection is gone, or of no use; its streams go on with the next.
@@ -280,6 +298,9 @@ final class ClientCore: ConnectionOwner {
       watchFor(Self.idle)
     case .ping(let opaque): send(.pong(opaque), on: 0)
     case .pong: break
+    case .token(let renewal):
+      // The server asks for another token, or says that it took one.
+      if renewal.within != nil, let token = token() { send(.token(Renewal(token: token)), on: 0) }
     case .goAway(let notice): leave(connection, notice)
     default: throw WireError(.unexpected, "\(frame.type) on stream 0")
     }
@@ -348,6 +369,11 @@ final class StreamEntry {
   func wait(for limit: Limit, _ promise: EventLoopPromise<Void>) {
     waiters.append((limit, promise))
     wakeWaiters()
+  }
+
+  func failWaiters(_ reason: String) {
+    for waiter in waiters { waiter.promise.fail(ClientError(.closed, reason)) }
+    waiters = []
   }
 
   func wakeWaiters() {

@@ -19,11 +19,13 @@ public final class TerminalClient: Sendable {
   private let core: NIOLoopBoundBox<ClientCore>
   private let eventLoop: any EventLoop
 
-  /// - Parameter url: of a router or of the load balancer before it, such as
-  ///   `http://127.0.0.1:7070`.
+  /// - Parameters:
+  ///   - url: of a router or of the load balancer before it, such as `http://127.0.0.1:7070`.
+  ///   - token: asked for a token at every connection, and whenever the last one runs out; nil from
+  ///     it: none is sent. It must answer at once.
   /// - Throws: ``ClientError`` when `url` is none.
   public init(
-    url: String, id: ClientID = .random(),
+    url: String, id: ClientID = .random(), token: @escaping @Sendable () -> String? = { nil },
     delays: ReconnectDelays = ReconnectDelays(),
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
     logger: Logger = Logger(label: "fairlead.client") { _ in SwiftLogNoOpLogHandler() }
@@ -32,7 +34,7 @@ public final class TerminalClient: Sendable {
     eventLoop = group.next()
     core = .makeBoxSendingValue(
       ClientCore(
-        endpoint: try Endpoint(url), client: id, delays: delays, logger: logger,
+        endpoint: try Endpoint(url), client: id, token: token, delays: delays, logger: logger,
         eventLoop: eventLoop),
       eventLoop: eventLoop)
   }

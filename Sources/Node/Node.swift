@@ -2,6 +2,7 @@
 // loop that holds its sessions and bytes never change threads; it keeps its lease in the registry by
 // heartbeats.
 
+public import Auth
 public import Cluster
 public import Link
 public import Logging
@@ -25,13 +26,15 @@ public struct NodeConfiguration: Sendable {
   public var settings: NodeSettings
   public var pty: (any PipeStarter)?
   public var docker: (any PipeStarter)?
+  /// Links are taken only from who knows this key; nil: from anybody.
+  public var linkKey: LinkKey?
   public var logger: Logger
 
   public init(
     id: NodeID, cluster: String = "fl", listen: NodeAddress? = nil, advertise: NodeAddress? = nil,
     labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
     version: String = "", settings: NodeSettings = NodeSettings(), pty: (any PipeStarter)?,
-    docker: (any PipeStarter)? = nil, logger: Logger
+    docker: (any PipeStarter)? = nil, linkKey: LinkKey? = nil, logger: Logger
   ) {
     self.id = id
     self.cluster = cluster
@@ -44,6 +47,7 @@ public struct NodeConfiguration: Sendable {
     self.settings = settings
     self.pty = pty
     self.docker = docker
+    self.linkKey = linkKey
     self.logger = logger
   }
 }

@@ -2,6 +2,7 @@
 // sessions against its capacity. The count is the only thing with a lock, and only starts and ends
 // of sessions take it.
 
+import Auth
 import Cluster
 import FoundationEssentials
 import Logging
@@ -16,6 +17,7 @@ final class NodeIdentity: Sendable {
   let cluster: String
   let capacity: Int
   let settings: NodeSettings
+  let linkKey: LinkKey?
   let registry: any Registry
   let logger: Logger
   private let ptyStarter: (any PipeStarter)?
@@ -30,6 +32,7 @@ final class NodeIdentity: Sendable {
     cluster = configuration.cluster
     capacity = configuration.capacity
     settings = configuration.settings
+    linkKey = configuration.linkKey
     ptyStarter = configuration.pty
     dockerStarter = configuration.docker
     self.registry = registry

@@ -2,6 +2,7 @@
 // session becomes a claim in the registry and then a pipe; OPENs of the same id meanwhile wait for
 // the first.
 
+import Auth
 import Cluster
 import Link
 import Logging
@@ -48,9 +49,15 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
 
   var clusterName: String { identity.cluster }
 
+  var linkKey: LinkKey? { identity.linkKey }
+
   var welcome: Welcome {
     Welcome(
       time: wallClockMilliseconds(), node: identity.id.rawValue, incarnation: identity.incarnation)
+  }
+
+  func routerLink(_ link: RouterLink, refused problem: String) {
+    logger.warning("a link was refused", metadata: ["problem": "\(problem)"])
   }
 
   // MARK: Links
@@ -95,7 +102,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         return link.refuse(refusal, stream: stream)
       }
       table[id] = .starting([Waiting(link: link, stream: stream, request: request)])
-      start(id, creation, size: request.open.size)
+      start(id, creation, owner: request.access.subject, size: request.open.size)
     }
   }
 
@@ -107,9 +114,6 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       return Refused(.notOwner, "node \(identity.id) was started anew", retry: 0)
     }
     if let problem = request.open.problem { return Refused(.badRequest, problem) }
-    if request.open.create != nil, request.rights < .write {
-      return Refused(.forbidden, "this token may not create sessions")
-    }
     return nil
   }
 
@@ -117,14 +121,23 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     _ link: RouterLink, _ stream: UInt64, _ request: LinkOpen, to session: Session, created: Bool
   ) {
     guard link.isOpening(stream) else { return }
-    let attached = SessionStream(number: stream, request: request, link: link)
+    // Only here is it known whose the session is (promise P9).
+    guard let rights = request.access.rights(owner: session.owner) else {
+      return link.refuse(
+        Refused(.forbidden, "this token may not enter session \(session.id)"), stream: stream)
+    }
+    let attached = SessionStream(
+      number: stream, request: request, rights: rights,
+      mayKill: request.access.mayKill(owner: session.owner), link: link)
     link.add(attached)
     session.attach(attached, request: request, created: created)
   }
 
   // MARK: Starting
 
-  private func start(_ id: SessionID, _ creation: Creation, size: TerminalSize) {
+  private func start(
+    _ id: SessionID, _ creation: Creation, owner: String?, size: TerminalSize
+  ) {
     guard let starter = identity.starter(for: creation.target) else {
       return fail(
         id, Refused(.startFailed, "node \(identity.id) has no \(creation.target) configured"))
@@ -143,7 +156,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       let loop = bound.value
       switch result {
       case .success(.claimed(let epoch)):
-        loop.startPipe(id, creation, size: size, epoch: epoch, starter: starter)
+        loop.startPipe(
+          id, creation, owner: owner, size: size, epoch: epoch, starter: starter)
       case .success(.owned(let record)):
         loop.identity.dismiss()
         loop.fail(
@@ -165,7 +179,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   }
 
   private func startPipe(
-    _ id: SessionID, _ creation: Creation, size: TerminalSize, epoch: Epoch,
+    _ id: SessionID, _ creation: Creation, owner: String?, size: TerminalSize, epoch: Epoch,
     starter: any PipeStarter
   ) {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -174,7 +188,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       let loop = bound.value
       switch result {
       case .success(let pipe):
-        loop.started(id, creation, size: size, epoch: epoch, pipe: pipe.value)
+        loop.started(
+          id, creation, owner: owner, size: size, epoch: epoch, pipe: pipe.value)
       case .failure(let error):
         loop.identity.dismiss()
         loop.release(id, epoch: epoch, tombstone: nil)
@@ -187,11 +202,12 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   }
 
   private func started(
-    _ id: SessionID, _ creation: Creation, size: TerminalSize, epoch: Epoch, pipe: any Pipe
+    _ id: SessionID, _ creation: Creation, owner: String?, size: TerminalSize, epoch: Epoch,
+    pipe: any Pipe
   ) {
     guard case .starting(let waiting) = table[id] else { return }
     let session = Session(
-      id: id, epoch: epoch, creation: creation, size: size, pipe: pipe,
+      id: id, epoch: epoch, creation: creation, subject: owner, size: size, pipe: pipe,
       settings: identity.settings, createdAt: wallClockMilliseconds(), owner: self)
     table[id] = .session(session)
     logger.info("session started", metadata: ["session": "\(id)", "target": "\(creation.target)"])
@@ -290,11 +306,17 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       guard let id = request.session, case .session(let session) = table[id] else {
         return answer(link, request.id, error: "not_found")
       }
+      guard request.access?.mayKill(owner: session.owner) == true else {
+        return answer(link, request.id, error: "forbidden")
+      }
       if session.ended == nil { session.terminate(reason: "killed") } else { drop(session) }
       answer(link, request.id, [])
     case .screen:
       guard let id = request.session, case .session(let session) = table[id] else {
         return answer(link, request.id, error: "not_found")
+      }
+      guard request.access?.rights(owner: session.owner) != nil else {
+        return answer(link, request.id, error: "forbidden")
       }
       answer(link, request.id, text: session.screen(format: request.format ?? "text"))
     }
@@ -304,13 +326,13 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     session.summary(node: identity.id.rawValue)
   }
 
-  /// Parts of 4 summaries, each of 8 words of 32 bytes and 4 viewers: they fit in a frame however
-  /// JSON escapes them. A part that did not would break the link for all who share it.
+  /// Parts of 3 summaries, each of 8 words of 32 bytes, 4 viewers, a title and an owner: they fit in
+  /// a frame however JSON escapes them. A part that did not would break the link for all who share it.
   private func answer(_ link: RouterLink, _ id: UInt64, _ sessions: [SessionSummary]) {
     var rest = sessions[...]
     repeat {
-      let part = Array(rest.prefix(4))
-      rest = rest.dropFirst(4)
+      let part = Array(rest.prefix(3))
+      rest = rest.dropFirst(3)
       link.send(
         .response(LinkResponse(id: id, isLast: rest.isEmpty, sessions: part)), stream: 0)
     } while !rest.isEmpty

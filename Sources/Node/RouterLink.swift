@@ -2,6 +2,7 @@
 // Frames in go to their session; frames out are filled in by turns, so that an echo does not wait
 // behind a flood.
 
+import Auth
 import DequeModule
 import Link
 import NIOCore
@@ -15,6 +16,8 @@ final class SessionStream {
   let from: String
   /// Which of the client's OPENs this is; nil: it does not count them.
   private let attempt: UInt64?
+  /// Ending the session is allowed: by an `admin`, or by its owner who may type.
+  let mayKill: Bool
   weak var session: Session?
   var state: StreamState
   var wantedSize: TerminalSize
@@ -30,10 +33,15 @@ final class SessionStream {
   /// to each.
   enum Presence: Int { case none, sizeOwner, viewers }
 
-  init(number: UInt64, request: LinkOpen, link: RouterLink) {
+  /// - Parameters:
+  ///   - rights: what the request gives to this session, by its owner.
+  init(
+    number: UInt64, request: LinkOpen, rights: Rights, mayKill: Bool, link: RouterLink
+  ) {
     self.number = number
     self.client = request.client
-    self.mode = request.rights >= .write ? request.open.mode : .watcher
+    self.mode = rights >= .write ? request.open.mode : .watcher
+    self.mayKill = mayKill
     self.from = request.from
     self.attempt = request.open.attempt
     self.wantedSize = request.open.size
@@ -79,6 +87,9 @@ protocol RouterLinkOwner: AnyObject {
   func routerLinkDidClose(_ link: RouterLink)
   var welcome: Welcome { get }
   var clusterName: String { get }
+  /// Nil: any router of the cluster's name is taken.
+  var linkKey: LinkKey? { get }
+  func routerLink(_ link: RouterLink, refused problem: String)
 }
 
 final class RouterLink: LinkPeer {
@@ -87,7 +98,14 @@ final class RouterLink: LinkPeer {
   private var streams: [UInt64: SessionStream] = [:]
   /// Streams that may have something to send, in the order of their turns.
   private var turns: Deque<SessionStream> = []
-  private var isWelcomed = false
+  private var greeting = Greeting.awaited
+
+  private enum Greeting {
+    case awaited
+    /// WELCOME has gone out with our proof; the router's comes in its second HELLO.
+    case challenged(LinkKey, LinkKey.Greeting)
+    case done
+  }
   /// Opens that wait for a session to start; a CLOSE takes them out.
   private var opening: Set<UInt64> = []
 
@@ -157,7 +175,11 @@ final class RouterLink: LinkPeer {
   // MARK: In
 
   func linkDidReceive(_ frame: Frame, stream number: UInt64) {
-    guard isWelcomed else { return greet(frame) }
+    switch greeting {
+    case .awaited: return greet(frame)
+    case .challenged(let key, let terms): return check(frame, key, terms)
+    case .done: break
+    }
     switch frame {
     case .linkOpen(let request):
       guard streams[number] == nil, opening.insert(number).inserted else {
@@ -182,7 +204,12 @@ final class RouterLink: LinkPeer {
     case .outputAck(_, let consumed): session.acknowledge(stream, consumed: consumed)
     case .resize(let size): session.resize(stream, to: size)
     case .take: session.own(by: stream)
-    case .kill: if stream.mode == .driver { session.terminate(reason: "killed") }
+    case .kill:
+      if stream.mayKill {
+        session.terminate(reason: "killed")
+      } else {
+        stream.send(.event(.refused("this token may not end session \(session.id)")))
+      }
     default: link?.close(WireError(.unexpected, "\(frame.type) is not for a node"))
     }
   }
@@ -193,15 +220,39 @@ final class RouterLink: LinkPeer {
       return
     }
     guard hello.cluster == owner.clusterName else {
-      send(
-        .goAway(
-          GoAway(reason: "this node is of cluster \(owner.clusterName)", within: 0, spread: 0)),
-        stream: 0)
-      link?.close()
+      return sendAway("this node is of cluster \(owner.clusterName)")
+    }
+    var welcome = owner.welcome
+    guard let key = owner.linkKey else {
+      greeting = .done
+      send(.welcome(welcome), stream: 0)
       return
     }
-    isWelcomed = true
-    send(.welcome(owner.welcome), stream: 0)
+    guard let nonce = hello.nonce, (16...64).contains(nonce.utf8.count) else {
+      return sendAway("this node asks for the cluster's key (--cluster-key-file)")
+    }
+    let mine = LinkKey.nonce()
+    let terms = LinkKey.Greeting(
+      cluster: owner.clusterName, router: hello.router ?? "", routerNonce: nonce,
+      node: welcome.node ?? "", incarnation: welcome.incarnation?.description ?? "",
+      nodeNonce: mine)
+    welcome.nonce = mine
+    welcome.proof = key.proof(of: .node, terms)
+    greeting = .challenged(key, terms)
+    send(.welcome(welcome), stream: 0)
+  }
+
+  private func check(_ frame: Frame, _ key: LinkKey, _ terms: LinkKey.Greeting) {
+    guard case .hello(let hello) = frame, key.isProof(hello.proof, of: .router, terms) else {
+      return sendAway("the router does not know this cluster's key (--cluster-key-file)")
+    }
+    greeting = .done
+  }
+
+  private func sendAway(_ reason: String) {
+    owner?.routerLink(self, refused: reason)
+    send(.goAway(GoAway(reason: reason, within: 0, spread: 0)), stream: 0)
+    link?.close()
   }
 
   /// A session's frames wait for their windows, and nothing else that a node sends comes in floods.

@@ -25,6 +25,8 @@ final class Session: PipeDelegate {
   let life: Life
   let epoch: Epoch
   let creation: Creation
+  /// The subject that created it; nil: nobody's, since authentication was off.
+  let owner: String?
   let created: NIODeadline
   let createdAt: UInt64
   let eventLoop: any EventLoop
@@ -38,7 +40,7 @@ final class Session: PipeDelegate {
   var inputBytes: UInt64 { input.totalAccepted }
 
   private let pipe: any Pipe
-  private weak var owner: (any SessionOwner)?
+  private weak var loop: (any SessionOwner)?
   private var input = InputQueue()
   /// Accepted and not yet given to the pipe: behind `writing`, which goes to it piece by piece.
   private var waitingInput = ByteBuffer()
@@ -53,13 +55,14 @@ final class Session: PipeDelegate {
   private var stallCheck: Scheduled<Void>?
 
   init(
-    id: SessionID, epoch: Epoch, creation: Creation, size: TerminalSize, pipe: any Pipe,
-    settings: NodeSettings, createdAt: UInt64, owner: any SessionOwner
+    id: SessionID, epoch: Epoch, creation: Creation, subject: String?, size: TerminalSize,
+    pipe: any Pipe, settings: NodeSettings, createdAt: UInt64, owner: any SessionOwner
   ) {
     self.id = id
     self.life = .random()
     self.epoch = epoch
     self.creation = creation
+    self.owner = subject
     self.size = size
     self.pipe = pipe
     self.eventLoop = pipe.eventLoop
@@ -70,7 +73,7 @@ final class Session: PipeDelegate {
     self.createdAt = createdAt
     self.created = .now()
     self.lastUsed = created
-    self.owner = owner
+    self.loop = owner
     pipe.delegate = self
     updateReading()
   }
@@ -117,7 +120,7 @@ final class Session: PipeDelegate {
         Opened(
           session: id, life: life, epoch: epoch, created: created, resumed: resumed,
           output: cursor, input: ledger.accepted, inDoubt: ledger.isInDoubt ? true : nil,
-          size: size, mode: stream.mode)))
+          size: size, mode: stream.mode, mayKill: stream.mayKill)))
     if ledger.written > 0 { stream.acknowledgeInput(ledger.written) }
     if resumed == .snapshot { beginSnapshot(stream) }
     lastUsed = now
@@ -337,7 +340,7 @@ final class Session: PipeDelegate {
     endedAt = .now()
     stallCheck?.cancel()
     for stream in streams { stream.setNeedsFlush() }
-    owner?.sessionDidEnd(self)
+    loop?.sessionDidEnd(self)
   }
 
   /// Whether nobody has used it for `timeout`: no client, no output, no foreground job but the shell.

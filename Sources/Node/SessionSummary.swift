@@ -16,7 +16,7 @@ extension Session {
       command: words, state: ended == nil ? "running" : "ended", status: ended?.status,
       size: size, title: screen.title.isEmpty ? nil : screen.title.clipped(to: 256),
       created: createdAt, idle: UInt64(max(0, idle)), output: log.end,
-      input: inputBytes,
+      input: inputBytes, owner: owner,
       viewers: streams.prefix(4).map { Event.Viewer(client: $0.client, mode: $0.mode) })
   }
 

@@ -1,6 +1,7 @@
 // One port, two protocols: a connection whose first request upgrades to WebSocket becomes a client's,
 // any other one is Hummingbird's. A child channel type beside Hummingbird's own.
 
+import Auth
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -27,7 +28,7 @@ struct ClientChannel: HTTPChannelHandler {
   static let subprotocol = "fairlead.v1"
 
   let responder: HTTPChannelHandler.Responder
-  let origins: OriginPolicy
+  let configuration: RouterConfiguration
   let loop: @Sendable (any EventLoop) -> RouterLoop?
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
@@ -37,15 +38,23 @@ struct ClientChannel: HTTPChannelHandler {
       try options?.setOption(
         .writeBufferWaterMark,
         value: .init(low: RouterLimits.queued / 2, high: RouterLimits.queued))
+      let client = ClientOrigin(channel)
+      if configuration.proxies.contains(client.peer) {
+        try channel.pipeline.syncOperations.addHandler(ProxyProtocolHandler(client))
+      }
+      let bound = NIOLoopBound(client, eventLoop: channel.eventLoop)
       let upgrader = NIOTypedWebSocketServerUpgrader<Decision>(
         maxFrameSize: RouterLimits.webSocketFrame, enableAutomaticErrorHandling: false,
-        shouldUpgrade: { channel, head in
-          channel.eventLoop.makeSucceededFuture(accept(head))
+        shouldUpgrade: { channel, _ in
+          // The gate before this has taken out who is not accepted.
+          channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": Self.subprotocol])
         },
         upgradePipelineHandler: { channel, _ in
           channel.eventLoop.makeCompletedFuture {
             guard let loop = loop(channel.eventLoop) else { throw ChannelError.eof }
-            try channel.pipeline.syncOperations.addHandler(WebSocketHandler(loop: loop))
+            let client = bound.value
+            try channel.pipeline.syncOperations.addHandler(
+              WebSocketHandler(loop: loop, from: client.address, identity: client.identity))
             return .client
           }
         })
@@ -53,14 +62,14 @@ struct ClientChannel: HTTPChannelHandler {
         upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
           upgraders: [upgrader],
           notUpgradingCompletionHandler: { channel in
-            channel.eventLoop.makeCompletedFuture { .http(try Self.http(channel, logger)) }
+            channel.eventLoop.makeCompletedFuture { .http(try http(channel, bound.value, logger)) }
           }))
       configuration.enablePipelining = false
       let decision = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
         configuration: configuration)
       let pipeline = channel.pipeline.syncOperations
       try pipeline.addHandler(
-        UpgradeGate { accept($0) != nil },
+        UpgradeGate { accept($0, from: bound.value) },
         position: .before(pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<Decision>.self)))
       // A connection that never says what it wants is not kept.
       let deadline = channel.eventLoop.scheduleTask(in: RouterLimits.helloDeadline) {
@@ -80,18 +89,28 @@ struct ClientChannel: HTTPChannelHandler {
     await handleHTTP(asyncChannel: channel, logger: logger)
   }
 
-  /// The headers of a 101, or nil: no upgrade, and the HTTP API explains why.
-  private func accept(_ head: HTTPRequestHead) -> HTTPHeaders? {
+  /// False: no upgrade, and the HTTP API explains why.
+  private func accept(_ head: HTTPRequestHead, from client: ClientOrigin) -> Bool {
     let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
-    guard path == Self.path, origins.allows(head.headers),
+    guard path == Self.path, configuration.origins.allows(head.headers),
       head.headers[canonicalForm: "sec-websocket-protocol"].contains(where: {
         $0 == Self.subprotocol
       })
-    else { return nil }
-    return ["Sec-WebSocket-Protocol": Self.subprotocol]
+    else { return false }
+    client.identify(head.headers, configuration)
+    // Who offers a token that is no good hears why from the HTTP API. A cookie may be an old one,
+    // and HELLO can still bring a token.
+    if case .failure = client.identity, head.headers.contains(name: "authorization") {
+      return false
+    }
+    return true
   }
 
-  private static func http(_ channel: any Channel, _ logger: Logger) throws -> HTTPChannel {
+  private func http(
+    _ channel: any Channel, _ client: ClientOrigin, _ logger: Logger
+  ) throws -> HTTPChannel {
+    try channel.pipeline.syncOperations.addHandler(
+      ClientAddressHandler(client, proxies: configuration.proxies))
     try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
     try channel.pipeline.syncOperations.addHandler(
       HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))

@@ -1,6 +1,7 @@
 // A client's connection: its frames are checked here one by one, since a router carries no byte that
 // it has not understood (promise P9), and what goes to it is written by turns among its streams.
 
+import Auth
 import DequeModule
 import NIOCore
 import Wire
@@ -21,21 +22,30 @@ final class ClientConnection: StreamOwner {
   private let from: String
   private var transport: (any ClientTransport)?
   private var decoder = FrameDecoder()
+  private let identity: Result<Principal?, AuthError>
   private var client: ClientID?
+  private var principal: Principal?
   private var streams: [UInt64: RoutedStream] = [:]
   private var highestStream: UInt64 = 0
   private var turns: Deque<RoutedStream> = []
   private var out = ByteBuffer()
   private var isFlushScheduled = false
   private var helloDeadline: Scheduled<Void>?
+  private var tokenTimer: Scheduled<Void>?
   private var isHandling = false
   /// Links that must drain before the client is read any further.
   private var holds: Set<ObjectIdentifier> = []
   var lookUps = 0 { didSet { if oldValue == RouterLimits.lookUps { readOn() } } }
 
-  init(loop: RouterLoop, from: String, transport: any ClientTransport) {
+  /// - Parameters:
+  ///   - identity: who the upgrade's headers say it is, if anybody; HELLO's token goes before it.
+  init(
+    loop: RouterLoop, from: String, identity: Result<Principal?, AuthError>,
+    transport: any ClientTransport
+  ) {
     self.loop = loop
     self.from = from
+    self.identity = identity
     self.transport = transport
     loop.add(self)
     let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
@@ -83,6 +93,7 @@ final class ClientConnection: StreamOwner {
     case .open(let open): try self.open(open, number)
     case .ping(let opaque): send(.pong(opaque))
     case .pong: break
+    case .token(let renewal): renew(renewal)
     case .input, .outputAck, .resize, .take, .kill, .close:
       // A closed stream's frames may still be under way; one never opened is a mistake.
       guard number > 0, number <= highestStream else {
@@ -105,13 +116,88 @@ final class ClientConnection: StreamOwner {
       throw WireError(.malformed, "hello: \"client\" is missing")
     }
     helloDeadline?.cancel()
+    let principal: Principal
+    do throws(AuthError) { principal = try identify(hello) } catch { return shutOut(error) }
     self.client = client
+    self.principal = principal
+    watchToken()
     send(.welcome(Welcome(time: wallClockMilliseconds())))
     if loop.isStopping { goAway() }
   }
 
+  // MARK: Who it is
+
+  private func identify(_ hello: Hello) throws(AuthError) -> Principal {
+    let access = loop.context.access
+    if access.isOpen { return .anyone }
+    if let token = hello.token { return try access.principal(token: token) }
+    guard let principal = try identity.get() else { throw AccessControl.missing }
+    return principal
+  }
+
+  /// Another token, before the last one has run out. It must be the same person's; what it gives
+  /// holds from now on, for the open streams as well.
+  private func renew(_ renewal: Renewal) {
+    guard let token = renewal.token, let old = principal else {
+      return shutOut(AuthError(.missing, "a TOKEN frame has a \"token\""))
+    }
+    do throws(AuthError) {
+      let new = try loop.context.access.principal(token: token)
+      guard new.subject == old.subject else {
+        throw AuthError(.subject, "the new token is for somebody else; connect anew with it")
+      }
+      principal = new
+      audit(.renew)
+      send(.token(Renewal(expires: new.expires.map { UInt64($0 * 1_000) })))
+      watchToken()
+      for stream in streams.values { stream.reauthorize(new.access(to: stream.session)) }
+    } catch {
+      shutOut(error)
+    }
+  }
+
+  /// Asks for another token before this one runs out, and closes when it has.
+  private func watchToken() {
+    tokenTimer?.cancel()
+    guard let expires = principal?.expires else { return }
+    let left = expires - Double(wallClockMilliseconds()) / 1_000
+    let notice = min(RouterLimits.tokenNotice, left / 2)
+    tokenTimer = inSeconds(min(left - notice, RouterLimits.tokenCheck)) { connection in
+      guard left - notice <= RouterLimits.tokenCheck else { return connection.watchToken() }
+      connection.send(.token(Renewal(within: Int(notice * 1_000))))
+      connection.tokenTimer = connection.inSeconds(notice) {
+        $0.shutOut(AuthError(.expired, "the token has run out, and no other one came"))
+      }
+    }
+  }
+
+  private func inSeconds(
+    _ seconds: Double, _ body: @escaping (ClientConnection) -> Void
+  ) -> Scheduled<Void> {
+    let bound = NIOLoopBound((self, body), eventLoop: loop.eventLoop)
+    return loop.eventLoop.scheduleTask(in: .milliseconds(Int64(max(0, seconds) * 1_000))) {
+      bound.value.1(bound.value.0)
+    }
+  }
+
+  private func audit(_ what: AuditEvent.What, session: SessionID? = nil, refused: Refused) {
+    loop.context.audit?.record(
+      AuditEvent(
+        what, who: principal?.subject, from: from, session: session?.rawValue,
+        result: refused.code.rawValue, message: refused.message))
+  }
+
+  private func audit(_ what: AuditEvent.What, problem: AuthError? = nil) {
+    loop.context.audit?.record(
+      AuditEvent(
+        what, who: principal?.subject, from: from, result: problem?.code.rawValue ?? "ok",
+        message: problem?.message))
+  }
+
+  // MARK: Opening
+
   private func open(_ open: Open, _ number: UInt64) throws(WireError) {
-    guard let client else { return }
+    guard let client, let principal else { return }
     guard number > 0 else { throw WireError(.unexpected, "stream 0 is the connection itself") }
     guard number > highestStream else {
       throw WireError(.unexpected, "stream \(number) was used before; numbers only rise")
@@ -122,11 +208,31 @@ final class ClientConnection: StreamOwner {
         number, Refused(.tooMany, "at most \(WireLimits.streamsPerConnection) streams at a time"))
     }
     if let problem = open.problem { return refuse(number, Refused(.badRequest, problem)) }
+    let session = open.session ?? .random()
+    if let why = obstacle(to: open, session, for: principal) {
+      let refusal = Refused(.forbidden, why)
+      audit(open.create == nil ? .open : .create, session: session, refused: refusal)
+      return refuse(number, refusal)
+    }
     let stream = RoutedStream(
-      number: number, session: open.session ?? .random(), open: open, client: client,
-      rights: .write, from: from, loop: loop, owner: self)
+      number: number, session: session, open: open, client: client,
+      access: principal.access(to: session), from: from, loop: loop, owner: self)
     streams[number] = stream
     stream.start()
+  }
+
+  /// Why the token allows this in no case. Whether it may enter a session that exists is for the
+  /// session's node to say.
+  private func obstacle(
+    to open: Open, _ session: SessionID, for principal: Principal
+  ) -> String? {
+    if let creation = open.create {
+      let decision = principal.allows(.create(creation), session: session)
+      if case .refused(let why) = decision { return why }
+      return nil
+    }
+    return principal.access(to: session).isNothing
+      ? "this token may not enter session \(session)" : nil
   }
 
   private func refuse(_ number: UInt64, _ refusal: Refused) {
@@ -209,6 +315,15 @@ final class ClientConnection: StreamOwner {
   /// Service restart (1012, RFC 6455 registry).
   func stop() { close(code: 1012, reason: "this router is shutting down") }
 
+  /// 4401: come back with another token.
+  private func shutOut(_ error: AuthError) {
+    audit(.connect, problem: error)
+    close(code: Self.unauthorized, reason: String(error.description.prefix(100)))
+  }
+
+  /// The close code of who is not let in; RFC 6455 section 7.4.2 leaves 4000 to 4999 to applications.
+  static let unauthorized: UInt16 = 4_401
+
   private func fail(_ error: WireError) {
     // 1002: protocol error.
     close(code: 1002, reason: error.description)
@@ -225,6 +340,7 @@ final class ClientConnection: StreamOwner {
     guard transport != nil else { return }
     transport = nil
     helloDeadline?.cancel()
+    tokenTimer?.cancel()
     let left = streams.values
     streams = [:]
     turns = []

@@ -1,6 +1,7 @@
 // The router's end of a link: connects, greets, carries the streams of this loop's clients, and asks
 // the admin API's questions. When it breaks it is done with: its streams find their way anew.
 
+import Auth
 import Cluster
 import Link
 import Logging
@@ -14,6 +15,7 @@ final class NodeLink: LinkPeer {
   private let eventLoop: any EventLoop
   private var link: Link?
   private var state = State.connecting
+  private let nonce = LinkKey.nonce()
   private var streams: [UInt64: RoutedStream] = [:]
   private var nextStream: UInt64 = 1
   private var questions: [UInt64: (promise: EventLoopPromise<NodeAnswer>, answer: NodeAnswer)] = [:]
@@ -75,13 +77,22 @@ final class NodeLink: LinkPeer {
     guard state == .connecting else { return link.close() }
     self.link = link
     state = .greeting
-    link.send(.hello(Hello(router: context.name, cluster: context.cluster)), stream: 0)
+    link.send(
+      .hello(
+        Hello(
+          router: context.name, cluster: context.cluster,
+          nonce: context.linkKey == nil ? nil : nonce)), stream: 0)
   }
 
   private func welcomed(_ welcome: Welcome) {
     guard state == .greeting else { return }
     guard welcome.node == route.node.rawValue, welcome.incarnation == route.incarnation else {
       return fail(WireError(.unexpected, "another node answers at \(route.address)"))
+    }
+    guard prove(to: welcome) else {
+      return fail(
+        AuthError(
+          .clusterKey, "node \(route.node) does not know the cluster's key (--cluster-key-file)"))
     }
     deadline?.cancel()
     state = .ready
@@ -90,6 +101,18 @@ final class NodeLink: LinkPeer {
     }
     waiting = [:]
     link?.keepAlive()
+  }
+
+  /// With a cluster key: whether the node has proved that it knows the key; then we prove it too.
+  private func prove(to welcome: Welcome) -> Bool {
+    guard let key = context.linkKey, context.connectLocally == nil else { return true }
+    let terms = LinkKey.Greeting(
+      cluster: context.cluster, router: context.name, routerNonce: nonce,
+      node: route.node.rawValue, incarnation: route.incarnation.description,
+      nodeNonce: welcome.nonce ?? "")
+    guard key.isProof(welcome.proof, of: .node, terms) else { return false }
+    link?.send(.hello(Hello(proof: key.proof(of: .router, terms))), stream: 0)
+    return true
   }
 
   private func fail(_ error: any Error) {
@@ -169,9 +192,9 @@ final class NodeLink: LinkPeer {
 
   // MARK: Questions
 
-  func ask(_ method: LinkRequest.Method, session: SessionID?, format: String?)
-    -> EventLoopFuture<NodeAnswer>
-  {
+  func ask(
+    _ method: LinkRequest.Method, session: SessionID?, format: String?, access: Access?
+  ) -> EventLoopFuture<NodeAnswer> {
     let promise = eventLoop.makePromise(of: NodeAnswer.self)
     guard state != .closed else {
       promise.fail(WireError(.unexpected, "the link closed"))
@@ -181,7 +204,9 @@ final class NodeLink: LinkPeer {
     nextQuestion += 1
     questions[id] = (promise, NodeAnswer())
     send(
-      .request(LinkRequest(id: id, method: method, session: session, format: format)), stream: 0)
+      .request(
+        LinkRequest(id: id, method: method, session: session, format: format, access: access)),
+      stream: 0)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: RouterLimits.requestDeadline) {
       bound.value.questions.removeValue(forKey: id)?.promise.fail(

@@ -1,30 +1,54 @@
 // What the HTTP API asks of the cluster, done over the registry and the links.
 
-public import Admin
-public import Cluster
+import Admin
+import Auth
+import Cluster
 import Logging
 import NIOCore
-public import Wire
+import Wire
 
-extension Router: ClusterOperations {
+/// The cluster as one caller may use it: each operation is decided here, or by the session's node
+/// where only that knows whose the session is, and written to the audit log.
+struct RouterOperations: ClusterOperations {
+  private let router: Router
+  private var caller = Caller.nobody
+
+  init(_ router: Router) { self.router = router }
+
+  func acting(for caller: Caller) -> any ClusterOperations {
+    var operations = self
+    operations.caller = caller
+    return operations
+  }
+
+  private var context: RouterContext { router.context }
+
   /// Once the list of nodes has been read, until it shuts down. A Redis that is away later must not
   /// take the routers out of the load balancer (promise P5).
-  public var isReady: Bool { context.knowsNodes && !context.isStopping }
+  var isReady: Bool { context.knowsNodes && !context.isStopping }
 
-  public func nodes() async throws -> [NodeEntry] {
+  func nodes() async throws -> [NodeEntry] {
+    try mayOperate(.inspect)
+    return try await allNodes()
+  }
+
+  private func allNodes() async throws -> [NodeEntry] {
     try await registryAnswer { try await $0.nodes() }
   }
 
-  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws {
+  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws {
+    try mayOperate(isDraining ? .drain : .undrain, node: node)
     guard try await registryAnswer({ try await $0.setDraining(node, isDraining) }) else {
       throw OperationError(.notFound, "no node \(node) is registered")
     }
     // This router places by it from now on; the others read it within their interval.
-    try? await refresh()
+    try? await router.refresh()
+    audit(isDraining ? .drain : .undrain, node: node)
   }
 
-  public func sessions(node: NodeID?) async throws -> [SessionSummary] {
-    let directory = NodeDirectory(try await nodes())
+  /// Those that the caller may see.
+  func sessions(node: NodeID?) async throws -> [SessionSummary] {
+    let directory = NodeDirectory(try await allNodes())
     if let node, directory.entries[node] == nil {
       throw OperationError(.notFound, "no node \(node) is registered")
     }
@@ -35,32 +59,43 @@ extension Router: ClusterOperations {
           node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
           address: entry.record.loops[loop])
         do {
-          all += try await onLoop { $0.ask(route, .sessions) }.sessions
+          all += try await router.onLoop { $0.ask(route, .sessions) }.sessions
         } catch  where node == nil {
           context.logger.warning("a node did not answer", metadata: ["node": "\(entry.record.id)"])
         }
       }
     }
+    let principal = caller.principal
+    all.removeAll {
+      !principal.allows(.watch, session: $0.session, owner: $0.owner).isAllowed
+    }
     return all.sorted { $0.session.rawValue < $1.session.rawValue }
   }
 
-  public func session(_ id: SessionID) async throws -> SessionSummary {
+  func session(_ id: SessionID) async throws -> SessionSummary {
     guard let summary = try await ask(id, .sessions).sessions.first else {
       throw OperationError(.notFound, "no session \(id)")
+    }
+    if case .refused(let why) = caller.principal.allows(.watch, session: id, owner: summary.owner) {
+      throw refusal(.inspect, why, session: id)
     }
     return summary
   }
 
-  public func kill(_ id: SessionID) async throws { _ = try await ask(id, .kill) }
+  func kill(_ id: SessionID) async throws {
+    _ = try await ask(id, .kill)
+    audit(.kill, session: id)
+  }
 
-  public func screen(_ id: SessionID, format: String) async throws -> String {
+  func screen(_ id: SessionID, format: String) async throws -> String {
     guard ["text", "ansi", "json"].contains(format) else {
       throw OperationError(.badRequest, "format is text, ansi or json")
     }
     return try await ask(id, .screen, format: format).text
   }
 
-  public func locate(_ id: SessionID) async throws -> SessionLocation {
+  func locate(_ id: SessionID) async throws -> SessionLocation {
+    try mayOperate(.inspect, session: id)
     if let record = try await registryAnswer({ try await $0.lookUp(id) }) {
       switch record.state {
       case .owned:
@@ -73,7 +108,7 @@ extension Router: ClusterOperations {
           .gone, "session \(id) was on \(record.node) and is closed: \(tombstone.reason)\(status)")
       }
     }
-    let nodes = try await nodes()
+    let nodes = try await allNodes()
     guard let node = Placement.choose(id, nodes: nodes, inFlight: context.inFlight()) else {
       throw OperationError(.unavailable, "no node can take a new session")
     }
@@ -86,15 +121,22 @@ extension Router: ClusterOperations {
         + ranked.joined(separator: ", "))
   }
 
-  public func create(_ open: Open) async throws -> Opened {
+  func create(_ open: Open) async throws -> Opened {
     var open = open
     let id = open.session ?? .random()
     open.session = id
     if let problem = open.problem { throw OperationError(.badRequest, problem) }
+    if case .refused(let why) = caller.principal.allows(
+      .create(open.create ?? Creation()), session: id)
+    {
+      throw refusal(.create, why, session: id)
+    }
     let request = open
-    let answer = try await onLoop { loop in
+    let caller = caller
+    let answer = try await router.onLoop { loop in
       let promise = loop.eventLoop.makePromise(of: CreationAnswer.self)
-      let creator = Creator(request, session: id, loop: loop, promise: promise)
+      let creator = Creator(
+        request, session: id, caller: caller, loop: loop, promise: promise)
       creator.start()
       // Its stream knows it only weakly.
       promise.futureResult.assumeIsolated().whenComplete { _ in withExtendedLifetime(creator) {} }
@@ -107,9 +149,39 @@ extension Router: ClusterOperations {
       case .badRequest, .startFailed: throw OperationError(.badRequest, refusal.message)
       case .gone, .lost: throw OperationError(.gone, refusal.message)
       case .notFound: throw OperationError(.notFound, refusal.message)
+      case .forbidden: throw OperationError(.forbidden, refusal.message)
       default: throw OperationError(.unavailable, refusal.message)
       }
     }
+  }
+
+  // MARK: Who may
+
+  func mayIssueTickets() throws { try mayOperate(.ticket) }
+
+  private func mayOperate(
+    _ what: AuditEvent.What, session: SessionID? = nil, node: NodeID? = nil
+  ) throws {
+    if case .refused(let why) = caller.principal.allows(.operate) {
+      throw refusal(what, why, session: session, node: node)
+    }
+  }
+
+  private func refusal(
+    _ what: AuditEvent.What, _ why: String, session: SessionID? = nil, node: NodeID? = nil
+  ) -> OperationError {
+    audit(what, session: session, node: node, result: "forbidden", message: why)
+    return OperationError(.forbidden, why)
+  }
+
+  private func audit(
+    _ what: AuditEvent.What, session: SessionID? = nil, node: NodeID? = nil,
+    result: String = "ok", message: String? = nil
+  ) {
+    context.audit?.record(
+      AuditEvent(
+        what, who: caller.principal.subject, from: caller.from, session: session?.rawValue,
+        node: node?.rawValue, result: result, message: message))
   }
 
   private func registryAnswer<Answer: Sendable>(
@@ -125,15 +197,17 @@ extension Router: ClusterOperations {
   private func ask(
     _ id: SessionID, _ method: LinkRequest.Method, format: String? = nil
   ) async throws -> NodeAnswer {
+    let access = caller.principal.access(to: id)
     let answer: NodeAnswer
     do {
-      answer = try await onLoop { loop in
+      answer = try await router.onLoop { loop in
         let promise = loop.eventLoop.makePromise(of: NodeAnswer.self)
         loop.resolve(id, creating: nil, resuming: false) { result in
           switch result {
           case .failure(let refusal): promise.fail(refusal)
           case .success(let route):
-            loop.ask(route, method, session: id, format: format).cascade(to: promise)
+            loop.ask(route, method, session: id, format: format, access: access).cascade(
+              to: promise)
           }
         }
         return promise.futureResult
@@ -147,6 +221,11 @@ extension Router: ClusterOperations {
       }
     } catch {
       throw OperationError(.unavailable, "the session's node does not answer: \(error)")
+    }
+    if answer.error == "forbidden" {
+      throw refusal(
+        method == .kill ? .kill : .screen,
+        "this token may not \(method == .kill ? "end" : "see") session \(id)", session: id)
     }
     if let problem = answer.error {
       throw OperationError(.notFound, "no session \(id) (\(problem))")
@@ -166,12 +245,13 @@ private final class Creator: StreamOwner {
   private var stream: RoutedStream?
 
   init(
-    _ open: Open, session: SessionID, loop: RouterLoop, promise: EventLoopPromise<CreationAnswer>
+    _ open: Open, session: SessionID, caller: Caller, loop: RouterLoop,
+    promise: EventLoopPromise<CreationAnswer>
   ) {
     self.promise = promise
     stream = RoutedStream(
-      number: 1, session: session, open: open, client: .random(), rights: .admin, from: "api",
-      loop: loop, owner: self)
+      number: 1, session: session, open: open, client: .random(),
+      access: caller.principal.access(to: session), from: caller.from, loop: loop, owner: self)
   }
 
   func start() { stream?.start() }

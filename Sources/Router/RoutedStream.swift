@@ -2,6 +2,7 @@
 // opened again where it stood whenever the link under it breaks, while the client's WebSocket stays
 // open. Knows only what a reopening needs; the session is the node's.
 
+import Auth
 import Cluster
 import DequeModule
 import NIOCore
@@ -25,7 +26,7 @@ final class RoutedStream {
   let number: UInt64
   let session: SessionID
   private let client: ClientID
-  private let rights: Rights
+  private var access: Access
   private let from: String
   private unowned let loop: RouterLoop
   private weak var owner: (any StreamOwner)?
@@ -59,6 +60,7 @@ final class RoutedStream {
   private var isTakeWanted = false
   /// The owner that the loop remembers did not answer: the registry is to be asked.
   private var isRouteDoubtful = false
+  private var mayKill = false
   private var attempts = 0
   private var backoff = RouterLimits.reopenFirst
 
@@ -71,7 +73,7 @@ final class RoutedStream {
   }
 
   init(
-    number: UInt64, session: SessionID, open: Open, client: ClientID, rights: Rights, from: String,
+    number: UInt64, session: SessionID, open: Open, client: ClientID, access: Access, from: String,
     loop: RouterLoop, owner: any StreamOwner
   ) {
     self.number = number
@@ -79,7 +81,7 @@ final class RoutedStream {
     self.open = open
     self.open.session = session
     self.client = client
-    self.rights = rights
+    self.access = access
     self.from = from
     self.loop = loop
     self.owner = owner
@@ -106,7 +108,7 @@ final class RoutedStream {
   private func connect(_ route: Route) {
     let link = loop.link(to: route)
     let request = LinkOpen(
-      client: client, rights: rights, from: from, incarnation: route.incarnation,
+      client: client, access: access, from: from, incarnation: route.incarnation,
       epoch: route.epoch, sent: sent, consumed: consumed, open: open)
     toldConsumed = consumed
     state = .opening(link, link.open(self, request))
@@ -123,6 +125,9 @@ final class RoutedStream {
     }
     // A stream that was open waits for better times; a first OPEN is told, and decides itself.
     if hasOpened, refusal.retry != nil { return retry() }
+    audit(
+      open.create == nil ? .open : .create, result: refusal.code.rawValue,
+      message: refusal.message)
     finish(.refused(refusal))
   }
 
@@ -191,6 +196,8 @@ final class RoutedStream {
     state = .live(link, number)
     resync = hasOpened ? opened.input : nil
     if let known = life ?? open.resume?.life, known != opened.life { acknowledgedInput = 0 }
+    if !hasOpened { audit(opened.created ? .create : .open) }
+    mayKill = opened.mayKill ?? false
     life = opened.life
     epoch = opened.epoch
     next = opened.output
@@ -208,7 +215,7 @@ final class RoutedStream {
     }
     if isTakeWanted { link.send(.take, stream: number) }
     isTakeWanted = false
-    if isKillWanted { link.send(.kill, stream: number) }
+    if isKillWanted { kill() }
     return true
   }
 
@@ -279,13 +286,50 @@ final class RoutedStream {
       open.size = size
       forward(frame)
     case .kill:
-      isKillWanted = rights >= .write
-      forward(frame)
+      isKillWanted = true
+      if hasOpened { kill() }
     case .close:
       clientDidLeave(telling: .done)
       owner?.streamDidFinish(self)
     default: forward(frame)
     }
+  }
+
+  /// The node decides; what it would refuse is not sent.
+  private func kill() {
+    guard mayKill else {
+      let why = "this token may not end session \(session)"
+      isKillWanted = false
+      audit(.kill, result: "forbidden", message: why)
+      return deliver(.event(.refused(why)))
+    }
+    audit(.kill)
+    forward(.kill)
+  }
+
+  /// The client has another token. What it gives to the session is for the node to decide anew, so
+  /// that the stream is opened again where it stands.
+  func reauthorize(_ access: Access) {
+    guard access != self.access else { return }
+    self.access = access
+    switch state {
+    case .live:
+      leaveLink(telling: .done)
+      deliver(.event(.paused))
+      open.create = nil
+      resume()
+    case .opening:
+      leaveLink(telling: .done)
+      if hasOpened { resume() } else { start() }
+    case .resolving, .paused, .closed: break
+    }
+  }
+
+  private func audit(_ what: AuditEvent.What, result: String = "ok", message: String? = nil) {
+    loop.context.audit?.record(
+      AuditEvent(
+        what, who: access.subject, from: from, session: session.rawValue,
+        target: open.create?.target.description, result: result, message: message))
   }
 
   private func forward(_ frame: Frame) {

@@ -2,6 +2,7 @@
 // new session, and carries frames both ways. Holds no session: any router serves any client.
 
 import Admin
+public import Auth
 public import Cluster
 import Glibc
 import Hummingbird
@@ -19,6 +20,15 @@ public struct RouterConfiguration: Sendable {
   public var port: Int
   public var origins: OriginPolicy
   public var version: String
+  /// Who may come in.
+  public var access: AccessControl
+  public var audit: AuditLog?
+  /// Proves to nodes that this router is of their cluster.
+  public var linkKey: LinkKey?
+  /// Whose word on a client's address is believed.
+  public var proxies: TrustedProxies
+  /// Clients come by TLS, here or at the load balancer, so that cookies are for TLS only.
+  public var isSecure: Bool
   /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
   public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   public var logger: Logger
@@ -26,6 +36,8 @@ public struct RouterConfiguration: Sendable {
   public init(
     name: String, cluster: String = "fl", host: String, port: Int,
     origins: OriginPolicy = OriginPolicy(), version: String = "",
+    access: AccessControl = .open, audit: AuditLog? = nil, linkKey: LinkKey? = nil,
+    proxies: TrustedProxies = TrustedProxies(), isSecure: Bool = false,
     connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
     logger: Logger
   ) {
@@ -35,15 +47,14 @@ public struct RouterConfiguration: Sendable {
     self.port = port
     self.origins = origins
     self.version = version
+    self.access = access
+    self.audit = audit
+    self.linkKey = linkKey
+    self.proxies = proxies
+    self.isSecure = isSecure
     self.connectLocally = connectLocally
     self.logger = logger
   }
-}
-
-public struct RouterError: Error, CustomStringConvertible {
-  public var message: String
-  public var cause: (any Error)?
-  public var description: String { message }
 }
 
 public final class Router: Sendable {
@@ -81,14 +92,16 @@ public final class Router: Sendable {
         "not ready: the registry does not answer yet", metadata: ["error": "\(error)"])
     }
     let loops = loops
-    let origins = configuration.origins
-    let routes = adminRouter(operations: self, version: configuration.version)
-    addWebPage(to: routes, frameAncestors: origins.allowed)
+    let configuration = configuration
+    let routes = adminRouter(
+      operations: RouterOperations(self), version: configuration.version,
+      access: configuration.access, audit: configuration.audit, isSecure: configuration.isSecure)
+    addWebPage(to: routes, frameAncestors: configuration.origins.allowed)
     let application = Application(
       router: routes,
       server: HTTPServerBuilder { responder in
         ClientChannel(
-          responder: responder, origins: origins,
+          responder: responder, configuration: configuration,
           loop: { eventLoop in loops[ObjectIdentifier(eventLoop)]?.value })
       },
       configuration: ApplicationConfiguration(
@@ -99,13 +112,8 @@ public final class Router: Sendable {
       logger: quietLogger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { await self.watchNodes() }
-      tasks.addTask {
-        do {
-          try await application.run()
-        } catch let error as IOError {
-          throw self.listenError(error)
-        }
-      }
+      tasks.addTask { await self.watchKeys() }
+      tasks.addTask { try await application.run() }
       do {
         // The server runs until the task is cancelled, or it could not listen.
         try await tasks.next()
@@ -115,13 +123,6 @@ public final class Router: Sendable {
       }
       tasks.cancelAll()
     }
-  }
-
-  private func listenError(_ error: IOError) -> RouterError {
-    let address = NodeAddress(host: configuration.host, port: configuration.port)
-    return RouterError(
-      message: "cannot listen on \(address): \(String(cString: strerror(error.errnoCode))); choose "
-        + "another --listen", cause: error)
   }
 
   /// Hummingbird's own start and stop lines would only repeat ours.
@@ -165,6 +166,24 @@ public final class Router: Sendable {
     let eventLoop = eventLoops[0]
     guard let loop = loops[ObjectIdentifier(eventLoop)] else { throw ChannelError.eof }
     return try await eventLoop.flatSubmit { body(loop.value) }.get()
+  }
+
+  // MARK: The keys of tokens
+
+  private func watchKeys() async {
+    guard let verifier = configuration.access.verifier else {
+      // The group ends with its first task.
+      while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
+      return
+    }
+    let logger = configuration.logger
+    await verifier.watch { result in
+      switch result {
+      case .success: logger.info("the keys of tokens were read again")
+      case .failure(let error):
+        logger.error("the keys of tokens stay as they were", metadata: ["error": "\(error)"])
+      }
+    }
   }
 
   // MARK: The list of nodes

@@ -1,6 +1,7 @@
 // What all loops of a router share: its registry, its name, and how many sessions it has sent to each
 // node since that node last reported. Only creating a session takes the lock.
 
+import Auth
 import Cluster
 import Link
 import Logging
@@ -12,6 +13,9 @@ final class RouterContext: Sendable {
   let name: String
   let cluster: String
   let registry: any Registry
+  let access: AccessControl
+  let audit: AuditLog?
+  let linkKey: LinkKey?
   let logger: Logger
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   private let created = NIOLockedValueBox<[NodeID: Int]>([:])
@@ -21,6 +25,9 @@ final class RouterContext: Sendable {
   init(_ configuration: RouterConfiguration, registry: any Registry) {
     name = configuration.name
     cluster = configuration.cluster
+    access = configuration.access
+    audit = configuration.audit
+    linkKey = configuration.linkKey
     logger = configuration.logger
     connectLocally = configuration.connectLocally
     self.registry = registry

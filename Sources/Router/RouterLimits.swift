@@ -36,6 +36,11 @@ enum RouterLimits {
   static let connectDeadline = TimeAmount.seconds(3)
   /// An answer of a node to a question of the admin API.
   static let requestDeadline = TimeAmount.seconds(5)
+  /// Before a token runs out, the client is asked for another one this long (or half of what is left
+  /// of a shorter one).
+  static let tokenNotice = 60.0
+  /// Seconds after which a far end of a token is looked at again: no timer of years.
+  static let tokenCheck = 86_400.0
   /// After GOAWAY, clients leave within this time (milliseconds), spread evenly.
   static let goAwaySpread = 1_000
 }

@@ -1,6 +1,7 @@
 // The end of a client's channel pipeline: WebSocket frames (RFC 6455) to and from a
 // `ClientConnection`. Message boundaries carry no meaning, so fragments are taken as they come.
 
+import Auth
 import FoundationEssentials
 import NIOCore
 import NIOWebSocket
@@ -20,13 +21,22 @@ final class WebSocketHandler: ChannelDuplexHandler, ClientTransport {
   private var lastHeard = NIODeadline.uptimeNanoseconds(0)
   private var pings: RepeatedTask?
 
-  init(loop: RouterLoop) { self.loop = loop }
+  private let from: String
+  private let identity: Result<Principal?, AuthError>
+
+  init(
+    loop: RouterLoop, from: String = "local",
+    identity: Result<Principal?, AuthError> = .success(nil)
+  ) {
+    self.loop = loop
+    self.from = from
+    self.identity = identity
+  }
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     lastHeard = context.eventLoop.now
-    let from = context.channel.remoteAddress?.ipAddress ?? "local"
-    connection = ClientConnection(loop: loop, from: from, transport: self)
+    connection = ClientConnection(loop: loop, from: from, identity: identity, transport: self)
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
     pings = context.eventLoop.scheduleRepeatedTask(
       initialDelay: RouterLimits.pingInterval, delay: RouterLimits.pingInterval

@@ -11,16 +11,21 @@ public struct Hello: Sendable, Equatable, Codable {
   /// Links only: who calls, in which cluster.
   public var router: String?
   public var cluster: String?
+  /// Links with a cluster key only: the router's nonce, and in its second HELLO its proof.
+  public var nonce: String?
+  public var proof: String?
 
   public init(
     versions: [Int] = [1], client: ClientID? = nil, token: String? = nil, router: String? = nil,
-    cluster: String? = nil
+    cluster: String? = nil, nonce: String? = nil, proof: String? = nil
   ) {
     self.versions = versions
     self.client = client
     self.token = token
     self.router = router
     self.cluster = cluster
+    self.nonce = nonce
+    self.proof = proof
   }
 }
 
@@ -39,11 +44,35 @@ public struct Welcome: Sendable, Equatable, Codable {
   /// Links only: who answers.
   public var node: String?
   public var incarnation: Incarnation?
+  /// Links with a cluster key only: the node's nonce, and its proof.
+  public var nonce: String?
+  public var proof: String?
 
-  public init(time: UInt64, node: String? = nil, incarnation: Incarnation? = nil) {
+  public init(
+    time: UInt64, node: String? = nil, incarnation: Incarnation? = nil, nonce: String? = nil,
+    proof: String? = nil
+  ) {
     self.time = time
     self.node = node
     self.incarnation = incarnation
+    self.nonce = nonce
+    self.proof = proof
+  }
+}
+
+/// ↔ A token in an open connection: ← the server asks for another one, or says until when the new one
+/// is good; → the client's answer.
+public struct Renewal: Sendable, Equatable, Codable {
+  public var token: String?
+  /// ← Milliseconds until the connection is closed unless a token comes.
+  public var within: Int?
+  /// ← The new token was taken, and is good until then: milliseconds since 1970.
+  public var expires: UInt64?
+
+  public init(token: String? = nil, within: Int? = nil, expires: UInt64? = nil) {
+    self.token = token
+    self.within = within
+    self.expires = expires
   }
 }
 
@@ -181,10 +210,12 @@ public struct Opened: Sendable, Equatable, Codable {
   public var inDoubt: Bool?
   public var size: TerminalSize
   public var mode: StreamMode
+  /// Whether KILL will be obeyed.
+  public var mayKill: Bool?
 
   public init(
     session: SessionID, life: Life, epoch: Epoch, created: Bool, resumed: Resumed, output: UInt64,
-    input: UInt64, inDoubt: Bool? = nil, size: TerminalSize, mode: StreamMode
+    input: UInt64, inDoubt: Bool? = nil, size: TerminalSize, mode: StreamMode, mayKill: Bool? = nil
   ) {
     self.session = session
     self.life = life
@@ -196,6 +227,7 @@ public struct Opened: Sendable, Equatable, Codable {
     self.inDoubt = inDoubt
     self.size = size
     self.mode = mode
+    self.mayKill = mayKill
   }
 }
 
@@ -290,21 +322,29 @@ public struct Event: Sendable, Equatable, Codable {
       self.mode = mode
     }
   }
-  /// `paused`, `viewers`, `size_owner`, `title`; unknown ones are ignored.
+  /// `paused`, `viewers`, `size_owner`, `title`, `refused`; unknown ones are ignored.
   public var event: String
   public var viewers: [Viewer]?
   public var owner: ClientID?
   public var title: String?
+  public var message: String?
 
   public init(
-    event: String, viewers: [Viewer]? = nil, owner: ClientID? = nil, title: String? = nil
+    event: String, viewers: [Viewer]? = nil, owner: ClientID? = nil, title: String? = nil,
+    message: String? = nil
   ) {
     self.event = event
     self.viewers = viewers
     self.owner = owner
     self.title = title
+    self.message = message
   }
 
   /// The link to the session's node is down; an OPENED or ENDED follows on the same stream.
   public static let paused = Event(event: "paused")
+
+  /// What the client asked for on this stream may not be done; the stream goes on.
+  public static func refused(_ message: String) -> Event {
+    Event(event: "refused", message: message)
+  }
 }

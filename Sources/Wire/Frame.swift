@@ -9,6 +9,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
   case goAway = 0x03
   case ping = 0x04
   case pong = 0x05
+  case token = 0x06
   case open = 0x10
   case opened = 0x11
   case refused = 0x12
@@ -61,6 +62,7 @@ public enum Frame: Sendable, Equatable {
   indirect case goAway(GoAway)
   case ping(UInt64)
   case pong(UInt64)
+  indirect case token(Renewal)
   indirect case open(Open)
   indirect case opened(Opened)
   indirect case refused(Refused)
@@ -87,6 +89,7 @@ public enum Frame: Sendable, Equatable {
     case .goAway: .goAway
     case .ping: .ping
     case .pong: .pong
+    case .token: .token
     case .open: .open
     case .opened: .opened
     case .refused: .refused

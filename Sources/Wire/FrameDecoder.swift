@@ -121,6 +121,7 @@ public struct FrameDecoder {
     case .hello: return .hello(try json(body, type))
     case .welcome: return .welcome(try json(body, type))
     case .goAway: return .goAway(try json(body, type))
+    case .token: return .token(try json(body, type))
     case .open: return .open(try json(body, type))
     case .opened: return .opened(try json(body, type))
     case .refused: return .refused(try json(body, type))

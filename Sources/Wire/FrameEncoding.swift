@@ -26,6 +26,7 @@ extension ByteBuffer {
       writeInteger(opaque)
     case .kill, .take:
       writeHeader(frame.type, stream: stream, body: 0)
+    case .token(let body): writeJSON(.token, stream: stream, body)
     case .hello(let body): writeJSON(.hello, stream: stream, body)
     case .welcome(let body): writeJSON(.welcome, stream: stream, body)
     case .goAway(let body): writeJSON(.goAway, stream: stream, body)

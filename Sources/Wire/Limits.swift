@@ -6,10 +6,10 @@ public enum WireLimits {
   public static let frameBody = 16 * 1024
   /// Type byte and stream number, which `length` counts besides the body.
   static let frameOverhead = 1 + 8
-  /// What LINK_OPEN may have besides: its envelope (names, numbers, an address, a resume; 600 bytes
-  /// at the most) and the keys of the OPEN in it that the client left out. So every OPEN that a
+  /// What LINK_OPEN may have besides: its envelope (names, numbers, an address, a resume: 600 bytes
+  /// at the most; a subject of 320, twice as long when escaped) and the keys of the OPEN in it that the client left out. So every OPEN that a
   /// client may send fits, and none can break a link.
-  static let linkEnvelope = 1024
+  static let linkEnvelope = 2048
   /// Bytes of a text that the system says of itself (a reason, a message): it may quote what a client
   /// sent, and its frame must stay within `frameBody` however JSON escapes it.
   public static let message = 1024

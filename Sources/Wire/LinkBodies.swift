@@ -1,17 +1,10 @@
 // The JSON bodies of frames that only links carry. Nothing a client writes is ever taken for the
 // router's word: a router refuses these types from a client.
 
-/// What a stream may do. Later rights include earlier ones.
-public enum Rights: String, Sendable, Codable, Comparable {
-  case read, write, admin
-  private var order: Int { self == .read ? 0 : self == .write ? 1 : 2 }
-  public static func < (a: Rights, b: Rights) -> Bool { a.order < b.order }
-}
-
 /// → OPEN in the router's envelope.
 public struct LinkOpen: Sendable, Equatable, Codable {
   public var client: ClientID
-  public var rights: Rights
+  public var access: Access
   /// The client's address, for audit and `fairlead session`.
   public var from: String
   /// The node start that the router believes it talks to; the node checks (promise P4).
@@ -25,11 +18,11 @@ public struct LinkOpen: Sendable, Equatable, Codable {
   public var open: Open
 
   public init(
-    client: ClientID, rights: Rights, from: String, incarnation: Incarnation? = nil,
+    client: ClientID, access: Access, from: String, incarnation: Incarnation? = nil,
     epoch: Epoch? = nil, sent: UInt64 = 0, consumed: UInt64 = 0, open: Open
   ) {
     self.client = client
-    self.rights = rights
+    self.access = access
     self.from = from
     self.incarnation = incarnation
     self.epoch = epoch
@@ -59,12 +52,15 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   /// Output and input bytes so far.
   public var output: UInt64
   public var input: UInt64
+  /// The subject that created it; absent: nobody's.
+  public var owner: String?
   public var viewers: [Event.Viewer]
 
   public init(
     session: SessionID, node: String, life: Life, epoch: Epoch, target: String,
     command: [String], state: String, status: ExitStatus?, size: TerminalSize, title: String?,
-    created: UInt64, idle: UInt64, output: UInt64, input: UInt64, viewers: [Event.Viewer]
+    created: UInt64, idle: UInt64, output: UInt64, input: UInt64, owner: String? = nil,
+    viewers: [Event.Viewer]
   ) {
     self.session = session
     self.node = node
@@ -80,6 +76,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     self.idle = idle
     self.output = output
     self.input = input
+    self.owner = owner
     self.viewers = viewers
   }
 }
@@ -98,11 +95,17 @@ public struct LinkRequest: Sendable, Equatable, Codable {
   public var method: Method
   public var session: SessionID?
   public var format: String?
-  public init(id: UInt64, method: Method, session: SessionID? = nil, format: String? = nil) {
+  /// What the asker may do to the session named.
+  public var access: Access?
+  public init(
+    id: UInt64, method: Method, session: SessionID? = nil, format: String? = nil,
+    access: Access? = nil
+  ) {
     self.id = id
     self.method = method
     self.session = session
     self.format = format
+    self.access = access
   }
 }
 

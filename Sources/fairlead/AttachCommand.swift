@@ -32,6 +32,6 @@ struct AttachCommand: AsyncParsableCommand {
   func run() async throws {
     let open = Open(
       session: id, size: RawTerminal.size ?? .standard, mode: watch ? .watcher : .driver)
-    try await Attachment(url: api.api, open: open, fixedSize: false).run()
+    try await Attachment(url: api.api, token: api.token, open: open, fixedSize: false).run()
   }
 }

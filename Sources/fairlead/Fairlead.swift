@@ -29,6 +29,7 @@ struct Fairlead: AsyncParsableCommand {
         name: "Cluster:",
         subcommands: [
           NodesCommand.self, WhereCommand.self, DrainCommand.self, VersionCommand.self,
+          TicketCommand.self, TokenCommand.self,
         ]),
     ])
 }

@@ -59,7 +59,9 @@ struct NewCommand: AsyncParsableCommand {
   func run() async throws {
     let open = request
     guard detached else {
-      return try await Attachment(url: api.api, open: open, fixedSize: size != nil).run()
+      return try await Attachment(
+        url: api.api, token: api.token, open: open, fixedSize: size != nil
+      ).run()
     }
     try output.show(try await api.client().create(open)) { $0.session.rawValue }
   }

@@ -1,6 +1,7 @@
 // `fairlead node`: owns sessions, for the routers of a cluster.
 
 import ArgumentParser
+import Auth
 import Cluster
 import Logging
 import NIOPosix
@@ -13,8 +14,9 @@ struct NodeCommand: AsyncParsableCommand {
     abstract: "Owns sessions; routers bring clients to it.",
     discussion: """
       Registers in Redis, and takes links from routers on one port per event loop: with two loops \
-      and --listen 10.0.0.5:7080, those are 7080 and 7081. The links are not encrypted and not \
-      authenticated yet, so keep them on a network of your own. Every option has an environment \
+      and --listen 10.0.0.5:7080, those are 7080 and 7081. Beyond loopback it \
+      takes links only from routers that know the cluster's key (--cluster-key-file). Links are not \
+      encrypted, so keep them on a network of your own. Every option has an environment \
       variable: --keep-ended is FAIRLEAD_KEEP_ENDED.
 
         fairlead node --redis redis://10.0.0.2:6379/0 --listen 10.0.0.5:7080 --label zone=a
@@ -38,6 +40,10 @@ struct NodeCommand: AsyncParsableCommand {
   @Option(help: "Its share of the sessions, relative to other nodes'.")
   var weight: Double = fromEnvironment("WEIGHT", default: 1)
 
+  @Flag(help: "Take links from anybody who can connect. Said at every start.")
+  var noAuth = false
+
+  @OptionGroup var clusterKey: ClusterKeyOptions
   @OptionGroup var cluster: ClusterOptions
   @OptionGroup var node: NodeOptions
   @OptionGroup var log: LogOptions
@@ -65,6 +71,12 @@ struct NodeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = log.logger("node")
+    let linkKey = try clusterKey.key()
+    try enforce(
+      StartPolicy(
+        role: .node, host: listen.address.host, hasTLS: false,
+        hasAuthentication: linkKey != nil, noAuthentication: noAuth || flag("NO_AUTH"),
+        plaintextBehindProxy: false, publicURL: nil), logger)
     let group = MultiThreadedEventLoopGroup.singleton
     let registry = try cluster.registry(logger: logger)
     let pipes = makeStarters(node, scope: "\(cluster.cluster)/\(id)", logger: logger)
@@ -73,7 +85,7 @@ struct NodeCommand: AsyncParsableCommand {
         id: id, cluster: cluster.cluster, listen: listen.address, advertise: advertised?.address,
         labels: labels.merging(pipes.labels) { given, _ in given }, weight: weight,
         capacity: node.capacity, version: fairleadVersion, settings: node.settings,
-        pty: pipes.pty, docker: pipes.docker, logger: logger),
+        pty: pipes.pty, docker: pipes.docker, linkKey: linkKey, logger: logger),
       registry: registry, group: group)
     let name = id
     let service = NodeService(node: owner) { addresses in

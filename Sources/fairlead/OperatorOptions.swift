@@ -10,10 +10,30 @@ import Logging
 import Wire
 
 struct APIOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A router, or the load balancer before it.", valueName: "url"))
-  var api: String = fromEnvironment("API", default: "http://127.0.0.1:7070")
+  @Option(
+    name: .customLong("api"),
+    help: ArgumentHelp(
+      "A router, or the load balancer before it. If not given: this user's `fairlead serve`, or "
+        + "http://127.0.0.1:7070.", valueName: "url"))
+  var given: String?
 
-  func validate() throws { _ = try endpoint() }
+  @Option(
+    help: ArgumentHelp(
+      "A file with the token to show. Also: FAIRLEAD_TOKEN, the token itself. `fairlead serve` of "
+        + "the same user needs neither.", valueName: "file"))
+  var tokenFile: String?
+
+  /// Where the API is.
+  var api: String {
+    given ?? environment("API") ?? ServeFile.only()?.url ?? "http://127.0.0.1:7070"
+  }
+
+  func validate() throws {
+    _ = try endpoint()
+    if let path = tokenFile ?? environment("TOKEN_FILE"), Self.read(path) == nil {
+      throw ValidationError("--token-file \(path) cannot be read")
+    }
+  }
 
   private func endpoint() throws -> Endpoint {
     do { return try Endpoint(api) } catch { throw ValidationError("--api: \(error)") }
@@ -21,7 +41,27 @@ struct APIOptions: ParsableArguments {
 
   func client() throws -> AdminClient {
     let endpoint = try endpoint()
-    return AdminClient(host: endpoint.host, port: endpoint.port, path: endpoint.path)
+    return AdminClient(
+      host: endpoint.host, port: endpoint.port, path: endpoint.path, token: token())
+  }
+
+  /// Reads the token anew each time, since files are renewed. The token of `serve` goes to that
+  /// `serve` alone.
+  var token: @Sendable () -> String? {
+    let path = tokenFile ?? environment("TOKEN_FILE")
+    let url = api
+    return {
+      if let path { return Self.read(path) }
+      return environment("TOKEN") ?? ServeFile.find(url: url)?.token
+    }
+  }
+
+  private static func read(_ path: String) -> String? {
+    guard let data = try? Data(contentsOf: URL(filePath: path)), data.count <= 16_384 else {
+      return nil
+    }
+    let text = String(decoding: data, as: UTF8.self)
+    return String(text.prefix { !$0.isNewline })
   }
 }
 

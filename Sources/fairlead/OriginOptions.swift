@@ -21,5 +21,6 @@ struct OriginOptions: ParsableArguments {
     allowOrigin + (environment("ALLOW_ORIGIN") ?? "").split(separator: ",").map(String.init)
   }
 
-  var policy: OriginPolicy { OriginPolicy(allowed: Set(all)) }
+  /// - Parameter own: this server's origins by other names.
+  func policy(and own: [String]) -> OriginPolicy { OriginPolicy(allowed: Set(all + own)) }
 }

@@ -1,6 +1,7 @@
 // `fairlead router`: the front of a cluster.
 
 import ArgumentParser
+import Auth
 import Cluster
 import Logging
 import NIOPosix
@@ -26,17 +27,25 @@ struct RouterCommand: AsyncParsableCommand {
   var listen: AddressOption = fromEnvironment(
     "LISTEN", default: AddressOption(host: "127.0.0.1", port: 7_070))
 
+  @OptionGroup var door: DoorOptions
+  @OptionGroup var clusterKey: ClusterKeyOptions
   @OptionGroup var origin: OriginOptions
   @OptionGroup var cluster: ClusterOptions
   @OptionGroup var log: LogOptions
 
   func run() async throws {
     let logger = log.logger("router")
+    try door.check(.router, host: listen.address.host, hasLocalIssuer: false, logger)
+    let access = try await door.access(local: nil)
+    let audit = try door.audit(logger)
+    let linkKey = try clusterKey.key()
     let registry = try cluster.registry(logger: logger)
     let router = try await Router(
       RouterConfiguration(
         name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
-        port: listen.address.port, origins: origin.policy, version: fairleadVersion, logger: logger),
+        port: listen.address.port, origins: origin.policy(and: door.publicOrigin),
+        version: fairleadVersion, access: access, audit: audit, linkKey: linkKey,
+        proxies: door.proxies, isSecure: door.isSecure, logger: logger),
       registry: registry, group: MultiThreadedEventLoopGroup.singleton)
     let host = listen.address.host
     let service = RouterService(router: router) { port in
@@ -46,8 +55,10 @@ struct RouterCommand: AsyncParsableCommand {
       try await runServices([service], logger: logger)
     } catch {
       await registry.shutdown()
+      await audit?.close()
       throw error
     }
     await registry.shutdown()
+    await audit?.close()
   }
 }

@@ -1,6 +1,7 @@
 // `fairlead serve`: router and node in one process, with registry and links in memory.
 
 import ArgumentParser
+import Auth
 import Cluster
 import Logging
 import NIOPosix
@@ -14,7 +15,10 @@ struct ServeCommand: AsyncParsableCommand {
     commandName: "serve",
     abstract: "Router and node in one process; needs nothing else.",
     discussion: """
-      Listens on 127.0.0.1:7070. Sessions live as long as this process. For several machines, run \
+      Listens on 127.0.0.1:7070, and lets in who has the URL that it prints: a ticket, good once and \
+      for ten minutes, which the browser exchanges for a cookie (`fairlead ticket` prints another). \
+      The commands of the same user find it by a file that only that user can read. Sessions live as \
+      long as this process. For several machines, run \
       `fairlead node` and `fairlead router` with a Redis instead.
       """)
 
@@ -22,16 +26,21 @@ struct ServeCommand: AsyncParsableCommand {
   var listen: AddressOption = fromEnvironment(
     "LISTEN", default: AddressOption(host: "127.0.0.1", port: 7_070))
 
+  @OptionGroup var door: DoorOptions
   @OptionGroup var origin: OriginOptions
   @OptionGroup var node: NodeOptions
   @OptionGroup var log: LogOptions
 
   func run() async throws {
     let logger = log.logger("serve")
+    let local = door.noAuth ? nil : try await LocalIssuer()
+    try door.check(.serve, host: listen.address.host, hasLocalIssuer: local != nil, logger)
+    let access = try await door.access(local: local)
+    let audit = try door.audit(logger)
     let group = MultiThreadedEventLoopGroup.singleton
     let registry = MemoryRegistry(keepTombstones: Int(node.keepEnded.seconds) * 1_000)
     let pipes = makeStarters(node, scope: "serve/\(defaultNodeID())", logger: logger)
-    let local = try await Node(
+    let owner = try await Node(
       NodeConfiguration(
         id: defaultNodeID(), labels: pipes.labels, capacity: node.capacity,
         version: fairleadVersion, settings: node.settings, pty: pipes.pty, docker: pipes.docker,
@@ -40,15 +49,27 @@ struct ServeCommand: AsyncParsableCommand {
     let router = try await Router(
       RouterConfiguration(
         name: "serve", host: listen.address.host, port: listen.address.port,
-        origins: origin.policy, version: fairleadVersion,
-        connectLocally: { eventLoop, loop in local.connect(from: eventLoop, toLoop: loop) },
+        origins: origin.policy(and: door.publicOrigin), version: fairleadVersion,
+        access: access, audit: audit, proxies: door.proxies, isSecure: door.isSecure,
+        connectLocally: { eventLoop, loop in owner.connect(from: eventLoop, toLoop: loop) },
         logger: logger),
       registry: registry, group: group)
     let host = listen.address.host
-    let nodeService = NodeService(node: local) { _ in }
+    let nodeService = NodeService(node: owner) { _ in }
+    let file = ServeFileService(issuer: local, logger: logger)
+    let publicURL = door.publicURL
     let routerService = RouterService(router: router) { port in
-      say("fairlead serves on http://\(NodeAddress(host: host, port: port))")
+      let url = "http://\(NodeAddress(host: host, port: port))"
+      file.announce(host: host, port: port)
+      let ticket = local.map { "/?ticket=\($0.issueTicket())" } ?? ""
+      say("fairlead serves on \(publicURL ?? url)\(ticket)")
     }
-    try await runServices([nodeService, routerService], logger: logger)
+    do {
+      try await runServices([nodeService, routerService, file], logger: logger)
+    } catch {
+      await audit?.close()
+      throw error
+    }
+    await audit?.close()
   }
 }

@@ -68,7 +68,7 @@ import Wire
       return
     }
     #expect(open.client == ClientID("c"))
-    #expect(open.rights == .write)
+    #expect(open.access == .open)
     #expect(open.from == "local" || open.from == "127.0.0.1")
   }
 
@@ -83,7 +83,7 @@ import Wire
       .ended(Ended(reason: "exited", status: nil)),
       .linkOpen(
         LinkOpen(
-          client: ClientID(unchecked: "victim"), rights: .admin, from: "::1",
+          client: ClientID(unchecked: "victim"), access: .open, from: "::1",
           open: Open(session: SessionID("s"), size: .standard))),
       .request(LinkRequest(id: 1, method: .kill, session: SessionID("s"))),
       .response(LinkResponse(id: 1, isLast: true)),

@@ -56,7 +56,8 @@ final class ScriptedNode: LinkPeer {
     .opened(
       Opened(
         session: session, life: Life(rawValue: 9), epoch: Epoch(1), created: resumed == .new,
-        resumed: resumed, output: output, input: input, size: .standard, mode: .driver))
+        resumed: resumed, output: output, input: input, size: .standard, mode: .driver,
+        mayKill: true))
   }
 
   /// What the registry says of it.

@@ -27,7 +27,8 @@ let everyFrame: [Frame] = {
     .hello(Hello(client: client, token: "t", router: "r", cluster: "c")),
     .welcome(Welcome(time: 1_700_000_000_000, node: "a", incarnation: Incarnation(rawValue: 5))),
     .goAway(GoAway(reason: "restart", within: 1_000, spread: 500)),
-    .ping(0x0102_0304_0506_0708), .pong(.max), .open(open), .open(resuming),
+    .ping(0x0102_0304_0506_0708), .pong(.max),
+    .token(Renewal(token: "t", within: 1, expires: 2)), .open(open), .open(resuming),
     .opened(
       Opened(
         session: session, life: Life(rawValue: .max), epoch: Epoch(1), created: true,
@@ -53,7 +54,8 @@ let everyFrame: [Frame] = {
     .inputAck(offset: Varint.maximum),
     .linkOpen(
       LinkOpen(
-        client: client, rights: .admin, from: "::1", incarnation: Incarnation(rawValue: 5),
+        client: client, access: Access(subject: "a", rights: .admin, own: nil), from: "::1",
+        incarnation: Incarnation(rawValue: 5),
         epoch: Epoch(2), sent: 9, consumed: 8, open: resuming)),
     .request(LinkRequest(id: 1, method: .screen, session: session, format: "ansi")),
     .response(
@@ -156,7 +158,7 @@ func errorCode(_ bytes: [UInt8]) -> WireError.Code? {
 
   @Test func unknownTypesFrom0x40UpAreSkippedAndOthersRefused() throws {
     #expect(try decode([2, 0x41, 1, 3, 0xFF, 1, 9, 2, 0x14, 1]).map(\.frame) == [.kill])
-    for type: UInt8 in [0x00, 0x06, 0x1A, 0x25, 0x33, 0x3F] {
+    for type: UInt8 in [0x00, 0x07, 0x1A, 0x25, 0x33, 0x3F] {
       #expect(errorCode([2, type, 1]) == .unknownType)
     }
   }
@@ -263,7 +265,9 @@ extension FrameTests {
     wire.writeFrame(
       .linkOpen(
         LinkOpen(
-          client: ClientID(unchecked: name), rights: .admin, from: name,
+          client: ClientID(unchecked: name),
+          access: Access(
+            subject: String(repeating: "\"", count: 320), rights: .admin, own: .admin), from: name,
           incarnation: .random(), epoch: Epoch(.max), sent: .max, consumed: .max, open: open)),
       stream: Varint.maximum)
     #expect(try decode(Array(wire.readableBytesView)).count == 1)

@@ -9,6 +9,7 @@ import Wire
 
 struct Attachment {
   let url: String
+  let token: @Sendable () -> String?
   let open: Open
   /// The size was asked for; this terminal's is not followed.
   let fixedSize: Bool
@@ -25,7 +26,7 @@ struct Attachment {
   func run() async throws {
     let client: TerminalClient
     do {
-      client = try TerminalClient(url: url)
+      client = try TerminalClient(url: url, token: token)
     } catch {
       throw ValidationError("--api: \(error)")
     }

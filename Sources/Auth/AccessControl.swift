@@ -1,0 +1,132 @@
+// Who a request or a connection is from. One of these per server, for its HTTP API and its
+// WebSockets alike.
+
+public final class AccessControl: Sendable {
+  /// Nil: authentication is off, and everybody may do everything.
+  private let sources: Sources?
+
+  private struct Sources: Sendable {
+    var verifier: TokenVerifier?
+    var local: LocalIssuer?
+  }
+
+  /// Everybody may do everything.
+  public static let open = AccessControl()
+
+  private init() { sources = nil }
+
+  /// - Parameters:
+  ///   - verifier: checks the operator's tokens; nil: there are none.
+  ///   - local: set in `serve`, which also takes its own.
+  public init(verifier: TokenVerifier?, local: LocalIssuer? = nil) {
+    sources = Sources(verifier: verifier, local: local)
+  }
+
+  public var isOpen: Bool { sources == nil }
+
+  /// What hands out tickets; nil on routers, which share no memory in which one could be used once.
+  public var tickets: LocalIssuer? { sources?.local }
+
+  public var verifier: TokenVerifier? { sources?.verifier }
+
+  /// - Throws: ``AuthError``.
+  public func principal(token: String, now: Double) throws(AuthError) -> Principal {
+    guard let sources else { return .anyone }
+    if let local = sources.local, sources.verifier == nil || isLocal(token) {
+      return try local.verify(token, now: now)
+    }
+    guard let verifier = sources.verifier else {
+      throw AuthError(.unknownKey, "no tokens are taken here")
+    }
+    return try verifier.verify(token, now: now)
+  }
+
+  public func principal(token: String) throws(AuthError) -> Principal {
+    try principal(token: token, now: wallClock())
+  }
+
+  private func isLocal(_ token: String) -> Bool {
+    (try? UncheckedToken(token))?.header.kid == LocalIssuer.keyID
+  }
+
+  /// Who a request is from, by its headers; nil: it has no credentials. `Authorization` goes before
+  /// the cookie.
+  /// - Parameters:
+  ///   - authorization: the values of that header.
+  ///   - cookies: the values of `Cookie` headers.
+  ///   - host: the `Host` header.
+  /// - Throws: ``AuthError`` when there are some and they are not good.
+  public func principal(
+    authorization: [String], cookies: [String], host: String?
+  ) throws(AuthError) -> Principal? {
+    guard !isOpen else { return .anyone }
+    if let header = authorization.first {
+      guard authorization.count == 1, let token = bearer(header) else {
+        throw AuthError(.malformed, "Authorization is not one \"Bearer TOKEN\"")
+      }
+      return try principal(token: token)
+    }
+    if let token = SessionCookie(host: host).value(in: cookies) {
+      return try principal(token: token)
+    }
+    return nil
+  }
+
+  /// As ``principal(authorization:cookies:host:)``, but someone without credentials is refused.
+  public func requirePrincipal(
+    authorization: [String], cookies: [String], host: String?
+  ) throws(AuthError) -> Principal {
+    guard
+      let principal = try principal(
+        authorization: authorization, cookies: cookies, host: host)
+    else { throw Self.missing }
+    return principal
+  }
+
+  /// For who comes with nothing.
+  public static let missing = AuthError(
+    .missing,
+    "this server asks for a token: in Authorization, in HELLO, or by the URL that `fairlead ticket` "
+      + "prints")
+
+  private func bearer(_ header: String) -> String? {
+    let parts = header.split(separator: " ", omittingEmptySubsequences: true)
+    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+    return String(parts[1])
+  }
+}
+
+/// The cookie that a ticket is exchanged for. Cookies do not tell ports apart, so that its name does:
+/// two servers on one machine do not put each other's users out.
+public struct SessionCookie: Sendable {
+  public let name: String
+
+  /// - Parameter host: the request's `Host` header.
+  public init(host: String?) {
+    let port = host?.split(separator: ":").last ?? ""
+    let isPort =
+      (1...5).contains(port.utf8.count) && port.utf8.allSatisfy { (48...57).contains($0) }
+    name = isPort ? "fairlead-\(port)" : "fairlead"
+  }
+
+  func value(in headers: [String]) -> String? {
+    for header in headers {
+      for pair in header.split(separator: ";") {
+        let pair = pair.drop { $0 == " " }
+        guard pair.utf8.starts(with: name.utf8) else { continue }
+        let rest = pair.utf8.dropFirst(name.utf8.count)
+        if rest.first == UInt8(ascii: "=") {
+          return String(decoding: rest.dropFirst(), as: UTF8.self)
+        }
+      }
+    }
+    return nil
+  }
+
+  /// The value of `Set-Cookie`.
+  /// - Parameter isSecure: the client came by TLS.
+  public func header(token: String, isSecure: Bool) -> String {
+    "\(name)=\(token); Path=/; Max-Age=\(Int(AuthLimits.cookieLife)); HttpOnly; SameSite=Strict"
+      + (isSecure ? "; Secure" : "")
+  }
+}

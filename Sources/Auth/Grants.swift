@@ -1,0 +1,191 @@
+// What a token allows, as its claim `fl` says: which sessions, how, and what may be created. Pure: the
+// decision is made from the claim, the session's name and its owner alone, and what no grant allows is
+// refused.
+
+public import Wire
+
+/// Which sessions a grant is for.
+public enum SessionPattern: Hashable, Sendable, Codable, CustomStringConvertible {
+  case exactly(SessionID)
+  /// Sessions whose name begins so: `build-*`.
+  case prefix(String)
+  /// `*`
+  case all
+  /// `@own`: those that the token's subject created. No session can have that name.
+  case own
+
+  /// Nil unless `text` is a name, a name's beginning with `*`, `*` or `@own`.
+  public init?(_ text: String) {
+    if text == "*" {
+      self = .all
+    } else if text == "@own" {
+      self = .own
+    } else if text.last == "*", SessionID.isValidName(String(text.dropLast())) {
+      self = .prefix(String(text.dropLast()))
+    } else if let id = SessionID(text) {
+      self = .exactly(id)
+    } else {
+      return nil
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .exactly(let id): id.rawValue
+    case .prefix(let text): text + "*"
+    case .all: "*"
+    case .own: "@own"
+    }
+  }
+
+  /// Whether the name alone, whoever owns it, makes the session one of these.
+  func names(_ session: SessionID) -> Bool {
+    switch self {
+    case .exactly(let id): id == session
+    case .prefix(let text): session.rawValue.utf8.starts(with: text.utf8)
+    case .all: true
+    case .own: false
+    }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let value = Self(try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "a session is NAME, PREFIX*, * or @own")
+    }
+    self = value
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
+/// One part of a token's rights.
+public struct Grant: Hashable, Sendable, Codable {
+  public var sessions: [SessionPattern]
+  public var rights: Rights
+  /// What may be started, under a name that `sessions` cover (`@own` covers any); needs `write`.
+  public var create: CreationRule?
+
+  public init(sessions: [SessionPattern], rights: Rights, create: CreationRule? = nil) {
+    self.sessions = sessions
+    self.rights = rights
+    self.create = create
+  }
+
+  func covers(_ session: SessionID) -> Bool {
+    sessions.contains { $0 == .own || $0.names(session) }
+  }
+
+  var problem: String? {
+    if sessions.count > AuthLimits.patterns { return "a grant of \(sessions.count) sessions" }
+    return create?.problem
+  }
+}
+
+/// All that a token allows. In the claim, one grant may stand without the list around it.
+public struct Grants: Hashable, Sendable, Codable {
+  public var all: [Grant]
+
+  public init(_ all: [Grant]) { self.all = all }
+
+  /// Everything, everywhere.
+  public static let everything = Grants([
+    Grant(sessions: [.all, .own], rights: .admin, create: .anything)
+  ])
+
+  public init(from decoder: any Decoder) throws {
+    if let list = try? decoder.singleValueContainer().decode([Grant].self) {
+      all = list
+    } else {
+      all = [try decoder.singleValueContainer().decode(Grant.self)]
+    }
+    let problem =
+      all.count > AuthLimits.grants
+      ? "\(all.count) grants" : all.lazy.compactMap(\.problem).first
+    if let problem {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "\(problem) are too many"))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    if all.count == 1 { try container.encode(all[0]) } else { try container.encode(all) }
+  }
+
+  /// What the subject may do to a session, for its node, which alone knows the owner.
+  public func access(to session: SessionID, subject: String?) -> Access {
+    var access = Access(subject: subject, rights: nil, own: nil)
+    for grant in all {
+      if grant.sessions.contains(where: { $0.names(session) }) {
+        access.rights = max(access.rights ?? grant.rights, grant.rights)
+      }
+      if subject != nil, grant.sessions.contains(.own) {
+        access.own = max(access.own ?? grant.rights, grant.rights)
+      }
+    }
+    return access
+  }
+}
+
+/// What a client asks to do.
+public enum Operation: Hashable, Sendable {
+  /// Look at a session: attach as a watcher, read its screen, see it listed.
+  case watch
+  /// Type into it.
+  case drive
+  /// End it.
+  case kill
+  /// Start it.
+  case create(Creation)
+  /// See or change the cluster itself: nodes, draining, where a session is, tickets.
+  case operate
+}
+
+public enum Decision: Equatable, Sendable {
+  case allowed
+  /// With what to tell the client.
+  case refused(String)
+
+  public var isAllowed: Bool { self == .allowed }
+}
+
+extension Grants {
+  /// Whether `subject` may do `operation` to `session`, which belongs to `owner` (nil: it does not
+  /// exist, or was created without authentication). Without a session only ``Operation/operate``
+  /// makes sense.
+  public func allows(
+    _ operation: Operation, session: SessionID? = nil, owner: String? = nil, subject: String?
+  ) -> Decision {
+    if case .operate = operation {
+      return all.contains { $0.rights == .admin && $0.sessions.contains(.all) }
+        ? .allowed : .refused("this takes a token with \"admin\" rights to all sessions (\"*\")")
+    }
+    guard let session else { return .refused("no session is named") }
+    let access = access(to: session, subject: subject)
+    switch operation {
+    case .watch:
+      return access.rights(owner: owner) == nil
+        ? .refused("this token may not see session \(session)") : .allowed
+    case .drive:
+      return access.rights(owner: owner).map { $0 >= .write } == true
+        ? .allowed : .refused("this token may not type into session \(session)")
+    case .kill:
+      return access.mayKill(owner: owner)
+        ? .allowed : .refused("this token may not end session \(session)")
+    case .create(let creation):
+      let candidates = all.filter { $0.rights >= .write && $0.covers(session) }
+      let rules = candidates.compactMap(\.create)
+      if rules.contains(where: { $0.allows(creation) }) { return .allowed }
+      return .refused(
+        rules.isEmpty
+          ? "this token may not create session \(session)"
+          : "this token may not start that: target \(creation.target), command, env or cwd")
+    case .operate: return .refused("")
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// The cluster's key: how the two ends of a link prove to each other, by HMAC-SHA256 over nonces of
+// both, that they belong to one cluster, without either telling the key. It authenticates the ends of
+// a connection, not its bytes: on a network that others can write to, links need TLS.
+
+import Crypto
+
+public struct LinkKey: Sendable {
+  private let key: SymmetricKey
+
+  /// Reads the key from a file of at least 32 bytes.
+  /// - Throws: ``AuthError`` `key_file`.
+  public init(path: String) throws(AuthError) {
+    var bytes = try readFile(path)[...]
+    while let last = bytes.last, last == 0x0A || last == 0x0D { bytes = bytes.dropLast() }
+    try self.init(secret: Array(bytes), name: path)
+  }
+
+  init(secret: [UInt8], name: String) throws(AuthError) {
+    guard secret.count >= AuthLimits.secret else {
+      throw AuthError(
+        .keyFile,
+        "the key in \(name) has \(secret.count) bytes; it needs at least \(AuthLimits.secret): "
+          + "openssl rand -hex 32 > FILE")
+    }
+    key = SymmetricKey(data: secret)
+  }
+
+  /// 192 random bits.
+  public static func nonce() -> String {
+    var generator = SystemRandomNumberGenerator()
+    return base64URLEncode((0..<24).map { _ in generator.next() as UInt8 })
+  }
+
+  /// Which end proves. Part of what is hashed, so that no proof can be sent back to its maker.
+  public enum End: String, Sendable { case router, node }
+
+  /// What both ends know when they prove. Strings are hashed with their lengths before them.
+  public struct Greeting: Sendable {
+    var parts: [String]
+    public init(
+      cluster: String, router: String, routerNonce: String, node: String, incarnation: String,
+      nodeNonce: String
+    ) {
+      parts = [cluster, router, routerNonce, node, incarnation, nodeNonce]
+    }
+  }
+
+  private func text(_ end: End, _ greeting: Greeting) -> [UInt8] {
+    (["fairlead link 1", end.rawValue] + greeting.parts).flatMap { part in
+      Array("\(part.utf8.count):".utf8) + Array(part.utf8)
+    }
+  }
+
+  public func proof(of end: End, _ greeting: Greeting) -> String {
+    base64URLEncode(HMAC<SHA256>.authenticationCode(for: text(end, greeting), using: key))
+  }
+
+  /// Compares in constant time.
+  public func isProof(_ proof: String?, of end: End, _ greeting: Greeting) -> Bool {
+    guard let proof, proof.utf8.count == 43, let code = base64URLDecode(Array(proof.utf8)) else {
+      return false
+    }
+    return HMAC<SHA256>.isValidAuthenticationCode(
+      code, authenticating: text(end, greeting), using: key)
+  }
+}

@@ -1,0 +1,86 @@
+// What `serve` hands out to its own user: a token for the command line, and one-time tickets that a
+// browser exchanges for a cookie. All of it is signed with a key that is made anew at every start and
+// never leaves the process, so that it ends with the process and its sessions.
+
+import Crypto
+import NIOConcurrencyHelpers
+
+public final class LocalIssuer: Sendable {
+  /// The `kid` that leads a token here and not to the operator's keys.
+  static let keyID = "fairlead-serve"
+  private static let audience = "fairlead-serve"
+  /// The `sub` of this process's own user.
+  public static let subject = "local"
+
+  private let signer: TokenSigner
+  private let verifier: TokenVerifier
+  private let tickets = NIOLockedValueBox<[(digest: SHA256Digest, expires: Double)]>([])
+
+  public init() async throws(AuthError) {
+    var secret: [UInt8] = []
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<AuthLimits.secret { secret.append(generator.next()) }
+    let key = try await KeySet.key(secret: secret, name: "memory", id: Self.keyID)
+    signer = TokenSigner(key: key)
+    verifier = TokenVerifier(
+      keys: KeySet([key]), policy: TokenPolicy(issuer: Self.audience, audience: Self.audience))
+  }
+
+  /// A token that allows everything here.
+  /// - Parameter life: seconds.
+  public func token(life: Double, now: Double) throws(AuthError) -> String {
+    try signer.sign(
+      Claims(
+        sub: Self.subject, iss: Self.audience, aud: [Self.audience], exp: now + life, iat: now,
+        fl: .everything))
+  }
+
+  public func token(life: Double) throws(AuthError) -> String {
+    try token(life: life, now: wallClock())
+  }
+
+  func verify(_ token: String, now: Double) throws(AuthError) -> Principal {
+    try verifier.verify(token, now: now)
+  }
+
+  // MARK: Tickets
+
+  /// 192 random bits, good once and for ten minutes. Only their hashes are kept here.
+  public func issueTicket(now: Double) -> String {
+    var generator = SystemRandomNumberGenerator()
+    let bytes = (0..<24).map { _ in generator.next() as UInt8 }
+    let ticket = base64URLEncode(bytes)
+    tickets.withLockedValue { tickets in
+      tickets.removeAll { $0.expires <= now }
+      if tickets.count >= AuthLimits.tickets { tickets.removeFirst() }
+      tickets.append((SHA256.hash(data: Array(ticket.utf8)), now + AuthLimits.ticketLife))
+    }
+    return ticket
+  }
+
+  public func issueTicket() -> String { issueTicket(now: wallClock()) }
+
+  /// The cookie's token for a ticket, which is then of no more use.
+  /// - Throws: ``AuthError`` `ticket_invalid`.
+  public func redeem(_ ticket: String, now: Double) throws(AuthError) -> String {
+    let digest = SHA256.hash(data: Array(ticket.utf8.prefix(AuthLimits.token)))
+    let isGood = tickets.withLockedValue { tickets in
+      tickets.removeAll { $0.expires <= now }
+      // Digests compare in constant time, and all of them are compared.
+      var found: Int?
+      for (index, entry) in tickets.enumerated() where entry.digest == digest { found = index }
+      guard let found else { return false }
+      tickets.remove(at: found)
+      return true
+    }
+    guard isGood else {
+      throw AuthError(
+        .ticket, "this ticket was used or has run out; `fairlead ticket` prints another")
+    }
+    return try token(life: AuthLimits.cookieLife, now: now)
+  }
+
+  public func redeem(_ ticket: String) throws(AuthError) -> String {
+    try redeem(ticket, now: wallClock())
+  }
+}

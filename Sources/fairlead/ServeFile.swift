@@ -1,0 +1,119 @@
+// How the commands of the same user find `fairlead serve` and get in: a file that only this user can
+// read, with its URL and a token. One for each port.
+
+import Auth
+import FoundationEssentials
+import Glibc
+import Logging
+import NIOConcurrencyHelpers
+import ServiceLifecycle
+
+struct ServeFile: Codable, Sendable {
+  var url: String
+  var token: String
+  var pid: Int32
+
+  /// `$XDG_RUNTIME_DIR/fairlead`, or `~/.local/state/fairlead`.
+  private static var directory: String? {
+    if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.first == "/" {
+      return runtime + "/fairlead"
+    }
+    guard let home = getenv("HOME").map({ String(cString: $0) }), home.first == "/" else {
+      return nil
+    }
+    return home + "/.local/state/fairlead"
+  }
+
+  private static func path(port: Int) -> String? { directory.map { "\($0)/serve-\(port).json" } }
+
+  // MARK: Writing
+
+  func write(port: Int) -> Bool {
+    guard let path = Self.path(port: port), let data = try? JSONEncoder().encode(self) else {
+      return false
+    }
+    return PrivateFile.write(Array(data), path: path)
+  }
+
+  static func remove(port: Int, pid: Int32) {
+    guard let path = path(port: port), read(path)?.pid == pid else { return }
+    unlink(path)
+  }
+
+  // MARK: Finding
+
+  /// That of the `serve` at `url`; nil if there is none of this user's.
+  static func find(url: String) -> ServeFile? {
+    let text = url.hasSuffix("/") ? String(url.dropLast()) : url
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+      let file = path(port: port).flatMap(read)
+    else { return nil }
+    let isSame =
+      file.url == text || text == "http://localhost:\(port)" || text == "http://127.0.0.1:\(port)"
+    return isSame ? file : nil
+  }
+
+  /// The one of this user's only `serve`.
+  static func only() -> ServeFile? {
+    guard let directory, let names = try? FileManager.default.contentsOfDirectory(atPath: directory)
+    else { return nil }
+    let files = names.filter { $0.hasPrefix("serve-") && $0.hasSuffix(".json") }
+      .compactMap { read("\(directory)/\($0)") }
+    return files.count == 1 ? files[0] : nil
+  }
+
+  /// Nil unless it is this user's alone, and its process runs.
+  private static func read(_ path: String) -> ServeFile? {
+    guard let bytes = PrivateFile.read(path),
+      let file = try? JSONDecoder().decode(ServeFile.self, from: Data(bytes)),
+      kill(file.pid, 0) == 0
+    else { return nil }
+    return file
+  }
+}
+
+/// Keeps the file's token fresh while `serve` runs, and takes the file away at its end.
+struct ServeFileService: Service {
+  /// Nil: authentication is off; the file then only says where `serve` is.
+  let issuer: LocalIssuer?
+  let logger: Logger
+  private let address = NIOLockedValueBox<(host: String, port: Int)?>(nil)
+
+  init(issuer: LocalIssuer?, logger: Logger) {
+    self.issuer = issuer
+    self.logger = logger
+  }
+
+  /// A token of two days, renewed twice a day: a copy of the file is soon worth nothing.
+  private static let life = 2 * 86_400.0
+  private static let renewal = Duration.seconds(43_200)
+
+  /// Called once `serve` listens.
+  func announce(host: String, port: Int) {
+    address.withLockedValue { $0 = (host, port) }
+    write()
+  }
+
+  private func write() {
+    guard let (host, port) = address.withLockedValue({ $0 }) else { return }
+    let near = StartPolicy.isLoopback(host) ? host : "127.0.0.1"
+    let name = near.contains(":") ? "[\(near)]" : near
+    let token = (try? issuer?.token(life: Self.life)) ?? ""
+    let file = ServeFile(url: "http://\(name):\(port)", token: token, pid: getpid())
+    if !file.write(port: port) {
+      logger.warning("the file by which this user's commands find this server was not written")
+    }
+  }
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: Self.renewal)
+        if !Task.isCancelled { write() }
+      }
+    }
+    if let port = address.withLockedValue({ $0?.port }) {
+      ServeFile.remove(port: port, pid: getpid())
+    }
+  }
+}

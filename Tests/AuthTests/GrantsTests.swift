@@ -1,0 +1,133 @@
+// Who may do what: every kind of token, every operation, every kind of session, against a table
+// written by hand. What the table does not name is refused.
+
+import TestSupport
+import Testing
+import Wire
+
+@testable import Auth
+
+@Suite struct GrantsMatrixTests {
+  @Test func everyOperationByEveryKindOfToken() throws {
+    var checked = 0
+    for kind in AuthMatrix.kinds {
+      for session in AuthMatrix.sessions {
+        for operation in AuthMatrix.Operation.allCases {
+          let decision = try kind.grants.allows(
+            operation.asked, session: SessionID(unchecked: session.name), owner: session.owner,
+            subject: AuthMatrix.subject)
+          #expect(
+            decision.isAllowed == kind.allows(operation, session),
+            "\(kind.name): \(operation) \(session.name) of \(session.owner ?? "nobody")")
+          checked += 1
+        }
+      }
+      #expect(
+        try kind.grants.allows(.operate, subject: AuthMatrix.subject).isAllowed == kind.mayOperate)
+    }
+    #expect(checked >= 300)
+  }
+
+  /// What the node decides, from the envelope alone, is what the claim says.
+  @Test func theEnvelopeSaysTheSame() throws {
+    for kind in AuthMatrix.kinds {
+      for session in AuthMatrix.sessions {
+        let access = try kind.grants.access(
+          to: SessionID(unchecked: session.name), subject: AuthMatrix.subject)
+        let rights = access.rights(owner: session.owner)
+        #expect((rights != nil) == kind.allows(.watch, session))
+        #expect((rights.map { $0 >= .write } ?? false) == kind.allows(.drive, session))
+        #expect(access.mayKill(owner: session.owner) == kind.allows(.kill, session))
+      }
+    }
+  }
+
+  @Test func nobodyOwnsWhatWasMadeWithoutAuthentication() {
+    let own = Grants([Grant(sessions: [.own], rights: .admin)])
+    let id = SessionID(unchecked: "a")
+    #expect(!own.allows(.watch, session: id, owner: nil, subject: "a").isAllowed)
+    #expect(!own.allows(.watch, session: id, owner: nil, subject: nil).isAllowed)
+    #expect(Principal.anyone.allows(.kill, session: id, owner: "a").isAllowed)
+  }
+}
+
+extension AuthMatrix.Operation {
+  fileprivate var asked: Auth.Operation {
+    switch self {
+    case .watch: .watch
+    case .drive: .drive
+    case .kill: .kill
+    case .create: .create(Creation())
+    }
+  }
+}
+
+extension AuthMatrix.Kind {
+  fileprivate var grants: Grants {
+    get throws { try Grants(json: claim) }
+  }
+}
+
+@Suite struct CreationRuleTests {
+  private func allows(_ rule: String, _ creation: Creation) throws -> Bool {
+    try Grants(json: #"{"sessions":["@own"],"rights":"write","create":\#(rule)}"#).allows(
+      .create(creation), session: SessionID(unchecked: "x"), subject: "alice"
+    ).isAllowed
+  }
+
+  private func docker(_ name: String) -> Creation { Creation(target: .docker(container: name)) }
+
+  @Test func targets() throws {
+    let rule = #"{"targets":["docker:web-*","docker:db"],"commands":["*"]}"#
+    #expect(try allows(rule, docker("web-1")))
+    #expect(try allows(rule, docker("db")))
+    #expect(try !allows(rule, docker("db2")))
+    #expect(try !allows(rule, docker("web")))
+    #expect(try !allows(rule, Creation()))
+    #expect(try allows(#"{"targets":["*"],"commands":["*"]}"#, Creation()))
+    #expect(try !allows(#"{"commands":["*"]}"#, Creation()))
+    #expect(try !allows(#"{"targets":["pty"]}"#, Creation()))
+  }
+
+  @Test func commands() throws {
+    let rule = #"{"targets":["pty"],"commands":[[],["make","*"],["top"]]}"#
+    #expect(try allows(rule, Creation()))
+    #expect(try allows(rule, Creation(command: ["make"])))
+    #expect(try allows(rule, Creation(command: ["make", "-j8", "all"])))
+    #expect(try allows(rule, Creation(command: ["top"])))
+    #expect(try !allows(rule, Creation(command: ["top", "-b"])))
+    #expect(try !allows(rule, Creation(command: ["sh"])))
+    // A lone star among words is that word, not a licence.
+    let star = #"{"targets":["pty"],"commands":[["*"]]}"#
+    #expect(try !allows(star, Creation(command: ["sh"])))
+  }
+
+  @Test func namedCommandsCloseTheWaysRoundThem() throws {
+    let top = #"{"targets":["pty"],"commands":[["top"]]}"#
+    #expect(try !allows(top, Creation(command: ["top"], environment: ["LD_PRELOAD": "/tmp/x"])))
+    #expect(try !allows(top, Creation(command: ["top"], workingDirectory: "/tmp")))
+    let more =
+      #"{"targets":["pty"],"commands":[["top"]],"env":["TERM","LC_*"],"cwd":["/srv/*","/opt"]}"#
+    func cwd(_ path: String) -> Creation { Creation(command: ["top"], workingDirectory: path) }
+    #expect(
+      try allows(more, Creation(command: ["top"], environment: ["TERM": "x", "LC_ALL": "C"])))
+    #expect(try !allows(more, Creation(command: ["top"], environment: ["PATH": "/tmp"])))
+    #expect(try allows(more, cwd("/srv/a")))
+    #expect(try allows(more, cwd("/opt")))
+    #expect(try !allows(more, cwd("/opt/x")))
+    #expect(try !allows(more, cwd("/srv/../etc")))
+    #expect(try allows(#"{"targets":["pty"],"commands":["*"]}"#, cwd("/etc")))
+    #expect(try !allows(#"{"targets":["pty"],"commands":["*"],"cwd":["/srv/*"]}"#, cwd("/etc")))
+  }
+
+  @Test func tooManyPatternsAreNoClaim() {
+    let many = Array(repeating: #""x""#, count: 65).joined(separator: ",")
+    #expect(throws: (any Error).self) {
+      try Grants(json: #"{"sessions":[\#(many)],"rights":"read"}"#)
+    }
+    let grants = Array(repeating: #"{"sessions":["x"],"rights":"read"}"#, count: 33)
+    #expect(throws: (any Error).self) {
+      try Grants(json: "[\(grants.joined(separator: ","))]")
+    }
+  }
+}

@@ -1,0 +1,216 @@
+// The same table as the pure decision's, through a real server: every operation by every kind of
+// token, over HTTP and over WebSocket, and everybody whose token is not good (promise P9).
+
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+import Wire
+
+@testable import Auth
+
+private let shell = Creation(command: ["sh", "-c", "echo ready; exec sleep 1000"])
+private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec sleep 1000"]}"#
+
+@Suite(.timeLimit(.minutes(5))) struct ServerMatrixTests {
+  /// Makes the table's sessions, whichever of them are not there.
+  private static func populate(_ server: Server, _ names: [String]? = nil) async throws {
+    for session in AuthMatrix.sessions where names?.contains(session.name) ?? true {
+      let owner = try #require(session.owner)
+      let answer = try await ask(
+        "POST", "/v1/sessions", port: server.port, token: try await token(owner, allRights),
+        body: #"{"session":"\#(session.name)","create":\#(shellJSON)}"#)
+      #expect(answer.status == 201 || answer.status == 200, "\(answer.body)")
+    }
+  }
+
+  /// Ends a session for good, so that its name is free again.
+  private static func clear(_ server: Server, _ name: String) async throws {
+    let admin = try await token("root", allRights)
+    try await eventually("\(name) is gone") {
+      let answer = try await ask("DELETE", "/v1/sessions/\(name)", port: server.port, token: admin)
+      return answer.status == 404 || answer.status == 410
+    }
+  }
+
+  @Test func overHTTP() async throws {
+    let server = try await Server.start()
+    try await Self.populate(server)
+    var checked = 0
+    for kind in AuthMatrix.kinds {
+      let mine = try await token(AuthMatrix.subject, kind.claim)
+      func status(_ method: String, _ path: String, _ body: String? = nil) async throws -> Int {
+        checked += 1
+        return try await ask(method, path, port: server.port, token: mine, body: body).status
+      }
+      let listed = try await ask("GET", "/v1/sessions", port: server.port, token: mine).body
+      for session in AuthMatrix.sessions {
+        let path = "/v1/sessions/\(session.name)"
+        let sees = kind.allows(.watch, session)
+        #expect(try await status("GET", path) == (sees ? 200 : 403), "\(kind.name) \(path)")
+        #expect(try await status("GET", path + "/screen") == (sees ? 200 : 403))
+        #expect(listed.contains("\"session\":\"\(session.name)\"") == sees, "\(kind.name) lists")
+        let creates = kind.allows(.create, session)
+        #expect(
+          try await status("POST", "/v1/sessions", #"{"session":"\#(session.name)"}"#)
+            == (creates && sees ? 200 : 403), "\(kind.name) creates \(session.name) again")
+        let kills = kind.allows(.kill, session)
+        #expect(
+          try await status("DELETE", path) == (kills ? 204 : 403), "\(kind.name) kills \(path)")
+        if kills {
+          try await Self.clear(server, session.name)
+          try await Self.populate(server, [session.name])
+        }
+      }
+      // Under a new name: as under one of that kind that exists.
+      for (prefix, like) in [("x-", AuthMatrix.sessions[0]), ("p-", AuthMatrix.sessions[2])] {
+        let name = prefix + "new-\(checked)"
+        #expect(
+          try await status(
+            "POST", "/v1/sessions", #"{"session":"\#(name)","create":\#(shellJSON)}"#)
+            == (kind.allows(.create, like) ? 201 : 403), "\(kind.name) creates \(name)")
+      }
+      let operates = kind.mayOperate
+      #expect(try await status("GET", "/v1/nodes") == (operates ? 200 : 403), "\(kind.name)")
+      #expect(try await status("GET", "/v1/where/exact") == (operates ? 200 : 403))
+      #expect(try await status("POST", "/v1/nodes/nobody/drain") == (operates ? 404 : 403))
+      #expect(try await status("DELETE", "/v1/nodes/nobody/drain") == (operates ? 404 : 403))
+      #expect(try await status("POST", "/v1/tickets") == (operates ? 201 : 403))
+    }
+    #expect(checked >= 500)
+    try await eventually("every refusal was written") {
+      server.audit.filter { $0.result == "forbidden" && $0.who == AuthMatrix.subject }.count >= 100
+    }
+  }
+
+  @Test func overWebSocket() async throws {
+    let server = try await Server.start()
+    try await Self.populate(server)
+    for kind in AuthMatrix.kinds {
+      let client = try await greet(
+        port: server.port, token: try await token(AuthMatrix.subject, kind.claim))
+      var stream: UInt64 = 0
+      func open(
+        _ session: String, mode: StreamMode = .driver, create: Creation? = nil
+      ) async throws -> Frame {
+        stream += 1
+        client.send(
+          .open(
+            Open(
+              session: SessionID(unchecked: session), create: create, size: .standard, mode: mode)),
+          stream: stream)
+        return try await client.frame("an answer to OPEN", stream: stream) {
+          $0.type == .opened || $0.type == .refused
+        }
+      }
+      for session in AuthMatrix.sessions {
+        let what = "\(kind.name): \(session.name)"
+        let watched = try await open(session.name, mode: .watcher)
+        guard case .opened(let opened) = try await open(session.name) else {
+          #expect(watched.isForbidden, "\(what)")
+          #expect(!kind.allows(.watch, session), "\(what)")
+          continue
+        }
+        #expect(kind.allows(.watch, session), "\(what)")
+        #expect((opened.mode == .driver) == kind.allows(.drive, session), "\(what) types")
+        #expect(opened.mayKill == kind.allows(.kill, session), "\(what) kills")
+        client.send(.kill, stream: stream)
+        if kind.allows(.kill, session) {
+          try await client.frame("ENDED", stream: stream) { $0.type == .ended }
+          try await Self.clear(server, session.name)
+          try await Self.populate(server, [session.name])
+        } else {
+          try await client.frame("a refusal of KILL", stream: stream) {
+            if case .event(let event) = $0 { event.event == "refused" } else { false }
+          }
+        }
+      }
+      for session in AuthMatrix.sessions {
+        let answer = try await open(session.name, create: shell)
+        let enters = kind.allows(.create, session) && kind.allows(.watch, session)
+        #expect((answer.type == .opened) == enters, "\(kind.name) creates \(session.name)")
+        if !enters { #expect(answer.isForbidden) }
+      }
+      client.close()
+    }
+  }
+}
+
+extension Frame {
+  fileprivate var isForbidden: Bool {
+    if case .refused(let refusal) = self { refusal.code == .forbidden } else { false }
+  }
+}
+
+@Suite(.timeLimit(.minutes(5))) struct NobodyGetsInTests {
+  /// Tokens that are no good, and the code that says why.
+  private static func wrong() async throws -> [(name: String, token: String, code: String)] {
+    let none = base64URLEncode(Array(#"{"alg":"none"}"#.utf8))
+    let good = try await token("alice", allRights)
+    let payload = String(good.split(separator: ".")[1])
+    return [
+      ("expired", try await token("alice", allRights, life: -1), "token_expired"),
+      (
+        "another key",
+        try await token("alice", allRights, secret: String(Sample.secret.reversed())),
+        "token_signature"
+      ),
+      ("another service", try await token("alice", allRights, audience: "x"), "token_audience"),
+      ("alg none", "\(none).\(payload).", "token_algorithm"),
+      ("another algorithm", Sample.rs256, "token_algorithm"),
+      ("cut", String(good.dropLast(2)), "token_malformed"),
+      ("garbage", "garbage", "token_malformed"),
+    ]
+  }
+
+  private static let requests = [
+    ("GET", "/v1/sessions"), ("POST", "/v1/sessions"), ("GET", "/v1/sessions/a"),
+    ("DELETE", "/v1/sessions/a"), ("GET", "/v1/sessions/a/screen"), ("GET", "/v1/where/a"),
+    ("GET", "/v1/nodes"), ("POST", "/v1/nodes/a/drain"), ("DELETE", "/v1/nodes/a/drain"),
+    ("POST", "/v1/tickets"), ("GET", "//v1/nodes"), ("GET", "/v1/nodes/"), ("GET", "/v1//nodes"),
+  ]
+
+  @Test func overHTTP() async throws {
+    let server = try await Server.start()
+    let tokens = try await Self.wrong() + [("none", "", "token_missing")]
+    for (method, path) in Self.requests {
+      for (name, token, code) in tokens {
+        let answer = try await ask(
+          method, path, port: server.port, token: token.isEmpty ? nil : token)
+        #expect(answer.status == 401, "\(name): \(method) \(path)")
+        #expect(answer.body.contains("\"\(code)\""), "\(name): \(answer.body)")
+        #expect(answer.headers["www-authenticate"]?.hasPrefix("Bearer") == true)
+      }
+    }
+    for path in ["/livez", "/readyz", "/v1/version"] {
+      #expect(try await ask("GET", path, port: server.port).status == 200)
+    }
+    let long = try await ask(
+      "GET", "/v1/nodes", port: server.port, token: String(repeating: "a", count: 9_000))
+    #expect(long.status == 401 && long.body.contains("token_too_long"))
+    #expect(
+      try await ask("GET", "/v1/nodes", port: server.port, headers: ["Authorization: Basic YTpi"])
+        .status == 401)
+  }
+
+  @Test func overWebSocket() async throws {
+    let server = try await Server.start()
+    for (name, token, code) in try await Self.wrong() {
+      let close = try await closing(try await greet(port: server.port, token: token))
+      #expect(close.code == 4_401 && close.reason.hasPrefix(code), "\(name): \(close)")
+      // A wrong token at the upgrade is told as HTTP.
+      let client = try await RawClient.connect(port: server.port)
+      client.send(
+        RawClient.upgradeRequest.replacing(
+          "Host: localhost", with: "Host: localhost\r\nAuthorization: Bearer \(token)"))
+      try await eventually("an answer") { client.headers != nil }
+      #expect(client.headers?.contains(" 401 ") == true, "\(name)")
+    }
+    let nobody = try await closing(try await greet(port: server.port))
+    #expect(nobody.code == 4_401 && nobody.reason.hasPrefix("token_missing"))
+    try await eventually("each was written") {
+      server.audit.filter { $0.what == .connect && $0.result.hasPrefix("token_") }.count >= 15
+    }
+    #expect(!server.folder.read("audit.log").contains("eyJ"), "no token in the log")
+  }
+}

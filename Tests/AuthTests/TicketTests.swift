@@ -1,0 +1,130 @@
+// Tickets work once, cookies stay with their server, and who comes with nothing is told so.
+
+import Testing
+
+@testable import Auth
+
+@Suite struct TicketTests {
+  @Test func aTicketIsGoodOnce() async throws {
+    let issuer = try await LocalIssuer()
+    let ticket = issuer.issueTicket(now: 100)
+    let token = try issuer.redeem(ticket, now: 101)
+    #expect(try issuer.verify(token, now: 102).grants == .everything)
+    #expect(throws: AuthError.self) { try issuer.redeem(ticket, now: 101) }
+  }
+
+  @Test func aTicketRunsOut() async throws {
+    let issuer = try await LocalIssuer()
+    let ticket = issuer.issueTicket(now: 100)
+    #expect(throws: AuthError.self) { try issuer.redeem(ticket, now: 100 + AuthLimits.ticketLife) }
+  }
+
+  @Test func aGuessIsNoTicket() async throws {
+    let issuer = try await LocalIssuer()
+    let ticket = issuer.issueTicket(now: 100)
+    for guess in ["", String(ticket.dropLast()), ticket + "A", String(ticket.reversed())] {
+      #expect(throws: AuthError.self) { try issuer.redeem(guess, now: 101) }
+    }
+    _ = try issuer.redeem(ticket, now: 101)
+  }
+
+  @Test func theStoreIsBoundedAndTheOldestGivesWay() async throws {
+    let issuer = try await LocalIssuer()
+    let first = issuer.issueTicket(now: 100)
+    let others = (0..<AuthLimits.tickets).map { _ in issuer.issueTicket(now: 100) }
+    #expect(throws: AuthError.self) { try issuer.redeem(first, now: 101) }
+    for ticket in others { _ = try issuer.redeem(ticket, now: 101) }
+  }
+
+  @Test func manyWhoTryAtOnceGetOneCookie() async throws {
+    let issuer = try await LocalIssuer()
+    let ticket = issuer.issueTicket()
+    let won = await withTaskGroup(of: Bool.self) { group in
+      for _ in 0..<50 { group.addTask { (try? issuer.redeem(ticket)) != nil } }
+      return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+    }
+    #expect(won == 1)
+  }
+
+  @Test func anotherStartTakesNoOldCookie() async throws {
+    let token = try await LocalIssuer().token(life: 60)
+    let other = AccessControl(verifier: nil, local: try await LocalIssuer())
+    let error = #expect(throws: AuthError.self) { try other.principal(token: token) }
+    #expect(error?.code == .signature)
+  }
+}
+
+@Suite struct CredentialTests {
+  @Test func comeInAuthorizationOrTheCookieOfThisPort() async throws {
+    let issuer = try await LocalIssuer()
+    let access = AccessControl(verifier: nil, local: issuer)
+    let token = try issuer.token(life: 60)
+    func who(_ authorization: [String], _ cookies: [String], _ host: String?) throws -> String? {
+      try access.principal(authorization: authorization, cookies: cookies, host: host)?.subject
+    }
+    #expect(try who(["Bearer \(token)"], [], nil) == "local")
+    #expect(try who(["bearer  \(token)"], [], nil) == "local")
+    #expect(try who([], ["a=b; fairlead-7070=\(token)"], "127.0.0.1:7070") == "local")
+    #expect(try who([], ["fairlead=\(token)"], "console.example.com") == "local")
+    #expect(try who([], ["fairlead-7070=\(token)"], "127.0.0.1:7071") == nil)
+    #expect(try who([], [], "127.0.0.1:7070") == nil)
+    for wrong in [
+      ["Basic YTpi"], ["Bearer"], ["Bearer a b"], ["Bearer \(token)", "Bearer \(token)"], [""],
+    ] {
+      #expect(throws: AuthError.self) { try who(wrong, [], nil) }
+    }
+    // A wrong Authorization is not made good by a right cookie.
+    #expect(throws: AuthError.self) {
+      try who(["Bearer x"], ["fairlead-7070=\(token)"], "127.0.0.1:7070")
+    }
+  }
+
+  @Test func openTakesAnybody() throws {
+    #expect(
+      try AccessControl.open.principal(authorization: ["nonsense"], cookies: [], host: nil)
+        == .anyone)
+  }
+
+  @Test func theCookieIsOutOfReachOfScriptsAndOtherSites() {
+    let header = SessionCookie(host: "127.0.0.1:7070").header(token: "T", isSecure: true)
+    #expect(
+      header
+        == "fairlead-7070=T; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure")
+  }
+}
+
+@Suite struct LinkKeyTests {
+  private func greeting(_ change: Int? = nil) -> LinkKey.Greeting {
+    var parts = ["fl", "router", "n1", "node", "i", "n2"]
+    if let change { parts[change] += "x" }
+    return LinkKey.Greeting(
+      cluster: parts[0], router: parts[1], routerNonce: parts[2], node: parts[3],
+      incarnation: parts[4], nodeNonce: parts[5])
+  }
+
+  @Test func aProofIsForOneEndOfOneGreeting() throws {
+    let key = try LinkKey(secret: Array(Sample.secret.utf8), name: "test")
+    let other = try LinkKey(
+      secret: Array(Sample.secret.reversed().map { $0.asciiValue ?? 0 }), name: "test")
+    let proof = key.proof(of: .node, greeting())
+    #expect(key.isProof(proof, of: .node, greeting()))
+    #expect(!key.isProof(proof, of: .router, greeting()), "it cannot be sent back")
+    #expect(!other.isProof(proof, of: .node, greeting()))
+    for change in 0..<6 { #expect(!key.isProof(proof, of: .node, greeting(change))) }
+    for wrong in [nil, "", "x", proof + "A", String(proof.dropLast())] {
+      #expect(!key.isProof(wrong, of: .node, greeting()))
+    }
+    // What is hashed cannot be cut elsewhere.
+    #expect(
+      !key.isProof(
+        key.proof(
+          of: .node,
+          .init(
+            cluster: "fl", router: "router2:n1", routerNonce: "", node: "node", incarnation: "i",
+            nodeNonce: "n2")), of: .node, greeting()))
+  }
+
+  @Test func aShortKeyIsRefused() {
+    #expect(throws: AuthError.self) { try LinkKey(secret: [1, 2, 3], name: "test") }
+  }
+}

@@ -109,7 +109,7 @@ final class FakeNode: Sendable {
       NodeRecord(
         id: id, incarnation: ScriptedNode.incarnation,
         loops: [NodeAddress(host: "127.0.0.1", port: port)], labels: ["pty": "true"],
-        capacity: 1_000))
+        capacity: 1_000), isRenewal: false)
   }
 }
 

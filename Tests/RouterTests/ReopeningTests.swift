@@ -19,7 +19,7 @@ import Wire
   private func owner(_ script: @escaping FakeNode.Script) async throws -> FakeNode {
     let node = FakeNode("a", script: script)
     await node.register(registry, port: try await node.listen())
-    _ = await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    _ = try await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
     return node
   }
 
@@ -68,7 +68,7 @@ import Wire
   @Test func aNodeThatTakesNoConnectionIsSaid() async throws {
     let node = FakeNode("a") { _, _, _ in }
     await node.register(registry, port: try freePort())
-    _ = await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    _ = try await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
     let session = session
     try await withRouter(registry) { port in
       let client = try await RawClient.greet(port: port)
@@ -205,11 +205,11 @@ import Wire
     let node = FakeNode("a", script: open)
     let away = try await node.listen()
     await node.register(registry, port: away)
-    _ = await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    _ = try await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
     let other = FakeNode("b", script: open)
     await other.register(registry, port: try await other.listen())
     let elsewhere = SessionID(unchecked: "elsewhere")
-    _ = await registry.claim(elsewhere, node: other.id, incarnation: ScriptedNode.incarnation)
+    _ = try await registry.claim(elsewhere, node: other.id, incarnation: ScriptedNode.incarnation)
     try await withRouter(registry) { port in
       let client = try await RawClient.greet(port: port)
       client.send(.open(Open(session: session, size: .standard)), stream: 1)

@@ -40,12 +40,6 @@ public struct RouterConfiguration: Sendable {
   }
 }
 
-public struct RouterError: Error, CustomStringConvertible {
-  public var message: String
-  public var cause: (any Error)?
-  public var description: String { message }
-}
-
 public final class Router: Sendable {
   let configuration: RouterConfiguration
   let context: RouterContext
@@ -99,13 +93,7 @@ public final class Router: Sendable {
       logger: quietLogger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { await self.watchNodes() }
-      tasks.addTask {
-        do {
-          try await application.run()
-        } catch let error as IOError {
-          throw self.listenError(error)
-        }
-      }
+      tasks.addTask { try await application.run() }
       do {
         // The server runs until the task is cancelled, or it could not listen.
         try await tasks.next()
@@ -115,13 +103,6 @@ public final class Router: Sendable {
       }
       tasks.cancelAll()
     }
-  }
-
-  private func listenError(_ error: IOError) -> RouterError {
-    let address = NodeAddress(host: configuration.host, port: configuration.port)
-    return RouterError(
-      message: "cannot listen on \(address): \(String(cString: strerror(error.errnoCode))); choose "
-        + "another --listen", cause: error)
   }
 
   /// Hummingbird's own start and stop lines would only repeat ours.

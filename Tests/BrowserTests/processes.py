@@ -69,7 +69,7 @@ class Backend:
     def __init__(self, fairlead):
         self.fairlead = fairlead
         self.processes = []
-        self.routers = []
+        self.routers, self.nodes = [], {}
         self.folder = tempfile.TemporaryDirectory(prefix="fairlead-browser-")
         self.environment = {"SHELL": "/bin/bash", "HOME": self.folder.name, "PS1": "$ "}
 
@@ -93,8 +93,9 @@ class Backend:
             node = await self.run(
                 self.fairlead, "node", "--id", name, "--redis", redis, "--listen", "127.0.0.1:0")
             await node.line("takes links on")
+            self.nodes[name] = node
         for name in ("one", "two"):
-            await self.start_router(name, redis, options)
+            self.routers.append(await self.start_router(name, redis, options))
         self.port = free_port()
         servers = "\n".join(
             f"  server r{index} 127.0.0.1:{router.port} check inter 200ms fall 2 rise 1"
@@ -122,12 +123,22 @@ backend routers
         await self.until_ready()
         return self
 
-    async def start_router(self, name, redis, options):
+    async def start_router(self, name, redis, options, port=0):
         router = await self.run(
-            self.fairlead, "router", "--id", name, "--redis", redis, "--listen", "127.0.0.1:0",
-            *options)
+            self.fairlead, "router", "--id", name, "--redis", redis,
+            "--listen", f"127.0.0.1:{port}", *options)
         router.port = int((await router.line("serves on")).rsplit(":", 1)[1])
-        self.routers.append(router)
+        router.settings = (name, redis, options)
+        return router
+
+    async def restart_router(self, index):
+        before = self.routers[index]
+        self.routers[index] = await self.start_router(*before.settings, port=before.port)
+
+    async def node_of(self, session):
+        answer = await asyncio.to_thread(
+            urllib.request.urlopen, f"{self.url}/v1/sessions/{session}", timeout=30)
+        return json.load(answer)["node"]
 
     async def until_ready(self, limit=30):
         deadline = asyncio.get_running_loop().time() + limit

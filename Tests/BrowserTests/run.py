@@ -8,7 +8,6 @@ Screenshots go to artifacts/browser."""
 
 import argparse
 import asyncio
-import inspect
 import pathlib
 import sys
 import time
@@ -99,7 +98,7 @@ async def main():
     parser.add_argument("--against", choices=["serve", "cluster"], default="cluster")
     parser.add_argument("--only", default="", help="a part of the names of the tests to run")
     options = parser.parse_args()
-    chosen = [(name, function) for name, function in inspect.getmembers(tests)
+    chosen = [(name, function) for name, function in vars(tests).items()
               if name.startswith("test_") and options.only in name]
     if options.against == "serve":
         chosen = [it for it in chosen if not getattr(it[1], "needs_cluster", False)]

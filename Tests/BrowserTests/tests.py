@@ -1,6 +1,7 @@
 """What a user of the page is promised, each promise in a browser (run.py)."""
 
 import asyncio
+import json
 import pathlib
 import re
 
@@ -328,20 +329,79 @@ async def test_a_terminal_is_renamed(test):
     await page.until("() => document.querySelector('.tab .name').textContent === 'build'")
 
 
+async def test_the_picture_of_the_readme(test):
+    """docs/terminal.png is this, copied from artifacts/browser."""
+    prompt = r"\[\e[36m\]ada@harbour\[\e[0m\]:\[\e[34m\]~/fairlead\[\e[0m\]$ "
+    shell = {"command": ["/bin/bash", "--norc", "--noprofile", "-i"], "env": {"PS1": prompt}}
+    sessions = {name: {"session": await test.backend.create(create=shell), "name": name}
+                for name in ("shell", "build", "api logs")}
+    page = await test.page(viewport={"width": 860, "height": 430})
+    await page.page.add_init_script(
+        f"localStorage.setItem('fairlead.terminals:/', '{json.dumps(sessions)}')")
+    await page.open(test.backend.url)
+    await page.run(f"cd {DOCS.parent} && clear")
+    await page.run("git log --color --oneline --no-decorate -6 | cat")
+    await page.run("ls --color Sources")
+    await page.run("echo every byte once, in order: 'grüße 日本語 🚀'")
+    await page.shows("grüße 日本語 🚀\n")
+    await page.is_still()
+    await test.shot(page, "readme")
+
+
+def alone(test):
+    """Takes something away from the cluster: nothing else may run beside it."""
+    test.needs_cluster = test.is_alone = True
+    return test
+
+
+@alone
+async def test_a_router_that_is_shut_down_is_not_noticed(test):
+    """GOAWAY: the pages move over to the other router before the first one is gone."""
+    session = await test.backend.create()
+    pages = [await (await test.page()).open(f"{test.backend.url}/t/{session}") for _ in range(4)]
+    for page in pages:
+        await page.js("""() => {
+          globalThis.states = new Set();
+          fairlead.activePane.terminal.on('state', ({ name }) => states.add(name));
+        }""")
+    router = test.backend.routers[0]
+    await router.stop()
+    await pages[0].run("echo all''here")
+    for page in pages:
+        await page.shows("allhere")
+        assert set(await page.js("[...states]")) <= {"live"}, await page.js("[...states]")
+    assert sum(len(page.sockets) for page in pages) > len(pages), "no page had to move"
+    await test.backend.restart_router(0)
+
+
+@alone
 async def test_a_router_that_dies_is_a_pause(test):
     """HAProxy brings the page to the other one, in the middle of output."""
     session = await test.backend.create()
     page = await (await test.page()).open(f"{test.backend.url}/t/{session}")
     await page.record()
     await page.run("for i in $(seq 1 3000); do echo $i; sleep 0.002; done; echo all''done")
-    await page.until("() => seen.text.length > 2000")
-    for router in test.backend.routers[:1]:
-        await router.stop(kill=True)
+    # The page may be on either: both die, one after the other.
+    for index, length in enumerate([2_000, 8_000]):
+        await page.until(f"() => seen.text.length > {length}")
+        await test.backend.routers[index].stop(kill=True)
+        await test.backend.restart_router(index)
     await page.shows("alldone", limit=120)
     seen = await page.js("seen")
-    numbers = numbers_of(seen["text"])
-    assert numbers == [str(number) for number in range(1, 3_001)]
+    assert numbers_of(seen["text"]) == [str(number) for number in range(1, 3_001)]
+    assert len(page.sockets) > 1
 
 
-test_a_router_that_dies_is_a_pause.needs_cluster = True
-test_a_router_that_dies_is_a_pause.is_alone = True
+@alone
+async def test_a_node_that_dies_is_told_and_its_last_screen_stays(test):
+    """P10."""
+    page = await (await test.page()).open(test.backend.url)
+    await page.run("echo last''words")
+    await page.shows("lastwords")
+    session = await page.js("fairlead.activePane.terminal.session")
+    await test.backend.nodes[await test.backend.node_of(session)].stop(kill=True)
+    await page.says("was lost, and its process with it", limit=90)
+    await page.shows("lastwords")
+    await test.shot(page)
+    await page.page.reload()
+    await page.says("was lost, and its process with it", limit=90)

@@ -15,7 +15,8 @@ export function badge(terminal, since, now) {
   const live = says('live', terminal.mode === 'watcher' ? 'Read only' : 'Live');
   switch (name) {
     case 'live': return live;
-    case 'ended': case 'refused': return says('over', 'Ended');
+    case 'ended': case 'refused':
+      return reason === 'lost' ? says('bad', 'Lost') : says('over', 'Ended');
     case 'closed':
       return says('over', reason === 'superseded' ? 'Opened in another tab' : 'Closed');
     case 'stopped': return says('bad', `Not signed in: ${reason}`, true);
@@ -44,17 +45,18 @@ export function exit(status) {
   return 'exit status unknown';
 }
 
+const lost = 'The machine that held this session was lost, and its process with it.';
+
 /** Why a terminal is over, as a sentence, and whether something was lost. */
 export function ending(name, detail) {
   if (name === 'ended') {
     switch (detail.reason) {
       case 'exited': return { text: `The process has ended (${exit(detail.status)}).` };
       case 'killed': return { text: 'The session was ended.' };
-      case 'idle': return { text: 'The session was ended, since nobody had used it for long.' };
+      case 'idle': return { text: 'The session was ended, as nobody had used it for long.' };
       case 'stopped': return { text: 'The server was shut down, and the session with it.' };
       case 'lost':
-        return { text: 'The machine was lost, and the process with it. This is its last screen.',
-          isBad: true };
+        return { text: lost, isBad: true };
     }
     return { text: detail.message ?? `The session has ended: ${detail.reason}`, isBad: true };
   }
@@ -62,8 +64,7 @@ export function ending(name, detail) {
     case 'gone':
       return { text: `This session has ended${detail.status ? ` (${exit(detail.status)})` : ''}.` };
     case 'lost':
-      return { text: 'The machine that held this session was lost, and its process with it.',
-        isBad: true };
+      return { text: lost, isBad: true };
     case 'not_found': return { text: 'There is no such session.' };
   }
   return { text: detail.message ?? detail.code ?? 'The session was closed.', isBad: true };

@@ -120,7 +120,7 @@ private func error(_ type: FrameType, _ json: some Sequence<UInt8>) -> WireError
       (.open, #"{"create":{"target":"ssh:x"}}"#, "\"create.target\""),
       (.open, #"{"resume":{"life":"xyz"}}"#, "\"resume.life\""),
       (.open, #"{"resume":{}}"#, "\"life\" is missing"), (.open, #"{"mode":"king"}"#, "\"mode\""),
-      (.open, #"{"resume":{"life":"1","next":-1}}"#, "-1"),
+      (.open, #"{"resume":{"life":"1","next":-1}}"#, "open: "),
       (.hello, #"{"client":"c"}"#, "\"versions\" is missing"),
     ])
   func names(type: FrameType, json: String, part: String) {

@@ -24,6 +24,14 @@ import Wire
     try await eventually("the session works") {
       try working.output(stream: 1).contains("go\r\n")
     }
+    // However long it takes, the working client shows that it lives.
+    let living = Task {
+      while !Task.isCancelled {
+        working.send(Message.bytes(Message.pong))
+        try await Task.sleep(for: .seconds(1))
+      }
+    }
+    defer { living.cancel() }
     try await body(port)
     working.send(.input(offset: 0, ByteBuffer(string: "still here\n")), stream: 1)
     try await eventually("the session still works") {
@@ -111,7 +119,9 @@ import Wire
         try? await large.sendAndWait([UInt8](repeating: 0x61, count: 1_024))
       }
       try await eventually("a header of 100 KiB is refused") { large.isClosed }
-      #expect(String(buffer: large.received).hasPrefix("HTTP/1.1 4"))
+      // A reset, since more was on its way, may overtake the answer.
+      let answer = String(buffer: large.received)
+      #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 4"))
       let many = try await RawClient.connect(port: port)
       many.send("GET / HTTP/1.1\r\n")
       for number in 0..<3_000 where !many.isClosed {

@@ -113,6 +113,11 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
 
+    // MARK: Measurements, each beside its rivals.
+    .executableTarget(
+      name: "ScreenBenchmark", dependencies: ["Screen"], path: "Benchmarks/ScreenBenchmark",
+      exclude: ["libvterm.c", "libghostty.py"], swiftSettings: swiftSettings),
+
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
     .testTarget(

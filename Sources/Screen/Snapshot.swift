@@ -286,18 +286,26 @@ struct SnapshotWriter {
 
   private mutating func writeCursor() {
     guard core.x >= columns else { return moveTo(core.x, core.y) }
+    // The last column was written: write it again.
     let row = core.grid.table[core.y]
     var column = columns - 1
     if row[column].isRightHalf { column -= 1 }
     let cell = row[column]
-    moveTo(column, core.y)
-    pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
     if cell.hasContent {
+      moveTo(column, core.y)
+      pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
       appendText(cell, core.clusters, charset: 0)
+    } else if core.isAlternate {
+      // Erased since: then the whole line was.
+      moveTo(column, core.y)
+      pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+      bytes.append(row.isWrapped ? "x\u{1B}[1K" : "x\u{1B}[2K")
     } else {
-      // Erased while a wrap was pending: then the whole line was.
-      bytes.append("x")
-      bytes.append(row.isWrapped ? "\u{1B}[1K" : "\u{1B}[2K")
+      // The line changed since. The cursor keeps its place when the buffers change.
+      pen.append(Attributes(), links: core.links, to: &bytes)
+      bytes.append("\u{1B}[?47h")
+      moveTo(column, core.y, origin: false)
+      bytes.append("x\u{1B}[?47l")
     }
   }
 

@@ -178,6 +178,11 @@ let package = Package(
         "Chaos", "Client", "Judge", "Node", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
         "fairlead", "fairlead-generator",
       ], swiftSettings: swiftSettings),
+    // MARK: Measurements, each beside its rivals.
+    .executableTarget(
+      name: "ScreenBenchmark", dependencies: ["Screen"], path: "Benchmarks/ScreenBenchmark",
+      exclude: ["libvterm.c", "libghostty.py"], swiftSettings: swiftSettings),
+
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
     .testTarget(

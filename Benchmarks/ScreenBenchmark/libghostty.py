@@ -28,11 +28,11 @@ def resident():
 for name in ("plain", "colour", "cursor", "cjk"):
     data = load(name)
     best = 1e9
-    for _ in range(3):
+    for _ in range(5):
         terminal = Terminal(80, 24, scrollback=1000)
-        start = time.perf_counter()
+        start = time.process_time()
         feed(terminal, data)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     print(name, len(data) / best / 1e6)
 
 lines = b"\r\n".join(load("plain").split(b"\r\n")[:125])

@@ -11,8 +11,10 @@ struct ClusterStore {
   private(set) var words: UnsafeMutablePointer<UInt32>
   private(set) var count = 0
   private var capacity: Int
-  /// Collect when `count` passes this.
+  /// Collect when `count` passes this, or when this many marks were dropped because the store was full.
   var collectAt = 4_096
+  var dropped = 0
+  static let collectAfterDrops = 1 << 16
 
   init() {
     capacity = 0

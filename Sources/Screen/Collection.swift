@@ -72,7 +72,7 @@ extension Core {
         row.pointee.cells[column] = cell & ~Cell.codeMask | Cell(index)
       }
     }
-    kept.collectAt = min(max(4_096, kept.count * 2), ClusterStore.maximumWords)
+    kept.collectAt = max(4_096, kept.count * 2)
     clusters = kept
     old.deallocate()
   }

@@ -160,7 +160,6 @@ struct Core {
 
   /// DECSET 47, 1047, 1049. The alternate buffer is blank whenever it is entered.
   mutating func enterAlternate() {
-    clampPendingWrap()
     guard hiddenPrimary == nil else { return }
     hiddenPrimary = grid
     hiddenRow = y
@@ -170,11 +169,10 @@ struct Core {
     }
     swap(&saved, &otherSaved)
     swap(&tabs, &otherTabs)
-    restrictCursor()
+    restrictCursor(columns)
   }
 
   mutating func leaveAlternate() {
-    clampPendingWrap()
     guard let primary = hiddenPrimary else { return }
     grid.deallocate()
     grid = primary
@@ -182,7 +180,7 @@ struct Core {
     swap(&saved, &otherSaved)
     swap(&tabs, &otherTabs)
     otherTabs = TabStops(columns: columns)
-    restrictCursor()
+    restrictCursor(columns)
   }
 
   // MARK: Pen.

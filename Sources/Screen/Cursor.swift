@@ -13,10 +13,11 @@ extension Core {
     }
   }
 
-  /// Ends a pending wrap where the line it belongs to may change under it.
+  /// Ends a pending wrap where the line it belongs to may change under it. Only in the alternate buffer:
+  /// in the primary one a snapshot can bring such a cursor back.
   @inline(__always)
   mutating func clampPendingWrap() {
-    if x >= columns { x = columns - 1 }
+    if x >= columns && isAlternate { x = columns - 1 }
   }
 
   /// Absolute motion, 0-based; rows count from the region's top in origin mode.

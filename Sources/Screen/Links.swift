@@ -8,6 +8,8 @@ struct Link: Equatable {
 struct LinkTable {
   private var links: [Link] = []
   private var bytes = 0
+  /// Links that found the table full since it was last compacted.
+  private(set) var refused = 0
 
   var count: Int { links.count }
   var byteCount: Int { bytes + links.capacity * MemoryLayout<Link>.stride }
@@ -23,7 +25,10 @@ struct LinkTable {
       return UInt32(index + 1)
     }
     let size = link.id.count + link.address.count
-    guard links.count < Limit.links, bytes + size <= Limit.linkBytes else { return nil }
+    guard links.count < Limit.links, bytes + size <= Limit.linkBytes else {
+      refused += 1
+      return nil
+    }
     links.append(link)
     bytes += size
     return UInt32(links.count)
@@ -40,6 +45,9 @@ struct LinkTable {
       renamed[index + 1] = UInt32(kept.count)
     }
     links = kept
+    // Where little came free, the next walk must not follow at once.
+    let isRoomy = kept.count <= Limit.links * 3 / 4 && bytes <= Limit.linkBytes * 3 / 4
+    refused = isRoomy ? 0 : 1
     return renamed
   }
 

@@ -189,7 +189,9 @@ extension Core {
     if row.pointee[column].isRightHalf && column > 0 { column -= 1 }
     let cell = row.pointee[column]
     guard cell.hasContent else { return }
-    if clusters.count >= clusters.collectAt { collectClusters() }
+    if clusters.count >= clusters.collectAt || clusters.dropped >= ClusterStore.collectAfterDrops {
+      collectClusters()
+    }
     let current = row.pointee.cells[column]
     let index =
       current.isCluster
@@ -197,6 +199,8 @@ extension Core {
     if let index {
       row.pointee.cells[column] =
         current & ~Cell.contentMask | Cell.clusterBit | Cell(index)
+    } else {
+      clusters.dropped += 1
     }
   }
 

@@ -192,8 +192,13 @@ extension Core {
       }
       let link = Link(id: Array(id.prefix(256)), address: Array(address))
       pen.link = 0
-      if links.intern(link) == nil { collectAttributes() }
-      pen.link = links.intern(link) ?? 0
+      var number = links.intern(link)
+      // A collection is a walk over everything: not for each of many links that find no room.
+      if number == nil && (links.refused == 1 || links.refused >= Limit.links) {
+        collectAttributes()
+        number = links.intern(link)
+      }
+      pen.link = number ?? 0
     }
     penChanged()
   }

@@ -1,15 +1,113 @@
-// What a screen shows, case by case.
+// What sessions and the API ask of a screen, case by case.
 
+import Screen
 import Testing
 
-@testable import Screen
-
 @Suite struct ScreenTests {
-  @Test func printsAndWraps() {
-    let screen = Screen(columns: 5, rows: 2)
-    screen.write(Array("hello".utf8))
+  private func screen(_ text: String, columns: Int = 20, rows: Int = 4) -> Screen {
+    let screen = Screen(columns: columns, rows: rows)
+    screen.write(Array(text.utf8))
+    return screen
+  }
+
+  private func answer(_ query: String) -> String {
+    String(decoding: screen(query).takeAnswers(), as: UTF8.self)
+  }
+
+  @Test func wrapsOnlyWhenTheNextCharacterComes() {
+    let screen = screen("hello", columns: 5, rows: 2)
     #expect(screen.isWrapPending)
+    #expect(screen.cursorColumn == 4)
     screen.write(Array("w".utf8))
     #expect(screen.lines() == ["hello", "w"])
+  }
+
+  @Test func keepsWhatScrolledAway() {
+    let screen = screen("one\r\ntwo\r\nthree\r\nfour\r\nfive\r\nsix")
+    #expect(screen.scrollbackCount == 2)
+    #expect(screen.lines() == ["three", "four", "five", "six"])
+    #expect(screen.text(includingScrollback: true) == "one\ntwo\nthree\nfour\nfive\nsix\n")
+    let contents = screen.contents(includingScrollback: true)
+    #expect(contents.scrollback == 2)
+    #expect(contents.lines.count == 6)
+  }
+
+  @Test func writesTextWithAttributes() {
+    let screen = screen("a \u{1B}[1;31mred\u{1B}[0m b", rows: 1)
+    #expect(
+      String(decoding: screen.ansi(), as: UTF8.self) == "a \u{1B}[1;31mred\u{1B}[m b\n")
+  }
+
+  @Test func tellsTitleDirectoryAndMarks() {
+    let screen = screen(
+      "\u{1B}]0;both\u{7}\u{1B}]2;window\u{1B}\\\u{1B}]7;file:///tmp\u{7}\u{1B}]133;D;1\u{7}")
+    #expect(screen.title == "window")
+    #expect(screen.iconTitle == "both")
+    #expect(screen.workingDirectory == "file:///tmp")
+    #expect(screen.shellMark == "D;1")
+    #expect(screen.takeEvents().titleChanged)
+    #expect(screen.takeEvents().isEmpty)
+    screen.write([7])
+    #expect(screen.takeEvents().bellRang)
+  }
+
+  @Test func givesThePrimaryBufferBack() {
+    let screen = screen("shell\u{1B}[?1049h\u{1B}[Hvim")
+    #expect(screen.isAlternate)
+    #expect(screen.lines().first == "vim")
+    screen.write(Array("\u{1B}[?1049l".utf8))
+    #expect(!screen.isAlternate)
+    #expect(screen.lines().first == "shell")
+    #expect(screen.cursorColumn == 5)
+  }
+
+  @Test(arguments: [
+    ("\u{1B}[c", "\u{1B}[?1;2c"),
+    ("\u{1B}[>c", "\u{1B}[>0;276;0c"),
+    ("\u{1B}[=c", "\u{1B}P!|00000000\u{1B}\\"),
+    ("\u{1B}[>q", "\u{1B}P>|xterm.js(6.0.0)\u{1B}\\"),
+    ("\u{1B}[5n", "\u{1B}[0n"),
+    ("\u{1B}[2;3H\u{1B}[6n", "\u{1B}[2;3R"),
+    ("\u{1B}[2;3H\u{1B}[?6n", "\u{1B}[?2;3R"),
+    ("\u{1B}[?2004h\u{1B}[?2004$p", "\u{1B}[?2004;1$y"),
+    ("\u{1B}[?9999$p", "\u{1B}[?9999;0$y"),
+    ("\u{1B}[4$p", "\u{1B}[4;2$y"),
+    ("\u{1B}[2;3r\u{1B}P$qr\u{1B}\\", "\u{1B}P1$r2;3r\u{1B}\\"),
+    ("\u{1B}[1;31m\u{1B}P$qm\u{1B}\\", "\u{1B}P1$r0;1;31m\u{1B}\\"),
+    ("\u{1B}P$qx\u{1B}\\", "\u{1B}P0$r\u{1B}\\"),
+    ("\u{1B}[18t", "\u{1B}[8;4;20t"),
+    ("AB\u{1B}[1;1;1;1;1;2*y", "\u{1B}P1!~FF7D\u{1B}\\"),
+    ("\u{1B}]11;?\u{7}", "\u{1B}]11;rgb:0000/0000/0000\u{1B}\\"),
+    ("\u{1B}]4;1;#ff8000\u{7}\u{1B}]4;1;?\u{7}", "\u{1B}]4;1;rgb:ffff/8080/0000\u{1B}\\"),
+  ])
+  func answersQueries(query: String, expected: String) {
+    #expect(answer(query) == expected)
+  }
+
+  @Test func answersWithTheViewersTheme() {
+    let screen = Screen(columns: 20, rows: 4)
+    screen.setTheme(
+      foreground: nil, background: ScreenColor(red: 1, green: 2, blue: 3), cursor: nil)
+    screen.write(Array("\u{1B}]11;?\u{7}".utf8))
+    #expect(
+      String(decoding: screen.takeAnswers(), as: UTF8.self)
+        == "\u{1B}]11;rgb:0101/0202/0303\u{1B}\\")
+  }
+
+  @Test func joinsAndSplitsWrappedLines() {
+    let screen = screen("0123456789abcde\r\n$ ", columns: 10, rows: 4)
+    #expect(screen.lines() == ["0123456789", "abcde", "$", ""])
+    screen.resize(columns: 20, rows: 4)
+    #expect(screen.lines() == ["0123456789abcde", "$", "", ""])
+    screen.resize(columns: 5, rows: 4)
+    #expect(screen.lines(includingScrollback: true) == ["01234", "56789", "abcde", "$"])
+  }
+
+  @Test func isCheapWhenIdle() {
+    let screen = Screen(columns: 80, rows: 24)
+    let line = Array("a line of a build, about as long as lines are, sixty characters.\r\n".utf8)
+    for _ in 0..<124 { screen.write(line) }
+    #expect(screen.scrollbackCount == 101)
+    #expect(screen.memoryFootprint <= 32 * 1_024)
   }
 }

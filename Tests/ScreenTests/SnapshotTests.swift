@@ -1,0 +1,111 @@
+// The promise of the snapshot: a screen made from it, given the rest of the output, is in every
+// respect the screen that saw all of it, wherever the output is cut.
+
+import Testing
+
+@testable import Screen
+
+@Suite struct SnapshotTests {
+  /// A screen that got only a snapshot of another.
+  private static func restored(_ screen: Screen) -> Screen {
+    let fresh = Screen(
+      columns: screen.columns, rows: screen.rows,
+      scrollback: screen.withCore { $0.history.limit })
+    fresh.write(screen.snapshot())
+    return fresh
+  }
+
+  /// Cuts the output at a point, and compares at the cut and at the end.
+  private static func check(
+    _ bytes: [UInt8], cut: Int, columns: Int, rows: Int, scrollback: Int, _ what: String
+  ) {
+    let screen = Screen(columns: columns, rows: rows, scrollback: scrollback)
+    screen.write(Array(bytes[..<cut]))
+    let fresh = restored(screen)
+    let here = StateDump.dump(fresh) == StateDump.dump(screen)
+    #expect(here, "\(what): differs at the cut, byte \(cut)")
+    screen.write(Array(bytes[cut...]))
+    fresh.write(Array(bytes[cut...]))
+    let end = StateDump.dump(fresh) == StateDump.dump(screen)
+    #expect(end, "\(what): cut at byte \(cut), differs at the end")
+  }
+
+  @Test(arguments: Fixtures.recordings)
+  func restoresRecordingsAtAnyCut(name: String) throws {
+    let bytes = try Fixtures.bytes("Recordings/\(name)")
+    let seed = UInt64.random(in: 0 ... .max)
+    var numbers = Generator(seed: seed)
+    for _ in 0..<24 {
+      let cut = numbers.number(bytes.count + 1)
+      Self.check(
+        bytes, cut: cut, columns: 80, rows: 24, scrollback: 200, "\(name), seed \(seed)")
+    }
+  }
+
+  @Test func restoresRandomStreamsAtAnyCut() {
+    let start = UInt64.random(in: 0 ... .max)
+    for round in 0..<400 {
+      let seed = start &+ UInt64(round)
+      var numbers = Generator(seed: seed)
+      let columns = numbers.pick([2, 3, 5, 11, 20, 80])
+      let rows = numbers.pick([1, 2, 3, 6, 24])
+      let bytes = numbers.stream(pieces: 4 + numbers.number(60))
+      Self.check(
+        bytes, cut: numbers.number(bytes.count + 1), columns: columns, rows: rows,
+        scrollback: numbers.pick([0, 2, 10, 100]), "\(columns)x\(rows), seed \(seed)")
+    }
+  }
+
+  @Test func restoresAfterResizing() {
+    let start = UInt64.random(in: 0 ... .max)
+    for round in 0..<200 {
+      let seed = start &+ UInt64(round)
+      var numbers = Generator(seed: seed)
+      let screen = Screen(
+        columns: 2 + numbers.number(30), rows: 1 + numbers.number(10), scrollback: 20)
+      for _ in 0..<3 {
+        screen.write(numbers.stream(pieces: numbers.number(30)))
+        screen.resize(columns: 2 + numbers.number(30), rows: 1 + numbers.number(10))
+      }
+      let same = StateDump.dump(Self.restored(screen)) == StateDump.dump(screen)
+      #expect(same, "seed \(seed)")
+    }
+  }
+
+  /// A reader in any state, even in the middle of a string, becomes equal too.
+  @Test func replacesWhateverTheReaderShows() {
+    let start = UInt64.random(in: 0 ... .max)
+    for round in 0..<200 {
+      let seed = start &+ UInt64(round)
+      var numbers = Generator(seed: seed)
+      let screen = Screen(columns: 20, rows: 5, scrollback: 10)
+      screen.write(numbers.stream(pieces: 20))
+      let reader = Screen(columns: 20, rows: 5, scrollback: 10)
+      reader.write(numbers.stream(pieces: 20))
+      reader.write(screen.snapshot())
+      func shown(_ screen: Screen) -> [String] {
+        screen.withCore { core in
+          ["\(core.x) \(core.y) \(core.modes) \(core.charsets) \(core.palette)"]
+            + StateDump.cells(core.grid, core, scrollback: !core.isAlternate)
+        }
+      }
+      #expect(shown(reader) == shown(screen), "seed \(seed)")
+    }
+  }
+
+  @Test func asksNothing() {
+    var numbers = Generator(seed: 1)
+    let screen = Screen(columns: 40, rows: 10)
+    screen.write(numbers.stream(pieces: 500))
+    _ = screen.takeAnswers()
+    let reader = Self.restored(screen)
+    #expect(reader.takeAnswers() == [])
+  }
+
+  @Test func isSmall() {
+    let screen = Screen(columns: 80, rows: 24)
+    screen.write(Array(String(repeating: "\u{1B}[31mred\u{1B}[0m plain\r\n", count: 100).utf8))
+    // Per line: two changes of colour, the text, and the line's end; nothing for what is blank.
+    #expect(screen.snapshot().count < 100 * 24 + 400)
+  }
+}

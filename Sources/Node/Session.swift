@@ -208,8 +208,8 @@ final class Session: PipeDelegate {
     let now = NIODeadline.now()
     var holders = 0
     var wanted = false
-    for stream in streams where stream.mode == .driver && !stream.state.isStalled(behind: log, now: now)
-    {
+    for stream in streams
+    where stream.mode == .driver && !stream.state.isStalled(behind: log, now: now) {
       holders += 1
       if stream.state.wantsMore(from: log) {
         wanted = true

@@ -4,8 +4,8 @@
 //     client ──► accepted channel ──Pump (up)──► channel to the target ──► server
 //            ◄──────────────────── Pump (down) ◄──────────────────────
 
-public import NIOCore
 import NIOConcurrencyHelpers
+public import NIOCore
 public import NIOPosix
 
 /// What a proxy has done so far.

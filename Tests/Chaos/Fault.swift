@@ -56,7 +56,7 @@ public struct ChaosProfile: Sendable {
   /// Share of the connections that are cut at all, 0 to 1.
   public var cutShare = 1.0
   /// Bytes that pass before a cut, both directions alike.
-  public var cutAfter = 1...32_768
+  public var cutAfter = 100...65_536
   public var places = CutPlace.allCases
   public var styles: [Fault.Style] = [.reset, .close]
   /// Share of the cut connections that become half-open instead.

@@ -34,7 +34,8 @@ final class Pump {
     readOn()
   }
 
-  private func readOn() {
+  /// A read asked before the channel is active would be lost: asked again when it is.
+  func readOn() {
     guard let source, !isReadPending, heldBytes < ChaosLimits.held, source.isActive else { return }
     isReadPending = true
     source.read()
@@ -58,7 +59,11 @@ final class Pump {
 
   func sourceDidEnd() {
     sourceEnded = true
-    if held.isEmpty || sink == nil || connection.isSilent { connection.didClose() } else { passOn() }
+    if held.isEmpty || sink == nil || connection.isSilent {
+      connection.didClose()
+    } else {
+      passOn()
+    }
   }
 
   private func passOn() {
@@ -76,7 +81,8 @@ final class Pump {
       if first.bytes.readableBytes > 0 { held[0] = first } else { held.removeFirst() }
       heldBytes -= piece.readableBytes
       if let rate = fault.rate {
-        free = max(free, now - .milliseconds(20))
+        free =
+          max(free, now - .milliseconds(20))
           + .nanoseconds(Int64(piece.readableBytes) * 1_000_000_000 / Int64(rate))
       }
       write(piece, to: sink)
@@ -116,6 +122,8 @@ final class PumpHandler: ChannelInboundHandler {
     self.source = source
     self.sink = sink
   }
+
+  func channelActive(context: ChannelHandlerContext) { source.readOn() }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     source.didRead(unwrapInboundIn(data))

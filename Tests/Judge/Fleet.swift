@@ -9,13 +9,16 @@ import NIOPosix
 import Node
 import Pipes
 import Router
-import TestSupport
+public import TestSupport
 import Wire
 
 /// Where clients connect, and the proxies that they and the servers speak through.
 public struct Fleet: Sendable {
   public var url: String
   public var proxies: [ChaosProxy]
+  /// Past the proxies, and the process behind, of `serve`.
+  public var direct = ""
+  public var server: ChildProcess?
 
   public init(url: String, proxies: [ChaosProxy]) {
     self.url = url
@@ -33,14 +36,17 @@ public struct Fleet: Sendable {
 
   /// `fairlead serve` as a process, chaos before it.
   public static func serve(
-    _ profile: ChaosProfile, seed: UInt64,
+    _ profile: ChaosProfile = .faithful, seed: UInt64 = 0, options: [String] = [],
     _ body: @Sendable (Fleet) async throws -> Void
   ) async throws {
     let server = try ChildProcess(
-      Products.path("fairlead"), ["serve", "--listen", "127.0.0.1:0"])
+      Products.path("fairlead"), ["serve", "--listen", "127.0.0.1:0"] + options)
     let line = try await server.line(with: "serves on")
-    let proxy = try await client(profile, port: try port(in: line), seed: seed)
-    try await body(Fleet(url: "http://127.0.0.1:\(proxy.port)", proxies: [proxy]))
+    let proxy = try await client(profile, port: try TestSupport.port(in: line), seed: seed)
+    var fleet = Fleet(url: "http://127.0.0.1:\(proxy.port)", proxies: [proxy])
+    fleet.server = server
+    fleet.direct = "http://127.0.0.1:\(try TestSupport.port(in: line))"
+    try await body(fleet)
     try await proxy.stop()
     guard server.isRunning else { throw ChildError("serve died: \(server.output)") }
     server.signal(15)

@@ -8,7 +8,7 @@ import Wire
 
 public struct Witness: Sendable {
   private let name: String
-  private let expected: [UInt8]
+  private let expected: ByteBuffer
   /// The offset after the last byte shown; nil: nothing yet.
   private var next: Int?
   public private(set) var differences: [String] = []
@@ -21,7 +21,7 @@ public struct Witness: Sendable {
   /// - Parameter name: of the client, for the report.
   public init(_ name: String, of script: Script) {
     self.name = name
-    expected = script.printed
+    expected = ByteBuffer(bytes: script.printed)
   }
 
   public var hasOutput: Bool { (next ?? 0) > 0 }
@@ -33,10 +33,10 @@ public struct Witness: Sendable {
       self.opened += 1
       if opened.created || next == nil, opened.resumed == .new { next = 0 }
       if opened.inDoubt == true { report("its input was put in doubt") }
-    case .output(let offset, let bytes): show(Array(bytes.readableBytesView), at: offset)
+    case .output(let offset, let bytes): show(bytes, at: Int(offset))
     case .snapshot(let offset, _, let bytes):
       snapshots += 1
-      check(snapshot: Array(bytes.readableBytesView), at: Int(offset))
+      check(snapshot: bytes, at: Int(offset))
       next = Int(offset)
     case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
     case .refused(let refusal): report("was refused: \(refusal.code.rawValue), \(refusal.message)")
@@ -46,38 +46,42 @@ public struct Witness: Sendable {
       if ended.status != .exited(code: Script.exitCode) {
         report("was told that the process ended with \(ended)")
       }
-      if next != expected.count { report("ended at \(position) of \(expected.count) bytes") }
+      if next != expected.readableBytes {
+        report("ended at \(position) of \(expected.readableBytes) bytes")
+      }
     case .state, .resized, .event: break
     }
   }
 
-  private mutating func show(_ bytes: [UInt8], at offset: UInt64) {
-    let start = Int(offset)
+  private mutating func show(_ bytes: ByteBuffer, at start: Int) {
     if start != next { report("was shown byte \(start) where \(position) was due") }
-    let end = min(start + bytes.count, expected.count)
-    if start > end || !expected[start..<end].elementsEqual(bytes.prefix(end - start)) {
-      let at = zip(bytes, expected[min(start, expected.count)...]).prefix { $0 == $1 }.count
+    let due = slice(start, bytes.readableBytes)
+    if bytes != due {
+      let at = zip(bytes.readableBytesView, due.readableBytesView).prefix { $0 == $1 }.count
       report(
-        "differs at byte \(start + at): shown \(excerpt(bytes, at)), "
-          + "printed \(excerpt(expected, start + at))")
-    } else if end < start + bytes.count {
-      report(
-        "was shown \(start + bytes.count - end) bytes too many: \(excerpt(bytes, end - start))")
+        "differs at byte \(start + at): shown \(excerpt(bytes, at)), printed \(excerpt(due, at))")
     }
-    next = start + bytes.count
-    shown += bytes.count
+    next = start + bytes.readableBytes
+    shown += bytes.readableBytes
   }
 
   /// Without a screen a snapshot is a reset and the last of the log; a screen's own bytes cannot be
   /// compared with the stream.
-  private mutating func check(snapshot: [UInt8], at offset: Int) {
-    guard offset <= expected.count else { return report("got a snapshot from the future") }
-    guard snapshot.starts(with: [0x1B, UInt8(ascii: "c")]) else { return }
-    let tail = snapshot.dropFirst(2)
-    guard tail.count == min(offset, 65_536) else { return }
-    if !expected[(offset - tail.count)..<offset].elementsEqual(tail) {
+  private mutating func check(snapshot: ByteBuffer, at offset: Int) {
+    guard offset <= expected.readableBytes else { return report("got a snapshot of the future") }
+    var tail = snapshot
+    guard tail.readInteger(as: UInt16.self) == 0x1B63, tail.readableBytes == min(offset, 65_536)
+    else { return }
+    if tail != slice(offset - tail.readableBytes, tail.readableBytes) {
       report("got a snapshot at \(offset) that is not what was printed")
     }
+  }
+
+  /// As much as there is of what was printed.
+  private func slice(_ start: Int, _ count: Int) -> ByteBuffer {
+    let start = min(max(0, start), expected.readableBytes)
+    return expected.getSlice(at: start, length: min(count, expected.readableBytes - start))
+      ?? ByteBuffer()
   }
 
   public mutating func report(_ what: String) {
@@ -85,8 +89,9 @@ public struct Witness: Sendable {
     if differences.count < 5 { differences.append("\(name) \(what)") }
   }
 
-  private func excerpt(_ bytes: [UInt8], _ at: Int) -> String {
-    String(decoding: bytes.dropFirst(max(0, at)).prefix(40), as: UTF8.self).debugDescription
+  private func excerpt(_ bytes: ByteBuffer, _ at: Int) -> String {
+    String(decoding: bytes.readableBytesView.dropFirst(at).prefix(40), as: UTF8.self)
+      .debugDescription
   }
 }
 

@@ -23,7 +23,8 @@ public struct NumberedStream: Sequence, IteratorProtocol, Sendable {
     "—", "x", "aaaaaaaaaaaaaaaa",
   ]
   private static let sequences = [
-    "\u{1B}[1m", "\u{1B}[38;5;208m", "\u{1B}[48;2;10;20;30m", "\u{1B}[0m", "\u{1B}[K", "\u{1B}[3;7H",
+    "\u{1B}[1m", "\u{1B}[38;5;208m", "\u{1B}[48;2;10;20;30m", "\u{1B}[0m", "\u{1B}[K",
+    "\u{1B}[3;7H",
     "\u{1B}]2;Titel ⚓\u{07}", "\u{1B}(B", "\u{1B}[?25l", "\u{1B}[?25h", "\u{1B}[2C",
   ]
 

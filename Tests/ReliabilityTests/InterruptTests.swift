@@ -1,0 +1,60 @@
+// Ctrl-C in a flood: what is unsent gives way to a snapshot, so that the prompt is back at once even on
+// a slow line (promise P7). The times are printed; docs/reliability.md quotes them.
+
+import Chaos
+import Client
+import Judge
+import NIOCore
+import TestSupport
+import Testing
+import Wire
+
+@Suite(.timeLimit(.minutes(2)), .serialized) struct InterruptTests {
+  /// A shell whose prompt is `ready> `.
+  private static let shell = Creation(command: ["sh", "-i"], environment: ["PS1": "ready> "])
+
+  private static var slowLine: ChaosProfile {
+    var profile = ChaosProfile.faithful
+    profile.rate = 1_000_000...1_000_000
+    return profile
+  }
+
+  @Test func thePromptIsBackAtOnceOnALineOf1MBPerSecond() async throws {
+    try await Fleet.serve(Self.slowLine) { fleet in
+      let slow = try Viewer(fleet.url, create: Self.shell)
+      try await interrupt(slow, "alone")
+      try await slow.close()
+    }
+  }
+
+  @Test func evenWhileAFastClientKeepsTheProcessAtFullSpeed() async throws {
+    try await Fleet.serve(Self.slowLine) { fleet in
+      let slow = try Viewer(fleet.url, create: Self.shell)
+      try await slow.until(ending: "ready> ")
+      let fast = try Viewer(fleet.direct, session: slow.terminal.session)
+      try await interrupt(slow, "beside a fast client")
+      #expect(fast.seen.shown > slow.seen.shown)
+      try await slow.close()
+      try await fast.close()
+    }
+  }
+
+  private func interrupt(_ viewer: Viewer, _ title: String) async throws {
+    try await viewer.until(ending: "ready> ")
+    viewer.type("yes abcdefghijklmnopqrstuvwxyz\n")
+    let before = viewer.seen.shown
+    try await viewer.until("a flood") { $0.shown > before + 1_500_000 }
+    let start = ContinuousClock.now
+    viewer.type("\u{3}")
+    try await viewer.until(ending: "ready> ")
+    let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+    print(
+      "ctrl-C in a flood, \(title): prompt after \(Int(milliseconds)) ms, "
+        + "\(viewer.seen.snapshots) snapshots")
+    // The shell works.
+    viewer.type("echo $((6*7))\n")
+    try await viewer.until("an answer") { $0.text.contains("42") }
+    viewer.terminal.kill()
+    try await viewer.until("the end") { $0.ended != nil }
+  }
+}

@@ -63,7 +63,7 @@ struct PEMFile {
       return key
     }
     let queue = QueuedError.takeAll()
-    let isMissing = queue.contains { $0.library == ERR_LIB_PEM && $0.reason == PEM_R_NO_START_LINE }
+    let isMissing = !bytes.contains(subsequence: "PRIVATE KEY-----")
     let isEncrypted =
       queue.contains {
         $0.library == ERR_LIB_PEM

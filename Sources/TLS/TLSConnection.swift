@@ -20,6 +20,8 @@ public final class TLSConnection {
     public var peerClosed = false
     /// The connection is over; an alert may wait to be sent.
     public var failure: TLSError?
+
+    public init() {}
   }
 
   private enum State { case handshaking, open, closed, failed }
@@ -158,21 +160,22 @@ public final class TLSConnection {
     let whole = bytes.readableBytes / Self.recordSize * Self.recordSize
     if whole > 0, let part = bytes.readSlice(length: whole) { try encrypt(part) }
     if bytes.readableBytes > 0 {
-      if staged.capacity == 0 { staged = bytes } else { staged.writeBuffer(&bytes) }
+      // A lone write is not copied.
+      if staged.readableBytes == 0 { staged = bytes } else { staged.writeBuffer(&bytes) }
     }
   }
 
   /// Makes a record of what waits.
   public func flush() throws(TLSError) {
     guard staged.readableBytes > 0 else { return }
-    defer {
-      if staged.capacity > Self.recordSize { staged = ByteBuffer() } else { staged.clear() }
-    }
-    try encrypt(staged)
+    let plaintext = staged
+    staged = ByteBuffer()
+    try encrypt(plaintext)
   }
 
   private func encrypt(_ plaintext: ByteBuffer) throws(TLSError) {
     guard !hasSentClose else { throw TLSError(.internal, "written after the end") }
+    if ciphertext.outbound.readableBytes == 0 { ciphertext.outbound.clear() }
     let records = plaintext.readableBytes / Self.recordSize + 1
     ciphertext.outbound.reserveCapacity(
       minimumWritableBytes: plaintext.readableBytes + records * 64)

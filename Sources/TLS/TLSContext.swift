@@ -69,9 +69,6 @@ public final class TLSContext: Sendable {
   private let choices: ServerChoices
   var isServer: Bool { configuration.role == .server }
 
-  /// ECDHE and AEAD only, for TLS 1.2; all of TLS 1.3's are of that kind.
-  private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
   /// Reads the files.
   /// - Throws: ``TLSError`` of code `configuration`, naming the file and what is wrong with it.
   public init(_ configuration: TLSConfiguration) throws(TLSError) {
@@ -116,6 +113,7 @@ private final class OwnedContext {
       throw .fromQueue(.internal, "no TLS context")
     }
     pointer = context
+    // TLS 1.2's that have forward secrecy and authenticated encryption, as all of TLS 1.3's do.
     guard copenssl_set_defaults(context) == 1,
       SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
     else { throw .fromQueue(.internal, "OpenSSL lacks TLS 1.2's ciphers") }

@@ -32,6 +32,12 @@ public final class TLSCredentials: Sendable {
   /// For a new connection.
   public var context: TLSContext { current.withLockedValue { $0.context } }
 
+  /// The handler of a new connection, which goes next to the socket.
+  /// - Parameter serverNames: as for ``TLSConnection/init(_:serverNames:)``.
+  public func handler(serverNames: [String] = []) throws(TLSError) -> TLSHandler {
+    try TLSHandler(context, serverNames: serverNames, logger: logger)
+  }
+
   /// Reads the files again, whether or not they seem to have changed.
   /// - Returns: nil, or why the former ones stay in use.
   @discardableResult public func reload() -> TLSError? {

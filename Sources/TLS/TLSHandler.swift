@@ -2,6 +2,7 @@
 // `TLSConnection` decides; this handler carries out, and keeps what belongs to time and to channels: the
 // deadline of the handshake, what is written before its end, who asked to read, and the order of closing.
 
+public import Logging
 public import NIOCore
 import NIOTLS
 
@@ -32,6 +33,7 @@ public final class TLSHandler: ChannelDuplexHandler {
 
   public let connection: TLSConnection
   private let handshakeDeadline: TimeAmount
+  private let logger: Logger?
   private var phase = Phase.waiting
   private var context: ChannelHandlerContext?
   private var deadline: Scheduled<Void>?
@@ -49,17 +51,20 @@ public final class TLSHandler: ChannelDuplexHandler {
   /// Decrypted, and nobody asked for it yet.
   private var undelivered: ByteBuffer?
   private var hasInputEnded = false
+  private var hasOutputEnded = false
   private var closePromises: [EventLoopPromise<Void>] = []
 
   /// - Parameters:
   ///   - context: its role says whether this end is the server.
   ///   - serverNames: as for ``TLSConnection/init(_:serverNames:)``.
+  ///   - logger: is told what goes wrong, besides the handlers that follow.
   public init(
     _ context: TLSContext, serverNames: [String] = [],
-    handshakeDeadline: TimeAmount = TLSLimits.handshake
-  ) throws {
+    handshakeDeadline: TimeAmount = TLSLimits.handshake, logger: Logger? = nil
+  ) throws(TLSError) {
     connection = try TLSConnection(context, serverNames: serverNames)
     self.handshakeDeadline = handshakeDeadline
+    self.logger = logger
   }
 
   // MARK: Beginning
@@ -208,7 +213,7 @@ public final class TLSHandler: ChannelDuplexHandler {
     phase = .closed
     abandon(error ?? ChannelError.eof)
     for promise in takeClosePromises() { promise.succeed() }
-    if let error { context.fireErrorCaught(error) }
+    if let error { report(error, context) }
     context.fireChannelInactive()
   }
 
@@ -240,8 +245,8 @@ public final class TLSHandler: ChannelDuplexHandler {
   private func encrypt(
     _ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext
   ) {
-    guard phase == .open else {
-      promise?.fail(ChannelError.ioOnClosedChannel)
+    guard phase == .open, !hasOutputEnded else {
+      promise?.fail(phase == .open ? ChannelError.outputClosed : ChannelError.ioOnClosedChannel)
       return
     }
     if let promise { promises.append(promise) }
@@ -327,6 +332,7 @@ public final class TLSHandler: ChannelDuplexHandler {
     // As on a bare channel, what was not flushed is not sent.
     for promise in promises { promise.fail(ChannelError.ioOnClosedChannel) }
     promises = []
+    hasOutputEnded = true
     connection.close()
     let sent = context.eventLoop.makePromise(of: Void.self)
     send(context, sent)
@@ -358,8 +364,18 @@ public final class TLSHandler: ChannelDuplexHandler {
     flushCiphertext(context)
     deliverAll(context)
     abandon(error)
-    context.fireErrorCaught(error)
+    report(error, context)
     context.close(mode: .all, promise: nil)
+  }
+
+  private func report(_ error: TLSError, _ context: ChannelHandlerContext) {
+    logger?.log(
+      // Browsers cut connections all day long.
+      level: error.code == .truncated ? .debug : .info, "a TLS connection failed",
+      metadata: [
+        "error": "\(error)", "peer": "\(context.remoteAddress.map { "\($0)" } ?? "unknown")",
+      ])
+    context.fireErrorCaught(error)
   }
 
   private func abandon(_ error: any Error) {

@@ -78,7 +78,7 @@ let package = Package(
     // MARK: What a session is made of, and who owns which.
     .target(
       name: "Cluster",
-      dependencies: ["Wire", "Redis", nio("NIOCore"), nio("NIOPosix"), logging],
+      dependencies: ["Wire", "Redis", "TLS", nio("NIOCore"), nio("NIOPosix"), logging],
       swiftSettings: swiftSettings),
     .target(name: "Screen", swiftSettings: swiftSettings),
     .target(
@@ -93,14 +93,15 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "Pipes", "Screen", nio("NIOCore"), nio("NIOPosix"),
+        "Auth", "Wire", "Link", "Cluster", "Pipes", "Screen", "TLS", nio("NIOCore"),
+        nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .target(
       name: "Admin",
       dependencies: [
-        "Auth", "Wire", "Cluster", "HTTPClient", nio("NIOCore"), nio("NIOPosix"),
+        "Auth", "Wire", "Cluster", "HTTPClient", "TLS", nio("NIOCore"), nio("NIOPosix"),
         nio("NIOHTTP1"), logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -117,7 +118,7 @@ let package = Package(
     .target(
       name: "Router",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", nio("NIOCore"), nio("NIOPosix"),
+        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", "TLS", nio("NIOCore"), nio("NIOPosix"),
         nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         nio("NIOConcurrencyHelpers"),
@@ -130,15 +131,16 @@ let package = Package(
     .target(
       name: "Client",
       dependencies: [
-        "Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"), logging,
+        "Wire", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
+        logging,
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "fairlead",
       dependencies: [
         "Auth", "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis",
-        "HTTPClient",
-        nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
+        "HTTPClient", "TLS",
+        nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -185,6 +187,13 @@ let package = Package(
 
     .testTarget(
       name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "TLSTests",
+      dependencies: [
+        "TLS", "TestSupport", "fairlead", logging, nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+        nio("NIOConcurrencyHelpers"),
+      ],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "LinkTests",
       dependencies: ["Link", "Wire", nio("NIOCore"), nio("NIOEmbedded")],

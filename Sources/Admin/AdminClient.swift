@@ -6,6 +6,7 @@ import HTTPClient
 public import NIOCore
 import NIOHTTP1
 public import NIOPosix
+public import TLS
 public import Wire
 
 /// What went wrong between here and the API.
@@ -31,15 +32,19 @@ public struct AdminClient: Sendable {
 
   /// - Parameters:
   ///   - path: before `/v1`, where a load balancer puts the API below a path of its own.
+  ///   - tls: nil speaks plain HTTP.
   ///   - token: sent as `Authorization: Bearer`.
   public init(
-    host: String, port: Int, path: String = "", token: String? = nil,
+    host: String, port: Int, path: String = "", tls: TLSContext? = nil, token: String? = nil,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
-    http = HTTPClient(host: host, port: port, group: group)
+    var transport: HTTPClient.TransportHandler?
+    if let tls { transport = { _ in try TLSHandler(tls, serverNames: [host]) } }
+    http = HTTPClient(.tcp(host: host, port: port), group: group, transport: transport)
     prefix = path
     self.token = token
-    url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)\(path)"
+    url =
+      "\(tls == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(port)\(path)"
   }
 
   public func version() async throws -> VersionAnswer { try await get("/v1/version") }

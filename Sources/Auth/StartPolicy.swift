@@ -102,6 +102,7 @@ public struct StartPolicy: Sendable {
 
   private static func openNode(_ host: String) -> String {
     "node would take links on \(host) from anybody: that gives a shell to whoever reaches it. Give "
-      + "it --cluster-key-file FILE (the same on routers and nodes), or --no-auth if you mean it"
+      + "it certificates (--link-cert, --link-key, --link-ca), or --cluster-key-file FILE (the same "
+      + "on routers and nodes), or --no-auth if you mean it"
   }
 }

@@ -6,6 +6,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOWebSocket
+import TLS
 import Wire
 
 /// What a connection's bytes go to.
@@ -46,7 +47,7 @@ final class ClientConnection: ChannelInboundHandler {
 
   /// Connects and upgrades; the future fails with the reason why not.
   static func connect(
-    to endpoint: Endpoint, owner: any ConnectionOwner, on eventLoop: any EventLoop
+    to endpoint: Endpoint, tls: TLSContext?, owner: any ConnectionOwner, on eventLoop: any EventLoop
   ) -> EventLoopFuture<NIOLoopBound<ClientConnection>> {
     let connection = NIOLoopBound(ClientConnection(owner: owner), eventLoop: eventLoop)
     return eventLoop.makeFutureWithTask {
@@ -54,7 +55,13 @@ final class ClientConnection: ChannelInboundHandler {
         .connectTimeout(connectTimeout)
         .channelOption(.tcpOption(.tcp_nodelay), value: 1)
         .connect(host: endpoint.host, port: endpoint.port) { channel in
-          channel.eventLoop.makeCompletedFuture {
+          channel.eventLoop.makeCompletedFuture { () throws -> EventLoopFuture<Answer> in
+            if endpoint.isEncrypted {
+              try channel.pipeline.syncOperations.addHandler(
+                TLSHandler(
+                  tls ?? TLSContext(.client(protocols: ["http/1.1"])), serverNames: [endpoint.host])
+              )
+            }
             let answer = try upgrade(channel, endpoint: endpoint, connection: connection)
             // A network that went silent after TCP had connected would be waited for for ever.
             let deadline = channel.eventLoop.scheduleTask(in: connectTimeout) {

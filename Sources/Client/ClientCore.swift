@@ -7,6 +7,7 @@ import Glibc
 import Logging
 import NIOCore
 import NIOPosix
+import TLS
 import Wire
 
 /// Confined to its loop.
@@ -20,6 +21,7 @@ final class ClientCore: ConnectionOwner {
 
   let eventLoop: any EventLoop
   var endpoint: Endpoint
+  private let tls: TLSContext?
   private let client: ClientID
   private let token: @Sendable () -> String?
   private let logger: Logger
@@ -46,11 +48,12 @@ final class ClientCore: ConnectionOwner {
   }
 
   init(
-    endpoint: Endpoint, client: ClientID, token: @escaping @Sendable () -> String?,
-    delays: ReconnectDelays, logger: Logger,
+    endpoint: Endpoint, tls: TLSContext?, client: ClientID,
+    token: @escaping @Sendable () -> String?, delays: ReconnectDelays, logger: Logger,
     eventLoop: any EventLoop
   ) {
     self.endpoint = endpoint
+    self.tls = tls
     self.backoff = Backoff(delays)
     self.client = client
     self.token = token
@@ -112,7 +115,8 @@ final class ClientCore: ConnectionOwner {
     phase = .connecting
     welcomed = nil
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    ClientConnection.connect(to: endpoint, owner: self, on: eventLoop).whenComplete { result in
+    ClientConnection.connect(to: endpoint, tls: tls, owner: self, on: eventLoop).whenComplete {
+      result in
       switch result {
       case .success(let connection): bound.value.didConnect(connection.value)
       case .failure(let error): bound.value.didFail(Self.explain(error))

@@ -14,37 +14,39 @@ public struct ClientError: Error, Equatable, CustomStringConvertible {
   public var description: String { message }
 }
 
-/// A router's address, read from `http://HOST[:PORT][/PATH]` or `ws://…`.
+/// A router's address, read from `http://HOST[:PORT][/PATH]`, `https://…`, `ws://…` or
+/// `wss://…`.
 public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
   public var host: String
   public var port: Int
   /// Before `/v1/connect`; empty, or beginning with a slash and not ending with one.
   public var path: String
+  /// `https` and `wss`: TLS.
+  public var isEncrypted: Bool
 
-  public init(host: String, port: Int, path: String = "") {
+  public init(host: String, port: Int, path: String = "", isEncrypted: Bool = false) {
     self.host = host
     self.port = port
     self.path = path
+    self.isEncrypted = isEncrypted
   }
 
-  /// - Throws: ``ClientError`` for anything but `http` and `ws` URLs of a host.
+  /// - Throws: ``ClientError`` for anything but such URLs.
   public init(_ url: String) throws {
     func bad(_ why: String) -> ClientError {
       ClientError(.badURL, "\"\(url)\" \(why); give a URL such as http://127.0.0.1:7070")
     }
     guard let separator = url.firstRange(of: "://") else { throw bad("has no scheme") }
     let scheme = url[..<separator.lowerBound].lowercased()
-    guard scheme == "http" || scheme == "ws" else {
-      throw bad(
-        scheme == "https" || scheme == "wss" ? "needs TLS, which this client lacks" : "is not HTTP")
-    }
+    let isEncrypted = scheme == "https" || scheme == "wss"
+    guard isEncrypted || scheme == "http" || scheme == "ws" else { throw bad("is not HTTP") }
     let rest = url[separator.upperBound...]
     var authority = rest.prefix { $0 != "/" }
     var path = rest.dropFirst(authority.count)
     guard !path.contains(where: { $0 == "?" || $0 == "#" || $0.isWhitespace || !$0.isASCII })
     else { throw bad("has a query, a fragment or odd characters") }
     while path.last == "/" { path = path.dropLast() }
-    var port = 80
+    var port = isEncrypted ? 443 : 80
     if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
       guard let number = Int(authority[authority.index(after: colon)...]),
         (1...65_535).contains(number)
@@ -58,10 +60,13 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     guard !authority.isEmpty,
       authority.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._:%".contains($0)) })
     else { throw bad("has no valid host") }
-    self.init(host: String(authority), port: port, path: String(path))
+    self.init(
+      host: String(authority), port: port, path: String(path), isEncrypted: isEncrypted)
   }
 
   /// As in a Host header.
   public var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-  public var description: String { "http://\(authority)\(path)" }
+  public var description: String {
+    "\(isEncrypted ? "https" : "http")://\(authority)\(path)"
+  }
 }

@@ -9,6 +9,7 @@
 public import Logging
 public import NIOCore
 public import NIOPosix
+public import TLS
 public import Wire
 
 /// A connection to a Fairlead cluster. Connects when the first stream is opened; a connection that
@@ -20,12 +21,16 @@ public final class TerminalClient: Sendable {
   private let eventLoop: any EventLoop
 
   /// - Parameters:
-  ///   - url: of a router or of the load balancer before it, such as `http://127.0.0.1:7070`.
+  ///   - url: of a router or of the load balancer before it, such as `http://127.0.0.1:7070` or
+  ///     `https://terminals.example.com`.
+  ///   - tls: whom to believe, and which certificate to show, where the URL asks for TLS; the
+  ///     operating system's CAs and none if nil.
   ///   - token: asked for a token at every connection, and whenever the last one runs out; nil from
   ///     it: none is sent. It must answer at once.
   /// - Throws: ``ClientError`` when `url` is none.
   public init(
-    url: String, id: ClientID = .random(), token: @escaping @Sendable () -> String? = { nil },
+    url: String, id: ClientID = .random(), tls: TLSContext? = nil,
+    token: @escaping @Sendable () -> String? = { nil },
     delays: ReconnectDelays = ReconnectDelays(),
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
     logger: Logger = Logger(label: "fairlead.client") { _ in SwiftLogNoOpLogHandler() }
@@ -34,7 +39,8 @@ public final class TerminalClient: Sendable {
     eventLoop = group.next()
     core = .makeBoxSendingValue(
       ClientCore(
-        endpoint: try Endpoint(url), client: id, token: token, delays: delays, logger: logger,
+        endpoint: try Endpoint(url), tls: tls, client: id, token: token, delays: delays,
+        logger: logger,
         eventLoop: eventLoop),
       eventLoop: eventLoop)
   }

@@ -6,6 +6,7 @@ public import Logging
 public import NIOCore
 public import NIOPosix
 import Redis
+public import TLS
 public import Wire
 
 public struct RedisRegistry: Registry {
@@ -23,14 +24,16 @@ public struct RedisRegistry: Registry {
   public static let keepTombstones = 86_400_000
 
   /// - Parameters:
-  ///   - url: `redis://[user:password@]host[:port][/database]`.
+  ///   - url: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
   ///   - cluster: prefix of all keys.
+  ///   - tls: for `rediss://`: whom to believe, and which certificate to show.
   ///   - keepTombstones: milliseconds that a closed session is remembered.
   ///   - grace: milliseconds that nodes get to announce what they hold, after data was lost.
-  /// - Throws: ``RegistryError`` `misconfigured` if the URL is not one.
+  /// - Throws: ``RegistryError`` `misconfigured` if the URL is not one, or is plain and `tls` is
+  ///   given; ``TLSError`` if the system's CAs cannot be read.
   public init(
-    url: String, cluster: String, keepTombstones: Int = RedisRegistry.keepTombstones,
-    grace: Int = Lease.grace,
+    url: String, cluster: String, tls: TLSCredentials? = nil,
+    keepTombstones: Int = RedisRegistry.keepTombstones, grace: Int = Lease.grace,
     on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(), logger: Logger
   ) throws {
     let endpoint: RedisEndpoint
@@ -39,10 +42,18 @@ public struct RedisRegistry: Registry {
     } catch {
       throw RegistryError(.misconfigured, error.message)
     }
-    guard !endpoint.isEncrypted else {
-      throw RegistryError(.misconfigured, "rediss:// (TLS) is not supported yet; use redis://")
+    if endpoint.isEncrypted {
+      let tls = try tls ?? TLSCredentials(.client(), logger: logger)
+      redis = RedisClient(endpoint, on: eventLoop, logger: logger) { channel in
+        try channel.pipeline.syncOperations.addHandler(tls.handler(serverNames: [endpoint.host]))
+      }
+    } else {
+      guard tls == nil else {
+        throw RegistryError(
+          .misconfigured, "certificates for Redis are given, but redis:// is plain: use rediss://")
+      }
+      redis = RedisClient(endpoint, on: eventLoop, logger: logger)
     }
-    redis = RedisClient(endpoint, on: eventLoop, logger: logger)
     self.cluster = cluster
     self.keepTombstones = keepTombstones
     self.grace = grace

@@ -9,6 +9,7 @@ public import Logging
 public import NIOCore
 import NIOPosix
 public import Pipes
+public import TLS
 public import Wire
 
 public struct NodeConfiguration: Sendable {
@@ -19,6 +20,8 @@ public struct NodeConfiguration: Sendable {
   public var listen: NodeAddress?
   /// The address to tell routers, if it differs from `listen`; loops count upward as there.
   public var advertise: NodeAddress?
+  /// For links: nil listens for plain text.
+  public var linkTLS: TLSCredentials?
   public var labels: [String: String]
   public var weight: Double
   public var capacity: Int
@@ -32,6 +35,7 @@ public struct NodeConfiguration: Sendable {
 
   public init(
     id: NodeID, cluster: String = "fl", listen: NodeAddress? = nil, advertise: NodeAddress? = nil,
+    linkTLS: TLSCredentials? = nil,
     labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
     version: String = "", settings: NodeSettings = NodeSettings(), pty: (any PipeStarter)?,
     docker: (any PipeStarter)? = nil, linkKey: LinkKey? = nil, logger: Logger
@@ -40,6 +44,7 @@ public struct NodeConfiguration: Sendable {
     self.cluster = cluster
     self.listen = listen
     self.advertise = advertise
+    self.linkTLS = linkTLS
     self.labels = labels
     self.weight = weight
     self.capacity = capacity
@@ -142,6 +147,7 @@ public final class Node: Sendable {
   private func listen() async throws -> [any Channel] {
     guard let address = configuration.listen else { return [] }
     var listeners: [any Channel] = []
+    let tls = configuration.linkTLS
     for (index, eventLoop) in eventLoops.enumerated() {
       let loop = loops[index]
       let port = address.port == 0 ? 0 : address.port + index
@@ -150,6 +156,7 @@ public final class Node: Sendable {
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             try SocketTransport.configure(channel)
+            if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
             let transport = SocketTransport()
             try channel.pipeline.syncOperations.addHandler(transport)
             loop.value.accept { peer in

@@ -9,6 +9,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOWebSocket
+import TLS
 import Wire
 
 struct ClientChannel: HTTPChannelHandler {
@@ -39,8 +40,12 @@ struct ClientChannel: HTTPChannelHandler {
         .writeBufferWaterMark,
         value: .init(low: RouterLimits.queued / 2, high: RouterLimits.queued))
       let client = ClientOrigin(channel)
+      // What a proxy says of its client stands before TLS.
       if configuration.proxies.contains(client.peer) {
         try channel.pipeline.syncOperations.addHandler(ProxyProtocolHandler(client))
+      }
+      if let tls = configuration.tls {
+        try channel.pipeline.syncOperations.addHandler(tls.handler())
       }
       let bound = NIOLoopBound(client, eventLoop: channel.eventLoop)
       let upgrader = NIOTypedWebSocketServerUpgrader<Decision>(
@@ -111,7 +116,8 @@ struct ClientChannel: HTTPChannelHandler {
   ) throws -> HTTPChannel {
     try channel.pipeline.syncOperations.addHandler(
       ClientAddressHandler(client, proxies: configuration.proxies))
-    try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+    try channel.pipeline.syncOperations.addHandler(
+      HTTP1ToHTTPServerCodec(secure: configuration.tls != nil))
     try channel.pipeline.syncOperations.addHandler(
       HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
     return try NIOAsyncChannel(

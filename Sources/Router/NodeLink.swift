@@ -7,6 +7,7 @@ import Link
 import Logging
 import NIOCore
 import NIOPosix
+import TLS
 import Wire
 
 final class NodeLink: LinkPeer {
@@ -51,11 +52,17 @@ final class NodeLink: LinkPeer {
       return greet(over: link)
     }
     let eventLoop = eventLoop
+    let tls = context.linkTLS
+    // A node that is known by its address alone may prove its name instead.
+    let names = [route.address.host, route.node.rawValue]
     ClientBootstrap(group: eventLoop)
       .connectTimeout(RouterLimits.connectDeadline)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try SocketTransport.configure(channel)
+          if let tls {
+            try channel.pipeline.syncOperations.addHandler(tls.handler(serverNames: names))
+          }
           let transport = SocketTransport()
           try channel.pipeline.syncOperations.addHandler(transport)
           let link = Link(eventLoop: eventLoop, peer: bound.value, transport: transport)

@@ -10,6 +10,7 @@ import HummingbirdCore
 public import Link
 public import Logging
 public import NIOCore
+public import TLS
 import Web
 import Wire
 
@@ -29,6 +30,10 @@ public struct RouterConfiguration: Sendable {
   public var proxies: TrustedProxies
   /// Clients come by TLS, here or at the load balancer, so that cookies are for TLS only.
   public var isSecure: Bool
+  /// For clients: nil listens for plain text.
+  public var tls: TLSCredentials?
+  /// For links to nodes: nil connects in plain text.
+  public var linkTLS: TLSCredentials?
   /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
   public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   public var logger: Logger
@@ -38,6 +43,7 @@ public struct RouterConfiguration: Sendable {
     origins: OriginPolicy = OriginPolicy(), version: String = "",
     access: AccessControl = .open, audit: AuditLog? = nil, linkKey: LinkKey? = nil,
     proxies: TrustedProxies = TrustedProxies(), isSecure: Bool = false,
+    tls: TLSCredentials? = nil, linkTLS: TLSCredentials? = nil,
     connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
     logger: Logger
   ) {
@@ -51,7 +57,9 @@ public struct RouterConfiguration: Sendable {
     self.audit = audit
     self.linkKey = linkKey
     self.proxies = proxies
-    self.isSecure = isSecure
+    self.isSecure = isSecure || tls != nil
+    self.tls = tls
+    self.linkTLS = linkTLS
     self.connectLocally = connectLocally
     self.logger = logger
   }

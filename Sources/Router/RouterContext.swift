@@ -7,6 +7,7 @@ import Link
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import TLS
 import Wire
 
 final class RouterContext: Sendable {
@@ -17,6 +18,7 @@ final class RouterContext: Sendable {
   let audit: AuditLog?
   let linkKey: LinkKey?
   let logger: Logger
+  let linkTLS: TLSCredentials?
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   private let created = NIOLockedValueBox<[NodeID: Int]>([:])
   private let stopping = NIOLockedValueBox(false)
@@ -29,6 +31,7 @@ final class RouterContext: Sendable {
     audit = configuration.audit
     linkKey = configuration.linkKey
     logger = configuration.logger
+    linkTLS = configuration.linkTLS
     connectLocally = configuration.connectLocally
     self.registry = registry
   }

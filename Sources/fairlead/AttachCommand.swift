@@ -32,6 +32,8 @@ struct AttachCommand: AsyncParsableCommand {
   func run() async throws {
     let open = Open(
       session: id, size: RawTerminal.size ?? .standard, mode: watch ? .watcher : .driver)
-    try await Attachment(url: api.api, token: api.token, open: open, fixedSize: false).run()
+    try await Attachment(
+      url: api.api, tls: api.tls(), token: api.token, open: open, fixedSize: false
+    ).run()
   }
 }

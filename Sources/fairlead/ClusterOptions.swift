@@ -3,16 +3,20 @@
 import ArgumentParser
 import Cluster
 import Logging
+import TLS
 import Wire
 
 struct ClusterOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The cluster's Redis: redis://[user:password@]host:port/db.", valueName: "url"))
+      "The cluster's Redis: redis://[user:password@]host:port/db, or rediss:// for TLS.",
+      valueName: "url"))
   var redis: String = fromEnvironment("REDIS", default: "redis://127.0.0.1:6379/0")
 
   @Option(help: "The cluster's name: the prefix of its keys, so that several can share a Redis.")
   var cluster: String = fromEnvironment("CLUSTER", default: "fl")
+
+  @OptionGroup var tls: RedisTLSOptions
 
   func validate() throws {
     let allowed = cluster.utf8.allSatisfy { byte in
@@ -24,12 +28,15 @@ struct ClusterOptions: ParsableArguments {
     guard allowed, (1...32).contains(cluster.utf8.count) else {
       throw ValidationError("--cluster is 1 to 32 letters, digits, - or _")
     }
-    do { _ = try registry(logger: Logger(label: "redis")) } catch let error as RegistryError {
-      throw ValidationError("--redis: \(error.message)")
-    }
+    try requireRedisURL(redis)
   }
 
-  func registry(logger: Logger) throws -> any Registry {
-    try openRegistry(redis, cluster: cluster, logger: logger)
+  /// Nil if Redis is spoken to in plain text.
+  func credentials(logger: Logger) throws -> TLSCredentials? {
+    try tls.credentials(for: redis, logger: logger)
+  }
+
+  func registry(_ tls: TLSCredentials?, logger: Logger) throws -> any Registry {
+    try openRegistry(redis, cluster: cluster, tls: tls, logger: logger)
   }
 }

@@ -88,11 +88,11 @@ struct DoorOptions: ParsableArguments {
 
   /// Refuses to start, or says what is daring.
   func check(
-    _ role: StartPolicy.Role, host: String, hasLocalIssuer: Bool, _ logger: Logger
+    _ role: StartPolicy.Role, host: String, hasTLS: Bool, hasLocalIssuer: Bool, _ logger: Logger
   ) throws {
     try enforce(
       StartPolicy(
-        role: role, host: host, hasTLS: false,
+        role: role, host: host, hasTLS: hasTLS,
         hasAuthentication: keyPath != nil || hasLocalIssuer, noAuthentication: noAuth,
         plaintextBehindProxy: plaintextBehindProxy, publicURL: publicURL), logger)
   }

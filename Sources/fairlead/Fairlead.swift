@@ -29,7 +29,7 @@ struct Fairlead: AsyncParsableCommand {
         name: "Cluster:",
         subcommands: [
           NodesCommand.self, WhereCommand.self, DrainCommand.self, VersionCommand.self,
-          TicketCommand.self, TokenCommand.self,
+          TicketCommand.self, TokenCommand.self, CertsCommand.self,
         ]),
     ])
 }

@@ -60,7 +60,7 @@ struct NewCommand: AsyncParsableCommand {
     let open = request
     guard detached else {
       return try await Attachment(
-        url: api.api, token: api.token, open: open, fixedSize: size != nil
+        url: api.api, tls: api.tls(), token: api.token, open: open, fixedSize: size != nil
       ).run()
     }
     try output.show(try await api.client().create(open)) { $0.session.rawValue }

@@ -14,10 +14,11 @@ struct NodeCommand: AsyncParsableCommand {
     abstract: "Owns sessions; routers bring clients to it.",
     discussion: """
       Registers in Redis, and takes links from routers on one port per event loop: with two loops \
-      and --listen 10.0.0.5:7080, those are 7080 and 7081. Beyond loopback it \
-      takes links only from routers that know the cluster's key (--cluster-key-file). Links are not \
-      encrypted, so keep them on a network of your own. Every option has an environment \
-      variable: --keep-ended is FAIRLEAD_KEEP_ENDED.
+      and --listen 10.0.0.5:7080, those are 7080 and 7081. Beyond loopback it takes links only from \
+      routers with a certificate of the cluster's CA (--link-cert, --link-key and --link-ca, made by \
+      `fairlead certs init`), or that know the cluster's key (--cluster-key-file), in which case links \
+      are not encrypted. Every option has an environment variable: --keep-ended is \
+      FAIRLEAD_KEEP_ENDED.
 
         fairlead node --redis redis://10.0.0.2:6379/0 --listen 10.0.0.5:7080 --label zone=a
       """)
@@ -44,6 +45,7 @@ struct NodeCommand: AsyncParsableCommand {
   var noAuth = false
 
   @OptionGroup var clusterKey: ClusterKeyOptions
+  @OptionGroup var link: LinkTLSOptions
   @OptionGroup var cluster: ClusterOptions
   @OptionGroup var node: NodeOptions
   @OptionGroup var log: LogOptions
@@ -72,17 +74,20 @@ struct NodeCommand: AsyncParsableCommand {
   func run() async throws {
     let logger = log.logger("node")
     let linkKey = try clusterKey.key()
+    let credentials = try link.listening(logger: logger)
     try enforce(
       StartPolicy(
-        role: .node, host: listen.address.host, hasTLS: false,
-        hasAuthentication: linkKey != nil, noAuthentication: noAuth || flag("NO_AUTH"),
+        role: .node, host: listen.address.host, hasTLS: credentials != nil,
+        hasAuthentication: linkKey != nil || credentials != nil, noAuthentication: noAuth || flag("NO_AUTH"),
         plaintextBehindProxy: false, publicURL: nil), logger)
     let group = MultiThreadedEventLoopGroup.singleton
-    let registry = try cluster.registry(logger: logger)
-    let pipes = makeStarters(node, scope: "\(cluster.cluster)/\(id)", logger: logger)
+    let redisCredentials = try cluster.credentials(logger: logger)
+    let registry = try cluster.registry(redisCredentials, logger: logger)
+    let pipes = try makeStarters(node, scope: "\(cluster.cluster)/\(id)", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
         id: id, cluster: cluster.cluster, listen: listen.address, advertise: advertised?.address,
+        linkTLS: credentials,
         labels: labels.merging(pipes.labels) { given, _ in given }, weight: weight,
         capacity: node.capacity, version: fairleadVersion, settings: node.settings,
         pty: pipes.pty, docker: pipes.docker, linkKey: linkKey, logger: logger),
@@ -94,7 +99,10 @@ struct NodeCommand: AsyncParsableCommand {
       )
     }
     do {
-      try await runServices([service], logger: logger)
+      try await runServices(
+        CertificateService.services([credentials, pipes.certificates, redisCredentials]) + [
+          service
+        ], logger: logger)
     } catch {
       await registry.shutdown()
       throw error

@@ -7,6 +7,8 @@ import Client
 import Cluster
 import FoundationEssentials
 import Logging
+import Redis
+import TLS
 import Wire
 
 struct APIOptions: ParsableArguments {
@@ -23,6 +25,19 @@ struct APIOptions: ParsableArguments {
         + "the same user needs neither.", valueName: "file"))
   var tokenFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "PEM file of the CAs to trust for https:// instead of the system's.", valueName: "file"))
+  var ca: String = fromEnvironment("CA", default: "")
+
+  @Option(
+    help: ArgumentHelp(
+      "PEM file of the certificate to show, where the router asks for one.", valueName: "file"))
+  var cert: String = fromEnvironment("CERT", default: "")
+
+  @Option(help: ArgumentHelp("PEM file of its private key.", valueName: "file"))
+  var key: String = fromEnvironment("KEY", default: "")
+
   /// Where the API is.
   var api: String {
     given ?? environment("API") ?? ServeFile.only()?.url ?? "http://127.0.0.1:7070"
@@ -30,9 +45,16 @@ struct APIOptions: ParsableArguments {
 
   func validate() throws {
     _ = try endpoint()
+    try requireBoth("--cert", cert, "--key", key)
     if let path = tokenFile ?? environment("TOKEN_FILE"), Self.read(path) == nil {
       throw ValidationError("--token-file \(path) cannot be read")
     }
+  }
+
+  /// Nil for `http://`.
+  func tls() throws -> TLSContext? {
+    guard try endpoint().isEncrypted else { return nil }
+    return try TLSContext(clientConfiguration(ca: ca, cert: cert, key: key, ["http/1.1"]))
   }
 
   private func endpoint() throws -> Endpoint {
@@ -42,7 +64,8 @@ struct APIOptions: ParsableArguments {
   func client() throws -> AdminClient {
     let endpoint = try endpoint()
     return AdminClient(
-      host: endpoint.host, port: endpoint.port, path: endpoint.path, token: token())
+      host: endpoint.host, port: endpoint.port, path: endpoint.path, tls: try tls(),
+      token: token())
   }
 
   /// Reads the token anew each time, since files are renewed. The token of `serve` goes to that
@@ -75,14 +98,9 @@ struct RegistryOptions: ParsableArguments {
   @Option(help: "The cluster's name in that Redis.")
   var cluster: String = fromEnvironment("CLUSTER", default: "fl")
 
-  func validate() throws {
-    guard !redis.isEmpty else { return }
-    do {
-      _ = try openRegistry(redis, cluster: cluster, logger: Logger(label: "redis"))
-    } catch let error as RegistryError {
-      throw ValidationError("--redis: \(error.message)")
-    }
-  }
+  @OptionGroup var tls: RedisTLSOptions
+
+  func validate() throws { if !redis.isEmpty { try requireRedisURL(redis) } }
 
   /// What `ask` says, or, when no router answers and a Redis was named, what `askRegistry` says.
   func answer<Answer>(
@@ -93,7 +111,9 @@ struct RegistryOptions: ParsableArguments {
       return try await ask()
     } catch let error as AdminError where error.code == .unreachable && !redis.isEmpty {
       complain("\(error.message); asking Redis instead")
-      let registry = try openRegistry(redis, cluster: cluster, logger: Logger(label: "redis"))
+      let logger = Logger(label: "redis")
+      let credentials = try tls.credentials(for: redis, logger: logger)
+      let registry = try openRegistry(redis, cluster: cluster, tls: credentials, logger: logger)
       do {
         let answer = try await askRegistry(registry)
         await registry.shutdown()
@@ -107,8 +127,14 @@ struct RegistryOptions: ParsableArguments {
 }
 
 /// The registry in a Redis.
-func openRegistry(_ url: String, cluster: String, logger: Logger) throws -> any Registry {
-  try RedisRegistry(url: url, cluster: cluster, logger: logger)
+func openRegistry(
+  _ url: String, cluster: String, tls: TLSCredentials?, logger: Logger
+) throws -> any Registry {
+  try RedisRegistry(url: url, cluster: cluster, tls: tls, logger: logger)
+}
+
+func requireRedisURL(_ url: String) throws {
+  do { _ = try RedisEndpoint(url) } catch { throw ValidationError("--redis: \(error.message)") }
 }
 
 struct OutputOptions: ParsableArguments {

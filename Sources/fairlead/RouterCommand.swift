@@ -30,29 +30,40 @@ struct RouterCommand: AsyncParsableCommand {
   @OptionGroup var door: DoorOptions
   @OptionGroup var clusterKey: ClusterKeyOptions
   @OptionGroup var origin: OriginOptions
+  @OptionGroup var tls: ListenTLSOptions
+  @OptionGroup var link: LinkTLSOptions
   @OptionGroup var cluster: ClusterOptions
   @OptionGroup var log: LogOptions
 
   func run() async throws {
     let logger = log.logger("router")
-    try door.check(.router, host: listen.address.host, hasLocalIssuer: false, logger)
+    let credentials = try tls.credentials(logger: logger)
+    let linkCredentials = try link.connecting(logger: logger)
+    let redisCredentials = try cluster.credentials(logger: logger)
+    try door.check(
+      .router, host: listen.address.host, hasTLS: credentials != nil, hasLocalIssuer: false, logger)
     let access = try await door.access(local: nil)
     let audit = try door.audit(logger)
     let linkKey = try clusterKey.key()
-    let registry = try cluster.registry(logger: logger)
+    let registry = try cluster.registry(redisCredentials, logger: logger)
     let router = try await Router(
       RouterConfiguration(
         name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
         port: listen.address.port, origins: origin.policy(and: door.publicOrigin),
         version: fairleadVersion, access: access, audit: audit, linkKey: linkKey,
-        proxies: door.proxies, isSecure: door.isSecure, logger: logger),
+        proxies: door.proxies, isSecure: door.isSecure, tls: credentials,
+        linkTLS: linkCredentials, logger: logger),
       registry: registry, group: MultiThreadedEventLoopGroup.singleton)
     let host = listen.address.host
     let service = RouterService(router: router) { port in
-      say("fairlead router serves on http://\(NodeAddress(host: host, port: port))")
+      say(
+        "fairlead router serves on \(credentials == nil ? "http" : "https")://\(NodeAddress(host: host, port: port))"
+      )
     }
     do {
-      try await runServices([service], logger: logger)
+      try await runServices(
+        CertificateService.services([credentials, linkCredentials, redisCredentials]) + [service],
+        logger: logger)
     } catch {
       await registry.shutdown()
       await audit?.close()

@@ -28,18 +28,22 @@ struct ServeCommand: AsyncParsableCommand {
 
   @OptionGroup var door: DoorOptions
   @OptionGroup var origin: OriginOptions
+  @OptionGroup var tls: ListenTLSOptions
   @OptionGroup var node: NodeOptions
   @OptionGroup var log: LogOptions
 
   func run() async throws {
     let logger = log.logger("serve")
+    let credentials = try tls.credentials(logger: logger)
     let local = door.noAuth ? nil : try await LocalIssuer()
-    try door.check(.serve, host: listen.address.host, hasLocalIssuer: local != nil, logger)
+    try door.check(
+      .serve, host: listen.address.host, hasTLS: credentials != nil, hasLocalIssuer: local != nil,
+      logger)
     let access = try await door.access(local: local)
     let audit = try door.audit(logger)
     let group = MultiThreadedEventLoopGroup.singleton
     let registry = MemoryRegistry(keepTombstones: Int(node.keepEnded.seconds) * 1_000)
-    let pipes = makeStarters(node, scope: "serve/\(defaultNodeID())", logger: logger)
+    let pipes = try makeStarters(node, scope: "serve/\(defaultNodeID())", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
         id: defaultNodeID(), labels: pipes.labels, capacity: node.capacity,
@@ -51,6 +55,7 @@ struct ServeCommand: AsyncParsableCommand {
         name: "serve", host: listen.address.host, port: listen.address.port,
         origins: origin.policy(and: door.publicOrigin), version: fairleadVersion,
         access: access, audit: audit, proxies: door.proxies, isSecure: door.isSecure,
+        tls: credentials,
         connectLocally: { eventLoop, loop in owner.connect(from: eventLoop, toLoop: loop) },
         logger: logger),
       registry: registry, group: group)
@@ -59,13 +64,17 @@ struct ServeCommand: AsyncParsableCommand {
     let file = ServeFileService(issuer: local, logger: logger)
     let publicURL = door.publicURL
     let routerService = RouterService(router: router) { port in
-      let url = "http://\(NodeAddress(host: host, port: port))"
-      file.announce(host: host, port: port)
+      let scheme = credentials == nil ? "http" : "https"
+      let url = "\(scheme)://\(NodeAddress(host: host, port: port))"
+      file.announce(scheme: scheme, host: host, port: port)
       let ticket = local.map { "/?ticket=\($0.issueTicket())" } ?? ""
       say("fairlead serves on \(publicURL ?? url)\(ticket)")
     }
     do {
-      try await runServices([nodeService, routerService, file], logger: logger)
+      try await runServices(
+        CertificateService.services([credentials, pipes.certificates]) + [
+          nodeService, routerService, file,
+        ], logger: logger)
     } catch {
       await audit?.close()
       throw error

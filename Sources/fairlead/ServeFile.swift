@@ -13,6 +13,8 @@ struct ServeFile: Codable, Sendable {
   var token: String
   var pid: Int32
 
+  private var scheme: Substring { url.prefix { $0 != ":" } }
+
   /// `$XDG_RUNTIME_DIR/fairlead`, or `~/.local/state/fairlead`.
   private static var directory: String? {
     if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.first == "/" {
@@ -49,7 +51,7 @@ struct ServeFile: Codable, Sendable {
       let file = path(port: port).flatMap(read)
     else { return nil }
     let isSame =
-      file.url == text || text == "http://localhost:\(port)" || text == "http://127.0.0.1:\(port)"
+      file.url == text || ["localhost", "127.0.0.1"].contains { "\(file.scheme)://\($0):\(port)" == text }
     return isSame ? file : nil
   }
 
@@ -77,7 +79,7 @@ struct ServeFileService: Service {
   /// Nil: authentication is off; the file then only says where `serve` is.
   let issuer: LocalIssuer?
   let logger: Logger
-  private let address = NIOLockedValueBox<(host: String, port: Int)?>(nil)
+  private let address = NIOLockedValueBox<(scheme: String, host: String, port: Int)?>(nil)
 
   init(issuer: LocalIssuer?, logger: Logger) {
     self.issuer = issuer
@@ -89,17 +91,17 @@ struct ServeFileService: Service {
   private static let renewal = Duration.seconds(43_200)
 
   /// Called once `serve` listens.
-  func announce(host: String, port: Int) {
-    address.withLockedValue { $0 = (host, port) }
+  func announce(scheme: String, host: String, port: Int) {
+    address.withLockedValue { $0 = (scheme, host, port) }
     write()
   }
 
   private func write() {
-    guard let (host, port) = address.withLockedValue({ $0 }) else { return }
+    guard let (scheme, host, port) = address.withLockedValue({ $0 }) else { return }
     let near = StartPolicy.isLoopback(host) ? host : "127.0.0.1"
     let name = near.contains(":") ? "[\(near)]" : near
     let token = (try? issuer?.token(life: Self.life)) ?? ""
-    let file = ServeFile(url: "http://\(name):\(port)", token: token, pid: getpid())
+    let file = ServeFile(url: "\(scheme)://\(name):\(port)", token: token, pid: getpid())
     if !file.write(port: port) {
       logger.warning("the file by which this user's commands find this server was not written")
     }

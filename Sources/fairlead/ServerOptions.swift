@@ -152,6 +152,8 @@ struct NodeOptions: ParsableArguments {
       valueName: "url"))
   var docker: String = fromEnvironment("DOCKER", default: "")
 
+  @OptionGroup var dockerTLS: DockerTLSOptions
+
   func validate() throws {
     guard (1...1_000_000).contains(capacity) else {
       throw ValidationError("--capacity is 1 to 1000000")

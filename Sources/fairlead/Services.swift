@@ -6,6 +6,7 @@ import NIOCore
 import Node
 import Router
 import ServiceLifecycle
+import TLS
 import UnixSignals
 
 struct NodeService: Service {
@@ -30,6 +31,29 @@ struct RouterService: Service {
       try await router.run(onReady: onReady)
     } onGracefulShutdown: {
       Task { await router.drain(atMost: Self.drainLimit) }
+    }
+  }
+}
+
+/// Reads certificates again when their files change, and on SIGHUP.
+struct CertificateService: Service {
+  let credentials: [TLSCredentials]
+
+  /// One for those that are in use; none, and SIGHUP keeps its meaning, if there are none.
+  static func services(_ credentials: [TLSCredentials?]) -> [CertificateService] {
+    let used = credentials.compactMap { $0 }
+    return used.isEmpty ? [] : [CertificateService(credentials: used)]
+  }
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      await withTaskGroup(of: Void.self) { tasks in
+        for credentials in credentials { tasks.addTask { await credentials.watch() } }
+        for await _ in await UnixSignalsSequence(trapping: .sighup) {
+          for credentials in credentials { credentials.reload() }
+        }
+        tasks.cancelAll()
+      }
     }
   }
 }

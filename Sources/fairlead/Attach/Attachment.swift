@@ -4,11 +4,13 @@
 import ArgumentParser
 import Client
 import NIOCore
+import TLS
 import UnixSignals
 import Wire
 
 struct Attachment {
   let url: String
+  let tls: TLSContext?
   let token: @Sendable () -> String?
   let open: Open
   /// The size was asked for; this terminal's is not followed.
@@ -26,7 +28,7 @@ struct Attachment {
   func run() async throws {
     let client: TerminalClient
     do {
-      client = try TerminalClient(url: url, token: token)
+      client = try TerminalClient(url: url, tls: tls, token: token)
     } catch {
       throw ValidationError("--api: \(error)")
     }

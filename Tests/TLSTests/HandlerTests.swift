@@ -8,7 +8,9 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct HandlerTests {
-  let certificates = try! TestCertificates()
+  let certificates: TestCertificates
+
+  init() throws { certificates = try TestCertificates() }
 
   private func server(deadline: TimeAmount = .seconds(30), halfCloses: Bool = false) async throws
     -> EchoServer

@@ -7,7 +7,9 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct PeerTests {
-  let certificates = try! TestCertificates()
+  let certificates: TestCertificates
+
+  init() throws { certificates = try TestCertificates() }
 
   private func echo(
     clientCA: String? = nil, protocols: [String] = [], halfCloses: Bool = false

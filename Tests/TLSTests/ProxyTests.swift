@@ -7,7 +7,9 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ProxyTests {
-  let certificates = try! TestCertificates()
+  let certificates: TestCertificates
+
+  init() throws { certificates = try TestCertificates() }
 
   /// An HAProxy in TCP mode before `target`.
   private func haproxy(bind: String, server: String, target: Int) async throws -> (

@@ -223,7 +223,7 @@ let package = Package(
       name: "PipesTests",
       dependencies: [
         "Pipes", "HTTPClient", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOConcurrencyHelpers"), logging,
+        nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"), logging,
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -90,7 +90,7 @@ public struct HTTPClient: Sendable {
   }
 
   /// Asks the server to switch to another protocol, and then gives the connection to `handler`,
-  /// with every byte that came behind the answer's head.
+  /// with every byte that came behind the answer's head. `handler` passes nothing on.
   /// - Parameter protocol: the value of the Upgrade header.
   /// - Throws: ``HTTPClientError``.
   public func upgrade(
@@ -106,16 +106,17 @@ public struct HTTPClient: Sendable {
     exchange(
       head(method, path, headers, body), body, on: eventLoop, within: limit, promise: promise
     ) { channel in
-      let pipeline = channel.pipeline.syncOperations
-      let encoder = HTTPRequestEncoder()
-      let decoder = ByteToMessageHandler(
-        HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes))
-      try pipeline.addHandler(encoder)
-      try pipeline.addHandler(decoder)
-      try pipeline.addHandler(
-        HTTPUpgradeExchange(
-          promise, encoder: encoder, decoder: decoder, successor: handler.value,
-          largestBody: largestBody))
+      let answer = channel.eventLoop.makePromise(of: HTTPResponse.self)
+      let codec: [any ChannelHandler & RemovableChannelHandler] = [
+        HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder()),
+        HTTPExchange(answer, largestBody: largestBody),
+      ]
+      let gate = HTTPUpgradeGate(promise, codec: codec, successor: handler.value)
+      try channel.pipeline.syncOperations.addHandlers([gate] + codec)
+      let bound = NIOLoopBound(gate, eventLoop: channel.eventLoop)
+      answer.futureResult.map { .refused($0) }.whenComplete { result in
+        if !bound.value.isSwitching { promise.completeWith(result) }
+      }
     }
     return try await promise.futureResult.get()
   }

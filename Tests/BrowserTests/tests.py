@@ -52,8 +52,41 @@ async def test_a_reload_amid_output_shows_the_same_screen(test):
     await page.reload()
     await page.shows("all     done\n$")
     await witness.shows("all     done\n$")
-    assert await page.is_still() == await witness.is_still()
+    same(await page.is_still(), await witness.is_still())
     await test.shot(page)
+
+
+async def test_a_reload_brings_a_full_screen_program_back(test):
+    """The other buffer, colours, wide characters, modes and a scrolling region; and the shell behind it."""
+    session = await test.backend.create()
+    context = await test.context()
+    page = await (await test.page(context)).open(f"{test.backend.url}/t/{session}")
+    witness = await (await test.page(context)).open(f"{test.backend.url}/t/{session}")
+    await page.run("echo behind")
+    await page.run(
+        r"printf '\e[?1049h\e[?1h\e[?2004h\e[?1002h\e[?1006h\e[?25l\e[H\e[44;97;1m top \e[K\e[0m"
+        r"\e[5;10H\e[38;2;255;120;0mtrue colour\e[0m \e[3;4mitalic\e[0m 日本語 e\u0301"
+        r"\e[8;20r\e[20;1H\e[7mregion\e[0m\n\n\e[38;5;99m'; read; "
+        r"printf 'after\e[m\e[r\e[?1049l\e[?1l\e[?1002l\e[?25h'; echo back")
+    await page.until("() => fairlead.activePane.xterm.buffer.active.type === 'alternate'")
+    await page.is_still()
+    await page.reload()
+    await page.until("() => fairlead.activePane.xterm.buffer.active.type === 'alternate'")
+    await test.shot(page)
+    same(await page.is_still(), await witness.is_still())
+    await page.run("")
+    for each in (page, witness):
+        await each.shows("\nback\n$")
+        await each.shows("\nbehind\n")
+    same(await page.is_still(), await witness.is_still())
+
+
+def same(seen, expected):
+    """Two screens as `cells` reads them; says where they differ."""
+    for y, (row, wanted) in enumerate(zip(seen["rows"], expected["rows"])):
+        for x, (cell, other) in enumerate(zip(row, wanted)):
+            assert cell == other, f"row {y}, column {x}: {cell} instead of {other}"
+    assert seen == expected, [(key, seen[key], expected[key]) for key in ("cursor", "type", "modes")]
 
 
 async def test_a_reload_keeps_what_was_just_typed(test):

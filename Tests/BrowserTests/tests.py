@@ -126,11 +126,10 @@ async def cut_while_counting(test, seconds, last=100_000):
     if seconds > 1:
         await page.says("Reconnecting")
         await test.shot(page)
-    await page.type("echo kept''too\n")
     await asyncio.sleep(max(0, seconds - 1.5))
     await line.restore()
     await page.live()
-    await page.shows("kepttoo", limit=120)
+    await page.shows("\nalldone\n", limit=120)
     seen = await page.js("seen")
     numbers = numbers_of(seen["text"])
     assert seen["snapshots"] == 0, "the log of 1 MiB holds all of it"
@@ -149,6 +148,23 @@ async def test_a_cut_of_5_seconds(test):
 
 async def test_a_cut_of_40_seconds(test):
     await cut_while_counting(test, 40)
+
+
+async def test_keys_typed_in_a_cut_arrive_after_it(test):
+    """P2: once, in order."""
+    line = await test.line()
+    page = await (await test.page()).open(line.url)
+    await page.prompt()
+    line.cut()
+    await page.says("Reconnecting")
+    await page.run("echo first''typed")
+    await page.run("echo then''typed")
+    await page.says("typing is kept")
+    await line.restore()
+    await page.shows("thentyped")
+    text = await page.text()
+    assert text.count("firsttyped") == text.count("thentyped") == 1
+    assert text.index("firsttyped") < text.index("thentyped")
 
 
 async def test_a_short_cut_does_not_flash(test):

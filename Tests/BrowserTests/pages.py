@@ -15,7 +15,7 @@ TEXT = """() => {
   return lines.join('\\n').trimEnd();
 }"""
 
-# Every cell of the screen: its characters, width, colours and attributes; and the cursor.
+# Every cell of the screen: its characters, width, colours and attributes; the cursor, and the modes.
 CELLS = """() => {
   const { xterm } = fairlead.activePane;
   const { active } = xterm.buffer;
@@ -31,7 +31,7 @@ CELLS = """() => {
     }
     rows.push(row);
   }
-  return { rows, cursor: [active.cursorX, active.cursorY], type: active.type };
+  return { rows, cursor: [active.cursorX, active.cursorY], type: active.type, modes: xterm.modes };
 }"""
 
 

@@ -241,3 +241,5 @@ class Line:
 
     async def stop(self):
         self.cut()
+        for task in self.tasks:
+            task.cancel()

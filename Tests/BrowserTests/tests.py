@@ -52,8 +52,41 @@ async def test_a_reload_amid_output_shows_the_same_screen(test):
     await page.reload()
     await page.shows("all     done\n$")
     await witness.shows("all     done\n$")
-    assert await page.is_still() == await witness.is_still()
+    same(await page.is_still(), await witness.is_still())
     await test.shot(page)
+
+
+async def test_a_reload_brings_a_full_screen_program_back(test):
+    """The other buffer, colours, wide characters, modes and a scrolling region; and the shell behind it."""
+    session = await test.backend.create()
+    context = await test.context()
+    page = await (await test.page(context)).open(f"{test.backend.url}/t/{session}")
+    witness = await (await test.page(context)).open(f"{test.backend.url}/t/{session}")
+    await page.run("echo behind")
+    await page.run(
+        r"printf '\e[?1049h\e[?1h\e[?2004h\e[?1002h\e[?1006h\e[?25l\e[H\e[44;97;1m top \e[K\e[0m"
+        r"\e[5;10H\e[38;2;255;120;0mtrue colour\e[0m \e[3;4mitalic\e[0m 日本語 e\u0301"
+        r"\e[8;20r\e[20;1H\e[7mregion\e[0m\n\n\e[38;5;99m'; read; "
+        r"printf 'after\e[m\e[r\e[?1049l\e[?1l\e[?1002l\e[?25h'; echo back")
+    await page.until("() => fairlead.activePane.xterm.buffer.active.type === 'alternate'")
+    await page.is_still()
+    await page.reload()
+    await page.until("() => fairlead.activePane.xterm.buffer.active.type === 'alternate'")
+    await test.shot(page)
+    same(await page.is_still(), await witness.is_still())
+    await page.run("")
+    for each in (page, witness):
+        await each.shows("\nback\n$")
+        await each.shows("\nbehind\n")
+    same(await page.is_still(), await witness.is_still())
+
+
+def same(seen, expected):
+    """Two screens as `cells` reads them; says where they differ."""
+    for y, (row, wanted) in enumerate(zip(seen["rows"], expected["rows"])):
+        for x, (cell, other) in enumerate(zip(row, wanted)):
+            assert cell == other, f"row {y}, column {x}: {cell} instead of {other}"
+    assert seen == expected, [(key, seen[key], expected[key]) for key in ("cursor", "type", "modes")]
 
 
 async def test_a_reload_keeps_what_was_just_typed(test):
@@ -93,11 +126,10 @@ async def cut_while_counting(test, seconds, last=100_000):
     if seconds > 1:
         await page.says("Reconnecting")
         await test.shot(page)
-    await page.type("echo kept''too\n")
     await asyncio.sleep(max(0, seconds - 1.5))
     await line.restore()
     await page.live()
-    await page.shows("kepttoo", limit=120)
+    await page.shows("\nalldone\n", limit=120)
     seen = await page.js("seen")
     numbers = numbers_of(seen["text"])
     assert seen["snapshots"] == 0, "the log of 1 MiB holds all of it"
@@ -116,6 +148,23 @@ async def test_a_cut_of_5_seconds(test):
 
 async def test_a_cut_of_40_seconds(test):
     await cut_while_counting(test, 40)
+
+
+async def test_keys_typed_in_a_cut_arrive_after_it(test):
+    """P2: once, in order."""
+    line = await test.line()
+    page = await (await test.page()).open(line.url)
+    await page.prompt()
+    line.cut()
+    await page.says("Reconnecting")
+    await page.run("echo first''typed")
+    await page.run("echo then''typed")
+    await page.says("typing is kept")
+    await line.restore()
+    await page.shows("thentyped")
+    text = await page.text()
+    assert text.count("firsttyped") == text.count("thentyped") == 1
+    assert text.index("firsttyped") < text.index("thentyped")
 
 
 async def test_a_short_cut_does_not_flash(test):

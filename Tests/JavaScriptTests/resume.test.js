@@ -45,6 +45,13 @@ test('after a cut output goes on at the byte where it stood', async () => {
   assert.equal(seen.text, 'hello world');
 });
 
+test('each OPEN carries a higher attempt, so that one that comes late is known', async () => {
+  const { tab, open } = await begin();
+  const attempts = [open.attempt];
+  for (let count = 0; count < 3; count++) attempts.push((await cut(tab)).json.attempt);
+  assert.deepEqual(attempts, [...new Set(attempts)].sort((a, b) => a - b));
+});
+
 test('unacknowledged input is sent again from where the server says', async () => {
   const { tab, terminal } = await begin();
   terminal.write('one');

@@ -50,6 +50,8 @@ export class Pane {
     this.xterm.attachCustomKeyEventHandler((event) => this.#isForTerminal(event));
     this.xterm.open(screen);
     this.#watch(page);
+    // Before the connection is there: a reload must not make the program draw itself twice.
+    this.fit();
     new ResizeObserver(() => this.fit()).observe(screen);
     document.fonts?.ready.then(() => this.fit());
   }

@@ -47,6 +47,8 @@ export class FairleadTerminal extends Emitter {
   #opening;
   #isNew;
   #isKilling = false;
+  /** Rises with each OPEN, also over reloads: one that comes late is known by it. */
+  #attempt = 0;
   #input = new InputBuffer();
   #backoff;
   /** @type {{number: number, send: (bytes: Uint8Array) => void} | undefined} the present stream */
@@ -170,7 +172,8 @@ export class FairleadTerminal extends Emitter {
     this.#stream = { number, send };
     this.#consumed = this.#acknowledged = 0;
     const { target = 'pty', command, env, cwd, colors } = this.#options;
-    const open = { session: this.session, mode: this.mode, colors };
+    this.#attempt = Math.max(this.#attempt + 1, Date.now());
+    const open = { session: this.session, attempt: this.#attempt, mode: this.mode, colors };
     open.size = { columns: this.#wanted.cols, rows: this.#wanted.rows };
     if (this.life) {
       open.resume = { life: this.life, next: this.#next, input: this.#input.acknowledged };

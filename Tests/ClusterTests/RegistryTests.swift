@@ -195,7 +195,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     async throws
   {
     // Longer than any machine takes for the few questions within it.
-    try await with(kind, grace: 120_000) { registry in
+    try await with(kind, grace: 120_000) { (registry: any Registry) async throws in
       let other = SessionID(unchecked: "other")
       #expect(try await registry.heartbeat(record(a, first), isRenewal: true) == .forgotten)
       #expect(

@@ -126,7 +126,8 @@ public struct StreamState {
       buffer.writeFrame(.resized(offset: mark.offset, mark.size), stream: stream)
       return true
     }
-    guard cursor < log.end, credit > 0 else { return false }
+    // What the log has lost is not there to be sent: the caller begins a snapshot.
+    guard cursor < log.end, cursor >= log.start, credit > 0 else { return false }
     var count = min(credit, WireLimits.dataPayload, Int(log.end - cursor))
     if let mark = log.mark(nextMark) { count = min(count, Int(mark.offset - cursor)) }
     buffer.writeOutputHeader(stream: stream, offset: cursor, count: count)

@@ -109,9 +109,10 @@ private struct StreamSchedule {
     for _ in 0..<60 { try step() }
     // At last everything arrives.
     while true {
-      if state.needsSnapshot(from: log, now: now) { beginSnapshot() }
       let before = state.sent
-      while try send() {}
+      repeat {
+        if state.needsSnapshot(from: log, now: now) { beginSnapshot() }
+      } while try send()
       acknowledge(received)
       if state.sent == before, state.isCaughtUp(with: log) { break }
     }

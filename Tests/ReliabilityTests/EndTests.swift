@@ -16,8 +16,8 @@ import Wire
         "sh", "-c", "echo working; read x; echo last words; exit 3",
       ])
       let driver = try Viewer(fleet.url, create: creation)
-      let watcher = try Viewer(fleet.url, session: driver.terminal.session, mode: .watcher)
       try await driver.until("it works") { $0.text.contains("working") }
+      let watcher = try Viewer(fleet.url, session: driver.terminal.session, mode: .watcher)
       try await watcher.until("it is open") { !$0.opened.isEmpty }
       driver.type("\n")
       for viewer in [driver, watcher] {

@@ -48,9 +48,10 @@ import Wire
       var watchers: [Viewer] = []
       var stuck: [Viewer] = []
       for _ in 0..<10 {
-        let driver = try Viewer(fleet.url, create: flood, reads: false)
-        watchers.append(try Viewer(fleet.url, session: driver.terminal.session, mode: .watcher))
-        stuck.append(driver)
+        let watcher = try Viewer(fleet.url, create: flood)
+        try await watcher.until("it is open") { !$0.opened.isEmpty }
+        watchers.append(watcher)
+        stuck.append(try Viewer(fleet.url, session: watcher.terminal.session, reads: false))
       }
       for watcher in watchers { try await watcher.until(ending: "done\r\n") }
       let each = (try resident(fleet.server) - before) / 10

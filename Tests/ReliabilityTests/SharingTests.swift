@@ -78,9 +78,13 @@ import Wire
 
   @Test func aDriverThatDoesNotReadHoldsTheProcessForTwoSecondsAndNoLonger() async throws {
     try await Fleet.serve { fleet in
-      let stuck = try Viewer(fleet.url, create: shell, reads: false)
-      let watcher = try Viewer(fleet.url, session: stuck.terminal.session, mode: .watcher)
-      try await watcher.until(ending: "ready\r\n")
+      let first = try Viewer(fleet.url, create: shell)
+      try await first.until(ending: "ready\r\n")
+      let session = first.terminal.session
+      let watcher = try Viewer(fleet.url, session: session, mode: .watcher)
+      try await watcher.until("it is open") { !$0.opened.isEmpty }
+      try await first.close()
+      let stuck = try Viewer(fleet.url, session: session, reads: false)
       stuck.type("head -c 3000000 /dev/zero | tr '\\\\0' x; echo; echo done\n")
       try await watcher.until("the process went on to its end") {
         $0.text.hasSuffix("done\r\n")

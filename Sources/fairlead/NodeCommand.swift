@@ -78,7 +78,8 @@ struct NodeCommand: AsyncParsableCommand {
     try enforce(
       StartPolicy(
         role: .node, host: listen.address.host, hasTLS: credentials != nil,
-        hasAuthentication: linkKey != nil || credentials != nil, noAuthentication: noAuth || flag("NO_AUTH"),
+        hasAuthentication: linkKey != nil || credentials != nil,
+        noAuthentication: noAuth || flag("NO_AUTH"),
         plaintextBehindProxy: false, publicURL: nil), logger)
     let group = MultiThreadedEventLoopGroup.singleton
     let redisCredentials = try cluster.credentials(logger: logger)

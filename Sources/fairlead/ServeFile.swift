@@ -51,7 +51,8 @@ struct ServeFile: Codable, Sendable {
       let file = path(port: port).flatMap(read)
     else { return nil }
     let isSame =
-      file.url == text || ["localhost", "127.0.0.1"].contains { "\(file.scheme)://\($0):\(port)" == text }
+      file.url == text
+      || ["localhost", "127.0.0.1"].contains { "\(file.scheme)://\($0):\(port)" == text }
     return isSame ? file : nil
   }
 

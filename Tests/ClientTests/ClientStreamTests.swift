@@ -199,12 +199,13 @@ import Wire
   @Test(arguments: [
     ("http://127.0.0.1:7070", "http://127.0.0.1:7070"), ("ws://h/", "http://h:80"),
     ("http://[::1]:9/a/b/", "http://[::1]:9/a/b"), ("HTTP://x:1", "http://x:1"),
+    ("https://h/a", "https://h:443/a"), ("wss://h:8443", "https://h:8443"),
   ]) func urlsAreRead(text: String, endpoint: String) throws {
     #expect(try Endpoint(text).description == endpoint)
   }
 
   @Test(arguments: [
-    "", "localhost:7070", "https://h", "http://", "http://h:0", "http://h:x", "http://h/?a",
+    "", "localhost:7070", "http://", "http://h:0", "http://h:x", "http://h/?a",
     "http://a b", "ftp://h",
   ]) func othersAreNot(text: String) {
     #expect(throws: ClientError.self) { try Endpoint(text) }

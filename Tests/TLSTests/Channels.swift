@@ -111,14 +111,25 @@ struct Connection: Sendable {
     _ context: TLSContext?, names: [String] = ["localhost"], port: Int,
     deadline: TimeAmount = .seconds(30), readsByItself: Bool = true
   ) async throws {
+    try await self.init(port: port, readsByItself: readsByItself) {
+      try context.map {
+        try TLSHandler($0, serverNames: names, handshakeDeadline: deadline)
+      }
+    }
+  }
+
+  /// - Parameter transport: makes the handler next to the socket.
+  init(
+    port: Int, readsByItself: Bool = true,
+    transport: @escaping @Sendable () throws -> (any ChannelHandler)?
+  ) async throws {
     let observer = observer
     channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .channelOption(.autoRead, value: readsByItself)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          if let context {
-            try channel.pipeline.syncOperations.addHandler(
-              TLSHandler(context, serverNames: names, handshakeDeadline: deadline))
+          if let handler = try transport() {
+            try channel.pipeline.syncOperations.addHandler(handler)
           }
           try channel.pipeline.syncOperations.addHandler(Observing(observer, echoes: false))
         }
@@ -131,6 +142,40 @@ struct Connection: Sendable {
   }
 
   func close() async throws { try await channel.close() }
+}
+
+/// A TLS client that sends a part of its first or of its last flight, and then nothing more.
+final class Stalling: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+  private let connection: TLSConnection
+  private let part: Double
+  private let inLastFlight: Bool
+
+  init(_ context: TLSContext, part: Double, inLastFlight: Bool) throws {
+    connection = try TLSConnection(context, serverNames: ["localhost"])
+    self.part = part
+    self.inLastFlight = inLastFlight
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    _ = connection.start()
+    send(inLastFlight ? 1 : part, context)
+    context.fireChannelActive()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard inLastFlight else { return }
+    _ = connection.receive(unwrapInboundIn(data))
+    send(part, context)
+  }
+
+  private func send(_ part: Double, _ context: ChannelHandlerContext) {
+    guard var flight = connection.takeCiphertext(),
+      let bytes = flight.readSlice(length: Int(Double(flight.readableBytes) * part))
+    else { return }
+    context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+  }
 }
 
 /// A bare TCP server that sends `reply` to whoever connects, and nothing more.

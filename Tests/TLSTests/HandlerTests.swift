@@ -129,27 +129,11 @@ import Testing
 
   @Test(arguments: stalls, [false, true])
   func aClientThatStallsIsCut(part: Double, inLastFlight: Bool) async throws {
-    let server = try await server(deadline: .milliseconds(500))
-    let bare = try await Connection(nil, port: server.port)
-    let driven = try TLSConnection(certificates.client(), serverNames: ["localhost"])
-    _ = driven.start()
-    var flight = try #require(driven.takeCiphertext())
-    if inLastFlight {
-      try await bare.channel.writeAndFlush(flight)
-      try await eventually("the server's flight is whole") {
-        let bytes = bare.observer.bytes
-        guard bytes.readableBytes > 0 else { return false }
-        let fresh = try TLSConnection(certificates.client(), serverNames: ["localhost"])
-        _ = fresh.start()
-        return bytes.readableBytes > 700
-      }
-      _ = driven.receive(bare.observer.bytes)
-      flight = try #require(driven.takeCiphertext())
-    }
     let isWhole = inLastFlight && part == 1
-    let count = Int(Double(flight.readableBytes) * part)
-    if count > 0 {
-      try await bare.channel.writeAndFlush(flight.readSlice(length: count) ?? ByteBuffer())
+    let server = try await server(deadline: isWhole ? .seconds(60) : .seconds(1))
+    let context = try certificates.client()
+    let bare = try await Connection(port: server.port) {
+      try Stalling(context, part: part, inLastFlight: inLastFlight)
     }
     let observer = try await server.observer()
     if isWhole {

@@ -118,6 +118,16 @@ private final class ExitBox: @unchecked Sendable {
 
 /// Starts a process with default signals and none blocked: a thread of Dispatch has most of them
 /// blocked, and Foundation's `Process` hands that down, so that SIGTERM would never arrive.
+private typealias CloseFrom =
+  @convention(c) (
+    UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32
+  ) -> Int32
+
+/// glibc's, from 2.34 on; hidden from Swift.
+private let closeFrom: CloseFrom? = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+  unsafeBitCast($0, to: CloseFrom.self)
+}
+
 private func spawn(
   _ path: String, _ arguments: [String], _ environment: [String], output: String
 ) throws -> Int32 {
@@ -127,6 +137,8 @@ private func spawn(
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
   posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
   posix_spawn_file_actions_adddup2(&actions, 1, 2)
+  // The sockets of other tests must not live on in this child: their ends would never be seen.
+  _ = closeFrom?(&actions, 3)
   var attributes = posix_spawnattr_t()
   posix_spawnattr_init(&attributes)
   defer { posix_spawnattr_destroy(&attributes) }

@@ -33,7 +33,7 @@ public func adminRouter(
   addSessions(to: router, operations)
   addTickets(to: router, operations, access, audit)
   router.get("/v1/connect") { request, context -> Response in
-    throw explainNoUpgrade(request, context)
+    throw try explainNoUpgrade(request, context)
   }
   return router
 }
@@ -161,7 +161,7 @@ func milliseconds(_ text: String) -> UInt64? {
 }
 
 /// Why a GET of the WebSocket's path came here instead of becoming a client's connection.
-private func explainNoUpgrade(_ request: Request, _ context: AdminContext) -> HTTPProblem {
+private func explainNoUpgrade(_ request: Request, _ context: AdminContext) throws -> HTTPProblem {
   guard
     request.headers[.upgrade]?.lowercased() == "websocket"
       || request.headers[.secWebSocketKey] != nil
@@ -175,7 +175,8 @@ private func explainNoUpgrade(_ request: Request, _ context: AdminContext) -> HT
     return HTTPProblem(
       .badRequest, "bad_request", "offer the WebSocket subprotocol fairlead.v1")
   }
-  if case .failure(let error) = context.identity { return HTTPProblem(error) }
+  // Only a token that is offered and no good keeps one from connecting; others may come by HELLO.
+  if request.headers[.authorization] != nil { _ = try context.identity.get() }
   return HTTPProblem(
     .forbidden, "forbidden",
     "pages of this origin may not connect; see fairlead's --allow-origin")

@@ -31,6 +31,20 @@ public struct StartPolicy: Sendable {
     self.publicURL = publicURL
   }
 
+  /// Whether nobody on the way to `url` can read along.
+  private static func isProtected(_ url: String?) -> Bool {
+    guard let url else { return false }
+    if url.hasPrefix("https://") { return true }
+    guard url.hasPrefix("http://") else { return false }
+    var host = url.dropFirst(7).prefix { $0 != "/" }
+    if host.first == "[" {
+      host = host.dropFirst().prefix { $0 != "]" }
+    } else {
+      host = host.prefix { $0 != ":" }
+    }
+    return isLoopback(String(host))
+  }
+
   public enum Verdict: Equatable, Sendable {
     /// With what must be said at every start.
     case start(warnings: [String])
@@ -52,10 +66,10 @@ public struct StartPolicy: Sendable {
       guard !policy.hasTLS else {
         return .refuse("--plaintext-behind-proxy and a certificate contradict each other")
       }
-      guard policy.publicURL?.hasPrefix("https://") == true else {
+      guard isProtected(policy.publicURL) else {
         return .refuse(
           "--plaintext-behind-proxy needs --public-url https://…: where the load balancer that "
-            + "ends TLS is reached")
+            + "ends TLS is reached (http:// only for a port of this machine's loopback)")
       }
     }
     if policy.noAuthentication, policy.hasAuthentication {

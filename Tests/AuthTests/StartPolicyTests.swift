@@ -48,6 +48,15 @@ import Testing
     }
   }
 
+  /// A published port of a container, say: plain HTTP never leaves the machine.
+  @Test(arguments: [
+    ("https://console.example.com", true), ("http://127.0.0.1:8080", true),
+    ("http://localhost:8080/x", true), ("http://[::1]:8080", true), ("http://10.0.0.5:8080", false),
+    ("http://127.0.0.1.example.com", false), ("ftp://127.0.0.1", false), ("", false),
+  ]) func plaintextIsForWhatAProxyOrThisMachineProtects(url: String, isStarted: Bool) {
+    #expect(starts(check(.router, "0.0.0.0", auth: true, plain: true, url: url)) == isStarted)
+  }
+
   @Test func aRefusalSaysWhatToDo() {
     guard case .refuse(let open) = check(.router, "0.0.0.0", tls: true),
       case .refuse(let plain) = check(.router, "0.0.0.0", auth: true),

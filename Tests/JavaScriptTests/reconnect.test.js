@@ -88,6 +88,38 @@ test('GOAWAY: the next connection is made first, at a random time of its spread'
   assert.equal(terminal.state.name, 'live');
 });
 
+test('a successor that fails is tried again while the old connection still serves', async () => {
+  const { tab, terminal } = await connected();
+  const [old] = tab.lines;
+  const goAway = jsonFrame(Type.GOAWAY, 0, { reason: 'restart', within: 5_000, spread: 1_000 });
+  old.deliver(goAway);
+  await tab.clock.advance(500);
+  await tab.line.end();
+  await tab.clock.advance(FIRST);
+  assert.equal(tab.lines.length, 3);
+  await tab.line.accept();
+  assert.equal(old.closedWith, 1000);
+  assert.equal(terminal.state.name, 'live');
+  // The one that took over may be asked to go as well.
+  tab.line.deliver(goAway);
+  await tab.clock.advance(500);
+  assert.equal(tab.lines.length, 4);
+});
+
+test('a token that cannot be had for the successor does not end the old connection', async () => {
+  let isDown = false;
+  const { tab, terminal, cluster } = await connected({
+    token: () => (isDown ? Promise.reject(new Error('down')) : 'good'),
+  });
+  isDown = true;
+  tab.line.deliver(jsonFrame(Type.GOAWAY, 0, { reason: 'restart', within: 5_000, spread: 0 }));
+  await tab.clock.advance(2_000);
+  assert.deepEqual([cluster.state.name, terminal.state.name], ['open', 'live']);
+  isDown = false;
+  await tab.clock.advance(10_000);
+  assert.equal(tab.lines.length, 2);
+});
+
 test('the old connection ends before its successor is ready: the successor takes over', async () => {
   const { tab, terminal } = await connected();
   const [old] = tab.lines;

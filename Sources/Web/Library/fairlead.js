@@ -167,8 +167,12 @@ export class Fairlead extends Emitter {
     this.#connection = undefined;
     this.#become({ name: 'connecting' });
     const attempt = ++this.#attempt;
-    const connection = await this.#dial(attempt);
-    if (connection) this.#connection = connection;
+    try {
+      const connection = await this.#dial(attempt);
+      if (connection) this.#connection = connection;
+    } catch (error) {
+      if (attempt === this.#attempt) this.#ended({ code: 1006, reason: error.message });
+    }
   }
 
   /** @returns the connection, unless something else happened while the token was asked for */
@@ -178,10 +182,7 @@ export class Fairlead extends Emitter {
     try {
       token = typeof this.#token === 'function' ? await this.#token() : this.#token;
     } catch (error) {
-      if (attempt === this.#attempt) {
-        this.#ended({ code: 1006, reason: `no token: ${error.message ?? error}` });
-      }
-      return undefined;
+      throw new Error(`no token: ${error?.message ?? error}`);
     }
     if (attempt !== this.#attempt) return undefined;
     this.client = client;
@@ -214,7 +215,7 @@ export class Fairlead extends Emitter {
     this.#failures = 0;
     if (connection === this.#successor) {
       this.#connection?.close('moved');
-      this.#successor = undefined;
+      this.#successor = this.#successorTimer = undefined;
       this.#opened(connection);
     } else if (this.state.name !== 'open') {
       this.#opened(connection);
@@ -231,20 +232,29 @@ export class Fairlead extends Emitter {
   #leave(connection, { within = 0, spread = 0 }) {
     this.#goAway = { spread };
     if (connection !== this.#connection || this.#successorTimer !== undefined) return;
-    const delay = this.#env.random() * Math.max(0, Math.min(within, spread));
+    this.#succeed(connection, this.#env.random() * Math.max(0, Math.min(within, spread)));
+  }
+
+  /** Makes the connection that takes over from this one, unless this one ends before. */
+  #succeed(connection, delay) {
     this.#successorTimer = this.#env.setTimeout(async () => {
-      if (this.#connection !== connection) return;
-      const successor = await this.#dial(this.#attempt);
-      if (successor && this.#connection === connection) this.#successor = successor;
-      else successor?.close();
+      try {
+        const successor = await this.#dial(this.#attempt);
+        if (successor && this.#connection === connection) this.#successor = successor;
+        else successor?.close();
+      } catch {
+        this.#successorFailed({});
+      }
     }, delay);
   }
 
+  #successorFailed(ended) {
+    this.#successor = undefined;
+    if (this.#connection) this.#succeed(this.#connection, this.#backoff.next(ended));
+  }
+
   #connectionEnded(connection, ended) {
-    if (connection === this.#successor) {
-      this.#successor = undefined;
-      return;
-    }
+    if (connection === this.#successor) return this.#successorFailed(ended);
     if (connection !== this.#connection) return;
     if (this.#successor) {
       // It was to take over; now it is all there is, and its own end would be heard.

@@ -25,6 +25,8 @@ final class PTYPipe: Pipe {
 
   /// How long output is read after the leader's exit.
   static let drain = TimeAmount.milliseconds(200)
+  /// What is read at most when that time is over, in bytes.
+  static let mostRest = 256 * 1024
 
   init(pid: pid_t, control: CInt, channel: any Channel, handler: PTYHandler) {
     self.pid = pid
@@ -116,9 +118,25 @@ final class PTYPipe: Pipe {
   private func end() {
     guard !isEnded else { return }
     isEnded = true
+    readRest()
     handler.pipe = nil
     channel.close(promise: nil)
     delegate?.pipeDidEnd(status, reason: nil)
+  }
+
+  /// What the terminal still holds: on a busy loop the time to drain may be over before the channel
+  /// came to read at all. A terminal holds less than `mostRest`; a flood from a background job is cut.
+  private func readRest() {
+    // The descriptor shares its mode with the channel's.
+    guard fcntl(control, F_GETFL) & O_NONBLOCK != 0 else { return }
+    var rest = ByteBuffer()
+    while rest.readableBytes < Self.mostRest {
+      let count = rest.writeWithUnsafeMutableBytes(minimumWritableBytes: 4_096) {
+        max(0, read(control, $0.baseAddress, $0.count))
+      }
+      if count == 0 { break }
+    }
+    if rest.readableBytes > 0 { didRead(rest) }
   }
 }
 

@@ -75,7 +75,9 @@ final class PTYPipe: Pipe {
     // given to another process meanwhile is let be.
     let members = ProcessTable.members(ofSession: pid)
     signal(.hangup)
-    for member in members { kill(member.pid, PipeSignal.hangup.rawValue) }
+    for member in members where ProcessTable.isAlive(member) {
+      kill(member.pid, PipeSignal.hangup.rawValue)
+    }
     kill(-pid, SIGCONT)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: grace) {

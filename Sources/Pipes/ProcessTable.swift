@@ -3,6 +3,7 @@
 // boot; proc_pid_environ(5): the entries of the environment, each with a zero behind it).
 
 import Glibc
+import NIOConcurrencyHelpers
 
 enum ProcessTable {
   struct Member: Hashable, Sendable {
@@ -10,12 +11,28 @@ enum ProcessTable {
     var startTime: UInt64
   }
 
+  /// As of at most ``freshness`` ago: a node that stops ends a thousand sessions at once, and one look
+  /// at all processes must do for all of them.
   static func members(ofSession session: pid_t) -> [Member] {
-    pids().compactMap { pid in
-      guard let stat = stat(of: pid), stat.session == session else { return nil }
-      return Member(pid: pid, startTime: stat.startTime)
+    scan.withLockedValue { scan in
+      let now = ContinuousClock.now
+      if scan.map({ now - $0.time > freshness }) ?? true {
+        var sessions: [pid_t: [Member]] = [:]
+        for pid in pids() {
+          guard let stat = stat(of: pid) else { continue }
+          sessions[stat.session, default: []].append(Member(pid: pid, startTime: stat.startTime))
+        }
+        scan = (now, sessions)
+      }
+      return scan?.sessions[session] ?? []
     }
   }
+
+  private static let freshness = Duration.milliseconds(100)
+  private static let scan = NIOLockedValueBox<
+    (time: ContinuousClock.Instant, sessions: [pid_t: [Member]])?
+  >(
+    nil)
 
   /// The processes with this entry (`NAME=value`) in their environment, as far as it may be read.
   static func members(carrying entry: String) -> [Member] {

@@ -11,7 +11,6 @@ import Testing
     (["node", "--listen", "0.0.0.0:7080"], "--advertise"),
     (["node", "--redis", "http://h"], "redis://"),
     (["router", "--redis", "redis://h:port"], "port"),
-    (["router", "--redis", "rediss://h"], "rediss://"),
     (["router", "--cluster", "no spaces"], "--cluster"),
     (["nodes", "--redis", "redis://h/x"], "database"),
     (["router", "--nonsense"], "--nonsense"),

@@ -40,7 +40,7 @@ public struct Fleet: Sendable {
     _ body: @Sendable (Fleet) async throws -> Void
   ) async throws {
     let server = try ChildProcess(
-      Products.path("fairlead"), ["serve", "--listen", "127.0.0.1:0"] + options)
+      Products.path("fairlead"), ["serve", "--listen", "127.0.0.1:0", "--no-auth"] + options)
     let line = try await server.line(with: "serves on")
     let proxy = try await client(profile, port: try TestSupport.port(in: line), seed: seed)
     var fleet = Fleet(url: "http://127.0.0.1:\(proxy.port)", proxies: [proxy])

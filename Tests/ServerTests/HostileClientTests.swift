@@ -13,7 +13,7 @@ import Wire
   private func besideAWorkingSession(
     _ body: (_ port: Int) async throws -> Void
   ) async throws {
-    let server = try Fairlead.start(["serve", "--listen", "127.0.0.1:0"])
+    let server = try Fairlead.start(["serve", "--listen", "127.0.0.1:0", "--no-auth"])
     let port = try port(in: try await server.line(with: "http://"))
     let working = try await RawClient.greet(port: port)
     working.send(

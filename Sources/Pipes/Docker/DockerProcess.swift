@@ -27,7 +27,15 @@ struct DockerProcess: Sendable {
     self.container = container
     self.mark = mark
     self.pid = pid
-    _ = leader
+  }
+
+  /// Looks for the process on this machine while its environment still shows the mark: it may execute
+  /// something else with another one.
+  func look() async {
+    for pause in [0, 20, 200, 2_000] where leader == nil && pid > 1 {
+      try? await Task.sleep(for: .milliseconds(pause))
+      if leader != nil { return }
+    }
   }
 
   /// The process, where it is seen from here. Looked for again at each use until it is found: right

@@ -78,6 +78,7 @@ public struct DockerStarter: PipeStarter {
         let process = DockerProcess(
           engine: engine, exec: exec, container: state.containerID, mark: mark,
           pid: seesProcesses ? state.pid : 0)
+        Task { await process.look() }
         return Started(process: process, channel: channel)
       } catch {
         channel.close(promise: nil)

@@ -51,7 +51,7 @@ struct RouterCommand: AsyncParsableCommand {
         name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
         port: listen.address.port, origins: origin.policy(and: door.publicOrigin),
         version: fairleadVersion, access: access, audit: audit, linkKey: linkKey,
-        proxies: door.proxies, isSecure: door.isSecure, tls: credentials,
+        proxies: door.proxies, isSecure: door.isSecure || credentials != nil, tls: credentials,
         linkTLS: linkCredentials, logger: logger),
       registry: registry, group: MultiThreadedEventLoopGroup.singleton)
     let host = listen.address.host

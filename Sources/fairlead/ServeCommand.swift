@@ -54,7 +54,8 @@ struct ServeCommand: AsyncParsableCommand {
       RouterConfiguration(
         name: "serve", host: listen.address.host, port: listen.address.port,
         origins: origin.policy(and: door.publicOrigin), version: fairleadVersion,
-        access: access, audit: audit, proxies: door.proxies, isSecure: door.isSecure,
+        access: access, audit: audit, proxies: door.proxies,
+        isSecure: door.isSecure || credentials != nil,
         tls: credentials,
         connectLocally: { eventLoop, loop in owner.connect(from: eventLoop, toLoop: loop) },
         logger: logger),

@@ -50,6 +50,33 @@ import Wire
     #expect(!server.folder.read("audit.log").contains(server.ticket))
   }
 
+  @Test func underTLSTheCookieIsForTLSOnly() async throws {
+    let folder = try Folder()
+    let certificates = folder.path + "/certs"
+    let made = try await Fairlead.run(["certs", "init", certificates, "--host", "127.0.0.1"])
+    #expect(made.code == 0, "\(made.output)")
+    let server = try await Server.start(
+      [
+        "--tls-cert", certificates + "/server.pem", "--tls-key", certificates + "/server-key.pem",
+      ], keys: nil)
+    #expect(server.line.contains("https://127.0.0.1:"))
+    let curl = try ChildProcess(
+      "/usr/bin/curl",
+      [
+        "-sS", "-D", "-", "-o", "/dev/null", "--cacert", certificates + "/ca.pem",
+        "https://127.0.0.1:\(server.port)/?ticket=\(server.ticket)",
+      ])
+    try await curl.waitForExit()
+    #expect(curl.output.contains(" 303"), "\(curl.output)")
+    #expect(curl.output.contains("; Secure"), "\(curl.output)")
+    // The commands of the same user find it under TLS as well, given the CA.
+    let listed = try await server.run(
+      "sessions", "--api", "https://localhost:\(server.port)", "--ca", certificates + "/ca.pem")
+    let byNumber = try await server.run("sessions", "--ca", certificates + "/ca.pem")
+    #expect(byNumber.code == 0, "\(byNumber.output)")
+    #expect(!listed.output.contains("asks for a token"), "\(listed.output)")
+  }
+
   @Test func theCleanAddressLeadsNowhereElse() async throws {
     let server = try await Server.start(keys: nil)
     for (path, clean) in [
@@ -117,11 +144,11 @@ import Wire
   @Test func aTokenIsRenewedInTheOpenConnectionOrItIsClosed() async throws {
     let server = try await Server.start()
     let patient = try await greet(
-      port: server.port, token: try await token("alice", allRights, life: 4))
+      port: server.port, token: try await token("alice", allRights, life: 16))
     let lazy = try await greet(
-      port: server.port, token: try await token("alice", allRights, life: 4))
+      port: server.port, token: try await token("alice", allRights, life: 16))
     let thief = try await greet(
-      port: server.port, token: try await token("alice", allRights, life: 60))
+      port: server.port, token: try await token("alice", allRights, life: 600))
     for client in [patient, lazy] {
       client.send(
         .open(Open(session: SessionID("s"), create: Creation(command: ["cat"]), size: .standard)),

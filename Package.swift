@@ -165,8 +165,9 @@ let package = Package(
     .target(
       name: "Judge",
       dependencies: [
-        "Numbered", "Chaos", "Client", "Cluster", "Node", "Pipes", "Router", "TestSupport", "Wire",
-        nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
+        "Numbered", "Chaos", "Client", "Cluster", "Node", "Pipes", "Router", "Screen",
+        "TestSupport",
+        "Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
       ], path: "Tests/Judge", swiftSettings: swiftSettings),
     .executableTarget(
       name: "fairlead-generator", dependencies: ["Numbered"],

@@ -1,14 +1,16 @@
-// A client that keeps what it was shown and told, for tests that wait for something to appear.
+// A client with a terminal of its own, which keeps what that shows and what it was told, for tests that
+// wait for something to appear. Whether it came as output or by a snapshot makes no difference.
 
 public import Client
 import NIOConcurrencyHelpers
 import NIOCore
+import Screen
 import TestSupport
 public import Wire
 
 public final class Viewer: Sendable {
   public struct Seen: Sendable {
-    /// The last 64 KiB of output and snapshots, as text.
+    /// The terminal's rows down to the cursor, and the cursor's row up to it.
     public var text = ""
     /// Bytes shown in all.
     public var shown = 0
@@ -35,21 +37,29 @@ public final class Viewer: Sendable {
     terminal = client.open(Open(session: session, create: create, size: size, mode: mode))
     reading = Task { [terminal, box] in
       guard reads else { return }
-      for await event in terminal.events { box.withLockedValue { Self.note(event, &$0) } }
+      let screen = Screen(columns: size.columns, rows: size.rows, scrollback: 0)
+      for await event in terminal.events {
+        box.withLockedValue { Self.note(event, on: screen, &$0) }
+      }
     }
   }
 
   public var seen: Seen { box.withLockedValue { $0 } }
 
-  private static func note(_ event: TerminalEvent, _ seen: inout Seen) {
+  private static func note(_ event: TerminalEvent, on screen: Screen, _ seen: inout Seen) {
     switch event {
-    case .opened(let opened): seen.opened.append(opened)
-    case .output(_, let bytes): append(bytes, &seen)
+    case .opened(let opened):
+      seen.opened.append(opened)
+      screen.resize(columns: opened.size.columns, rows: opened.size.rows)
+    case .output(_, let bytes): show(bytes, on: screen, &seen)
     case .snapshot(_, let size, let bytes):
       seen.snapshots += 1
       seen.sizes.append(size)
-      append(bytes, &seen)
-    case .resized(_, let size): seen.sizes.append(size)
+      screen.resize(columns: size.columns, rows: size.rows)
+      show(bytes, on: screen, &seen)
+    case .resized(_, let size):
+      seen.sizes.append(size)
+      screen.resize(columns: size.columns, rows: size.rows)
     case .event(let event): seen.events.append(event)
     case .ended(let ended): seen.ended = ended
     case .refused(let refused): seen.closed = refused.code.rawValue
@@ -58,10 +68,16 @@ public final class Viewer: Sendable {
     }
   }
 
-  private static func append(_ bytes: ByteBuffer, _ seen: inout Seen) {
+  private static func show(_ bytes: ByteBuffer, on screen: Screen, _ seen: inout Seen) {
     seen.shown += bytes.readableBytes
-    seen.text += String(buffer: bytes)
-    if seen.text.utf8.count > 65_536 { seen.text = String(seen.text.suffix(16_384)) }
+    bytes.withUnsafeReadableBytes { screen.write($0) }
+    var rows = Array(screen.lines().prefix(screen.cursorRow + 1))
+    if let last = rows.popLast() {
+      let column = screen.cursorColumn
+      let missing = max(0, column - last.count)
+      rows.append(String(last.prefix(column)) + String(repeating: " ", count: missing))
+    }
+    seen.text = rows.joined(separator: "\r\n")
   }
 
   public func type(_ text: String) { terminal.post(ByteBuffer(string: text)) }
@@ -77,7 +93,7 @@ public final class Viewer: Sendable {
     }
   }
 
-  /// Waits until the text ends with `end`.
+  /// Waits until the text up to the cursor ends with `end`.
   public func until(ending end: String) async throws {
     try await until("the screen ends with \(end)") { $0.text.hasSuffix(end) }
   }

@@ -27,8 +27,7 @@ import Wire
     }
   }
 
-  @Test(.disabled("not reliable on two busy cores: docs/reliability.md"))
-  func evenWhileAFastClientKeepsTheProcessAtFullSpeed() async throws {
+  @Test func evenWhileAFastClientKeepsTheProcessAtFullSpeed() async throws {
     try await Fleet.serve(Self.slowLine) { fleet in
       let slow = try Viewer(fleet.url, create: Self.shell)
       try await slow.until(ending: "ready> ")

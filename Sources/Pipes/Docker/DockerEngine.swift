@@ -189,7 +189,9 @@ struct DockerEngine: Sendable {
             + "use its socket, and that --docker is right", cause: error)
       case .timeout, .closed, .tooLong:
         throw PipeError(
-          .unavailable, "the Docker engine at \(endpoint) does not answer", cause: error)
+          .unavailable,
+          "the Docker engine at \(endpoint) does not answer: see that it is one, that it is not "
+            + "stuck, and that --docker is right", cause: error)
       }
     }
   }

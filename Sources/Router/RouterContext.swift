@@ -1,5 +1,6 @@
-// What all loops of a router share: its registry, its name, and how many sessions it has sent to each
-// node since that node last reported. Only creating a session takes the lock.
+// What all loops of a router share: its registry, its name, the owners they have seen, and how many
+// sessions it has sent to each node since that node last reported. Opening a stream takes a lock;
+// bytes do not.
 
 import Auth
 import Cluster
@@ -21,6 +22,7 @@ final class RouterContext: Sendable {
   let linkTLS: TLSCredentials?
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   private let created = NIOLockedValueBox<[NodeID: Int]>([:])
+  private let owners = NIOLockedValueBox<[SessionID: SessionRecord]>([:])
   private let stopping = NIOLockedValueBox(false)
   private let knowing = NIOLockedValueBox(false)
 
@@ -47,6 +49,19 @@ final class RouterContext: Sendable {
     get { knowing.withLockedValue { $0 } }
     set { knowing.withLockedValue { $0 = newValue } }
   }
+
+  /// The owner as last seen by any of the loops: a client that comes back may reach another loop, and
+  /// has to be routed even while Redis is away (promise P5).
+  func owner(of session: SessionID) -> SessionRecord? { owners.withLockedValue { $0[session] } }
+
+  func remember(_ session: SessionID, _ owner: SessionRecord?) {
+    owners.withLockedValue { owners in
+      if owners.count >= RouterLimits.cachedRoutes { owners.removeAll(keepingCapacity: true) }
+      owners[session] = owner
+    }
+  }
+
+  var rememberedRoutes: Int { owners.withLockedValue { $0.count } }
 
   func inFlight() -> [NodeID: Int] { created.withLockedValue { $0 } }
 

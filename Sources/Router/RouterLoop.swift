@@ -13,7 +13,6 @@ final class RouterLoop {
   let eventLoop: any EventLoop
   let context: RouterContext
   private(set) var directory = NodeDirectory()
-  private var cache: [SessionID: (node: NodeID, incarnation: Incarnation, epoch: Epoch)] = [:]
   private var links: [LinkKey: NodeLink] = [:]
   private var connections: [ObjectIdentifier: ClientConnection] = [:]
   private(set) var isStopping = false
@@ -64,11 +63,11 @@ final class RouterLoop {
     _ session: SessionID, creating creation: Creation?, resuming: Bool, doubting: Bool = false,
     then: @escaping (Result<Route, Refusal>) -> Void
   ) {
-    let remembered = cache[session].flatMap {
+    let remembered = context.owner(of: session).flatMap {
       self.directory.route(session, node: $0.node, incarnation: $0.incarnation, epoch: $0.epoch)
     }
     if let remembered, !doubting { return then(.success(remembered)) }
-    if remembered == nil { cache[session] = nil }
+    if remembered == nil { forget(session) }
     let completion = NIOLoopBound(then, eventLoop: eventLoop)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let registry = context.registry
@@ -158,13 +157,13 @@ final class RouterLoop {
   }
 
   func remember(_ session: SessionID, _ route: Route, epoch: Epoch) {
-    if cache.count >= RouterLimits.cachedRoutes { cache.removeAll(keepingCapacity: true) }
-    cache[session] = (route.node, route.incarnation, epoch)
+    context.remember(
+      session, SessionRecord(node: route.node, incarnation: route.incarnation, epoch: epoch))
   }
 
-  func forget(_ session: SessionID) { cache[session] = nil }
+  func forget(_ session: SessionID) { context.remember(session, nil) }
 
-  var rememberedRoutes: Int { cache.count }
+  var rememberedRoutes: Int { context.rememberedRoutes }
 
   // MARK: Links
 

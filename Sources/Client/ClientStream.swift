@@ -132,7 +132,9 @@ public struct ClientStream: Sendable {
     if wantsTake { actions.append(.send(.take)) }
     if wantsKill { actions.append(.send(.kill)) }
     wantsTake = false
-    return actions + typed()
+    // What was consumed while the stream was paused could not be acknowledged then, and nothing more may
+    // come that would be: the server would wait for credit for good.
+    return actions + acknowledgeIfDue(held: 0) + typed()
   }
 
   private mutating func didReceive(output bytes: ByteBuffer, at offset: UInt64) throws(WireError)

@@ -148,6 +148,16 @@ import Wire
     #expect(stream.consume(3) == [.send(.outputAck(offset: 8, consumed: 3))])
   }
 
+  /// Else the server waits for credit, and the client for output, for good (P7).
+  @Test func whatIsConsumedDuringAPauseIsAcknowledgedWhenItIsOver() throws {
+    var stream = try live()
+    _ = try stream.receive(.output(offset: 0, bytes("hello")))
+    _ = try stream.receive(.event(.paused))
+    #expect(stream.consume(5).isEmpty)
+    let actions = try stream.receive(opened(.exact, output: 5))
+    #expect(actions.contains(.send(.outputAck(offset: 5, consumed: 5))))
+  }
+
   @Test func aSnapshotIsToldWholeAndItsPartsGiveCredit() throws {
     var stream = try live()
     func part(_ first: Bool, _ last: Bool) -> Frame {

@@ -154,6 +154,14 @@ let package = Package(
       dependencies: ["Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers")],
       path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .target(
+      name: "HTTPTesting",
+      dependencies: [
+        nio("NIOCore"), nio("NIOEmbedded"), logging,
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
+      path: "Tests/HTTPTesting", swiftSettings: swiftSettings),
+    .target(
       name: "Chaos",
       dependencies: [
         "TestSupport", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), collections,
@@ -187,7 +195,8 @@ let package = Package(
       exclude: ["libvterm.c", "libghostty.py"], swiftSettings: swiftSettings),
 
     .testTarget(
-      name: "WireTests", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+      name: "WireTests", dependencies: ["TestSupport", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "TLSTests",
       dependencies: [
@@ -208,7 +217,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "ScreenTests", dependencies: ["Screen"],
+      name: "ScreenTests", dependencies: ["Screen", "TestSupport"],
       exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
     .testTarget(
       name: "AuthTests",
@@ -230,18 +239,16 @@ let package = Package(
     .testTarget(
       name: "WebTests",
       dependencies: [
-        "Web", nio("NIOCore"),
+        "Web", "HTTPTesting", nio("NIOCore"),
         .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "AdminTests",
       dependencies: [
-        "Admin", "Cluster", "Wire", nio("NIOCore"),
+        "Admin", "Cluster", "HTTPTesting", "Wire", nio("NIOCore"),
         .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: swiftSettings),

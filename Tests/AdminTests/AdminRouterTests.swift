@@ -1,9 +1,9 @@
 // The HTTP API: every route answers in the form that docs/api.md shows, and every failure in one.
 
 import Cluster
+import HTTPTesting
 import HTTPTypes
 import Hummingbird
-import HummingbirdTesting
 import NIOCore
 import Testing
 import Wire
@@ -74,12 +74,9 @@ private actor FakeCluster: ClusterOperations {
     _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: String? = nil,
     of cluster: FakeCluster = FakeCluster()
   ) async throws -> (status: Int, body: String) {
-    let application = Application(router: adminRouter(operations: cluster, version: "9.9"))
-    return try await application.test(.router) { client in
-      let response = try await client.execute(
-        uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) })
-      return (response.status.code, String(buffer: response.body))
-    }
+    let answer = try await adminRouter(operations: cluster, version: "9.9").ask(
+      path, method, headers: headers, body: body.map { ByteBuffer(string: $0) })
+    return (answer.status.code, String(buffer: answer.body))
   }
 
   @Test func healthAndVersion() async throws {

@@ -1,6 +1,7 @@
 // A proxy's word on a client's address: read exactly, bounded, and believed only of proxies that were
 // named.
 
+import TestSupport
 import Testing
 
 @testable import Auth
@@ -80,7 +81,7 @@ private func binary(_ command: UInt8, _ family: UInt8, _ body: [UInt8]) -> [UInt
   /// Random bytes, and good headers with random damage: never a crash, never more than the bound asked
   /// for, never a length beyond what is there, and the same answer however the bytes are cut.
   @Test func fuzzed() {
-    var generator = Seeded.announced("PROXY protocol")
+    var generator = SeededGenerator.announced("PROXY protocol")
     for _ in 0..<20_000 {
       var bytes = Self.good.randomElement(using: &generator)?.bytes ?? []
       for _ in 0..<Int.random(in: 0...4, using: &generator) {

@@ -117,26 +117,3 @@ struct ExactReader {
     return ended.map(End.ended) ?? .closed
   }
 }
-
-/// SplitMix64 (Steele, Lea and Flood 2014): random tests that can be run again.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  /// A new seed, printed, or the one in FAIRLEAD_SEED.
-  static func announced(_ name: String = #function) -> SeededGenerator {
-    let seed =
-      ProcessInfo.processInfo.environment["FAIRLEAD_SEED"].flatMap { UInt64($0) }
-      ?? UInt64.random(in: 0...UInt64.max)
-    print("\(name): FAIRLEAD_SEED=\(seed)")
-    return SeededGenerator(seed: seed)
-  }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}

@@ -2,21 +2,9 @@
 // its answer does not depend on the pieces in which the bytes arrive (promises P6, P9).
 
 import NIOCore
+import TestSupport
 import Testing
 import Wire
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): a seed that was printed gives the same run again.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 @Suite struct DecoderFuzzTests {
   /// Everything that comes out of `bytes`, fed in pieces of `sizes`.
@@ -52,9 +40,7 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 
   @Test func randomBytes() {
-    let seed = UInt64.random(in: 0...UInt64.max)
-    print("DecoderFuzzTests.randomBytes: seed \(seed)")
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededGenerator.announced()
     for _ in 0..<2_000 {
       let count = Int.random(in: 0...300, using: &generator)
       check((0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }, &generator)
@@ -62,9 +48,7 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 
   @Test func validStreamsWithMutations() {
-    let seed = UInt64.random(in: 0...UInt64.max)
-    print("DecoderFuzzTests.validStreamsWithMutations: seed \(seed)")
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededGenerator.announced()
     // Without the one large frame, which would only make the runs long.
     let frames = everyFrame.filter { $0.creditedBytes < 1_000 }
     for _ in 0..<300 {

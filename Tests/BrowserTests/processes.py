@@ -79,9 +79,18 @@ class Backend:
         return process
 
     async def serve(self, *options):
-        process = await self.run(self.fairlead, "serve", "--listen", "127.0.0.1:0", *options)
+        process = await self.run(
+            self.fairlead, "serve", "--no-auth", "--listen", "127.0.0.1:0", *options)
         self.port = int((await process.line("serves on")).rsplit(":", 1)[1])
         return self
+
+    async def serve_by_ticket(self, certificates):
+        """Over TLS; returns the URL that it prints."""
+        process = await self.run(
+            self.fairlead, "serve", "--listen", "127.0.0.1:0",
+            "--tls-cert", certificates.path("server.pem"),
+            "--tls-key", certificates.path("server-key.pem"))
+        return (await process.line("serves on")).split("serves on ")[1]
 
     async def cluster(self, *options):
         port = free_port()
@@ -167,6 +176,35 @@ backend routers
     async def stop(self):
         for process in reversed(self.processes):
             await process.stop()
+        self.folder.cleanup()
+
+
+class Certificates:
+    """A private CA, a certificate of it for 127.0.0.1, and a home in which a browser trusts the CA."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="fairlead-browser-")
+        self.home = self.path("home")
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    async def make(self, fairlead):
+        await self._run(fairlead, "certs", "init", self.folder.name, "--host", "127.0.0.1")
+        database = os.path.join(self.home, ".pki", "nssdb")
+        os.makedirs(database)
+        await self._run("certutil", "-d", f"sql:{database}", "-N", "--empty-password")
+        await self._run(
+            "certutil", "-d", f"sql:{database}", "-A", "-n", "Fairlead test", "-t", "C,,",
+            "-i", self.path("ca.pem"))
+        return self
+
+    async def _run(self, *command):
+        process = await Process.start(*command)
+        if await process.process.wait():
+            raise RuntimeError(f"{command[0]} failed: {process.lines}")
+
+    def remove(self):
         self.folder.cleanup()
 
 

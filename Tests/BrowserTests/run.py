@@ -8,6 +8,7 @@ Screenshots go to artifacts/browser."""
 
 import argparse
 import asyncio
+import os
 import pathlib
 import sys
 import time
@@ -17,7 +18,7 @@ from playwright.async_api import async_playwright
 
 import tests
 from pages import Page
-from processes import Backend, Line
+from processes import Backend, Certificates, Line
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -28,9 +29,9 @@ AT_ONCE = 6
 class Test:
     """What a test is given."""
 
-    def __init__(self, name, browser, backend, other_site):
+    def __init__(self, name, browser, backend, other_site, certificates):
         self.name, self.browser, self.backend = name, browser, backend
-        self.other_site = other_site
+        self.other_site, self.certificates = other_site, certificates
         self.contexts, self.lines, self.pages = [], [], []
 
     async def context(self, **options):
@@ -74,9 +75,9 @@ class Test:
             await line.stop()
 
 
-async def run_one(name, function, browser, backend, other_site, slots):
+async def run_one(name, function, browser, backend, other_site, certificates, slots):
     async with slots:
-        test = Test(name, browser, backend, other_site)
+        test = Test(name, browser, backend, other_site, certificates)
         began = time.monotonic()
         failure = None
         try:
@@ -104,25 +105,29 @@ async def main():
         chosen = [it for it in chosen if not getattr(it[1], "needs_cluster", False)]
     backend = Backend(options.fairlead)
     other_site = await tests.OtherSite().start()
+    certificates = Certificates()
     try:
+        await certificates.make(options.fairlead)
         await getattr(backend, options.against)("--allow-origin", other_site.url)
         other_site.cluster = backend.url
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox"])
+                executable_path=CHROMIUM, args=["--no-sandbox"],
+                env={**os.environ, "HOME": certificates.home})
             slots = asyncio.Semaphore(AT_ONCE)
             together = [it for it in chosen if not getattr(it[1], "is_alone", False)]
             alone = [it for it in chosen if getattr(it[1], "is_alone", False)]
             results = await asyncio.gather(*(
-                run_one(name, function, browser, backend, other_site, slots)
+                run_one(name, function, browser, backend, other_site, certificates, slots)
                 for name, function in together))
             for name, function in alone:
                 results.append(
-                    await run_one(name, function, browser, backend, other_site, slots))
+                    await run_one(name, function, browser, backend, other_site, certificates, slots))
             await browser.close()
     finally:
         await other_site.stop()
         await backend.stop()
+        certificates.remove()
     print(f"browser tests: {sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if results and all(results) else 1
 

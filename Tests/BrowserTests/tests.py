@@ -5,6 +5,8 @@ import json
 import pathlib
 import re
 
+from processes import Backend
+
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 PHONE = {"viewport": {"width": 390, "height": 740}, "device_scale_factor": 2, "is_mobile": True,
          "has_touch": True}
@@ -38,6 +40,31 @@ async def test_type_and_see(test):
     await page.says("Live")
     await page.until("() => document.querySelector('#latency').textContent.endsWith(' ms')")
     await test.shot(page)
+
+
+async def test_over_tls_by_a_ticket(test):
+    """P9: the printed URL lets one browser in, which keeps no secret in its address bar."""
+    backend = Backend(test.backend.fairlead)
+    try:
+        url = await backend.serve_by_ticket(test.certificates)
+        context = await test.context()
+        page = await (await test.page(context)).open(url)
+        assert url.startswith("https://127.0.0.1:") and "ticket=" in url
+        assert page.page.url == url.split("?")[0]
+        [cookie] = await context.cookies()
+        assert cookie["secure"] and cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+        await page.run("echo $((6*7)) over TLS")
+        await page.shows("\n42 over TLS")
+        assert all(socket.url.startswith("wss://") for socket in page.sockets)
+        await page.reload()
+        await page.shows("\n42 over TLS")
+        tab = await (await test.page(context)).open(page.page.url)
+        await tab.run("echo $((7*7))")
+        await tab.shows("\n49")
+        stranger = await (await (await test.context()).new_page()).goto(url)
+        assert stranger.status == 401, "a ticket is good once"
+    finally:
+        await backend.stop()
 
 
 async def test_a_reload_amid_output_shows_the_same_screen(test):

@@ -67,7 +67,7 @@ def download(process, url, authority):
 
 def main():
     fairlead = sys.argv[1] if len(sys.argv) > 1 else ".build/release/fairlead"
-    asset = "/assets/vendor/xterm.js"
+    asset = "/assets/xterm-6.0.0/xterm.js"
     processes = []
     with tempfile.TemporaryDirectory() as folder:
         def start(*arguments):

@@ -45,13 +45,17 @@ let package = Package(
 
     // MARK: Transport pieces.
     .target(
+      name: "ConnectionErrors", dependencies: [nio("NIOCore"), nio("NIOPosix")],
+      swiftSettings: swiftSettings),
+    .target(
       name: "HTTPClient",
-      dependencies: [nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")],
+      dependencies: ["ConnectionErrors", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")],
       swiftSettings: swiftSettings),
     .target(
       name: "Redis",
       dependencies: [
-        "CHiredis", "COpenSSL", nio("NIOCore"), nio("NIOPosix"), logging, collections,
+        "CHiredis", "COpenSSL", "ConnectionErrors", nio("NIOCore"), nio("NIOPosix"), logging,
+        collections,
       ],
       swiftSettings: swiftSettings),
 
@@ -131,8 +135,8 @@ let package = Package(
     .target(
       name: "Client",
       dependencies: [
-        "Wire", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
-        logging,
+        "ConnectionErrors", "Wire", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        nio("NIOWebSocket"), logging,
       ],
       swiftSettings: swiftSettings),
     .executableTarget(

@@ -123,7 +123,8 @@ public struct AdminClient: Sendable {
     do {
       response = try await http.send(method, prefix + path, headers: headers, body: body)
     } catch {
-      throw AdminError(code: .unreachable, message: "no router answers at \(url): \(error)")
+      let reason = (error as? HTTPClientError)?.reason ?? "\(error)"
+      throw AdminError(code: .unreachable, message: "no router answers at \(url): \(reason)")
     }
     guard response.status.code >= 300 else { return response.body }
     if let answer = try? JSONDecoder().decode(

@@ -2,8 +2,8 @@
 // again. The streams themselves are `ClientStream`s, which do no I/O; here their actions are carried
 // out, with one write per turn of the loop.
 
+import ConnectionErrors
 import FoundationEssentials
-import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -119,7 +119,7 @@ final class ClientCore: ConnectionOwner {
       result in
       switch result {
       case .success(let connection): bound.value.didConnect(connection.value)
-      case .failure(let error): bound.value.didFail(Self.explain(error))
+      case .failure(let error): bound.value.didFail(cause(of: error))
       }
     }
   }
@@ -189,22 +189,6 @@ final class ClientCore: ConnectionOwner {
         if case .waiting = bound.value.phase { bound.value.connect() }
       })
     for entry in streams.values { entry.tell(.state(.reconnecting(in: delay, reason: reason))) }
-  }
-
-  /// Why there is no connection, in a few words.
-  private static func explain(_ error: any Error) -> String {
-    switch error {
-    case let error as ClientError: error.message
-    case let error as IOError: String(cString: strerror(error.errnoCode))
-    case let error as NIOConnectionError:
-      if let first = error.connectionErrors.first {
-        explain(first.error)
-      } else {
-        "\(error.host) has no address"
-      }
-    case ChannelError.connectTimeout(_): "it does not answer"
-    default: "\(error)"
-    }
   }
 
   /// Checks after `delay` that something was heard; asks by PING, and gives up when that stays

@@ -1,6 +1,7 @@
 // A small HTTP/1.1 client, over TCP or a Unix socket: one request, one connection, a bounded answer.
 // `upgrade` hands the connection over when the server switches protocols (RFC 9110 §7.8).
 
+import ConnectionErrors
 public import NIOCore
 public import NIOHTTP1
 public import NIOPosix
@@ -30,7 +31,9 @@ public struct HTTPClientError: Error, CustomStringConvertible {
     self.message = message
     self.cause = cause
   }
-  public var description: String { cause.map { "\(message): \($0)" } ?? message }
+  /// What lies behind it, in a few words, where the endpoint has been named already.
+  public var reason: String { cause.map { ConnectionErrors.cause(of: $0) } ?? message }
+  public var description: String { cause == nil ? message : "\(message): \(reason)" }
 }
 
 public struct HTTPClient: Sendable {

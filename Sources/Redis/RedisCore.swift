@@ -1,8 +1,8 @@
 // What a `RedisClient` is on its event loop: the connection, the commands that wait for one, and the
 // time of the next try.
 
+import ConnectionErrors
 import DequeModule
-import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -106,20 +106,8 @@ final class RedisCore {
         let core = bound.value
         core.failed(
           RedisError(
-            .unavailable, "cannot connect to \(core.endpoint): \(Self.reason(error))"))
+            .unavailable, "cannot connect to \(core.endpoint): \(cause(of: error))"))
       }
-  }
-
-  /// In the operator's words: NIO's own name types, not causes.
-  private static func reason(_ error: any Error) -> String {
-    switch error {
-    case let error as NIOConnectionError:
-      // One for each address of the host; none if its name has none.
-      error.connectionErrors.first.map { reason($0.error) } ?? "no such host"
-    case let error as IOError: String(cString: strerror(error.errnoCode))
-    case ChannelError.connectTimeout: "no answer in time"
-    default: "\(error)"
-    }
   }
 
   /// The connection may be used: it has logged in.

@@ -38,12 +38,25 @@ struct APIOptions: ParsableArguments {
   @Option(help: ArgumentHelp("PEM file of its private key.", valueName: "file"))
   var key: String = fromEnvironment("KEY", default: "")
 
+  private static let usual = "http://127.0.0.1:7070"
+
   /// Where the API is.
   var api: String {
-    given ?? environment("API") ?? ServeFile.only()?.url ?? "http://127.0.0.1:7070"
+    if let named = given ?? environment("API") { return named }
+    let running = ServeFile.all()
+    return running.count == 1 ? running[0].url : Self.usual
   }
 
   func validate() throws {
+    if given == nil, environment("API") == nil {
+      // A guess among several might end a session of the wrong one.
+      let running = ServeFile.all().map(\.url)
+      guard running.count < 2 || running.contains(Self.usual) else {
+        throw ValidationError(
+          "several `fairlead serve` of yours run (\(running.joined(separator: ", "))); "
+            + "say which one by --api or FAIRLEAD_API")
+      }
+    }
     _ = try endpoint()
     try requireBoth("--cert", cert, "--key", key)
     if let path = tokenFile ?? environment("TOKEN_FILE"), Self.read(path) == nil {

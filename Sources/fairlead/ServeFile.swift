@@ -56,13 +56,12 @@ struct ServeFile: Codable, Sendable {
     return isSame ? file : nil
   }
 
-  /// The one of this user's only `serve`.
-  static func only() -> ServeFile? {
+  /// Those of each `serve` that this user runs.
+  static func all() -> [ServeFile] {
     guard let directory, let names = try? FileManager.default.contentsOfDirectory(atPath: directory)
-    else { return nil }
-    let files = names.filter { $0.hasPrefix("serve-") && $0.hasSuffix(".json") }
+    else { return [] }
+    return names.filter { $0.hasPrefix("serve-") && $0.hasSuffix(".json") }.sorted()
       .compactMap { read("\(directory)/\($0)") }
-    return files.count == 1 ? files[0] : nil
   }
 
   /// Nil unless it is this user's alone, and its process runs.

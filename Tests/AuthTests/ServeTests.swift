@@ -118,6 +118,20 @@ import Wire
     #expect(!FileManager.default.fileExists(atPath: file), "it goes with its server")
   }
 
+  @Test func whichOfTwoServersIsNotGuessed() async throws {
+    let first = try await Server.start(keys: nil)
+    let second = try Fairlead.start(
+      ["serve", "--listen", "127.0.0.1:0"], environment: first.environment)
+    let port = try TestSupport.port(in: try await second.line(with: "serves on"))
+    let doubtful = try await first.run("sessions")
+    #expect(doubtful.code == 64 && doubtful.output.contains("say which one by --api"))
+    #expect(doubtful.output.contains(":\(first.port)") && doubtful.output.contains(":\(port)"))
+    #expect(try await first.run("sessions", "--api", "http://127.0.0.1:\(port)").code == 0)
+    second.signal(SIGTERM)
+    try await second.waitForExit()
+    #expect(try await first.run("sessions").code == 0)
+  }
+
   @Test func noAuthAsksNobodyAndSaysSo() async throws {
     let server = try await Server.start(["--no-auth"], keys: nil)
     #expect(!server.line.contains("ticket"))

@@ -21,7 +21,9 @@ public struct StreamState {
   private var probe: (sent: UInt64, time: NIODeadline)?
   /// When the client last made progress, or was waiting for nothing.
   public private(set) var lastProgress: NIODeadline
-  /// When it last typed.
+  /// `sent` when this state began: a client that has consumed more has seen what came of its OPEN.
+  private let sentBefore: UInt64
+  /// When it last typed at what it sees.
   private var lastTyped: NIODeadline?
 
   private struct Snapshot {
@@ -42,6 +44,7 @@ public struct StreamState {
     self.cursor = cursor
     self.nextMark = log.firstMark(from: cursor)
     self.sent = max(sent, consumed)
+    self.sentBefore = self.sent
     self.consumed = min(sent, consumed)
     self.lastProgress = now
   }
@@ -69,8 +72,11 @@ public struct StreamState {
     if sent == consumed, isCaughtUp(with: log) { lastProgress = now }
   }
 
-  /// The client typed, and waits to see what comes of it.
-  public mutating func didType(now: NIODeadline) { lastTyped = now }
+  /// Input came: the client waits to see what comes of it. Not so what comes right behind an OPENED: it is
+  /// sent again, or was typed during a cut, and what the client missed meanwhile is what it waits for.
+  public mutating func didType(now: NIODeadline) {
+    if consumed > sentBefore { lastTyped = now }
+  }
 
   /// True: the stream needs a snapshot. The log has lost what it needs next; or it may send again, its
   /// user typed a moment ago, and what is unsent is more than a window: another client holds the

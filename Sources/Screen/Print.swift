@@ -24,7 +24,7 @@ extension Core {
       let row = grid.table + y
       let cells = row.pointee.cells
       let end = x &+ length
-      if x > 0 { repairLeft(row, x) }
+      repairLeft(row, x)
       row.pointee.extend(to: x)
       Core.widen(bytes + index, cells + x, length, penBits | Cell.narrow)
       let used = Int(row.pointee.used)
@@ -61,6 +61,7 @@ extension Core {
   /// A wide character whose right half is about to go loses its left half.
   @inline(__always)
   private func repairLeft(_ row: UnsafeMutablePointer<Row>, _ column: Int) {
+    guard column > 0 else { return }
     if column &- 1 < Int(row.pointee.used), row.pointee.cells[column &- 1].width == 2 {
       row.pointee.cells[column &- 1] = penBits | Cell.narrow
     }
@@ -158,7 +159,7 @@ extension Core {
       }
     }
     let row = grid.table + y
-    if x > 0 { repairLeft(row, x) }
+    repairLeft(row, x)
     if modes.insert { insertBlanks(row, x, width, penBits | Cell.narrow) }
     row.pointee.extend(to: x &+ width)
     let cells = row.pointee.cells

@@ -16,7 +16,8 @@ public struct ClusterChaos: Sendable {
 extension Fleet {
   /// Two nodes and two routers.
   public static func cluster(
-    _ chaos: ClusterChaos, seed: UInt64, _ body: @Sendable @escaping (Fleet) async throws -> Void
+    _ chaos: ClusterChaos, seed: UInt64, nodeOptions: [String] = [],
+    _ body: @Sendable @escaping (Fleet) async throws -> Void
   ) async throws {
     let redisPort = try freePort()
     let redis = try ChildProcess(
@@ -40,7 +41,7 @@ extension Fleet {
         [
           "node", "--id", "n\(number)", "--redis", url, "--listen", "127.0.0.1:\(port)",
           "--advertise", "127.0.0.1:\(link.port)",
-        ], environment: ["NIO_SINGLETON_GROUP_LOOP_COUNT": "1"])
+        ] + nodeOptions, environment: ["NIO_SINGLETON_GROUP_LOOP_COUNT": "1"])
       _ = try await node.line(with: "takes links on")
       nodes.append(node)
     }

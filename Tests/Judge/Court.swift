@@ -26,11 +26,12 @@ public struct Court: Sendable {
     var number = 0
     await withTaskGroup(of: Verdict.self) { trials in
       func begin() {
-        let trial = Trial(
+        var trial = Trial(
           url: fleet.url, seed: seed &+ UInt64(number), output: output, input: input, pace: pace,
           watchers: watchers)
+        trial.target = fleet.target
         number += 1
-        trials.addTask { await trial.run() }
+        trials.addTask { [trial] in await trial.run() }
       }
       for _ in 0..<atATime { begin() }
       for await result in trials {

@@ -10,12 +10,14 @@ import Node
 import Pipes
 import Router
 public import TestSupport
-import Wire
+public import Wire
 
 /// Where clients connect, and the proxies that they and the servers speak through.
 public struct Fleet: Sendable {
   public var url: String
   public var proxies: [ChaosProxy]
+  /// Where the processes of its sessions run.
+  public var target = Target.pty
   /// Past the proxies, and the process behind, of `serve`.
   public var direct = ""
   public var server: ChildProcess?
@@ -23,6 +25,13 @@ public struct Fleet: Sendable {
   public init(url: String, proxies: [ChaosProxy]) {
     self.url = url
     self.proxies = proxies
+  }
+
+  /// The same fleet, with sessions whose processes run at `target`.
+  public func with(target: Target) -> Fleet {
+    var fleet = self
+    fleet.target = target
+    return fleet
   }
 
   public var cuts: Int { proxies.reduce(0) { $0 + $1.counts.cuts } }
@@ -51,6 +60,20 @@ public struct Fleet: Sendable {
     guard server.isRunning else { throw ChildError("serve died: \(server.output)") }
     server.signal(15)
     try await server.waitForExit()
+  }
+
+  // MARK: Docker
+
+  /// Runs `body` with a Docker engine whose container has the generator in it: the options that tell a
+  /// node of the engine, and the target of its sessions.
+  /// - Throws: ``ChildError`` where there can be no engine.
+  public static func withDocker(
+    _ body: (_ options: [String], _ target: Target) async throws -> Void
+  ) async throws {
+    let engine = try await DockerEngine.shared()
+    try await engine.install(Trial.generator)
+    try await body(
+      ["--docker", "unix://\(engine.socket)"], .docker(container: engine.container))
   }
 
   // MARK: A router and a node in this process

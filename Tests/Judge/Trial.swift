@@ -15,11 +15,10 @@ public struct Trial: Sendable {
   public var input: Int
   public var pace: Int
   public var watchers: Int
-  /// Where the process runs, and the generator's path there.
+  /// Where the process runs.
   public var target = Target.pty
-  public var generator = Products.path("fairlead-generator")
-  /// A trial that takes longer hangs.
-  public var limit = Duration.seconds(120)
+  /// A trial that takes longer hangs: it lasts some ten seconds, and machines are busy.
+  public var limit = Duration.seconds(300)
 
   public init(
     url: String, seed: UInt64, output: Int = 400_000, input: Int = 40_000, pace: Int = 100_000,
@@ -32,6 +31,9 @@ public struct Trial: Sendable {
     self.pace = pace
     self.watchers = watchers
   }
+
+  /// The process under test; in a container it is at the same path.
+  static let generator = Products.path("fairlead-generator")
 
   private var script: Script { Script(seed: seed, output: output, input: input, pace: pace) }
 
@@ -74,7 +76,7 @@ public struct Trial: Sendable {
   {
     defer { onOutput() }
     let client = try TerminalClient(url: url, delays: Self.delays)
-    let creation = Creation(target: target, command: [generator] + script.arguments)
+    let creation = Creation(target: target, command: [Self.generator] + script.arguments)
     let terminal = client.open(Open(session: session, create: creation, size: .standard))
     var typing: Task<Void, any Error>?
     let witness = try await observe(terminal, "driver of seed \(seed)", slowness: 0) { witness in

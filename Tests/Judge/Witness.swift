@@ -17,6 +17,9 @@ public struct Witness: Sendable {
   public private(set) var snapshots = 0
   public private(set) var opened = 0
   public private(set) var isOver = false
+  /// What the client was told last of its connection, and when it was last told anything.
+  private var state: StreamCondition?
+  private var lastTold = ContinuousClock.now
 
   /// - Parameter name: of the client, for the report.
   public init(_ name: String, of script: Script) {
@@ -28,6 +31,7 @@ public struct Witness: Sendable {
   public var position: Int { next ?? 0 }
 
   public mutating func take(_ event: TerminalEvent) {
+    defer { lastTold = .now }
     switch event {
     case .opened(let opened):
       self.opened += 1
@@ -40,7 +44,10 @@ public struct Witness: Sendable {
       next = Int(offset)
     case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
     case .refused(let refusal): report("was refused: \(refusal.code.rawValue), \(refusal.message)")
-    case .closed(let reason): report("was closed: \(reason)")
+    case .closed(let reason):
+      let silence = Int((ContinuousClock.now - lastTold) / .seconds(1))
+      report(
+        "was closed: \(reason), told nothing for \(silence) s, last \(state.map { "\($0)" } ?? "")")
     case .ended(let ended):
       isOver = true
       if ended.status != .exited(code: Script.exitCode) {
@@ -49,7 +56,8 @@ public struct Witness: Sendable {
       if next != expected.readableBytes {
         report("ended at \(position) of \(expected.readableBytes) bytes")
       }
-    case .state, .resized, .event: break
+    case .state(let state): self.state = state
+    case .resized, .event: break
     }
   }
 

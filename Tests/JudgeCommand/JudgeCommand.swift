@@ -64,13 +64,24 @@ struct SoakCommand: AsyncParsableCommand {
         fairlead-judge --on serve --seconds 20 --seed 42
       """)
 
-  enum Ground: String, ExpressibleByArgument, CaseIterable { case serve, linked, cluster }
+  enum Ground: String, ExpressibleByArgument, CaseIterable {
+    case serve, linked, cluster, docker
+    case dockerCluster = "docker-cluster"
+
+    /// Whether the processes run in a container.
+    var isDocker: Bool { self == .docker || self == .dockerCluster }
+  }
 
   @Option(help: "How long.")
   var minutes = 1.0
   @Option(help: "How long, in seconds; instead of --minutes.")
   var seconds: Double?
-  @Option(help: "serve, linked (router and node in one process), cluster; repeat. All by default.")
+  @Option(
+    help: """
+      serve, linked (router and node in one process), cluster, and serve and cluster with sessions in \
+      a container: docker, docker-cluster (as root: an engine is started); repeat. The first three by \
+      default.
+      """)
   var on: [Ground] = []
   @Option(help: "Decides every cut and every stream; a random one by default.")
   var seed: UInt64 = .random(in: 0...UInt64.max)
@@ -87,7 +98,7 @@ struct SoakCommand: AsyncParsableCommand {
 
   func run() async throws {
     let total = seconds ?? minutes * 60
-    let grounds = on.isEmpty ? Ground.allCases : on
+    let grounds = on.isEmpty ? Ground.allCases.filter { !$0.isDocker } : on
     print("judging for \(Int(total)) s on \(grounds.map(\.rawValue).joined(separator: ", "))")
     print("again with: --seed \(seed) --seconds \(Int(total))")
     var all = Verdict()
@@ -132,15 +143,29 @@ struct SoakCommand: AsyncParsableCommand {
     links.halfOpenShare = halfOpen
     switch ground {
     case .serve: try await Fleet.serve(clients, seed: seed, trial)
+    case .docker:
+      try await Fleet.withDocker { [clients] options, target in
+        try await Fleet.serve(clients, seed: seed, options: options) { fleet in
+          await trial(fleet.with(target: target))
+        }
+      }
     case .linked: try await Fleet.linked(clients, links: links, seed: seed, trial)
-    case .cluster:
+    case .cluster, .dockerCluster:
       var chaos = ClusterChaos()
       chaos.clients = clients
       chaos.links = links
       chaos.redis.cutShare = 0.5
       chaos.redis.cutAfter = 1_000...50_000
       chaos.routerDeaths = .seconds(7)
-      try await Fleet.cluster(chaos, seed: seed, trial)
+      if ground == .cluster {
+        try await Fleet.cluster(chaos, seed: seed, trial)
+      } else {
+        try await Fleet.withDocker { [chaos] options, target in
+          try await Fleet.cluster(chaos, seed: seed, nodeOptions: options) { fleet in
+            await trial(fleet.with(target: target))
+          }
+        }
+      }
     }
     return result.get()
   }

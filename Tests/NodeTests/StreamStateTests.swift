@@ -25,7 +25,8 @@ import Wire
     let start = NIODeadline.now()
     var state = StreamState(cursor: 0, log: log, now: start)
     var out = ByteBuffer()
-    append(64 * 1024 + 1, to: log)
+    showSomething(&state, of: log, now: start)
+    append(state.window + 1, to: log)
     #expect(!state.needsSnapshot(from: log, now: start), "nobody typed")
     state.didType(now: start)
     #expect(state.needsSnapshot(from: log, now: start))
@@ -33,6 +34,34 @@ import Wire
     while state.writeNext(into: &out, stream: 1, log: log, now: start) {}
     append(200_000, to: log)
     #expect(!state.needsSnapshot(from: log, now: start), "there is no credit to send it with")
+  }
+
+  @Test func inputThatIsSentAgainAfterACutLeavesTheResumeExact() {
+    let log = OutputLog()
+    let now = NIODeadline.now()
+    append(500_000, to: log)
+    // 300,000 bytes were sent over the link that broke, and are all consumed by now.
+    var state = StreamState(cursor: 300_000, log: log, sent: 300_000, consumed: 290_000, now: now)
+    state.didType(now: now)
+    #expect(!state.needsSnapshot(from: log, now: now), "it has seen nothing since")
+    let isTaken = state.acknowledge(consumed: 300_000, now: now)
+    #expect(isTaken)
+    state.didType(now: now)
+    #expect(!state.needsSnapshot(from: log, now: now), "only of what came before")
+    showSomething(&state, of: log, now: now)
+    #expect(
+      !state.needsSnapshot(from: log, now: now), "what came before it saw anything counts not")
+    state.didType(now: now)
+    #expect(state.needsSnapshot(from: log, now: now), "now it types at what it sees")
+  }
+
+  /// One more byte than before is sent and acknowledged.
+  private func showSomething(_ state: inout StreamState, of log: OutputLog, now: NIODeadline) {
+    if state.isCaughtUp(with: log) { append(1, to: log) }
+    var out = ByteBuffer()
+    let isSent = state.writeNext(into: &out, stream: 1, log: log, now: now)
+    let isTaken = state.acknowledge(consumed: state.sent, now: now)
+    #expect(isSent && isTaken)
   }
 
   @Test func aDriverWhoseLinkDoesNotMoveIsStalledToo() {

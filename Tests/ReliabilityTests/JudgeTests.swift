@@ -33,4 +33,23 @@ import Testing
       expectExact(verdict, fleet, cuts: 1_000)
     }
   }
+
+  @Test func outputAndInputAreExactForProcessesInAContainer() async throws {
+    if !DockerEngine.isRequired {
+      do {
+        _ = try await DockerEngine.shared()
+      } catch {
+        try Test.cancel("\(error)")
+      }
+    }
+    let seed = SeededGenerator.announcedSeed()
+    try await Fleet.withDocker { options, target in
+      try await Fleet.serve(ChaosProfile(), seed: seed, options: options) { fleet in
+        var court = Court(fleet.with(target: target), seed: seed)
+        court.atATime = 8
+        let verdict = await court.sit { _ in fleet.cuts >= 200 }
+        expectExact(verdict, fleet, cuts: 200)
+      }
+    }
+  }
 }

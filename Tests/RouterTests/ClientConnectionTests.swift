@@ -262,6 +262,53 @@ import Wire
     #expect(frames == [.output(offset: 0, ByteBuffer(string: expected))])
   }
 
+  @Test func whatIsJoinedStaysAFrameAndCrossesNoSizeChange() throws {
+    try router.greet()
+    try router.open()
+    setWritable(false)
+    let piece = 1_000
+    var offset = 0
+    func send(_ count: Int) {
+      for _ in 0..<count {
+        router.node.send(
+          .output(offset: UInt64(offset), Pattern.bytes(at: offset, count: piece)), stream: 1)
+        offset += piece
+      }
+    }
+    send(20)
+    let size = TerminalSize(columns: 90, rows: 30)
+    router.node.send(.resized(offset: UInt64(offset), size), stream: 1)
+    send(3)
+    router.loop.run()
+    setWritable(true)
+    let frames = try router.frames(stream: 1).dropFirst()
+    let most = WireLimits.dataPayload / piece * piece
+    #expect(
+      Array(frames) == [
+        .output(offset: 0, Pattern.bytes(at: 0, count: most)),
+        .output(offset: UInt64(most), Pattern.bytes(at: most, count: 20 * piece - most)),
+        .resized(offset: UInt64(20 * piece), size),
+        .output(offset: UInt64(20 * piece), Pattern.bytes(at: 20 * piece, count: 3 * piece)),
+      ])
+  }
+
+  @Test func aHiddenTabThatAnswersPINGIsNotAStuckClient() throws {
+    try router.greet()
+    try router.open()
+    router.node.send(.output(offset: 0, Pattern.bytes(at: 0, count: 16_000)), stream: 1)
+    router.loop.run()
+    // Its timers hardly run: it acknowledges nothing for ten minutes, but its browser answers.
+    for _ in 0..<60 {
+      router.loop.advanceTime(by: RouterLimits.pingInterval)
+      #expect(router.messages.last?.opcode == WebSocketMessage.ping)
+      try router.send(WebSocketMessage.bytes(WebSocketMessage.pong, []))
+    }
+    #expect(router.channel.isActive)
+    #expect(router.nodeHeard(1).map(\.type) == [.linkOpen], "nor does its node hear of it")
+    try router.send(.outputAck(offset: 16_000, consumed: 16_000), stream: 1)
+    #expect(router.nodeHeard(1).last == .outputAck(offset: 16_000, consumed: 16_000))
+  }
+
   @Test func aClientThatNeverReadsIsCut() throws {
     try router.greet()
     try router.open()

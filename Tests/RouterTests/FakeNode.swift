@@ -58,6 +58,8 @@ final class FakeNode: Sendable {
   func listen(port: Int = 0) async throws -> Int {
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      // Little of what it does not read is out of sight of the router.
+      .serverChannelOption(.socketOption(.so_rcvbuf), value: 64 * 1024)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let transport = SocketTransport()
@@ -76,6 +78,13 @@ final class FakeNode: Sendable {
       .bind(host: "127.0.0.1", port: port).get()
     listener.withLockedValue { $0 = channel }
     return channel.localAddress?.port ?? 0
+  }
+
+  /// False: its links are read no further.
+  func setReading(_ isReading: Bool) async throws {
+    for channel in links.withLockedValue({ $0 }) {
+      try await channel.setOption(.autoRead, value: isReading).get()
+    }
   }
 
   func breakLinks() {

@@ -257,6 +257,49 @@ import Wire
     try await node.stop()
   }
 
+  @Test func aClientWaitsForANodeThatDoesNotReadAndNothingIsLost() async throws {
+    let session = session
+    let node = try await owner { frame, stream, link in
+      if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      try await node.setReading(false)
+      // 17 MB, more than the link may queue and all sockets between hold; always the same bytes, since a
+      // router leaves it to the node what is new.
+      let input = Frame.input(offset: 0, Pattern.bytes(at: 0, count: 16_000))
+      let message = WebSocketMessage.bytes(WebSocketMessage.binary, input.bytes(stream: 1))
+      let count = 1_100
+      let sent = NIOLockedValueBox(0)
+      let typing = Task {
+        for _ in 0..<count {
+          try await client.sendAndWait(message)
+          sent.withLockedValue { $0 += 1 }
+        }
+      }
+      var before = -1
+      try await eventually("the client is read no further") {
+        let now = sent.withLockedValue { $0 }
+        defer { before = now }
+        if now == before { return true }
+        try await Task.sleep(for: .milliseconds(500))
+        return false
+      }
+      #expect(sent.withLockedValue { $0 } < count)
+      #expect(!client.isClosed)
+      try await node.setReading(true)
+      try await typing.value
+      client.send(.take, stream: 1)
+      try await eventually("all has arrived") { !node.heard { $0 == .take }.isEmpty }
+      #expect(node.inputs.count == count)
+      #expect(node.inputs.allSatisfy { $0 == input })
+      #expect(node.opens.count == 1, "over one link")
+    }
+    try await node.stop()
+  }
+
   @Test func aFloodOfOneClientDoesNotBreakTheLinkOfAnother() async throws {
     let session = session
     let node = try await owner { frame, stream, link in

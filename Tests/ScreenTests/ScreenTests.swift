@@ -22,6 +22,14 @@ import Testing
     #expect(screen.lines() == ["hello", "w"])
   }
 
+  @Test func aMarkAtTheStartOfALineTouchesNothingBeforeIt() {
+    // The cell before the line is another line's, or nobody's. The thread sanitizer sees a read of it.
+    for columns in [1, 2, 20] {
+      let screen = screen("漢\r\u{301}\r\n\u{301}x", columns: columns)
+      #expect(screen.cursorRow > 0, "\(columns) columns")
+    }
+  }
+
   @Test func keepsWhatScrolledAway() {
     let screen = screen("one\r\ntwo\r\nthree\r\nfour\r\nfive\r\nsix")
     #expect(screen.scrollbackCount == 2)

@@ -29,6 +29,20 @@ public struct DockerEngine: Sendable {
     return process.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
+  /// Copies a program of this machine into the container, with the libraries it loads, to the same paths.
+  public func install(_ program: String) async throws {
+    let script = """
+      { echo "$1"; ldd "$1" | grep -o '/[^ ]*'; } | sed 's|^/||' | tar -C / -chf - -T - |
+        docker cp - "$2":/
+      """
+    let process = try ChildProcess(
+      "/usr/bin/env", ["bash", "-o", "pipefail", "-c", script, "install", program, container],
+      environment: ["DOCKER_HOST": "unix://\(socket)"])
+    guard try await process.waitForExit(atMost: .seconds(60)) == 0 else {
+      throw ChildError("installing \(program): \(process.output)")
+    }
+  }
+
   // MARK: The one engine of this process
 
   private static let started = Task { try await start() }

@@ -19,18 +19,20 @@ import Testing
     return (1 << 20) * 3 + cells * 40 + screen.withCore { $0.history.limit } * screen.columns * 120
   }
 
-  private static func round(seed: UInt64) {
+  /// Returns how many bytes it wrote.
+  private static func round(seed: UInt64) -> Int {
     var numbers = Generator(seed: seed)
     let screen = Screen(
       columns: numbers.pick([1, 2, 7, 80, 200]), rows: numbers.pick([1, 2, 24, 50]),
       scrollback: numbers.pick([0, 1, 50]))
+    var written = 0
     for _ in 0..<20 {
-      if numbers.number(3) == 0 {
-        screen.write(
-          (0..<numbers.number(2_000)).map { _ in UInt8(truncatingIfNeeded: numbers.next()) })
-      } else {
-        screen.write(numbers.stream(pieces: numbers.number(100)))
-      }
+      let bytes =
+        numbers.number(3) == 0
+        ? (0..<numbers.number(2_000)).map { _ in UInt8(truncatingIfNeeded: numbers.next()) }
+        : numbers.stream(pieces: numbers.number(100))
+      screen.write(bytes)
+      written += bytes.count
       if numbers.number(4) == 0 {
         screen.resize(columns: 1 + numbers.number(120), rows: 1 + numbers.number(40))
       }
@@ -41,6 +43,7 @@ import Testing
     }
     #expect(screen.memoryFootprint < bound(screen), "seed \(seed)")
     #expect(recovers(screen), "seed \(seed)")
+    return written
   }
 
   @Test func survivesRandomBytes() {
@@ -48,10 +51,12 @@ import Testing
     let seconds = Double(ProcessInfo.processInfo.environment["FAIRLEAD_SCREEN_FUZZ_SECONDS"] ?? "")
     let end = ContinuousClock.now + .seconds(seconds ?? 0)
     var count: UInt64 = 0
+    var bytes = 0
     repeat {
-      Self.round(seed: start &+ count)
+      bytes += Self.round(seed: start &+ count)
       count += 1
     } while count < 60 || ContinuousClock.now < end
+    if seconds != nil { print("\(count) screens from seed \(start), \(bytes) bytes written") }
   }
 
   /// Bytes arrive in any pieces; the result is the same.

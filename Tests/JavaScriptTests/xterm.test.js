@@ -74,7 +74,7 @@ test('a size is taken exactly at its place: behind queued writes, before later o
   assert.deepEqual(xterm.done, ['one', '100x30', 'two', '90x20', 'three']);
 });
 
-test('xterm.js gets whole characters only, however they are cut, and every byte is acknowledged once', async () => {
+test('xterm.js gets whole characters only, however cut, and every byte is acknowledged once', async () => {
   const bytes = utf8('aé—🚀\u{10ffff}z');
   for (let first = 0; first <= bytes.length; first++) {
     for (let second = first; second <= bytes.length; second++) {

@@ -2,6 +2,7 @@
 // run of the same is started with FAIRLEAD_SCREEN_FUZZ_SECONDS.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Screen
@@ -21,7 +22,7 @@ import Testing
 
   /// Returns how many bytes it wrote.
   private static func round(seed: UInt64) -> Int {
-    var numbers = Generator(seed: seed)
+    var numbers = OutputGenerator(seed: seed)
     let screen = Screen(
       columns: numbers.pick([1, 2, 7, 80, 200]), rows: numbers.pick([1, 2, 24, 50]),
       scrollback: numbers.pick([0, 1, 50]))
@@ -64,7 +65,7 @@ import Testing
     let start = UInt64.random(in: 0 ... .max)
     for round in 0..<100 {
       let seed = start &+ UInt64(round)
-      var numbers = Generator(seed: seed)
+      var numbers = OutputGenerator(seed: seed)
       let bytes = numbers.stream(pieces: 80)
       let whole = Screen(columns: 20, rows: 6, scrollback: 10)
       whole.write(bytes)

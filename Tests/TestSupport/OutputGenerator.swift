@@ -47,6 +47,7 @@ public struct OutputGenerator: RandomNumberGenerator {
     "\u{1B}[?6l", "\u{1B}P$qm\u{1B}\\", "\u{1B}P1;2q#0!5~\u{1B}\\", "\u{1B}_apc\u{1B}\\",
     "\u{1B}[38;5",
     "\u{1B}[>1u", "\0", "\u{1B}[6n", "\u{1B}[c", "\u{1B}[?25$p", "\u{1B}[?1004h",
+    "\u{1B}[?5h", "\u{1B}[?5l", "\u{1B}[?1005h", "\u{1B}[?1005l", "\u{1B}[?1015h",
     "\u{1B}[1;2;3;4;5;6*y",
     "\u{1B}[1;2\u{8}H", "\u{1B}]0;cut\u{18}", "\u{1B}[ ! m", "\u{9B}2J", "\u{1B}^pm\u{1B}\\",
   ]

@@ -60,9 +60,9 @@ func value(_ part: Step.Part, of screen: Screen) -> Value {
   switch part {
   case .snapshot: return Value(bytes: Data(screen.snapshot()))
   case .answers: return Value(bytes: Data(screen.takeAnswers()))
-  case .ansi: return Value(bytes: Data(screen.ansi(includingScrollback: true)))
+  case .ansi: return Value(bytes: Data(screen.ansi(scrollback: .max)))
   case .lines:
-    let contents = screen.contents(includingScrollback: true)
+    let contents = screen.contents(scrollback: .max)
     return Value(
       lines: contents.lines, scrollback: contents.scrollback,
       cursor: [contents.cursorColumn, contents.cursorRow], isWrapPending: screen.isWrapPending,

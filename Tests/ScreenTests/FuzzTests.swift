@@ -38,9 +38,9 @@ import Testing
         screen.resize(columns: 1 + numbers.number(120), rows: 1 + numbers.number(40))
       }
       _ = screen.takeAnswers()
-      _ = screen.text(includingScrollback: true)
+      _ = screen.text(scrollback: .max)
       if numbers.number(4) == 0 { _ = screen.snapshot() }
-      if numbers.number(8) == 0 { _ = screen.ansi(includingScrollback: true) }
+      if numbers.number(8) == 0 { _ = screen.ansi(scrollback: .max) }
     }
     #expect(screen.memoryFootprint < bound(screen), "seed \(seed)")
     #expect(recovers(screen), "seed \(seed)")

@@ -26,10 +26,15 @@ import Testing
     let screen = screen("one\r\ntwo\r\nthree\r\nfour\r\nfive\r\nsix")
     #expect(screen.scrollbackCount == 2)
     #expect(screen.lines() == ["three", "four", "five", "six"])
-    #expect(screen.text(includingScrollback: true) == "one\ntwo\nthree\nfour\nfive\nsix\n")
-    let contents = screen.contents(includingScrollback: true)
+    #expect(screen.text(scrollback: .max) == "one\ntwo\nthree\nfour\nfive\nsix\n")
+    let contents = screen.contents(scrollback: .max)
     #expect(contents.scrollback == 2)
     #expect(contents.lines.count == 6)
+    #expect(screen.text(scrollback: 1) == "two\nthree\nfour\nfive\nsix\n")
+    #expect(String(decoding: screen.ansi(scrollback: 1), as: UTF8.self).hasPrefix("two\n"))
+    #expect(screen.contents(scrollback: 1).scrollback == 1)
+    screen.write(Array("\u{1B}[?1049h".utf8))
+    #expect(screen.contents(scrollback: .max).scrollback == 0)
   }
 
   @Test func writesTextWithAttributes() {
@@ -106,7 +111,7 @@ import Testing
     screen.resize(columns: 20, rows: 4)
     #expect(screen.lines() == ["0123456789abcde", "$", "", ""])
     screen.resize(columns: 5, rows: 4)
-    #expect(screen.lines(includingScrollback: true) == ["01234", "56789", "abcde", "$"])
+    #expect(screen.lines(scrollback: .max) == ["01234", "56789", "abcde", "$"])
   }
 
   @Test func insertsAndDeletesColumnsAsXtermDoes() {

@@ -187,6 +187,9 @@ let package = Package(
     .executableTarget(
       name: "fairlead-judge", dependencies: ["Judge", argumentParser],
       path: "Tests/JudgeCommand", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "fairlead-screen", dependencies: ["Screen", "TestSupport"],
+      path: "Tests/ScreenCommand", swiftSettings: swiftSettings),
     .testTarget(
       name: "ReliabilityTests",
       dependencies: [

@@ -16,4 +16,4 @@ venv=.build/browser-tests
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
   -r Tests/BrowserTests/requirements.txt
 exec "$venv/bin/python" Tests/BrowserTests/run.py \
-  --fairlead "$(swift build --show-bin-path)/fairlead" "$@"
+  --build "$(swift build --show-bin-path)" "$@"

@@ -81,12 +81,16 @@ public struct AdminClient: Sendable {
     _ = try await send(.DELETE, "/v1/sessions/\(id)")
   }
 
-  /// - Parameter format: `text`, `ansi` or `json`.
-  public func screen(_ id: SessionID, format: String) async throws -> String {
+  /// - Parameters:
+  ///   - format: `text`, `ansi` or `json`.
+  ///   - scrollback: lines above the screen.
+  public func screen(_ id: SessionID, format: String, scrollback: UInt32 = 0) async throws -> String
+  {
     // The set of formats is the server's to know; what could end the query is not passed on.
     let safe = format.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
     return String(
-      buffer: try await send(.GET, "/v1/sessions/\(id)/screen?format=\(safe)"))
+      buffer: try await send(
+        .GET, "/v1/sessions/\(id)/screen?format=\(safe)&scrollback=\(scrollback)"))
   }
 
   public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws {

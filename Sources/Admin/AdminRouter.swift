@@ -109,8 +109,12 @@ private func addSessions(
   }
   router.get("/v1/sessions/{id}/screen") { request, context in
     let format = request.uri.queryParameters["format"].map { String($0) } ?? "text"
+    let scrollback = request.uri.queryParameters["scrollback"].map { String($0) } ?? "0"
+    guard let lines = scrollback == "all" ? UInt32.max : UInt32(scrollback) else {
+      throw OperationError(.badRequest, "scrollback is a number of lines, or all")
+    }
     let screen = try await context.cluster(operations).screen(
-      try name("id", in: context), format: format)
+      try name("id", in: context), format: format, scrollback: lines)
     return text(screen, type: format == "json" ? "application/json" : "text/plain; charset=utf-8")
   }
   router.get("/v1/where/{id}") { _, context in

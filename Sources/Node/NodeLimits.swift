@@ -44,6 +44,8 @@ public enum NodeLimits {
   public static let registrationInterval = Duration.milliseconds(500)
   /// A node that stops gives its clients so long to read the end of what their sessions printed.
   public static let farewell = Duration.seconds(2)
+  /// Lines of scrollback in one answer of the API, which is made in one go beside other sessions' bytes.
+  public static let shownScrollback = 10_000
   /// How often sessions are looked at by the reaper.
   public static let reaperInterval = TimeAmount.seconds(2)
 }

@@ -318,7 +318,10 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       guard request.access?.rights(owner: session.owner) != nil else {
         return answer(link, request.id, error: "forbidden")
       }
-      answer(link, request.id, text: session.screen(format: request.format ?? "text"))
+      let scrollback = Int(request.scrollback ?? 0)
+      answer(
+        link, request.id,
+        text: session.screen(format: request.format ?? "text", scrollback: scrollback))
     }
   }
 

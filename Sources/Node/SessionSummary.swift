@@ -20,12 +20,14 @@ extension Session {
       viewers: streams.prefix(4).map { Event.Viewer(client: $0.client, mode: $0.mode) })
   }
 
-  /// What the session shows, as `text`, `ansi` (text with its attributes) or `json`.
-  func screen(format: String) -> String {
-    switch format {
-    case "ansi": String(decoding: screen.ansi(), as: UTF8.self)
-    case "json": ScreenView(screen.contents()).json
-    default: screen.text()
+  /// What the session shows, as `text`, `ansi` (text with its attributes) or `json`, below so many of the
+  /// lines that scrolled away.
+  func screen(format: String, scrollback: Int) -> String {
+    let scrollback = min(scrollback, NodeLimits.shownScrollback)
+    return switch format {
+    case "ansi": String(decoding: screen.ansi(scrollback: scrollback), as: UTF8.self)
+    case "json": ScreenView(screen.contents(scrollback: scrollback)).json
+    default: screen.text(scrollback: scrollback)
     }
   }
 }
@@ -43,6 +45,8 @@ private struct ScreenView: Encodable {
   var alternate: Bool
   var title: String?
   var directory: String?
+  /// How many of the lines, the first ones, are above the screen.
+  var scrollback: Int
   var lines: [String]
 
   init(_ contents: ScreenContents) {
@@ -52,6 +56,7 @@ private struct ScreenView: Encodable {
     alternate = contents.isAlternate
     title = contents.title.isEmpty ? nil : contents.title
     directory = contents.workingDirectory
+    scrollback = contents.scrollback
     lines = contents.lines
   }
 

@@ -200,7 +200,8 @@ final class NodeLink: LinkPeer {
   // MARK: Questions
 
   func ask(
-    _ method: LinkRequest.Method, session: SessionID?, format: String?, access: Access?
+    _ method: LinkRequest.Method, session: SessionID?, format: String?,
+    scrollback: UInt32?, access: Access?
   ) -> EventLoopFuture<NodeAnswer> {
     let promise = eventLoop.makePromise(of: NodeAnswer.self)
     guard state != .closed else {
@@ -212,7 +213,9 @@ final class NodeLink: LinkPeer {
     questions[id] = (promise, NodeAnswer())
     send(
       .request(
-        LinkRequest(id: id, method: method, session: session, format: format, access: access)),
+        LinkRequest(
+          id: id, method: method, session: session, format: format, scrollback: scrollback,
+          access: access)),
       stream: 0)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: RouterLimits.requestDeadline) {

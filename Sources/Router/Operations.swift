@@ -87,11 +87,11 @@ struct RouterOperations: ClusterOperations {
     audit(.kill, session: id)
   }
 
-  func screen(_ id: SessionID, format: String) async throws -> String {
+  func screen(_ id: SessionID, format: String, scrollback: UInt32) async throws -> String {
     guard ["text", "ansi", "json"].contains(format) else {
       throw OperationError(.badRequest, "format is text, ansi or json")
     }
-    return try await ask(id, .screen, format: format).text
+    return try await ask(id, .screen, format: format, scrollback: scrollback).text
   }
 
   func locate(_ id: SessionID) async throws -> SessionLocation {
@@ -195,7 +195,8 @@ struct RouterOperations: ClusterOperations {
   }
 
   private func ask(
-    _ id: SessionID, _ method: LinkRequest.Method, format: String? = nil
+    _ id: SessionID, _ method: LinkRequest.Method, format: String? = nil,
+    scrollback: UInt32? = nil
   ) async throws -> NodeAnswer {
     let access = caller.principal.access(to: id)
     let answer: NodeAnswer
@@ -206,8 +207,9 @@ struct RouterOperations: ClusterOperations {
           switch result {
           case .failure(let refusal): promise.fail(refusal)
           case .success(let route):
-            loop.ask(route, method, session: id, format: format, access: access).cascade(
-              to: promise)
+            loop.ask(
+              route, method, session: id, format: format, scrollback: scrollback, access: access
+            ).cascade(to: promise)
           }
         }
         return promise.futureResult

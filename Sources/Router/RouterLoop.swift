@@ -180,9 +180,10 @@ final class RouterLoop {
   /// Sends a question to a loop of a node and collects the parts of its answer.
   func ask(
     _ route: Route, _ method: LinkRequest.Method, session: SessionID? = nil, format: String? = nil,
-    access: Access? = nil
+    scrollback: UInt32? = nil, access: Access? = nil
   ) -> EventLoopFuture<NodeAnswer> {
-    link(to: route).ask(method, session: session, format: format, access: access)
+    link(to: route).ask(
+      method, session: session, format: format, scrollback: scrollback, access: access)
   }
 }
 

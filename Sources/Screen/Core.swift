@@ -138,8 +138,6 @@ struct Core {
     preceding = 0
     charsets = Charsets()
     modes.reset()
-    modes.mouse = .none
-    modes.mouseEncoding = .legacy
     collectAttributes()
     collectClusters()
   }
@@ -151,7 +149,7 @@ struct Core {
     grid.bottom = rows - 1
     pen = Attributes()
     penChanged()
-    modes.reset()
+    modes.softReset()
     charsets = Charsets()
     saved = SavedCursor(isFirstLine: isAlternate || history.count == 0)
   }

@@ -52,14 +52,16 @@ extension Core {
 
   /// SL, SR, DECIC, DECDC: columns of every line of the region, if the cursor is in it.
   mutating func shiftColumns(at column: Int?, by count: Int, insert: Bool) {
+    // While a wrap is pending, xterm.js takes the cursor to be in the first column.
+    let column = column ?? (x < columns ? x : 0)
     clampPendingWrap()
     guard y >= grid.top && y <= grid.bottom else { return }
     for index in grid.top...grid.bottom {
       let row = grid.table + index
       if insert {
-        insertBlanks(row, column ?? x, count, eraseCell)
+        insertBlanks(row, column, count, eraseCell)
       } else {
-        deleteCells(row, column ?? x, count, eraseCell)
+        deleteCells(row, column, count, eraseCell)
       }
       row.pointee.isWrapped = false
     }

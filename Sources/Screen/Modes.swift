@@ -1,4 +1,5 @@
-// Modes: ANSI (SM, RM) and DEC private (DECSET, DECRST), as far as xterm.js has them.
+// Modes: ANSI (SM, RM) and DEC private (DECSET, DECRST), as far as xterm.js has them, and three more that
+// a terminal behind `fairlead attach` may have.
 
 enum MouseTracking: UInt8 {
   case none, x10, vt200, drag, any
@@ -24,13 +25,26 @@ struct Modes: Equatable {
   // Reset by RIS.
   var mouse = MouseTracking.none
   var mouseEncoding = MouseEncoding.legacy
+  // Reset by RIS; xterm.js 6 has none of them. The encodings do not exclude those that it has.
+  var mouseUTF8 = false
+  var mouseURXVT = false
+  var reverseVideo = false
   // xterm.js keeps these through RIS.
   var newline = false
   var isCursorHidden = false
   var cursorBlink = false
 
-  /// Both resets, as xterm.js' core service does it.
+  /// RIS.
   mutating func reset() {
+    var fresh = Modes()
+    fresh.newline = newline
+    fresh.isCursorHidden = isCursorHidden
+    fresh.cursorBlink = cursorBlink
+    self = fresh
+  }
+
+  /// DECSTR, as far as it is about these.
+  mutating func softReset() {
     insert = false
     applicationCursorKeys = false
     applicationKeypad = false
@@ -63,6 +77,7 @@ extension Core {
     switch mode {
     case 1: modes.applicationCursorKeys = on
     case 2: if on { charsets.designated = (0, 0, 0, 0) }
+    case 5: modes.reverseVideo = on
     case 6:
       modes.origin = on
       setCursor(0, 0)
@@ -77,7 +92,9 @@ extension Core {
     case 1_002: modes.mouse = on ? .drag : .none
     case 1_003: modes.mouse = on ? .any : .none
     case 1_004: modes.focusReports = on
+    case 1_005: modes.mouseUTF8 = on
     case 1_006: modes.mouseEncoding = on ? .sgr : .legacy
+    case 1_015: modes.mouseURXVT = on
     case 1_016: modes.mouseEncoding = on ? .sgrPixels : .legacy
     case 1_048: if on { saveCursor() } else { restoreCursor() }
     case 1_049:
@@ -108,6 +125,7 @@ extension Core {
     }
     switch mode {
     case 1: return report(modes.applicationCursorKeys)
+    case 5: return report(modes.reverseVideo)
     case 6: return report(modes.origin)
     case 7: return report(modes.wraparound)
     case 8: return 3
@@ -116,12 +134,14 @@ extension Core {
     case 25: return report(!modes.isCursorHidden)
     case 45: return report(modes.reverseWraparound)
     case 66: return report(modes.applicationKeypad)
-    case 67, 1_005, 1_015: return 4
+    case 67: return 4
     case 1_000: return report(modes.mouse == .vt200)
     case 1_002: return report(modes.mouse == .drag)
     case 1_003: return report(modes.mouse == .any)
     case 1_004: return report(modes.focusReports)
+    case 1_005: return report(modes.mouseUTF8)
     case 1_006: return report(modes.mouseEncoding == .sgr)
+    case 1_015: return report(modes.mouseURXVT)
     case 1_016: return report(modes.mouseEncoding == .sgrPixels)
     case 1_048: return 1
     case 47, 1_047, 1_049: return report(isAlternate)

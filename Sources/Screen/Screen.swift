@@ -106,28 +106,31 @@ public final class Screen {
   /// Bytes of memory that this screen holds.
   public var memoryFootprint: Int { core.pointee.byteCount }
 
+  // What shows the screen as text takes how many lines of the scrollback, the latest ones, to show above
+  // it. The alternate buffer has none.
+
   /// The text, a line per row without trailing blanks, each ended by a newline.
-  public func text(includingScrollback: Bool = false) -> String {
-    lines(includingScrollback: includingScrollback).map { $0 + "\n" }.joined()
+  public func text(scrollback: Int = 0) -> String {
+    lines(scrollback: scrollback).map { $0 + "\n" }.joined()
   }
 
   /// The text with SGR attributes, a line per row; every line starts and ends with default attributes.
-  public func ansi(includingScrollback: Bool = false) -> [UInt8] {
-    core.pointee.ansi(includingScrollback: includingScrollback)
+  public func ansi(scrollback: Int = 0) -> [UInt8] {
+    core.pointee.ansi(scrollback: scrollback)
   }
 
   /// The rows' text, without trailing blanks.
-  public func lines(includingScrollback: Bool = false) -> [String] {
-    core.pointee.lines(includingScrollback: includingScrollback)
+  public func lines(scrollback: Int = 0) -> [String] {
+    core.pointee.lines(scrollback: scrollback)
   }
 
   /// What a program wants to know of the screen, as a value.
-  public func contents(includingScrollback: Bool = false) -> ScreenContents {
-    ScreenContents(
+  public func contents(scrollback: Int = 0) -> ScreenContents {
+    let lines = lines(scrollback: scrollback)
+    return ScreenContents(
       columns: columns, rows: rows, cursorColumn: cursorColumn, cursorRow: cursorRow,
       isCursorVisible: isCursorVisible, isAlternate: isAlternate, title: title,
-      workingDirectory: workingDirectory, scrollback: includingScrollback ? scrollbackCount : 0,
-      lines: lines(includingScrollback: includingScrollback))
+      workingDirectory: workingDirectory, scrollback: lines.count - rows, lines: lines)
   }
 
   /// The state that tests look at.

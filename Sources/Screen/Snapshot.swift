@@ -205,6 +205,9 @@ struct SnapshotWriter {
     case .drag: bytes.append("\u{1B}[?1002h")
     case .any: bytes.append("\u{1B}[?1003h")
     }
+    change(modes.reverseVideo, fresh.reverseVideo, "?5", &bytes)
+    change(modes.mouseUTF8, fresh.mouseUTF8, "?1005", &bytes)
+    change(modes.mouseURXVT, fresh.mouseURXVT, "?1015", &bytes)
     switch modes.mouseEncoding {
     case .legacy: break
     case .sgr: bytes.append("\u{1B}[?1006h")

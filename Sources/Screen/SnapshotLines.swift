@@ -8,7 +8,7 @@ extension SnapshotWriter {
     var isFirst = true
     var isFull = false
     var lastCell = Cell.blank
-    core.visitLines(scrollback: scrollback, grid: grid) { line, clusters in
+    core.visitLines(scrollback: scrollback ? .max : 0, grid: grid) { line, clusters in
       var isDirty = false
       if isFirst {
         if line.isWrapped {

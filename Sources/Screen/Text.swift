@@ -11,17 +11,23 @@ struct Line {
 }
 
 extension Core {
-  /// Calls `body` with each line of a buffer, oldest first. Scrollback belongs to the primary buffer.
+  /// Calls `body` with each line of a buffer, oldest first, after at most so many of the scrollback, which
+  /// belongs to the primary buffer.
   func visitLines(
-    scrollback: Bool, grid: Grid, _ body: (Line, borrowing ClusterStore) -> Void
+    scrollback: Int, grid: Grid, _ body: (Line, borrowing ClusterStore) -> Void
   ) {
-    if scrollback && history.count > 0 {
+    if scrollback > 0 && history.count > 0 {
+      var skipped = max(0, history.count - scrollback)
       var longest = columns
       history.visitLines { line, _ in longest = max(longest, line.used) }
       withUnsafeTemporaryAllocation(of: Cell.self, capacity: longest) { cells in
         guard let base = cells.baseAddress else { return }
         var temporary = ClusterStore()
         history.visitLines { line, next in
+          guard skipped == 0 else {
+            skipped -= 1
+            return
+          }
           temporary.removeAll()
           let used = line.unpack(
             into: base, capacity: longest, clusters: &temporary, widths: widths)
@@ -44,10 +50,10 @@ extension Core {
     }
   }
 
-  func lines(includingScrollback: Bool) -> [String] {
+  func lines(scrollback: Int) -> [String] {
     var lines: [String] = []
     var text: [UInt8] = []
-    visitLines(scrollback: includingScrollback && !isAlternate, grid: grid) { line, clusters in
+    visitLines(scrollback: isAlternate ? 0 : scrollback, grid: grid) { line, clusters in
       text.removeAll(keepingCapacity: true)
       for column in 0..<line.used { text.append(cell: line.cells[column], clusters) }
       while text.last == UInt8(ascii: " ") { text.removeLast() }
@@ -56,10 +62,10 @@ extension Core {
     return lines
   }
 
-  func ansi(includingScrollback: Bool) -> [UInt8] {
+  func ansi(scrollback: Int) -> [UInt8] {
     var text: [UInt8] = []
     var writer = RenditionWriter()
-    visitLines(scrollback: includingScrollback && !isAlternate, grid: grid) { line, clusters in
+    visitLines(scrollback: isAlternate ? 0 : scrollback, grid: grid) { line, clusters in
       for column in 0..<line.used {
         var look = attributes[line.cells[column].attributes]
         look.background &= ~Attributes.protected

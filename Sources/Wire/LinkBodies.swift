@@ -95,16 +95,19 @@ public struct LinkRequest: Sendable, Equatable, Codable {
   public var method: Method
   public var session: SessionID?
   public var format: String?
+  /// Lines of scrollback above the screen; absent: none.
+  public var scrollback: UInt32?
   /// What the asker may do to the session named.
   public var access: Access?
   public init(
     id: UInt64, method: Method, session: SessionID? = nil, format: String? = nil,
-    access: Access? = nil
+    scrollback: UInt32? = nil, access: Access? = nil
   ) {
     self.id = id
     self.method = method
     self.session = session
     self.format = format
+    self.scrollback = scrollback
     self.access = access
   }
 }

@@ -7,12 +7,26 @@ import Wire
 struct ScreenCommand: AsyncParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, ansi, json }
 
+  struct Lines: ExpressibleByArgument {
+    var count: UInt32
+
+    init(count: UInt32) { self.count = count }
+
+    init?(argument: String) {
+      guard let count = argument == "all" ? UInt32.max : UInt32(argument) else { return nil }
+      self.count = count
+    }
+
+    var defaultValueDescription: String { "\(count)" }
+  }
+
   static let configuration = CommandConfiguration(
     commandName: "screen",
     abstract: "Print what a session shows.",
     discussion: """
         fairlead screen build-42
         fairlead screen build-42 --format ansi      (with colours, for a terminal)
+        fairlead screen build-42 --scrollback all | grep -i error
       """)
 
   @Argument(help: "The session's id.")
@@ -21,10 +35,16 @@ struct ScreenCommand: AsyncParsableCommand {
   @Option(help: "text, ansi or json.")
   var format: Format = .text
 
+  @Option(
+    help: ArgumentHelp("Lines above the screen, or all that the session keeps.", valueName: "n|all")
+  )
+  var scrollback = Lines(count: 0)
+
   @OptionGroup var api: APIOptions
 
   func run() async throws {
-    var text = try await api.client().screen(id, format: format.rawValue)
+    var text = try await api.client().screen(
+      id, format: format.rawValue, scrollback: scrollback.count)
     while text.hasSuffix("\n") { text.removeLast() }
     say(text)
   }

@@ -62,7 +62,9 @@ private actor FakeCluster: ClusterOperations {
   }
 
   func kill(_ id: SessionID) { killed.append(id) }
-  func screen(_ id: SessionID, format: String) -> String { "\(id) as \(format)" }
+  func screen(_ id: SessionID, format: String, scrollback: UInt32) -> String {
+    "\(id) as \(format) below \(scrollback)"
+  }
 
   func setDraining(_ node: NodeID, _ isDraining: Bool) {
     if isDraining { draining.insert(node) } else { draining.remove(node) }
@@ -115,8 +117,13 @@ private actor FakeCluster: ClusterOperations {
         == (404, #"{"error":{"code":"not_found","message":"no session none"}}"# + "\n"))
     #expect(try await ask(.get, "/v1/where/busy").body.contains(#""why":"owner""#))
     #expect(try await ask(.get, "/v1/where/quiet").status == 410)
-    #expect(try await ask(.get, "/v1/sessions/busy/screen").body == "busy as text")
-    #expect(try await ask(.get, "/v1/sessions/busy/screen?format=ansi").body == "busy as ansi")
+    #expect(try await ask(.get, "/v1/sessions/busy/screen").body == "busy as text below 0")
+    #expect(
+      try await ask(.get, "/v1/sessions/busy/screen?format=ansi").body == "busy as ansi below 0")
+    let screen = "/v1/sessions/busy/screen?format=json&scrollback="
+    #expect(try await ask(.get, screen + "120").body == "busy as json below 120")
+    #expect(try await ask(.get, screen + "all").body == "busy as json below \(UInt32.max)")
+    #expect(try await ask(.get, screen + "-1").status == 400)
     #expect(try await ask(.delete, "/v1/sessions/busy", of: cluster).status == 204)
     #expect(await cluster.killed == [busy])
   }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Real browsers against real processes. Each test is an async function `test_…` in tests.py; they run
-together, each with a browser profile of its own.
+"""Real browsers against real processes. Each test is an async function `test_…` in tests.py or
+snapshots.py; they run together, each with a browser profile of its own.
 
-    deploy/test.sh runs this; by hand: run.py --fairlead .build/debug/fairlead [--only WORD]
+    deploy/test.sh runs this; by hand: run.py --build .build/debug [--only WORD]
 
 Screenshots go to artifacts/browser."""
 
@@ -16,9 +16,11 @@ import traceback
 
 from playwright.async_api import async_playwright
 
+import snapshots
 import tests
 from pages import Page
 from processes import Backend, Certificates, Line
+from snapshots import ScreenProcess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -29,9 +31,9 @@ AT_ONCE = 6
 class Test:
     """What a test is given."""
 
-    def __init__(self, name, browser, backend, other_site, certificates):
+    def __init__(self, name, browser, backend, other_site, certificates, screen):
         self.name, self.browser, self.backend = name, browser, backend
-        self.other_site, self.certificates = other_site, certificates
+        self.other_site, self.certificates, self.screen = other_site, certificates, screen
         self.contexts, self.lines, self.pages = [], [], []
 
     async def context(self, **options):
@@ -75,9 +77,9 @@ class Test:
             await line.stop()
 
 
-async def run_one(name, function, browser, backend, other_site, certificates, slots):
+async def run_one(name, function, slots, **surroundings):
     async with slots:
-        test = Test(name, browser, backend, other_site, certificates)
+        test = Test(name, **surroundings)
         began = time.monotonic()
         failure = None
         try:
@@ -95,19 +97,22 @@ async def run_one(name, function, browser, backend, other_site, certificates, sl
 
 async def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fairlead", default=str(ROOT / ".build" / "debug" / "fairlead"))
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / ".build" / "debug",
+                        help="where fairlead and fairlead-screen are")
     parser.add_argument("--against", choices=["serve", "cluster"], default="cluster")
     parser.add_argument("--only", default="", help="a part of the names of the tests to run")
     options = parser.parse_args()
-    chosen = [(name, function) for name, function in vars(tests).items()
+    chosen = [(name, function) for module in (tests, snapshots)
+              for name, function in vars(module).items()
               if name.startswith("test_") and options.only in name]
     if options.against == "serve":
         chosen = [it for it in chosen if not getattr(it[1], "needs_cluster", False)]
-    backend = Backend(options.fairlead)
+    backend = Backend(str(options.build / "fairlead"))
+    screen = ScreenProcess(options.build / "fairlead-screen")
     other_site = await tests.OtherSite().start()
     certificates = Certificates()
     try:
-        await certificates.make(options.fairlead)
+        await certificates.make(backend.fairlead)
         await getattr(backend, options.against)("--allow-origin", other_site.url)
         other_site.cluster = backend.url
         async with async_playwright() as playwright:
@@ -115,14 +120,15 @@ async def main():
                 executable_path=CHROMIUM, args=["--no-sandbox"],
                 env={**os.environ, "HOME": certificates.home})
             slots = asyncio.Semaphore(AT_ONCE)
+            surroundings = {
+                "browser": browser, "backend": backend, "other_site": other_site,
+                "certificates": certificates, "screen": screen}
             together = [it for it in chosen if not getattr(it[1], "is_alone", False)]
             alone = [it for it in chosen if getattr(it[1], "is_alone", False)]
             results = await asyncio.gather(*(
-                run_one(name, function, browser, backend, other_site, certificates, slots)
-                for name, function in together))
+                run_one(name, function, slots, **surroundings) for name, function in together))
             for name, function in alone:
-                results.append(
-                    await run_one(name, function, browser, backend, other_site, certificates, slots))
+                results.append(await run_one(name, function, slots, **surroundings))
             await browser.close()
     finally:
         await other_site.stop()

@@ -74,6 +74,61 @@ test('a size is taken exactly at its place: behind queued writes, before later o
   assert.deepEqual(xterm.done, ['one', '100x30', 'two', '90x20', 'three']);
 });
 
+test('xterm.js gets whole characters only, however cut, and every byte is acknowledged once', async () => {
+  const bytes = utf8('aé—🚀\u{10ffff}z');
+  for (let first = 0; first <= bytes.length; first++) {
+    for (let second = first; second <= bytes.length; second++) {
+      const { terminal, xterm } = attached();
+      const pieces = [bytes.slice(0, first), bytes.slice(first, second), bytes.slice(second)];
+      for (const piece of pieces) terminal.emit('output', { bytes: piece });
+      const written = xterm.waiting.map(([piece]) => piece);
+      for (const piece of written) new TextDecoder('utf-8', { fatal: true }).decode(piece);
+      assert.deepEqual(written.flatMap((piece) => [...piece]), [...bytes]);
+      while (xterm.waiting.length > 0) await xterm.parse();
+      assert.deepEqual(terminal.acks, pieces.map(({ length }) => length).filter((it) => it > 0));
+    }
+  }
+});
+
+test('half a character is acknowledged in its turn, and goes on behind a size', async () => {
+  const { terminal, xterm } = attached();
+  terminal.emit('output', { bytes: utf8('a') });
+  terminal.emit('output', { bytes: Uint8Array.of(0xe2, 0x80) });
+  terminal.emit('size', { cols: 100, rows: 30 });
+  assert.deepEqual(terminal.acks, []);
+  await xterm.parse();
+  await xterm.parse();
+  assert.deepEqual(terminal.acks, [1, 2]);
+  terminal.emit('output', { bytes: Uint8Array.of(0x94, 0x21) });
+  await xterm.parse();
+  assert.deepEqual(xterm.done, ['a', '', '100x30', '—!']);
+  assert.deepEqual(terminal.acks, [1, 2, 2]);
+});
+
+test('what is no UTF-8 is not kept back for long', async () => {
+  for (const bytes of [[0x80], [0x94, 0x94, 0x94, 0x94], [0xff], [0xc3, 0x28], [0x61, 0xf8]]) {
+    const { xterm, terminal } = attached();
+    terminal.emit('output', { bytes: Uint8Array.from(bytes) });
+    assert.deepEqual([...xterm.waiting[0][0]], bytes);
+  }
+  const { xterm, terminal } = attached();
+  for (const byte of [0xf0, 0xe2, 0xe2, 0x1b]) {
+    terminal.emit('output', { bytes: Uint8Array.of(byte) });
+  }
+  assert.deepEqual(xterm.waiting.flatMap(([it]) => [...it]), [0xf0, 0xe2, 0xe2, 0x1b]);
+});
+
+test('a snapshot may end within a character, and begins without the one before it', async () => {
+  const { terminal, xterm } = attached();
+  terminal.emit('output', { bytes: Uint8Array.of(0x61, 0xf0, 0x9f) });
+  terminal.emit('snapshot', { first: true, last: false, bytes: Uint8Array.of(0x62, 0xe2) });
+  terminal.emit('snapshot', { first: false, last: true, bytes: Uint8Array.of(0x80) });
+  terminal.emit('output', { bytes: Uint8Array.of(0x94) });
+  while (xterm.waiting.length > 0) await xterm.parse();
+  assert.deepEqual(xterm.done, ['a', 'b', '', '—']);
+  assert.deepEqual(terminal.acks, [3, 2, 1, 1]);
+});
+
 test('what xterm.js would answer is suppressed; setting things goes on to work', () => {
   const parser = new FakeParser();
   suppressReplies(parser);

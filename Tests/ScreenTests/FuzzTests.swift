@@ -2,6 +2,7 @@
 // run of the same is started with FAIRLEAD_SCREEN_FUZZ_SECONDS.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Screen
@@ -19,28 +20,31 @@ import Testing
     return (1 << 20) * 3 + cells * 40 + screen.withCore { $0.history.limit } * screen.columns * 120
   }
 
-  private static func round(seed: UInt64) {
-    var numbers = Generator(seed: seed)
+  /// Returns how many bytes it wrote.
+  private static func round(seed: UInt64) -> Int {
+    var numbers = OutputGenerator(seed: seed)
     let screen = Screen(
       columns: numbers.pick([1, 2, 7, 80, 200]), rows: numbers.pick([1, 2, 24, 50]),
       scrollback: numbers.pick([0, 1, 50]))
+    var written = 0
     for _ in 0..<20 {
-      if numbers.number(3) == 0 {
-        screen.write(
-          (0..<numbers.number(2_000)).map { _ in UInt8(truncatingIfNeeded: numbers.next()) })
-      } else {
-        screen.write(numbers.stream(pieces: numbers.number(100)))
-      }
+      let bytes =
+        numbers.number(3) == 0
+        ? (0..<numbers.number(2_000)).map { _ in UInt8(truncatingIfNeeded: numbers.next()) }
+        : numbers.stream(pieces: numbers.number(100))
+      screen.write(bytes)
+      written += bytes.count
       if numbers.number(4) == 0 {
         screen.resize(columns: 1 + numbers.number(120), rows: 1 + numbers.number(40))
       }
       _ = screen.takeAnswers()
-      _ = screen.text(includingScrollback: true)
+      _ = screen.text(scrollback: .max)
       if numbers.number(4) == 0 { _ = screen.snapshot() }
-      if numbers.number(8) == 0 { _ = screen.ansi(includingScrollback: true) }
+      if numbers.number(8) == 0 { _ = screen.ansi(scrollback: .max) }
     }
     #expect(screen.memoryFootprint < bound(screen), "seed \(seed)")
     #expect(recovers(screen), "seed \(seed)")
+    return written
   }
 
   @Test func survivesRandomBytes() {
@@ -48,10 +52,12 @@ import Testing
     let seconds = Double(ProcessInfo.processInfo.environment["FAIRLEAD_SCREEN_FUZZ_SECONDS"] ?? "")
     let end = ContinuousClock.now + .seconds(seconds ?? 0)
     var count: UInt64 = 0
+    var bytes = 0
     repeat {
-      Self.round(seed: start &+ count)
+      bytes += Self.round(seed: start &+ count)
       count += 1
     } while count < 60 || ContinuousClock.now < end
+    if seconds != nil { print("\(count) screens from seed \(start), \(bytes) bytes written") }
   }
 
   /// Bytes arrive in any pieces; the result is the same.
@@ -59,7 +65,7 @@ import Testing
     let start = UInt64.random(in: 0 ... .max)
     for round in 0..<100 {
       let seed = start &+ UInt64(round)
-      var numbers = Generator(seed: seed)
+      var numbers = OutputGenerator(seed: seed)
       let bytes = numbers.stream(pieces: 80)
       let whole = Screen(columns: 20, rows: 6, scrollback: 10)
       whole.write(bytes)

@@ -34,10 +34,15 @@ import Testing
     let screen = screen("one\r\ntwo\r\nthree\r\nfour\r\nfive\r\nsix")
     #expect(screen.scrollbackCount == 2)
     #expect(screen.lines() == ["three", "four", "five", "six"])
-    #expect(screen.text(includingScrollback: true) == "one\ntwo\nthree\nfour\nfive\nsix\n")
-    let contents = screen.contents(includingScrollback: true)
+    #expect(screen.text(scrollback: .max) == "one\ntwo\nthree\nfour\nfive\nsix\n")
+    let contents = screen.contents(scrollback: .max)
     #expect(contents.scrollback == 2)
     #expect(contents.lines.count == 6)
+    #expect(screen.text(scrollback: 1) == "two\nthree\nfour\nfive\nsix\n")
+    #expect(String(decoding: screen.ansi(scrollback: 1), as: UTF8.self).hasPrefix("two\n"))
+    #expect(screen.contents(scrollback: 1).scrollback == 1)
+    screen.write(Array("\u{1B}[?1049h".utf8))
+    #expect(screen.contents(scrollback: .max).scrollback == 0)
   }
 
   @Test func writesTextWithAttributes() {
@@ -80,6 +85,12 @@ import Testing
     ("\u{1B}[?2004h\u{1B}[?2004$p", "\u{1B}[?2004;1$y"),
     ("\u{1B}[?9999$p", "\u{1B}[?9999;0$y"),
     ("\u{1B}[4$p", "\u{1B}[4;2$y"),
+    ("\u{1B}[?5h\u{1B}[?5$p", "\u{1B}[?5;1$y"),
+    ("\u{1B}[?1005h\u{1B}[?1005$p", "\u{1B}[?1005;1$y"),
+    ("\u{1B}[?1005;1006;1015h\u{1B}[?1005l\u{1B}[?1005$p", "\u{1B}[?1005;2$y"),
+    ("\u{1B}[?1006;1015h\u{1B}[?1006$p", "\u{1B}[?1006;1$y"),
+    ("\u{1B}[?1015h\u{1B}c\u{1B}[?1015$p", "\u{1B}[?1015;2$y"),
+    ("\u{1B}[?5h\u{1B}[!p\u{1B}[?5$p", "\u{1B}[?5;1$y"),
     ("\u{1B}[2;3r\u{1B}P$qr\u{1B}\\", "\u{1B}P1$r2;3r\u{1B}\\"),
     ("\u{1B}[1;31m\u{1B}P$qm\u{1B}\\", "\u{1B}P1$r0;1;31m\u{1B}\\"),
     ("\u{1B}P$qx\u{1B}\\", "\u{1B}P0$r\u{1B}\\"),
@@ -108,7 +119,13 @@ import Testing
     screen.resize(columns: 20, rows: 4)
     #expect(screen.lines() == ["0123456789abcde", "$", "", ""])
     screen.resize(columns: 5, rows: 4)
-    #expect(screen.lines(includingScrollback: true) == ["01234", "56789", "abcde", "$"])
+    #expect(screen.lines(scrollback: .max) == ["01234", "56789", "abcde", "$"])
+  }
+
+  @Test func insertsAndDeletesColumnsAsXtermDoes() {
+    #expect(screen("ab\u{1B}[2'}", columns: 2, rows: 1).lines() == [""])
+    #expect(screen("ab\u{1B}['~", columns: 2, rows: 1).lines() == ["b"])
+    #expect(screen("abc\u{1B}[2G\u{1B}['}", columns: 4, rows: 1).lines() == ["a bc"])
   }
 
   @Test func isCheapWhenIdle() {

@@ -1,6 +1,7 @@
 // The promise of the snapshot: a screen made from it, given the rest of the output, is in every
 // respect the screen that saw all of it, wherever the output is cut.
 
+import TestSupport
 import Testing
 
 @testable import Screen
@@ -34,7 +35,7 @@ import Testing
   func restoresRecordingsAtAnyCut(name: String) throws {
     let bytes = try Fixtures.bytes("Recordings/\(name)")
     let seed = UInt64.random(in: 0 ... .max)
-    var numbers = Generator(seed: seed)
+    var numbers = OutputGenerator(seed: seed)
     for _ in 0..<24 {
       let cut = numbers.number(bytes.count + 1)
       Self.check(
@@ -46,7 +47,7 @@ import Testing
     let start = UInt64.random(in: 0 ... .max)
     for round in 0..<400 {
       let seed = start &+ UInt64(round)
-      var numbers = Generator(seed: seed)
+      var numbers = OutputGenerator(seed: seed)
       let columns = numbers.pick([2, 3, 5, 11, 20, 80])
       let rows = numbers.pick([1, 2, 3, 6, 24])
       let bytes = numbers.stream(pieces: 4 + numbers.number(60))
@@ -60,7 +61,7 @@ import Testing
     let start = UInt64.random(in: 0 ... .max)
     for round in 0..<200 {
       let seed = start &+ UInt64(round)
-      var numbers = Generator(seed: seed)
+      var numbers = OutputGenerator(seed: seed)
       let screen = Screen(
         columns: 2 + numbers.number(30), rows: 1 + numbers.number(10), scrollback: 20)
       for _ in 0..<3 {
@@ -77,7 +78,7 @@ import Testing
     let start = UInt64.random(in: 0 ... .max)
     for round in 0..<200 {
       let seed = start &+ UInt64(round)
-      var numbers = Generator(seed: seed)
+      var numbers = OutputGenerator(seed: seed)
       let screen = Screen(columns: 20, rows: 5, scrollback: 10)
       screen.write(numbers.stream(pieces: 20))
       let reader = Screen(columns: 20, rows: 5, scrollback: 10)
@@ -94,7 +95,7 @@ import Testing
   }
 
   @Test func asksNothing() {
-    var numbers = Generator(seed: 1)
+    var numbers = OutputGenerator(seed: 1)
     let screen = Screen(columns: 40, rows: 10)
     screen.write(numbers.stream(pieces: 500))
     _ = screen.takeAnswers()

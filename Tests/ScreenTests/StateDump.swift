@@ -64,7 +64,7 @@ enum StateDump {
   /// One text per line: `w` if it continues the line before, then its cells.
   static func cells(_ grid: Grid, _ core: Core, scrollback: Bool) -> [String] {
     var lines: [String] = []
-    core.visitLines(scrollback: scrollback, grid: grid) { row, clusters in
+    core.visitLines(scrollback: scrollback ? .max : 0, grid: grid) { row, clusters in
       var line = row.isWrapped ? "w" : "-"
       for column in 0..<row.used {
         let cell = row.cells[column]

@@ -57,7 +57,8 @@ let everyFrame: [Frame] = {
         client: client, access: Access(subject: "a", rights: .admin, own: nil), from: "::1",
         incarnation: Incarnation(rawValue: 5),
         epoch: Epoch(2), sent: 9, consumed: 8, open: resuming)),
-    .request(LinkRequest(id: 1, method: .screen, session: session, format: "ansi")),
+    .request(
+      LinkRequest(id: 1, method: .screen, session: session, format: "ansi", scrollback: 100)),
     .response(
       LinkResponse(id: 1, isLast: true, sessions: [summary], text: "x", error: "not_found")),
   ]

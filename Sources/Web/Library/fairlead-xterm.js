@@ -15,8 +15,10 @@ export class FairleadAddon {
   #disposables = [];
   /** What is to be done to the screen, in order: bytes to write, or a size to take. */
   #queue = [];
-  /** Bytes given to xterm.js and not yet parsed. */
+  /** Bytes of the session that were given to xterm.js and not yet parsed. */
   #parsing = 0;
+  /** The beginning of a character whose other bytes are still to come, at most three bytes. */
+  #unfinished = new Uint8Array(0);
 
   /**
    * @param {import('./fairlead.js').FairleadTerminal} terminal
@@ -41,7 +43,7 @@ export class FairleadAddon {
       xterm.onBinary((text) => terminal.write(toLatin1(text))),
       ...[
         terminal.on('output', ({ bytes }) => this.#then({ bytes })),
-        terminal.on('snapshot', ({ bytes }) => this.#then({ bytes })),
+        terminal.on('snapshot', ({ bytes, first }) => this.#then({ bytes, isAfresh: first })),
         terminal.on('size', (size) => this.#then({ size })),
       ].map((dispose) => ({ dispose })),
     );
@@ -64,7 +66,7 @@ export class FairleadAddon {
   /** A size waits until all before it was parsed, and all after it waits for the size. */
   #work() {
     while (this.#queue.length > 0) {
-      const [{ bytes, size }] = this.#queue;
+      const [{ bytes, size, isAfresh }] = this.#queue;
       if (size) {
         if (this.#parsing > 0) return;
         if (this.#isSizing && (size.cols !== this.#xterm.cols || size.rows !== this.#xterm.rows)) {
@@ -72,19 +74,48 @@ export class FairleadAddon {
         }
       }
       this.#queue.shift();
+      if (isAfresh) this.#unfinished = new Uint8Array(0);
       if (bytes?.length) this.#write(bytes);
     }
   }
 
+  /**
+   * xterm.js 6 loses a character that is cut between two writes after a byte 0x80 (E2 80 | 94), so it is
+   * given whole ones only. Bytes kept back are acknowledged with those that they came with: the server
+   * owes nothing for them, and a program that stops in the middle of a character stalls nobody.
+   */
   #write(bytes) {
+    const joined = joinedTo(this.#unfinished, bytes);
+    const end = joined.length - unfinishedBytes(joined);
+    this.#unfinished = joined.slice(end);
     this.#parsing += bytes.length;
-    this.#xterm.write(bytes, () => {
+    this.#xterm.write(joined.subarray(0, end), () => {
       this.#parsing -= bytes.length;
       this.#terminal.ack(bytes.length);
       // Not from within xterm's own loop, which a resize would make run inside itself.
       if (this.#parsing === 0 && this.#queue.length > 0) queueMicrotask(() => this.#work());
     });
   }
+}
+
+function joinedTo(first, then) {
+  if (first.length === 0) return then;
+  const joined = new Uint8Array(first.length + then.length);
+  joined.set(first);
+  joined.set(then, first.length);
+  return joined;
+}
+
+/** How many bytes at the end begin a UTF-8 character and do not finish it: 0 to 3. */
+function unfinishedBytes(bytes) {
+  for (let count = 1; count <= Math.min(3, bytes.length); count++) {
+    const byte = bytes[bytes.length - count];
+    if (byte < 0x80 || byte >= 0xf8) return 0;
+    if (byte < 0xc0) continue;
+    const length = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    return count < length ? count : 0;
+  }
+  return 0;
 }
 
 /**

@@ -49,7 +49,7 @@ export interface TerminalState {
 }
 
 export interface TerminalEvents {
-  /** The pipe's bytes from `offset` on: each once, in order. */
+  /** The pipe's bytes from `offset` on: each once, in order. They may begin and end in a character. */
   output: { offset: number; bytes: Uint8Array };
   /** A part of what makes a terminal show the session; the first part resets it. */
   snapshot: { first: boolean; last: boolean; offset: number; cols: number; rows: number;

@@ -8,6 +8,16 @@ import { ending, readable } from './status.js';
 /** Lines kept above the screen. */
 const SCROLLBACK = 10_000;
 
+/** An xterm.js that counts columns as the session's screen does. */
+export function makeXterm(options) {
+  const xterm = new globalThis.Terminal({
+    allowProposedApi: true, scrollback: SCROLLBACK, macOptionIsMeta: true, ...options,
+  });
+  xterm.loadAddon(new globalThis.Unicode11Addon.Unicode11Addon());
+  xterm.unicode.activeVersion = '11';
+  return xterm;
+}
+
 export class Pane {
   /** When the terminal ceased to be live, by `performance.now()`. */
   since = performance.now();
@@ -37,14 +47,11 @@ export class Pane {
     const open = (event, uri) => {
       if (/^https?:\/\//i.test(uri)) window.open(uri, '_blank', 'noopener,noreferrer');
     };
-    this.xterm = new globalThis.Terminal({
-      ...page.settings.xterm, ...terminal.size, allowProposedApi: true, scrollback: SCROLLBACK,
-      macOptionIsMeta: true, linkHandler: { activate: open },
+    this.xterm = makeXterm({
+      ...page.settings.xterm, ...terminal.size, linkHandler: { activate: open },
       disableStdin: terminal.mode === 'watcher',
     });
     this.xterm.loadAddon(this.#fit);
-    this.xterm.loadAddon(new globalThis.Unicode11Addon.Unicode11Addon());
-    this.xterm.unicode.activeVersion = '11';
     this.xterm.loadAddon(new globalThis.WebLinksAddon.WebLinksAddon(open));
     this.xterm.loadAddon(new FairleadAddon(terminal, { typed: page.typed }));
     this.xterm.attachCustomKeyEventHandler((event) => this.#isForTerminal(event));

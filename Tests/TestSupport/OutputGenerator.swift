@@ -1,18 +1,18 @@
 // Random terminal output: text of every width, controls and every kind of sequence, with hostile
 // numbers. A seed gives the same stream again.
 
-import TestSupport
-
-struct Generator: RandomNumberGenerator {
+public struct OutputGenerator: RandomNumberGenerator {
   private var random: SeededGenerator
 
-  init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+  public init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
-  mutating func next() -> UInt64 { random.next() }
+  public mutating func next() -> UInt64 { random.next() }
 
-  mutating func number(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
+  public mutating func number(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 
-  mutating func pick<Element>(_ choices: [Element]) -> Element { choices[number(choices.count)] }
+  public mutating func pick<Element>(_ choices: [Element]) -> Element {
+    choices[number(choices.count)]
+  }
 
   private static let texts = [
     "a", "bc", "hello", "中", "中文", "é", "e\u{301}", "\u{301}", "🚀", "x🚀y", "0123456789", "  ", "─",
@@ -47,6 +47,7 @@ struct Generator: RandomNumberGenerator {
     "\u{1B}[?6l", "\u{1B}P$qm\u{1B}\\", "\u{1B}P1;2q#0!5~\u{1B}\\", "\u{1B}_apc\u{1B}\\",
     "\u{1B}[38;5",
     "\u{1B}[>1u", "\0", "\u{1B}[6n", "\u{1B}[c", "\u{1B}[?25$p", "\u{1B}[?1004h",
+    "\u{1B}[?5h", "\u{1B}[?5l", "\u{1B}[?1005h", "\u{1B}[?1005l", "\u{1B}[?1015h",
     "\u{1B}[1;2;3;4;5;6*y",
     "\u{1B}[1;2\u{8}H", "\u{1B}]0;cut\u{18}", "\u{1B}[ ! m", "\u{9B}2J", "\u{1B}^pm\u{1B}\\",
   ]
@@ -56,7 +57,7 @@ struct Generator: RandomNumberGenerator {
   }
 
   /// The next piece: text, a control or a sequence.
-  mutating func piece() -> [UInt8] {
+  public mutating func piece() -> [UInt8] {
     switch number(12) {
     case 0...3: return Array(pick(Self.texts).utf8)
     case 4: return Array(pick(["\r\n", "\n", "\r", "\u{8}", "\t", "\r\n"]).utf8)
@@ -71,7 +72,7 @@ struct Generator: RandomNumberGenerator {
     }
   }
 
-  mutating func stream(pieces: Int) -> [UInt8] {
+  public mutating func stream(pieces: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     for _ in 0..<pieces { bytes += piece() }
     return bytes

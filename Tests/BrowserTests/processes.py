@@ -4,8 +4,10 @@ cluster of two routers and two nodes with a Redis, behind HAProxy without sticki
 import asyncio
 import json
 import os
+import re
 import socket
 import tempfile
+import urllib.parse
 import urllib.request
 
 
@@ -79,9 +81,27 @@ class Backend:
         return process
 
     async def serve(self, *options):
+        """`fairlead serve`; `self.entry` is the address that it prints, with a ticket if it has any."""
         process = await self.run(self.fairlead, "serve", "--listen", "127.0.0.1:0", *options)
-        self.port = int((await process.line("serves on")).rsplit(":", 1)[1])
+        self.entry = re.search(r"https?://\S+", await process.line("serves on"))[0]
+        self.port = urllib.parse.urlsplit(self.entry).port
         return self
+
+    async def certificates(self):
+        """A private CA and a server's certificate of it: the options of `serve`. Browsers whose HOME is
+        the folder `self.folder.name` know the CA."""
+        folder = os.path.join(self.folder.name, "certs")
+        database = os.path.join(self.folder.name, ".pki", "nssdb")
+        os.makedirs(database)
+        for command in (
+                (self.fairlead, "certs", "init", folder, "--host", "127.0.0.1"),
+                ("certutil", "-N", "-d", f"sql:{database}", "--empty-password"),
+                ("certutil", "-A", "-d", f"sql:{database}", "-t", "C,,", "-n", "fairlead",
+                 "-i", f"{folder}/ca.pem")):
+            process = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.DEVNULL)
+            assert await process.wait() == 0, command
+        return ["--tls-cert", f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem"]
 
     async def cluster(self, *options):
         port = free_port()
@@ -154,6 +174,11 @@ backend routers
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def origin(self):
+        """As in the address that `serve` prints."""
+        return "{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(self.entry))
 
     async def create(self, **open):
         """A session over the HTTP API; by default a shell with a prompt of `$ `."""

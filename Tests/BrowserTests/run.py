@@ -8,6 +8,8 @@ Screenshots go to artifacts/browser."""
 
 import argparse
 import asyncio
+import functools
+import os
 import pathlib
 import sys
 import time
@@ -28,14 +30,26 @@ AT_ONCE = 6
 class Test:
     """What a test is given."""
 
-    def __init__(self, name, browser, backend, other_site):
-        self.name, self.browser, self.backend = name, browser, backend
+    def __init__(self, name, launch, browser, backend, other_site):
+        self.name, self.launch, self.browser, self.backend = name, launch, browser, backend
         self.other_site = other_site
-        self.contexts, self.lines, self.pages = [], [], []
+        self.contexts, self.lines, self.pages, self.own = [], [], [], []
 
-    async def context(self, **options):
+    async def own_backend(self):
+        """Another one, for this test alone."""
+        backend = Backend(self.backend.fairlead)
+        self.own.append(backend.stop)
+        return backend
+
+    async def own_browser(self, home):
+        """Another one, with a home of its own: what it trusts is in there."""
+        browser = await self.launch(env={**os.environ, "HOME": home})
+        self.own.append(browser.close)
+        return browser
+
+    async def context(self, browser=None, **options):
         options = {"viewport": {"width": 960, "height": 600}, "color_scheme": "dark", **options}
-        context = await self.browser.new_context(**options)
+        context = await (browser or self.browser).new_context(**options)
         self.contexts.append(context)
         return context
 
@@ -72,11 +86,13 @@ class Test:
             await context.close()
         for line in self.lines:
             await line.stop()
+        for stop in reversed(self.own):
+            await stop()
 
 
-async def run_one(name, function, browser, backend, other_site, slots):
+async def run_one(name, function, launch, browser, backend, other_site, slots):
     async with slots:
-        test = Test(name, browser, backend, other_site)
+        test = Test(name, launch, browser, backend, other_site)
         began = time.monotonic()
         failure = None
         try:
@@ -105,20 +121,22 @@ async def main():
     backend = Backend(options.fairlead)
     other_site = await tests.OtherSite().start()
     try:
-        await getattr(backend, options.against)("--allow-origin", other_site.url)
+        # Who asks for tickets and tokens is tested by itself.
+        await getattr(backend, options.against)("--allow-origin", other_site.url, "--no-auth")
         other_site.cluster = backend.url
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox"])
+            launch = functools.partial(
+                playwright.chromium.launch, executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = await launch()
             slots = asyncio.Semaphore(AT_ONCE)
             together = [it for it in chosen if not getattr(it[1], "is_alone", False)]
             alone = [it for it in chosen if getattr(it[1], "is_alone", False)]
             results = await asyncio.gather(*(
-                run_one(name, function, browser, backend, other_site, slots)
+                run_one(name, function, launch, browser, backend, other_site, slots)
                 for name, function in together))
             for name, function in alone:
                 results.append(
-                    await run_one(name, function, browser, backend, other_site, slots))
+                    await run_one(name, function, launch, browser, backend, other_site, slots))
             await browser.close()
     finally:
         await other_site.stop()

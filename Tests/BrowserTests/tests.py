@@ -5,6 +5,8 @@ import json
 import pathlib
 import re
 
+from playwright.async_api import Error as PlaywrightError
+
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 PHONE = {"viewport": {"width": 390, "height": 740}, "device_scale_factor": 2, "is_mobile": True,
          "has_touch": True}
@@ -366,6 +368,43 @@ async def test_by_keyboard_and_screen_reader(test):
         "?.innerText.includes('spoken')")
     tab = page.page.get_by_role("tab", selected=True)
     assert await tab.count() == 1 and "Live" in await tab.get_attribute("aria-label")
+
+
+async def test_a_ticket_becomes_a_cookie_over_tls(test):
+    """P9: the address that `serve` prints lets one browser in, for good, and is of no more use after that.
+    The browser knows the CA of `fairlead certs init`, as another program's it would be told to."""
+    backend = await test.own_backend()
+    await backend.serve(*await backend.certificates())
+    assert backend.entry.startswith("https://127.0.0.1:") and "?ticket=" in backend.entry
+    browser = await test.own_browser(backend.folder.name)
+    context = await test.context(browser)
+    page = await (await test.page(context)).open(backend.entry)
+    assert "ticket" not in await page.js("location.href")
+    assert await page.js("isSecureContext && document.cookie === ''")
+    assert [socket.url.split(":")[0] for socket in page.sockets] == ["wss"]
+    [cookie] = await context.cookies()
+    assert cookie["secure"] and cookie["httpOnly"] and cookie["sameSite"] == "Strict", cookie
+    await page.run("X=kept; echo in''side")
+    await page.shows("inside")
+    session = await page.js("fairlead.activePane.terminal.session")
+
+    await page.reload()
+    await page.run("echo $X after a reload")
+    await page.shows("kept after a reload")
+    tab = await (await test.page(context)).open(f"{backend.origin}/t/{session}")
+    await tab.run("echo $X in a tab")
+    await page.shows("kept in a tab")
+
+    # Somebody else: without the cookie, with the used ticket, and without the CA.
+    stranger = await (await test.context(browser)).new_page()
+    assert (await stranger.goto(backend.entry)).status == 401
+    await stranger.goto(backend.origin)
+    await stranger.wait_for_function("() => document.body.innerText.includes('token_missing')")
+    try:
+        await (await (await test.context()).new_page()).goto(backend.entry)
+        assert False, "a browser went where it knows no CA"
+    except PlaywrightError as error:
+        assert "ERR_CERT_AUTHORITY_INVALID" in error.message, error
 
 
 async def test_a_terminal_is_renamed(test):

@@ -239,7 +239,7 @@ let package = Package(
     .testTarget(
       name: "PipesTests",
       dependencies: [
-        "Pipes", "HTTPClient", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        "Pipes", "HTTPClient", "TestSupport", "fairlead", "Wire", nio("NIOCore"), nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"), logging,
       ],
       swiftSettings: swiftSettings),
@@ -272,7 +272,7 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "fairlead", "TestSupport", "Admin", "Client", "Cluster", "Wire", nio("NIOCore"),
+        "fairlead", "TestSupport", "Admin", "Client", "Cluster", "TLS", "Wire", nio("NIOCore"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -1,11 +1,10 @@
-"""What TLS costs: `fairlead serve` beside HAProxy, with the same certificate, in µs of the server's CPU.
+"""What TLS costs: `fairlead serve` beside HAProxy, with the same certificate and the same file to send.
 
-    swift build -c release --product fairlead
-    python3 Benchmarks/tls.py .build/release/fairlead
+    ./deploy/bench-tls.sh, or: python3 Benchmarks/tls.py FAIRLEAD
 
-CPU and not time, since the clients take as much of the machine as the servers do. HAProxy answers by
-itself in the handshakes; in the downloads it relays from a plain `fairlead serve`, and what is shown is
-the difference between TLS and plain text, for both.
+CPU of the server for each, besides what comes through in a second, since the clients take as much of the
+machine as the servers do. The file is xterm.js, which both send from memory; what encrypting it costs is the
+difference to sending it in the clear.
 """
 
 import os
@@ -16,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 SECONDS = 5
 DOWNLOADS = 400
@@ -56,18 +56,23 @@ def handshakes(process, port, authority, kind):
 
 
 def download(process, url, authority):
-    """µs of CPU per MB."""
-    before = cpu(process)
+    """µs of CPU per MB, and MB per second."""
+    before, began = cpu(process), time.monotonic()
     result = subprocess.run(
-        ["curl", "-sS", "--cacert", authority, "-o", "/dev/null", "-w", "%{size_download}\n",
+        ["curl", "-sS", "-f", "--cacert", authority, "-o", "/dev/null", "-w", "%{size_download}\n",
          f"{url}?[1-{DOWNLOADS}]"], capture_output=True, text=True, check=True)
-    size = sum(int(line) for line in result.stdout.split())
-    return (cpu(process) - before) / (size / 1e6) * 1e6
+    size = sum(int(line) for line in result.stdout.split()) / 1e6
+    return (cpu(process) - before) / size * 1e6, size / (time.monotonic() - began)
+
+
+def asset(port):
+    """The path of the largest file of the page."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+        return re.search(r'src="(/assets/[^"]*/xterm.js)"', page.read().decode())[1]
 
 
 def main():
     fairlead = sys.argv[1] if len(sys.argv) > 1 else ".build/release/fairlead"
-    asset = "/assets/xterm-6.0.0/xterm.js"
     processes = []
     with tempfile.TemporaryDirectory() as folder:
         def start(*arguments):
@@ -81,11 +86,20 @@ def main():
         with open(f"{folder}/both.pem", "w") as both:
             for name in ["server", "server-key"]:
                 both.write(open(f"{folder}/{name}.pem").read())
-        plain, secure, relay, secure_relay, answers = [free_port() for _ in range(5)]
-        with open(f"{folder}/haproxy.cfg", "w") as config:
-            config.write(f"""
+        plain, secure, their_plain, their_secure = [free_port() for _ in range(4)]
+        try:
+            open_serve = start(fairlead, "serve", "--listen", f"127.0.0.1:{plain}")
+            serve = start(fairlead, "serve", "--listen", f"127.0.0.1:{secure}", "--tls-cert",
+                          f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem")
+            for port in [plain, secure]:
+                wait_for(port)
+            path = asset(plain)
+            urllib.request.urlretrieve(f"http://127.0.0.1:{plain}{path}", f"{folder}/asset")
+            with open(f"{folder}/haproxy.cfg", "w") as config:
+                config.write(f"""
 global
   nbthread {os.cpu_count()}
+  tune.bufsize 1048576
   ssl-default-bind-options ssl-min-ver TLSv1.2
 defaults
   mode http
@@ -93,42 +107,36 @@ defaults
   timeout client 60s
   timeout server 60s
 frontend answers
-  bind 127.0.0.1:{answers} ssl crt {folder}/both.pem
-  http-request return status 200
-frontend relay
-  bind 127.0.0.1:{relay}
-  bind 127.0.0.1:{secure_relay} ssl crt {folder}/both.pem
-  default_backend serve
-backend serve
-  server one 127.0.0.1:{plain}
+  bind 127.0.0.1:{their_plain}
+  bind 127.0.0.1:{their_secure} ssl crt {folder}/both.pem alpn http/1.1
+  http-request return status 200 content-type text/javascript file {folder}/asset
 """)
-        try:
-            open_serve = start(fairlead, "serve", "--listen", f"127.0.0.1:{plain}")
-            serve = start(fairlead, "serve", "--listen", f"127.0.0.1:{secure}", "--tls-cert",
-                          f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem")
             haproxy = start("haproxy", "-db", "-f", f"{folder}/haproxy.cfg")
-            for port in [plain, secure, answers]:
-                wait_for(port)
+            wait_for(their_secure)
             rows = []
             for name, kind in [("full handshake", "-new"), ("resumed handshake", "-reuse")]:
-                ours, per_second = handshakes(serve, secure, authority, kind)
-                theirs, their_rate = handshakes(haproxy, answers, authority, kind)
+                ours, our_rate = handshakes(serve, secure, authority, kind)
+                theirs, their_rate = handshakes(haproxy, their_secure, authority, kind)
                 rows.append((f"{name}, µs", ours, theirs))
-                rows.append((f"{name}s per second", per_second, their_rate))
-            ours = download(serve, f"https://127.0.0.1:{secure}{asset}", authority) - download(
-                open_serve, f"http://127.0.0.1:{plain}{asset}", authority)
-            theirs = download(
-                haproxy, f"https://127.0.0.1:{secure_relay}{asset}", authority) - download(
-                haproxy, f"http://127.0.0.1:{relay}{asset}", authority)
-            rows.append(("encrypting 1 MB, µs", ours, theirs))
+                rows.append((f"{name}s per second", our_rate, their_rate))
+            ours, our_rate = download(serve, f"https://127.0.0.1:{secure}{path}", authority)
+            theirs, their_rate = download(
+                haproxy, f"https://127.0.0.1:{their_secure}{path}", authority)
+            our_clear, _ = download(open_serve, f"http://127.0.0.1:{plain}{path}", authority)
+            their_clear, _ = download(
+                haproxy, f"http://127.0.0.1:{their_plain}{path}", authority)
+            rows.append(("sending 1 MB over TLS, µs", ours, theirs))
+            rows.append(("of that, encrypting, µs", ours - our_clear, theirs - their_clear))
+            rows.append(("MB per second, one client", our_rate, their_rate))
         finally:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
             for process in processes:
                 process.wait()
-    print(f"{'':28}{'fairlead':>10}{'HAProxy':>10}{'ratio':>8}")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"{'':32}{'fairlead':>10}{'HAProxy':>10}{'ratio':>8}")
     for name, ours, theirs in rows:
-        print(f"{name:28}{ours:10.0f}{theirs:10.0f}{ours / theirs:8.2f}")
+        print(f"{name:32}{ours:10.0f}{theirs:10.0f}{ours / theirs:8.2f}")
 
 
 main()

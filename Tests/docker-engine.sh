@@ -1,22 +1,26 @@
 #!/usr/bin/env bash
-# docker-engine.sh DIR: a real Docker engine for tests, without systemd, kernel modules or a registry:
+# docker-engine.sh DIR CERTIFICATES: a real Docker engine for tests, without systemd, kernel modules or a registry:
 # Debian's docker.io in namespaces of its own, with a small image made on the spot (bash and busybox,
-# local/base:1) and a container `base` of it. Prints `ready`, or `missing: WHY`, and then stays until
+# local/base:1) and a container `base` of it. Prints `ready PORT`, or `missing: WHY`, and then stays until
 # its standard input ends, that is, until the tests have ended in whatever way; then all of it goes:
 # the containers, the engine, and with the last process the namespaces and what is mounted in them.
 #
-# DIR is made here and must be this run's own; the engine listens on DIR/docker.sock.
+# DIR is made here and must be this run's own. The engine listens on DIR/docker.sock, and on PORT of
+# 127.0.0.1 for who speaks TLS and has a certificate of CERTIFICATES/ca.pem (--tlsverify); it shows
+# node-engine.pem. DIR/certs keeps a copy of those.
 set -uo pipefail
 dir=$1
+certificates=$2
 missing() { echo "missing: $*"; exit 0; }
 
 [ "$(id -u)" = 0 ] || missing "an engine needs root"
 export PATH=$PATH:/usr/sbin:/sbin
-for tool in dockerd containerd runc docker busybox ip unshare curl; do
+for tool in dockerd containerd runc docker busybox ip unshare curl python3; do
   command -v "$tool" >/dev/null ||
-    missing "$tool is not installed (apt-get install docker.io busybox-static iproute2 curl)"
+    missing "$tool is not installed (apt-get install docker.io busybox-static iproute2 curl python3)"
 done
 mkdir -m 700 "$dir" || missing "cannot make $dir"
+cp -r "$certificates" "$dir"/certs || missing "cannot copy $certificates"
 
 pidfile() { cat "$1" 2>/dev/null; }
 finish() {
@@ -43,10 +47,24 @@ trap finish EXIT
 trap 'exit 1' TERM INT HUP
 
 # A network and a mount namespace without names: nothing is left to delete. Not `ip netns exec`, which
-# remounts /sys, so that the engine finds no cgroups.
-unshare --net --mount --propagation private bash -c 'ip link set lo up; exec setsid dockerd "$@"' dockerd \
+# remounts /sys, so that the engine finds no cgroups. Its TCP socket is made outside, since the network
+# in there is its own, and handed on as systemd would (sd_listen_fds(3)).
+listening='
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+with open(sys.argv[1], "w") as file:
+    file.write(str(listener.getsockname()[1]))
+os.dup2(listener.fileno(), 3)
+os.execvp(sys.argv[2], sys.argv[2:])
+'
+python3 -c "$listening" "$dir"/port unshare --net --mount --propagation private bash -c '
+  ip link set lo up
+  export LISTEN_FDS=1 LISTEN_PID=$$
+  exec setsid dockerd "$@"' dockerd \
   --storage-driver=overlay2 --exec-opt native.cgroupdriver=cgroupfs --shutdown-timeout 1 \
-  -H unix://"$dir"/docker.sock --data-root "$dir"/data --exec-root "$dir"/exec \
+  -H unix://"$dir"/docker.sock -H fd:// --tlsverify --tlscacert "$dir"/certs/ca.pem \
+  --tlscert "$dir"/certs/node-engine.pem --tlskey "$dir"/certs/node-engine-key.pem \
+  --data-root "$dir"/data --exec-root "$dir"/exec \
   -p "$dir"/docker.pid >"$dir"/dockerd.log 2>&1 </dev/null &
 engine=$!
 for _ in $(seq 300); do
@@ -75,7 +93,7 @@ tar -C "$root" -c . | DOCKER_HOST=unix://"$dir"/docker.sock command docker impor
   missing "no image could be made: $(tail -n 1 "$dir"/image.log)"
 docker run -d --init=false --network none --name base local/base:1 ||
   missing "no container runs: $(tail -n 1 "$dir"/image.log)"
-echo ready
+echo "ready $(cat "$dir"/port)"
 
 # Until the tests have ended: their end of the pipe closes. Polled as well, should another process have
 # inherited that end.

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Measures what TLS costs beside HAProxy with the same certificate, in the same run: handshakes, and a
-# megabyte. docs/performance.md quotes it.
+# Measures what TLS costs: handshakes and bytes of `fairlead serve` beside HAProxy with the same certificate,
+# in one run, release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev haproxy openssl curl python3
 need_swift
-./deploy/assets.sh
 swift build -c release --product fairlead >&2
 exec python3 Benchmarks/tls.py "$(swift build -c release --show-bin-path)/fairlead"

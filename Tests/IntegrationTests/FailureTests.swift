@@ -27,12 +27,13 @@ import Wire
   }
 
   /// Promise P10.
-  @Test func aNodeThatDiesTakesItsSessionsAndTheyAreSaidToBeLost() async throws {
-    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a", "b"])
+  @Test(arguments: [Transport.plain, .passthrough])
+  func aNodeThatDiesTakesItsSessionsAndTheyAreSaidToBeLost(transport: Transport) async throws {
+    let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a", "b"])
     let sessions = try await sessionOnEach(["a", "b"], of: cluster)
     let (lost, kept) = (try #require(sessions["a"]), try #require(sessions["b"]))
-    var victim = try LiveTerminal.attach(lost, at: cluster.url)
-    var neighbour = try LiveTerminal.attach(kept, at: cluster.url)
+    var victim = try LiveTerminal.attach(lost, at: cluster.front)
+    var neighbour = try LiveTerminal.attach(kept, at: cluster.front)
     try await victim.echo("here")
     try await neighbour.echo("here")
     cluster.nodes[0].process.signal(SIGKILL)
@@ -41,7 +42,7 @@ import Wire
       return
     }
     #expect(refusal.code == .lost)
-    var late = try LiveTerminal.attach(lost, at: cluster.url)
+    var late = try LiveTerminal.attach(lost, at: cluster.front)
     guard case .refused(let said) = try await late.end() else {
       Issue.record("a lost session was opened")
       return
@@ -60,12 +61,13 @@ import Wire
     try await neighbour.echo("still here")
   }
 
-  @Test func aRouterThatDiesCostsAPause() async throws {
-    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a"])
+  @Test(arguments: Transport.allCases)
+  func aRouterThatDiesCostsAPause(transport: Transport) async throws {
+    let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a"])
     var terminals: [LiveTerminal] = []
     for number in 0..<6 {
       var terminal = try await LiveTerminal.create(
-        SessionID(unchecked: "s\(number)"), at: cluster.url)
+        SessionID(unchecked: "s\(number)"), at: cluster.front)
       try await terminal.run("X=\(number)")
       terminals.append(terminal)
     }
@@ -76,9 +78,11 @@ import Wire
   }
 
   /// Promises P5 and P10: a Redis that comes back empty included.
-  @Test func aRedisThatGoesAndComesBackEmptyEndsNothingAndLosesNothing() async throws {
-    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a", "b"])
-    let direct = cluster.routers[0].url
+  @Test(arguments: [Transport.plain, .passthrough])
+  func aRedisThatGoesAndComesBackEmptyEndsNothingAndLosesNothing(transport: Transport) async throws
+  {
+    let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a", "b"])
+    let direct = cluster.front(of: 0)
     let id = SessionID(unchecked: "kept")
     var terminal = try await LiveTerminal.create(id, at: direct)
     try await terminal.run("X=secret")
@@ -87,7 +91,7 @@ import Wire
     try await terminal.echo("$X without Redis", prints: "secret without Redis")
     try await terminal.client.cut()
     try await terminal.echo("$X after a cut", prints: "secret after a cut")
-    for router in cluster.routers { #expect(await answers(router.url + "/readyz")) }
+    for router in cluster.routers.indices { #expect(await cluster.front(of: router).isReady()) }
     let error = await #expect(throws: AdminError.self) {
       try await cluster.admin.create(
         Open(session: .random(), create: LiveTerminal.shell, size: .standard))
@@ -95,8 +99,8 @@ import Wire
     #expect(error?.message.contains("registry") == true, "a new session has to wait")
 
     // The other router has never heard of the session. It must not say that there is none.
-    var other = try LiveTerminal.attach(id, at: cluster.routers[1].url)
-    let again = try await RedisServer.start(port: cluster.server.port)
+    var other = try LiveTerminal.attach(id, at: cluster.front(of: 1))
+    let again = try await cluster.server.restart()
     try await other.echo("$X from elsewhere", prints: "secret from elsewhere")
     #expect(other.reader.opened.last?.session == id)
     #expect(other.reader.opened.last?.created == false)
@@ -109,14 +113,15 @@ import Wire
     try await again.stop()
   }
 
-  @Test func aDrainingNodeKeepsItsSessionsAndGetsNoNewOnes() async throws {
-    let cluster = try await RunningCluster.start(routers: 1, nodes: ["a", "b"])
+  @Test(arguments: [Transport.plain, .passthrough])
+  func aDrainingNodeKeepsItsSessionsAndGetsNoNewOnes(transport: Transport) async throws {
+    let cluster = try await RunningCluster.start(transport, routers: 1, nodes: ["a", "b"])
     let sessions = try await sessionOnEach(["a", "b"], of: cluster)
-    var terminal = try LiveTerminal.attach(try #require(sessions["a"]), at: cluster.url)
+    var terminal = try LiveTerminal.attach(try #require(sessions["a"]), at: cluster.front)
     try await terminal.echo("before")
     let before = try await cluster.admin.sessions(node: NodeID(unchecked: "a")).map(\.session)
 
-    let drained = try await Fairlead.run(["drain", "a", "--api", cluster.url])
+    let drained = try await Fairlead.run(["drain", "a"] + cluster.front.options)
     #expect(drained.code == 0, "\(drained.output)")
     try await eventually("the router knows") {
       try await cluster.admin.nodes().first { $0.id.rawValue == "a" }?.state == .draining
@@ -134,7 +139,7 @@ import Wire
     let after = try await cluster.admin.sessions(node: NodeID(unchecked: "a")).map(\.session)
     #expect(after == before)
     try await terminal.echo("after")
-    let undone = try await Fairlead.run(["drain", "a", "--undo", "--api", cluster.url])
+    let undone = try await Fairlead.run(["drain", "a", "--undo"] + cluster.front.options)
     #expect(undone.code == 0, "\(undone.output)")
     try await eventually("it takes new ones again") {
       let id = SessionID.random()
@@ -144,10 +149,11 @@ import Wire
     }
   }
 
-  @Test func aNodeThatIsToldToStopSaysSoAndLeavesInOrder() async throws {
-    let cluster = try await RunningCluster.start(routers: 1, nodes: ["a"])
+  @Test(arguments: [Transport.plain, .passthrough])
+  func aNodeThatIsToldToStopSaysSoAndLeavesInOrder(transport: Transport) async throws {
+    let cluster = try await RunningCluster.start(transport, routers: 1, nodes: ["a"])
     let id = SessionID(unchecked: "s")
-    var terminal = try await LiveTerminal.create(id, at: cluster.url)
+    var terminal = try await LiveTerminal.create(id, at: cluster.front)
     cluster.nodes[0].process.signal(SIGTERM)
     let end = try await terminal.end()
     guard case .ended(let ended) = end else {
@@ -161,12 +167,13 @@ import Wire
     #expect(error?.message.contains("stopped") == true, "it left a tombstone")
   }
 
-  @Test func aRouterThatIsToldToStopSendsItsClientsOn() async throws {
-    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a"])
+  @Test(arguments: Transport.allCases)
+  func aRouterThatIsToldToStopSendsItsClientsOn(transport: Transport) async throws {
+    let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a"])
     var terminals: [LiveTerminal] = []
     for number in 0..<4 {
       terminals.append(
-        try await LiveTerminal.create(SessionID(unchecked: "s\(number)"), at: cluster.url))
+        try await LiveTerminal.create(SessionID(unchecked: "s\(number)"), at: cluster.front))
     }
     cluster.routers[0].process.signal(SIGTERM)
     #expect(try await cluster.routers[0].process.waitForExit() == 0)

@@ -16,19 +16,19 @@ struct LiveTerminal {
   var reader: ExactReader
 
   /// Creates the session, and waits for its shell.
-  static func create(_ id: SessionID, at url: String) async throws -> LiveTerminal {
-    var terminal = try LiveTerminal(Open(session: id, create: shell, size: .standard), at: url)
+  static func create(_ id: SessionID, at front: Front) async throws -> LiveTerminal {
+    var terminal = try LiveTerminal(Open(session: id, create: shell, size: .standard), at: front)
     try await terminal.reader.read(upTo: "ready\r\n")
     return terminal
   }
 
   /// Attaches to a session that is there.
-  static func attach(_ id: SessionID, at url: String) throws -> LiveTerminal {
-    try LiveTerminal(Open(session: id, size: .standard), at: url)
+  static func attach(_ id: SessionID, at front: Front) throws -> LiveTerminal {
+    try LiveTerminal(Open(session: id, size: .standard), at: front)
   }
 
-  private init(_ open: Open, at url: String) throws {
-    client = try TerminalClient(url: url)
+  private init(_ open: Open, at front: Front) throws {
+    client = try front.client
     stream = client.open(open)
     reader = ExactReader(stream)
   }

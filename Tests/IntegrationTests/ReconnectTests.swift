@@ -13,33 +13,39 @@ import Wire
   private static let rounds = 3
   private static let lines = 120
 
-  @Test func twoHundredSessionsOnThreeNodesSurviveCutsThroughAnyRouter() async throws {
-    let cluster = try await RunningCluster.start(routers: 2, nodes: ["a", "b", "c"])
+  @Test(.serialized, arguments: [Transport.plain, .passthrough])
+  func twoHundredSessionsOnThreeNodesSurviveCutsThroughAnyRouter(
+    transport: Transport
+  ) async throws {
+    let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a", "b", "c"])
     var generator = SeededGenerator.announced()
     let seeds = (0..<200).map { _ in UInt64.random(in: 0...UInt64.max, using: &generator) }
     let progress = Progress()
-    let url = cluster.url
+    let front = cluster.front
+    let admin = try front.admin
     try await withThrowingTaskGroup(of: Int.self) { tasks in
       for (number, seed) in seeds.enumerated() {
         tasks.addTask {
-          try await Self.use(session: number, of: url, seed: seed, progress: progress)
+          try await Self.use(session: number, of: front, seed: seed, progress: progress)
         }
       }
       // A fourth node joins under load.
-      try await eventually("half of the sessions have begun") { await progress.begun >= 100 }
-      let before = try await cluster.admin.sessions()
-      let fourth = try await TestNode.start("d", redis: cluster.redis)
-      try await eventually("the fourth node is known") {
-        try await cluster.admin.nodes().contains { $0.id.rawValue == "d" && $0.state == .live }
+      try await eventually("half of the sessions have begun", atMost: .seconds(120)) {
+        await progress.begun >= 100
       }
-      let newcomers = try await Self.createUntilOneReaches("d", cluster.admin)
-      let after = try await cluster.admin.sessions()
+      let before = try await admin.sessions()
+      let fourth = try await cluster.join("d")
+      try await eventually("the fourth node is known") {
+        try await admin.nodes().contains { $0.id.rawValue == "d" && $0.state == .live }
+      }
+      let newcomers = try await Self.createUntilOneReaches("d", admin)
+      let after = try await admin.sessions()
       for session in before {
         let now = after.first { $0.session == session.session }
         #expect(now?.node == session.node, "an existing session stays where it is")
         #expect(now?.life == session.life)
       }
-      for id in newcomers { try await cluster.admin.kill(id) }
+      for id in newcomers { try await admin.kill(id) }
       let cuts = try await tasks.reduce(0, +)
       #expect(cuts >= 200, "every client was to be cut; there were \(cuts) cuts")
       #expect(fourth.process.isRunning)
@@ -50,10 +56,10 @@ import Wire
 
   /// One client with one session, cut at random moments. Returns how often.
   private static func use(
-    session number: Int, of url: String, seed: UInt64, progress: Progress
+    session number: Int, of front: Front, seed: UInt64, progress: Progress
   ) async throws -> Int {
     var generator = SeededGenerator(seed: seed)
-    let client = try TerminalClient(url: url)
+    let client = try front.client
     let terminal = client.open(
       Open(session: SessionID("s\(number)"), create: LiveTerminal.shell, size: .standard))
     var reader = ExactReader(terminal)
@@ -73,7 +79,7 @@ import Wire
       try await reader.read(exactly: expected)
       _ = try? await cutting.value
       cuts += 1
-      if round == 0 { await progress.landed(number, on: url) }
+      if round == 0 { await progress.landed(number, on: front) }
     }
     terminal.kill()
     try await reader.readToEnd()
@@ -98,11 +104,8 @@ import Wire
     private(set) var begun = 0
     private(set) var nodes: [Int: String] = [:]
     func began(_ number: Int) { begun += 1 }
-    func landed(_ number: Int, on url: String) async {
-      guard let colon = url.lastIndex(of: ":"), let port = Int(url[url.index(after: colon)...])
-      else { return }
-      let admin = AdminClient(host: "127.0.0.1", port: port)
-      nodes[number] = try? await admin.session(SessionID(unchecked: "s\(number)")).node
+    func landed(_ number: Int, on front: Front) async {
+      nodes[number] = try? await front.admin.session(SessionID(unchecked: "s\(number)")).node
     }
   }
 }

@@ -4,35 +4,82 @@ import Admin
 import Client
 import Foundation
 import NIOCore
+import TLS
 import TestSupport
 import Testing
 import Wire
 
 struct RunningCluster {
   var server: RedisServer
-  var redis: String
   var routers: [TestRouter]
   var nodes: [TestNode]
   var haproxy: TestHAProxy
-  var admin: AdminClient
-  var url: String { haproxy.url }
+  private var certificates: ClusterCertificates?
 
-  static func start(routers: Int, nodes: [String], _ options: [String] = []) async throws
+  /// HAProxy, where clients come in.
+  var front: Front { Front(haproxy.url, certificates) }
+  var admin: AdminClient { get throws { try front.admin } }
+
+  /// Straight to one of the routers.
+  func front(of router: Int) -> Front { Front(routers[router].url, certificates) }
+
+  static func start(_ transport: Transport, routers: Int, nodes: [String]) async throws
     -> RunningCluster
   {
-    let server = try await RedisServer.start()
-    let redis = server.url
+    let certificates = transport.isEncrypted ? try await ClusterCertificates() : nil
+    let server = try await RedisServer.start(certificates: certificates)
     var running: [TestNode] = []
-    for node in nodes { running.append(try await TestNode.start(node, redis: redis, options)) }
+    for node in nodes {
+      running.append(
+        try await TestNode.start(node, redis: server.url, certificates: certificates))
+    }
     var fronts: [TestRouter] = []
     for number in 0..<routers {
-      fronts.append(try await TestRouter.start("r\(number)", redis: redis))
+      fronts.append(
+        try await TestRouter.start("r\(number)", redis: server.url, certificates: certificates))
     }
-    let haproxy = try await TestHAProxy.start(before: fronts)
+    let haproxy = try await TestHAProxy.start(
+      before: fronts, transport, certificates: certificates)
     return RunningCluster(
-      server: server, redis: redis, routers: fronts, nodes: running, haproxy: haproxy,
-      admin: AdminClient(host: "127.0.0.1", port: haproxy.port))
+      server: server, routers: fronts, nodes: running, haproxy: haproxy,
+      certificates: certificates)
   }
+
+  /// Another node.
+  func join(_ node: String) async throws -> TestNode {
+    try await TestNode.start(node, redis: server.url, certificates: certificates)
+  }
+}
+
+/// Where clients come in, and whom they trust there.
+struct Front: Sendable {
+  var url: String
+  private var certificates: ClusterCertificates?
+
+  init(_ url: String, _ certificates: ClusterCertificates?) {
+    self.url = url
+    self.certificates = certificates
+  }
+
+  private var tls: TLSContext? {
+    get throws {
+      try certificates.map { try TLSContext(.client(trust: .authorities($0.ca), protocols: [])) }
+    }
+  }
+
+  var client: TerminalClient { get throws { try TerminalClient(url: url, tls: tls) } }
+
+  var admin: AdminClient {
+    get throws {
+      let endpoint = try Endpoint(url)
+      return AdminClient(host: endpoint.host, port: endpoint.port, tls: try tls)
+    }
+  }
+
+  /// Options of a command that asks here.
+  var options: [String] { ["--api", url] + (certificates.map { ["--ca", $0.ca] } ?? []) }
+
+  func isReady() async -> Bool { await answers(url + "/readyz", ca: certificates?.ca) }
 }
 
 /// Reads a terminal's output and checks that offsets have no gap and no overlap.

@@ -6,6 +6,10 @@ import Foundation
 public struct DockerEngine: Sendable {
   private let directory: String
   public var socket: String { directory + "/docker.sock" }
+  /// Of 127.0.0.1: TLS, for clients with a certificate of `certificate("ca")`.
+  public var port: Int
+  /// The PEM file of one of its certificates: `ca`, `node-engine` (its own), `router` (a client's).
+  public func certificate(_ name: String) -> String { directory + "/certs/\(name).pem" }
   /// A running container with bash and busybox in it.
   public let container = "base"
 
@@ -52,9 +56,11 @@ public struct DockerEngine: Sendable {
     let directory = "/tmp/fl-docker-\(ProcessInfo.processInfo.processIdentifier)"
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("docker-engine.sh").path
+    let certificates = try await ClusterCertificates()
+    try await certificates.addNode("engine")
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["bash", script, directory]
+    process.arguments = ["bash", script, directory, certificates.folder]
     let input = Pipe()
     let output = Pipe()
     process.standardInput = input
@@ -63,11 +69,12 @@ public struct DockerEngine: Sendable {
     try process.run()
     keep(input, directory: directory)
     let line = try await firstLine(of: output.fileHandleForReading)
-    guard line == "ready" else {
+    withExtendedLifetime(certificates) {}
+    guard line.hasPrefix("ready "), let port = Int(line.dropFirst(6)) else {
       let reason = line.hasPrefix("missing: ") ? String(line.dropFirst(9)) : "it said \"\(line)\""
       throw ChildError("no Docker engine: \(reason)")
     }
-    return DockerEngine(directory: directory)
+    return DockerEngine(directory: directory, port: port)
   }
 
   private static func firstLine(of output: FileHandle) async throws -> String {

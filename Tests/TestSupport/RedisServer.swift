@@ -5,13 +5,16 @@ import Foundation
 public struct RedisServer: Sendable {
   public var port: Int
   public var process: ChildProcess
-  public var url: String { "redis://127.0.0.1:\(port)/0" }
+  private var certificates: ClusterCertificates?
+  public var url: String { "redis\(certificates == nil ? "" : "s")://127.0.0.1:\(port)/0" }
 
   /// - Parameters:
   ///   - port: to start one again where another was; 0 takes a free one.
+  ///   - certificates: for TLS; nil is plain text.
   ///   - more: further options of redis-server.
-  public static func start(port wanted: Int = 0, _ more: [String] = []) async throws -> RedisServer
-  {
+  public static func start(
+    port wanted: Int = 0, certificates: ClusterCertificates? = nil, _ more: [String] = []
+  ) async throws -> RedisServer {
     let path = ["/usr/bin/redis-server", "/usr/local/bin/redis-server"].first {
       FileManager.default.isExecutableFile(atPath: $0)
     }
@@ -22,9 +25,14 @@ public struct RedisServer: Sendable {
       [
         "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
         NSTemporaryDirectory(),
-      ] + more)
+      ] + (certificates?.redisServer(port: port) ?? []) + more)
     _ = try await process.line(with: "Ready to accept connections")
-    return RedisServer(port: port, process: process)
+    return RedisServer(port: port, process: process, certificates: certificates)
+  }
+
+  /// Another in its place, which knows nothing of what it held.
+  public func restart() async throws -> RedisServer {
+    try await .start(port: port, certificates: certificates)
   }
 
   public func stop() async throws {

@@ -159,6 +159,13 @@ struct DockerEngine: Sendable {
   private func path(_ path: String) async throws -> String {
     if let minor = minorVersion.withLockedValue({ $0 }) { return "/v1.\(minor)\(path)" }
     let answer = try await http.send(.GET, "/_ping", within: Self.deadline, largestBody: 4_096)
+    // The words of Go's HTTP server: the request came in the clear.
+    if answer.status == .badRequest, String(buffer: answer.body).contains("HTTPS server") {
+      throw PipeError(
+        .unavailable,
+        "the Docker engine at \(endpoint) speaks TLS: name its CA with --docker-ca, and a certificate "
+          + "of this node with --docker-cert and --docker-key if it asks for one")
+    }
     let parts = answer.headers.first(name: "Api-Version")?.split(separator: ".") ?? []
     guard parts.count == 2, let major = Int(parts[0]), let minor = Int(parts[1]) else {
       throw PipeError(.unavailable, "\(endpoint) does not answer like a Docker engine")
@@ -187,6 +194,11 @@ struct DockerEngine: Sendable {
           .unavailable,
           "the Docker engine at \(endpoint) cannot be reached: see that it runs, that this node may "
             + "use its socket, and that --docker is right", cause: error)
+      case .closed where error.cause != nil:
+        let cause = error.cause.map { "\($0)" } ?? ""
+        throw PipeError(
+          .unavailable, "the connection to the Docker engine at \(endpoint) failed: \(cause)",
+          cause: error)
       case .timeout, .closed, .tooLong:
         throw PipeError(
           .unavailable,

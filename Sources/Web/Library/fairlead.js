@@ -18,8 +18,8 @@ import { Type } from './fairlead/wire.js';
 
 export { FairleadTerminal };
 
-/** Close codes with which a server refuses the token: trying again would change nothing. */
-const REFUSED_CODES = [4401, 4403];
+/** The close code with which a server refuses the token: trying again would change nothing. */
+const UNAUTHORIZED = 4401;
 /** The same as answers to the upgrade, which scripts cannot see; a plain GET gets it too. */
 const REFUSED_STATUS = [401, 403];
 
@@ -272,7 +272,7 @@ export class Fairlead extends Emitter {
   #ended({ code, reason, lasted }) {
     this.#connection = undefined;
     this.#dropSuccessor();
-    if (REFUSED_CODES.includes(code)) {
+    if (code === UNAUTHORIZED) {
       this.#refusals += 1;
       // A token made to order may just have been too old, once.
       if (typeof this.#token !== 'function' || this.#refusals > 1) return this.#stop(reason);

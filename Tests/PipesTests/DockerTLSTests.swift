@@ -1,0 +1,73 @@
+// A Docker engine over TCP with TLS, as `dockerd --tlsverify` listens: for a node's own options, with a
+// real engine that demands certificates.
+
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("A Docker engine behind TLS", .timeLimit(.minutes(2))) struct DockerTLSTests {
+  /// What a user of `fairlead serve --docker tcp://…` with `options` sees who asks for a terminal.
+  private func new(_ engine: DockerEngine, _ options: [String]) async throws -> (
+    code: Int, output: String
+  ) {
+    let serve = try Fairlead.start(
+      [
+        "serve", "--listen", "127.0.0.1:0", "--no-auth", "--docker",
+        "tcp://127.0.0.1:\(engine.port)",
+      ] + options)
+    let port = try TestSupport.port(in: try await serve.line(with: "serves on"))
+    let made = try await Fairlead.run([
+      "new", "--api", "http://127.0.0.1:\(port)", "--target", "docker:\(engine.container)", "--",
+      "sh", "-c", "echo in $((6 * 7)); exit 3",
+    ])
+    serve.signal(SIGTERM)
+    #expect(try await serve.waitForExit() == 0)
+    return made
+  }
+
+  private func identity(_ engine: DockerEngine, _ name: String) -> [String] {
+    [
+      "--docker-cert", engine.certificate(name), "--docker-key", engine.certificate("\(name)-key"),
+    ]
+  }
+
+  @Test("starts processes for who shows a certificate of its CA")
+  func known() async throws {
+    let engine = try await requireDocker()
+    let made = try await new(
+      engine, ["--docker-ca", engine.certificate("ca")] + identity(engine, "router"))
+    #expect(made.output.contains("in 42"), "\(made.output)")
+    #expect(made.code == 3)
+  }
+
+  /// What is missing of the node's options, and what its user is told.
+  enum Mistake: CaseIterable {
+    case otherCA, noCertificate, certificateForServers, noTLS
+
+    var expected: String {
+      switch self {
+      case .otherCA: "comes from an unknown CA"
+      case .noCertificate: "demands a client certificate"
+      case .certificateForServers: "refuses"
+      case .noTLS: "speaks TLS: name its CA with --docker-ca"
+      }
+    }
+  }
+
+  @Test("refuses everybody else, and the user is told why", arguments: Mistake.allCases)
+  func mistakes(mistake: Mistake) async throws {
+    let engine = try await requireDocker()
+    let others = try await ClusterCertificates()
+    let made = try await new(
+      engine,
+      switch mistake {
+      case .otherCA: ["--docker-ca", others.ca] + identity(engine, "router")
+      case .noCertificate: ["--docker-ca", engine.certificate("ca")]
+      case .certificateForServers:
+        ["--docker-ca", engine.certificate("ca")] + identity(engine, "server")
+      case .noTLS: []
+      })
+    #expect(made.code != 0)
+    #expect(made.output.contains(mistake.expected), "\(made.output)")
+  }
+}

@@ -1,18 +1,30 @@
 #!/usr/bin/env bash
 # The judge's long run: sessions under cuts, delays, silent networks and dying routers, every byte
 # compared. Prints a line every few seconds and the verdict at the end; exit code 1 if anything differed.
-#   ./deploy/soak.sh [MINUTES] [options of fairlead-judge, such as --on serve --seed 42]
+#   ./deploy/soak.sh [--sanitize thread] [MINUTES] [options of fairlead-judge, such as --on docker --seed 42]
+# --sanitize thread: judge, routers, nodes and generators are built with the thread sanitizer (in
+# .build-tsan), and what it reports fails the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
-need libhiredis-dev libssl-dev redis-server haproxy
+need libhiredis-dev libssl-dev redis-server haproxy docker.io busybox-static iproute2 curl
 need_swift
+build=()
+if [ "${1:-}" = --sanitize ]; then
+  build=(--sanitize "${2:?--sanitize thread}" --scratch-path .build-tsan)
+  shift 2
+fi
 minutes=30
 if [[ "${1:-}" =~ ^[0-9.]+$ ]]; then
   minutes=$1
   shift
 fi
-swift build --product fairlead >&2
-swift build --product fairlead-generator >&2
-swift build --product fairlead-judge >&2
-exec "$(swift build --show-bin-path)/fairlead-judge" --minutes "$minutes" "$@"
+for product in fairlead fairlead-generator fairlead-judge; do
+  swift build "${build[@]}" --product $product >&2
+done
+judge=$(swift build "${build[@]}" --show-bin-path)/fairlead-judge
+[ ${#build[@]} -gt 0 ] || exec "$judge" --minutes "$minutes" "$@"
+
+. deploy/sanitizer.sh
+"$judge" --minutes "$minutes" "$@"
+no_reports

@@ -8,7 +8,7 @@ import Wire
 
 @Suite struct ScreenShownTests {
   @Test func theScreenIsShownWithAsMuchScrollbackAsAsked() async throws {
-    let cluster = try await RunningCluster.start(routers: 1, nodes: ["a"])
+    let cluster = try await RunningCluster.start(.plain, routers: 1, nodes: ["a"])
     let id = SessionID.random()
     let lines = "for i in $(seq 1 90); do printf '\\033[3%dmline %d\\033[m\\n' $((i % 8)) $i; done"
     _ = try await cluster.admin.create(

@@ -66,28 +66,6 @@ extension Fleet {
   }
 }
 
-extension Fleet {
-  /// A router and a node of one event loop each, so that there is exactly one link; no chaos.
-  public static func oneLink(_ body: @Sendable (String) async throws -> Void) async throws {
-    let port = try freePort()
-    let redis = try ChildProcess(
-      "/usr/bin/redis-server",
-      ["--port", "\(port)", "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"])
-    _ = try await redis.line(with: "Ready to accept connections")
-    let url = "redis://127.0.0.1:\(port)"
-    let oneLoop = ["NIO_SINGLETON_GROUP_LOOP_COUNT": "1"]
-    let node = try ChildProcess(
-      Products.path("fairlead"),
-      ["node", "--id", "n", "--redis", url, "--listen", "127.0.0.1:0"], environment: oneLoop)
-    _ = try await node.line(with: "takes links on")
-    let router = try ChildProcess(
-      Products.path("fairlead"),
-      ["router", "--id", "r", "--redis", url, "--listen", "127.0.0.1:0"], environment: oneLoop)
-    let front = try TestSupport.port(in: try await router.line(with: "serves on"))
-    try await body("http://127.0.0.1:\(front)")
-  }
-}
-
 /// The routers of a fleet, of which one is dead at times.
 private actor Routers {
   private let redis: String

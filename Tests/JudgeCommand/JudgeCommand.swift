@@ -9,51 +9,7 @@ import TestSupport
 
 @main struct JudgeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "fairlead-judge", abstract: "Proves and measures Fairlead's promises.",
-    subcommands: [SoakCommand.self, EchoCommand.self], defaultSubcommand: SoakCommand.self)
-}
-
-struct EchoCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "echo",
-    abstract: "Echo times of typists, quiet and beside a flood on the same link.")
-
-  @Option(help: "How many type.")
-  var typists = 100
-  @Option(help: "Seconds of each measurement.")
-  var seconds = 5
-  @Option(help: "A server to measure instead of starting one.")
-  var url: String?
-
-  func run() async throws {
-    let measure: @Sendable (String) async throws -> Void = { url in
-      var bench = EchoBench(url: url)
-      bench.typists = typists
-      bench.time = .seconds(seconds)
-      let (quiet, flooded, flood) = try await bench.run()
-      print("typists \(typists)      p50 ms   p99 ms   keys")
-      for (name, times) in [("quiet        ", quiet), ("beside flood ", flooded)] {
-        print(
-          "\(name) \(figure(times.percentile(0.5))) \(figure(times.percentile(0.99))) \(times.count)"
-        )
-      }
-      print(
-        "ratio         \(figure(flooded.percentile(0.5) / quiet.percentile(0.5))) "
-          + "\(figure(flooded.percentile(0.99) / quiet.percentile(0.99)))")
-      print("the flood: \(figure(flood / 1e6)) MB/s")
-    }
-    if let url { try await measure(url) } else { try await Fleet.oneLink(measure) }
-  }
-
-  private func figure(_ value: Double) -> String {
-    let text = String(format: "%.2f", value)
-    return String(repeating: " ", count: max(0, 8 - text.count)) + text
-  }
-}
-
-struct SoakCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "soak",
+    commandName: "fairlead-judge",
     abstract: "Compares what clients are shown and processes read with what was printed and typed.",
     discussion: """
       Starts fairlead, puts fault-injecting proxies into every connection, and runs sessions whose \

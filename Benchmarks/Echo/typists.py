@@ -1,0 +1,163 @@
+"""Types into many terminals, quiet and beside a flood, and prints how long keys take to come back: the
+same client for Fairlead and for terminado, so that what it costs itself is in both.
+
+  typists.py fairlead|terminado PORT [TYPISTS] [SECONDS]
+"""
+
+import asyncio
+import base64
+import json
+import os
+import random
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "Cost"))
+from driver import HELLO, INPUT, OPEN, OUTPUT, OUTPUT_ACK, read_varint, varint  # noqa: E402
+
+ECHO = "stty raw -echo; printf ready; exec cat"
+FLOOD = "while :; do head -c 100000000 /dev/zero | tr '\\0' x; done"
+REFUSED, CLOSE, ENDED = 0x12, 0x13, 0x15
+
+
+class WebSocket:
+    async def connect(self, port, path, protocol=None):
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+        key = base64.b64encode(os.urandom(16)).decode()
+        asks = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
+        self.writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{asks}\r\n".encode()
+        )
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        if b" 101 " not in head.split(b"\r\n")[0]:
+            sys.exit(head.decode())
+
+    def send(self, payload, opcode=2):
+        size = len(payload)
+        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + struct.pack("!H", size)
+        self.writer.write(bytes([0x80 | opcode]) + length + b"\0\0\0\0" + payload)
+
+    async def receive(self):
+        while True:
+            first, size = await self.reader.readexactly(2)
+            if size == 126:
+                (size,) = struct.unpack("!H", await self.reader.readexactly(2))
+            elif size == 127:
+                (size,) = struct.unpack("!Q", await self.reader.readexactly(8))
+            payload = await self.reader.readexactly(size)
+            if first & 15 == 9:
+                self.send(payload, 10)
+            elif first & 15 == 8:
+                sys.exit(f"the server closed the connection: {payload[2:].decode()}")
+            else:
+                return payload
+
+
+class Fairlead(WebSocket):
+    async def open(self, port, script):
+        await self.connect(port, "/v1/connect", "fairlead.v1")
+        self.frames, self.typed, self.shown = b"", 0, 0
+        self.frame(HELLO, 0, json.dumps({"versions": [1], "client": os.urandom(8).hex()}).encode())
+        self.frame(OPEN, 1, json.dumps({"create": {"command": ["sh", "-c", script]}}).encode())
+
+    def frame(self, kind, stream, body):
+        content = bytes([kind]) + varint(stream) + body
+        self.send(varint(len(content)) + content)
+
+    def type(self, key):
+        self.frame(INPUT, 1, varint(self.typed) + key)
+        self.typed += len(key)
+
+    async def output(self):
+        """How many bytes came, in one message or more."""
+        self.frames += await self.receive()
+        count = 0
+        while self.frames:
+            length, at = read_varint(self.frames + bytes(8), 0)
+            if len(self.frames) < at + length:
+                break
+            frame, self.frames = self.frames[at : at + length], self.frames[at + length :]
+            _, body = read_varint(frame, 1)
+            if frame[0] == OUTPUT:
+                _, start = read_varint(frame, body)
+                count += len(frame) - start
+            elif frame[0] in (REFUSED, CLOSE, ENDED):
+                sys.exit(f"frame {frame[0]:#x}: {frame[body:].decode()}")
+        if count:
+            self.shown += count
+            self.frame(OUTPUT_ACK, 1, varint(self.shown) + varint(self.shown))
+        return count
+
+
+class Terminado(WebSocket):
+    async def open(self, port, script):
+        await self.connect(port, "/echo" if script == ECHO else "/flood")
+
+    def type(self, key):
+        self.send(json.dumps(["stdin", key.decode()]).encode(), 1)
+
+    async def output(self):
+        kind, *rest = json.loads(await self.receive())
+        return len(rest[0]) if kind == "stdout" else 0
+
+
+async def main(kind, port, typists=100, seconds=5):
+    terminal = {"fairlead": Fairlead, "terminado": Terminado}[kind]
+    times, ready, measuring = [], asyncio.Semaphore(0), False
+
+    async def typist():
+        mine = terminal()
+        await mine.open(port, ECHO)
+        shown = 0
+        while shown < 5:
+            shown += await mine.output()
+        ready.release()
+        while True:
+            await asyncio.sleep(random.uniform(0.02, 0.08))
+            start = time.perf_counter()
+            mine.type(b"k")
+            while not await mine.output():
+                pass
+            if measuring:
+                times.append(time.perf_counter() - start)
+
+    flooded = 0
+
+    async def flood():
+        nonlocal flooded
+        mine = terminal()
+        await mine.open(port, FLOOD)
+        while True:
+            flooded += await mine.output()
+
+    async def measure(name):
+        nonlocal measuring, flooded
+        flooded, measuring = 0, True
+        await asyncio.sleep(seconds)
+        measuring = False
+        ordered = sorted(times)
+        times.clear()
+        result = [1_000 * ordered[int(len(ordered) * share)] for share in (0.5, 0.99)] if ordered else [0, 0]
+        rate = flooded / seconds / 1e6
+        print(f"{kind:10} {name:13} {result[0]:8.2f} {result[1]:8.2f} {len(ordered):8} {rate:8.1f}", flush=True)
+        return result
+
+    tasks = [asyncio.create_task(typist()) for _ in range(typists)]
+    for _ in range(typists):
+        await ready.acquire()
+    await asyncio.sleep(1)
+    quiet = await measure("quiet")
+    tasks.append(asyncio.create_task(flood()))
+    await asyncio.sleep(2)
+    beside = await measure("beside flood")
+    for task in tasks:
+        if task.done():
+            task.result()
+    ratios = [after / before if before else 0 for before, after in zip(quiet, beside)]
+    print(f"{kind:10} {'ratio':13} {ratios[0]:8.2f} {ratios[1]:8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -58,15 +58,15 @@ import Testing
   func mistakes(mistake: Mistake) async throws {
     let engine = try await requireDocker()
     let others = try await ClusterCertificates()
-    let made = try await new(
-      engine,
+    let options =
       switch mistake {
       case .otherCA: ["--docker-ca", others.ca] + identity(engine, "router")
       case .noCertificate: ["--docker-ca", engine.certificate("ca")]
       case .certificateForServers:
         ["--docker-ca", engine.certificate("ca")] + identity(engine, "server")
-      case .noTLS: []
-      })
+      case .noTLS: [String]()
+      }
+    let made = try await new(engine, options)
     #expect(made.code != 0)
     #expect(made.output.contains(mistake.expected), "\(made.output)")
   }

@@ -82,6 +82,52 @@ import Testing
     try await server.stop()
   }
 
+  /// What keeps a node from its Redis.
+  enum RedisFault: CaseIterable {
+    case unknownCA, otherHost, noCertificate, certificateForServers, noTLS
+
+    var words: String {
+      switch self {
+      case .unknownCA: "is its own CA, which is not trusted here"
+      case .otherHost: "is not for"
+      case .noCertificate: "demands a client certificate"
+      case .certificateForServers: "does not accept this client's certificate"
+      case .noTLS: "does it speak TLS?"
+      }
+    }
+  }
+
+  @Test(arguments: RedisFault.allCases)
+  func whatKeepsANodeFromItsRedisIsSaid(fault: RedisFault) async throws {
+    let certificates = try await ClusterCertificates()
+    let server = try await RedisServer.start(
+      certificates: fault == .noTLS ? nil : certificates, ["--bind", "127.0.0.1", "127.0.0.2"])
+    func identity(_ name: String) -> [String] {
+      ["--redis-cert", certificates.file(name), "--redis-key", certificates.file(name + "-key")]
+    }
+    let trust = ["--redis-ca", certificates.ca]
+    let options =
+      switch fault {
+      case .unknownCA: identity("router")
+      case .noCertificate: trust
+      case .certificateForServers: trust + identity("server")
+      case .otherHost, .noTLS: trust + identity("router")
+      }
+    let host = fault == .otherHost ? "127.0.0.2" : "127.0.0.1"
+    let node = try Fairlead.start(
+      [
+        "node", "--id", "a", "--listen", "127.0.0.1:0", "--redis",
+        "rediss://\(host):\(server.port)",
+      ] + options)
+    try await eventually("it says why, and which Redis") {
+      node.output.split(separator: "\n").contains {
+        $0.contains(fault.words) && $0.contains("rediss://\(host):\(server.port)")
+      }
+    }
+    node.signal(SIGKILL)
+    try await server.stop()
+  }
+
   @Test func aRouterKnowsItsNodesByName() async throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     try await makeCertificates(["--node", "b,10.9.9.9", "--node", "c,10.9.9.9"])

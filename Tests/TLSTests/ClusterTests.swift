@@ -188,6 +188,56 @@ import Testing
     #expect(try await serve.waitForExit() == 0)
   }
 
+  @Test func curlGetsTheCertificateOfTheNameItAsksFor() async throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try await makeCertificates()
+    let serve = try Fairlead.start([
+      "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
+      file("server-key"), "--tls-cert", file("node-a"), "--tls-key", file("node-a-key"),
+    ])
+    let port = try TestSupport.port(in: try await serve.line(with: "serves on https://"))
+    for (host, code) in [("localhost", 0), ("a", 0), ("other.example.com", 60)] {
+      let answer = try await curl([
+        "-f", "--cacert", file("ca"), "--resolve", "\(host):\(port):127.0.0.1",
+        "https://\(host):\(port)/livez",
+      ])
+      #expect(answer.code == code, "\(host): \(answer.output)")
+    }
+    #expect(try await curl(["https://localhost:\(port)/livez"]).code == 60, "an unknown CA")
+    let old = try await curl([
+      "--cacert", file("ca"), "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0",
+      "https://localhost:\(port)/livez",
+    ])
+    #expect(old.code == 35, "\(old.output)")
+    serve.signal(SIGTERM)
+    #expect(try await serve.waitForExit() == 0)
+  }
+
+  @Test func clientsShowACertificateWhereTheyMust() async throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try await makeCertificates()
+    let serve = try Fairlead.start([
+      "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
+      file("server-key"), "--tls-client-ca", file("ca"),
+    ])
+    let port = try TestSupport.port(in: try await serve.line(with: "serves on https://"))
+    let question = ["-f", "--cacert", file("ca"), "https://localhost:\(port)/livez"]
+    func identity(_ name: String) -> [String] {
+      ["--cert", file(name), "--key", file(name + "-key")]
+    }
+    let known = try await curl(question + identity("router"))
+    #expect(known.code == 0, "\(known.output)")
+    for (options, words) in [
+      ([], "sent no certificate"), (identity("server"), "not made for this use"),
+    ] {
+      let refused = try await curl(question + options)
+      #expect(refused.code != 0 && refused.output.contains("alert"), "\(refused.output)")
+      _ = try await serve.line(with: words)
+    }
+    serve.signal(SIGTERM)
+    #expect(try await serve.waitForExit() == 0)
+  }
+
   @Test func certificatesAreNeverOverwritten() async throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     try await makeCertificates()

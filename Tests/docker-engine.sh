@@ -55,6 +55,7 @@ listener = socket.create_server(("127.0.0.1", 0))
 with open(sys.argv[1], "w") as file:
     file.write(str(listener.getsockname()[1]))
 os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)  # not so when it was 3 already
 os.execvp(sys.argv[2], sys.argv[2:])
 '
 python3 -c "$listening" "$dir"/port unshare --net --mount --propagation private bash -c '

@@ -77,8 +77,12 @@ final class RedisConnection: ChannelInboundHandler {
     context.eventLoop.scheduleTask(in: RedisLimits.greetingTimeout) {
       let connection = bound.value
       guard !connection.pipeline.isReady else { return }
+      let endpoint = connection.endpoint
       connection.close(
-        RedisError(.unavailable, "\(connection.endpoint) takes connections but does not answer"))
+        RedisError(
+          .unavailable,
+          "\(endpoint) takes connections but does not answer"
+            + (endpoint.isEncrypted ? ": does it speak TLS?" : "")))
     }
     context.fireChannelActive()
   }

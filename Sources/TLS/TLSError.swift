@@ -134,7 +134,8 @@ extension TLSError {
     case SSL_AD_CERTIFICATE_EXPIRED: "\(ours) has expired, or is not valid yet"
     case SSL_AD_CERTIFICATE_REVOKED: "\(ours) was revoked"
     case SSL_AD_BAD_CERTIFICATE, SSL_AD_CERTIFICATE_UNKNOWN, SSL_AD_UNSUPPORTED_CERTIFICATE:
-      "it does not accept \(ours)"
+      // Go's servers say so of a missing one, too.
+      "it does not accept \(ours)\(isServer ? "" : ", or demands one and got none")"
     case Int32(TLS13_AD_CERTIFICATE_REQUIRED): "it demands a client certificate"
     case SSL_AD_HANDSHAKE_FAILURE:
       "no cipher in common, or it demands a client certificate"

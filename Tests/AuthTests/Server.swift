@@ -77,23 +77,49 @@ func closing(_ client: RawClient) async throws -> (code: UInt16, reason: String)
   return try #require(client.closing)
 }
 
-/// `fairlead serve` that takes tokens of the sample secret, with a home and an audit log of its own.
+/// What takes tokens of the sample secret: `fairlead serve`, or a router with a node behind it. With a
+/// home and an audit log of its own.
 struct Server {
+  enum Shape: CaseIterable { case serve, cluster }
+
   var folder: Folder
   var process: ChildProcess
   var port: Int
   /// What it printed when it was ready.
   var line: String
-  var environment: [String: String] { ["XDG_RUNTIME_DIR": folder.path, "HOME": folder.path] }
+  /// The node and the Redis, of a cluster.
+  var node: TestNode?
+  var redis: RedisServer?
+  var environment: [String: String] { Self.environment(folder) }
+
+  private static func environment(_ folder: Folder) -> [String: String] {
+    ["XDG_RUNTIME_DIR": folder.path, "HOME": folder.path]
+  }
 
   static func start(_ more: [String] = [], keys: String? = Sample.secret) async throws -> Server {
+    try await start(["serve"] + more, in: try Folder(), keys: keys)
+  }
+
+  static func start(_ shape: Shape) async throws -> Server {
+    if shape == .serve { return try await start() }
     let folder = try Folder()
-    var arguments = [
-      "serve", "--listen", "127.0.0.1:0", "--audit-log", folder.path + "/audit.log",
-    ]
+    let redis = try await RedisServer.start()
+    let key = ["--cluster-key-file", try folder.write("cluster.key", Sample.secret + "-cluster")]
+    let node = try await TestNode.start("a", redis: redis.url, key)
+    var server = try await start(
+      ["router", "--id", "r", "--redis", redis.url] + key, in: folder, keys: Sample.secret)
+    server.node = node
+    server.redis = redis
+    return server
+  }
+
+  private static func start(_ command: [String], in folder: Folder, keys: String?) async throws
+    -> Server
+  {
+    var arguments =
+      command + ["--listen", "127.0.0.1:0", "--audit-log", folder.path + "/audit.log"]
     if let keys { arguments += ["--token-key", try folder.write("tokens.key", keys)] }
-    let process = try Fairlead.start(
-      arguments + more, environment: ["XDG_RUNTIME_DIR": folder.path, "HOME": folder.path])
+    let process = try Fairlead.start(arguments, environment: environment(folder))
     let line = try await process.line(with: "serves on")
     return Server(
       folder: folder, process: process, port: try TestSupport.port(in: line), line: line)

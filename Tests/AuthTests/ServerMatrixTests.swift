@@ -33,8 +33,9 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
     }
   }
 
-  @Test func overHTTP() async throws {
-    let server = try await Server.start()
+  @Test(arguments: Server.Shape.allCases)
+  func overHTTP(shape: Server.Shape) async throws {
+    let server = try await Server.start(shape)
     try await Self.populate(server)
     var checked = 0
     for kind in AuthMatrix.kinds {
@@ -75,16 +76,32 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
       #expect(try await status("GET", "/v1/where/exact") == (operates ? 200 : 403))
       #expect(try await status("POST", "/v1/nodes/nobody/drain") == (operates ? 404 : 403))
       #expect(try await status("DELETE", "/v1/nodes/nobody/drain") == (operates ? 404 : 403))
-      #expect(try await status("POST", "/v1/tickets") == (operates ? 201 : 403))
+      // Only `serve` has tickets.
+      let issued = shape == .serve ? 201 : 404
+      #expect(try await status("POST", "/v1/tickets") == (operates ? issued : 403))
     }
     #expect(checked >= 500)
     try await eventually("every refusal was written") {
       server.audit.filter { $0.result == "forbidden" && $0.who == AuthMatrix.subject }.count >= 100
     }
+    // What the session's node decided is written too: it alone knows whose "x-bobs" is.
+    for what in [AuditEvent.What.kill, .inspect, .screen] {
+      #expect(
+        server.audit.contains {
+          $0.what == what && $0.session == "x-bobs" && $0.result == "forbidden" && $0.from != ""
+        }, "\(what)")
+    }
+    for what in [AuditEvent.What.create, .kill] {
+      #expect(
+        server.audit.contains {
+          $0.what == what && $0.session == "x-mine" && $0.result == "ok" && $0.who == "alice"
+        }, "\(what)")
+    }
   }
 
-  @Test func overWebSocket() async throws {
-    let server = try await Server.start()
+  @Test(arguments: Server.Shape.allCases)
+  func overWebSocket(shape: Server.Shape) async throws {
+    let server = try await Server.start(shape)
     try await Self.populate(server)
     for kind in AuthMatrix.kinds {
       let client = try await greet(
@@ -170,8 +187,9 @@ extension Frame {
     ("POST", "/v1/tickets"), ("GET", "//v1/nodes"), ("GET", "/v1/nodes/"), ("GET", "/v1//nodes"),
   ]
 
-  @Test func overHTTP() async throws {
-    let server = try await Server.start()
+  @Test(arguments: Server.Shape.allCases)
+  func overHTTP(shape: Server.Shape) async throws {
+    let server = try await Server.start(shape)
     let tokens = try await Self.wrong() + [("none", "", "token_missing")]
     for (method, path) in Self.requests {
       for (name, token, code) in tokens {
@@ -193,8 +211,9 @@ extension Frame {
         .status == 401)
   }
 
-  @Test func overWebSocket() async throws {
-    let server = try await Server.start()
+  @Test(arguments: Server.Shape.allCases)
+  func overWebSocket(shape: Server.Shape) async throws {
+    let server = try await Server.start(shape)
     for (name, token, code) in try await Self.wrong() {
       let close = try await closing(try await greet(port: server.port, token: token))
       #expect(close.code == 4_401 && close.reason.hasPrefix(code), "\(name): \(close)")

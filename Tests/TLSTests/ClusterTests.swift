@@ -82,6 +82,52 @@ import Testing
     try await server.stop()
   }
 
+  /// What keeps a node from its Redis.
+  enum RedisFault: CaseIterable {
+    case unknownCA, otherHost, noCertificate, certificateForServers, noTLS
+
+    var words: String {
+      switch self {
+      case .unknownCA: "is its own CA, which is not trusted here"
+      case .otherHost: "is not for"
+      case .noCertificate: "demands a client certificate"
+      case .certificateForServers: "does not accept this client's certificate"
+      case .noTLS: "does it speak TLS?"
+      }
+    }
+  }
+
+  @Test(arguments: RedisFault.allCases)
+  func whatKeepsANodeFromItsRedisIsSaid(fault: RedisFault) async throws {
+    let certificates = try await ClusterCertificates()
+    let server = try await RedisServer.start(
+      certificates: fault == .noTLS ? nil : certificates, ["--bind", "127.0.0.1", "127.0.0.2"])
+    func identity(_ name: String) -> [String] {
+      ["--redis-cert", certificates.file(name), "--redis-key", certificates.file(name + "-key")]
+    }
+    let trust = ["--redis-ca", certificates.ca]
+    let options =
+      switch fault {
+      case .unknownCA: identity("router")
+      case .noCertificate: trust
+      case .certificateForServers: trust + identity("server")
+      case .otherHost, .noTLS: trust + identity("router")
+      }
+    let host = fault == .otherHost ? "127.0.0.2" : "127.0.0.1"
+    let node = try Fairlead.start(
+      [
+        "node", "--id", "a", "--listen", "127.0.0.1:0", "--redis",
+        "rediss://\(host):\(server.port)",
+      ] + options)
+    try await eventually("it says why, and which Redis") {
+      node.output.split(separator: "\n").contains {
+        $0.contains(fault.words) && $0.contains("rediss://\(host):\(server.port)")
+      }
+    }
+    node.signal(SIGKILL)
+    try await server.stop()
+  }
+
   @Test func aRouterKnowsItsNodesByName() async throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     try await makeCertificates(["--node", "b,10.9.9.9", "--node", "c,10.9.9.9"])
@@ -138,6 +184,56 @@ import Testing
     _ = try await serve.line(with: "the former ones stay in use")
     let wrong = try await Fairlead.run(["nodes", "--api", "https://localhost:\(port)"])
     #expect(wrong.code != 0 && wrong.output.contains("CA"), "\(wrong.output)")
+    serve.signal(SIGTERM)
+    #expect(try await serve.waitForExit() == 0)
+  }
+
+  @Test func curlGetsTheCertificateOfTheNameItAsksFor() async throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try await makeCertificates()
+    let serve = try Fairlead.start([
+      "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
+      file("server-key"), "--tls-cert", file("node-a"), "--tls-key", file("node-a-key"),
+    ])
+    let port = try TestSupport.port(in: try await serve.line(with: "serves on https://"))
+    for (host, code) in [("localhost", 0), ("a", 0), ("other.example.com", 60)] {
+      let answer = try await curl([
+        "-f", "--cacert", file("ca"), "--resolve", "\(host):\(port):127.0.0.1",
+        "https://\(host):\(port)/livez",
+      ])
+      #expect(answer.code == code, "\(host): \(answer.output)")
+    }
+    #expect(try await curl(["https://localhost:\(port)/livez"]).code == 60, "an unknown CA")
+    let old = try await curl([
+      "--cacert", file("ca"), "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0",
+      "https://localhost:\(port)/livez",
+    ])
+    #expect(old.code == 35, "\(old.output)")
+    serve.signal(SIGTERM)
+    #expect(try await serve.waitForExit() == 0)
+  }
+
+  @Test func clientsShowACertificateWhereTheyMust() async throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try await makeCertificates()
+    let serve = try Fairlead.start([
+      "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
+      file("server-key"), "--tls-client-ca", file("ca"),
+    ])
+    let port = try TestSupport.port(in: try await serve.line(with: "serves on https://"))
+    let question = ["-f", "--cacert", file("ca"), "https://localhost:\(port)/livez"]
+    func identity(_ name: String) -> [String] {
+      ["--cert", file(name), "--key", file(name + "-key")]
+    }
+    let known = try await curl(question + identity("router"))
+    #expect(known.code == 0, "\(known.output)")
+    for (options, words) in [
+      ([], "sent no certificate"), (identity("server"), "not made for this use"),
+    ] {
+      let refused = try await curl(question + options)
+      #expect(refused.code != 0 && refused.output.contains("alert"), "\(refused.output)")
+      _ = try await serve.line(with: words)
+    }
     serve.signal(SIGTERM)
     #expect(try await serve.waitForExit() == 0)
   }

@@ -160,6 +160,18 @@ private final class Pair {
     #expect(pair.serverProgress.plaintext == nil)
   }
 
+  /// RFC 8446, section 5.2: at most 2^14 + 256 bytes.
+  @Test func aRecordBeyondTheLargestEndsTheConnection() throws {
+    let pair = try pair()
+    pair.exchange()
+    var record = ByteBuffer(bytes: [23, 3, 3])
+    record.writeInteger(UInt16((1 << 14) + 257))
+    record.writeRepeatingByte(0, count: (1 << 14) + 257)
+    let progress = pair.server.receive(record)
+    #expect(progress.failure?.code == .violation)
+    #expect(progress.plaintext == nil)
+  }
+
   @Test func plainTextIsRecognised() throws {
     let server = try TLSConnection(certificates.server())
     _ = server.start()

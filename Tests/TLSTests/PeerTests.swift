@@ -8,8 +8,13 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct PeerTests {
   let certificates: TestCertificates
+  /// Of a CA that nobody here trusts.
+  let strangers: TestCertificates
 
-  init() throws { certificates = try TestCertificates() }
+  init() throws {
+    certificates = try TestCertificates()
+    strangers = try TestCertificates("another CA")
+  }
 
   private func echo(
     clientCA: String? = nil, protocols: [String] = [], halfCloses: Bool = false
@@ -101,8 +106,10 @@ import Testing
 
   // MARK: openssl s_server
 
-  private func sServer(_ options: String) async throws -> (process: ChildProcess, port: Int) {
-    let identity = try certificates.issue()
+  private func sServer(
+    _ options: String, identity: TLSConfiguration.Identity? = nil
+  ) async throws -> (process: ChildProcess, port: Int) {
+    let identity = try identity ?? certificates.issue()
     let port = try freePort()
     let process = try shell(
       "exec openssl s_server -accept 127.0.0.1:\(port) -cert \(identity.certificate) "
@@ -141,6 +148,90 @@ import Testing
     try await eventually("the answer") { known.observer.text == "ba\n" }
     try await known.close()
     process.signal(SIGKILL)
+  }
+
+  // MARK: Certificates with a fault
+
+  /// What is wrong with the certificate that one end shows.
+  enum Fault: CaseIterable {
+    case otherHost, expired, notYetValid, unknownCA, otherUse
+
+    /// What we say of a peer's.
+    var words: String {
+      switch self {
+      case .otherHost: "is not for \"localhost\": it is for \"other.example.com\""
+      case .expired: "has expired: it was valid until 20"
+      case .notYetValid: "is not valid yet: it is valid from 20"
+      case .unknownCA: "comes from an unknown CA (CN=another CA)"
+      case .otherUse: "is not made for this use"
+      }
+    }
+
+    /// What OpenSSL tells us of ours, in our words. It has no alert for a host or a time to come.
+    var answer: String {
+      switch self {
+      case .expired: "has expired"
+      case .unknownCA: "does not know the CA of this server's certificate"
+      case .otherHost, .notYetValid, .otherUse: "does not accept this server's certificate"
+      }
+    }
+  }
+
+  private func identity(
+    _ fault: Fault, for use: CertificateAuthority.Use
+  ) throws -> TLSConfiguration.Identity {
+    switch fault {
+    case .otherHost: try certificates.issue("faulty", hosts: ["other.example.com"], use: use)
+    case .expired:
+      try certificates.issue("faulty", use: use, validity: TestCertificates.now(-7_200, -60))
+    case .notYetValid:
+      try certificates.issue("faulty", use: use, validity: TestCertificates.now(3_600, 7_200))
+    case .unknownCA: try strangers.issue("faulty", use: use)
+    case .otherUse: try certificates.issue("faulty", use: use == .server ? .client : .server)
+    }
+  }
+
+  @Test(arguments: Fault.allCases, ["-tls1_2", "-tls1_3"])
+  func openSSLServersWithAFaultAreRefused(fault: Fault, version: String) async throws {
+    let (process, port) = try await sServer(version, identity: identity(fault, for: .server))
+    let client = try await Connection(certificates.client(), port: port)
+    try await eventually("it is refused") { client.observer.isClosed }
+    #expect(client.observer.error?.code == .verification)
+    let message = client.observer.error?.message ?? ""
+    #expect(message.contains(fault.words), "\(message)")
+    #expect(!client.observer.isHandshaken)
+    try await eventually("the server is told") { process.output.contains("SSL alert number") }
+    process.signal(SIGKILL)
+  }
+
+  @Test(arguments: Fault.allCases.filter { $0 != .otherHost }, ["-tls1_2", "-tls1_3"])
+  func openSSLClientsWithAFaultAreRefused(fault: Fault, version: String) async throws {
+    let server = try await echo(clientCA: certificates.ca)
+    let identity = try identity(fault, for: .client)
+    let refusal = try await refusedSClient(
+      server.port, "\(version) -cert \(identity.certificate) -key \(identity.key)")
+    #expect(refusal.contains("SSL alert number"), "\(refusal)")
+    let observer = try await server.observer()
+    try await eventually("it is refused") { observer.isClosed }
+    #expect(observer.error?.code == .verification)
+    let message = observer.error?.message ?? ""
+    #expect(message.contains(fault.words), "\(message)")
+    #expect(!observer.isHandshaken)
+    try await server.close()
+  }
+
+  @Test(arguments: Fault.allCases)
+  func openSSLClientsThatRefuseUsAreHeard(fault: Fault) async throws {
+    let context = try certificates.server(identity(fault, for: .server))
+    let server = try await EchoServer({ context })
+    _ = try await refusedSClient(
+      server.port, "-servername localhost -verify_hostname localhost -verify_return_error")
+    let observer = try await server.observer()
+    try await eventually("the refusal is heard") { observer.isClosed }
+    #expect(observer.error?.code == .refused)
+    let message = observer.error?.message ?? ""
+    #expect(message.contains(fault.answer), "\(message)")
+    try await server.close()
   }
 
   // MARK: Python

@@ -14,12 +14,14 @@ import Wire
   private static let lines = 120
 
   @Test(.serialized, arguments: [Transport.plain, .passthrough])
-  func twoHundredSessionsOnThreeNodesSurviveCutsThroughAnyRouter(
+  func manySessionsOnThreeNodesSurviveCutsThroughAnyRouter(
     transport: Transport
   ) async throws {
     let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a", "b", "c"])
     var generator = SeededGenerator.announced()
-    let seeds = (0..<200).map { _ in UInt64.random(in: 0...UInt64.max, using: &generator) }
+    // All begin at once, and with TLS each attempt costs a debug build tens of milliseconds.
+    let count = transport.isEncrypted ? 80 : 200
+    let seeds = (0..<count).map { _ in UInt64.random(in: 0...UInt64.max, using: &generator) }
     let progress = Progress()
     let front = cluster.front
     let admin = try front.admin
@@ -31,7 +33,7 @@ import Wire
       }
       // A fourth node joins under load.
       try await eventually("half of the sessions have begun", atMost: .seconds(120)) {
-        await progress.begun >= 100
+        await progress.begun >= count / 2
       }
       let before = try await admin.sessions()
       let fourth = try await cluster.join("d")
@@ -47,7 +49,7 @@ import Wire
       }
       for id in newcomers { try await admin.kill(id) }
       let cuts = try await tasks.reduce(0, +)
-      #expect(cuts >= 200, "every client was to be cut; there were \(cuts) cuts")
+      #expect(cuts >= count, "every client was to be cut; there were \(cuts) cuts")
       #expect(fourth.process.isRunning)
     }
     let perNode = Dictionary(grouping: await progress.nodes.values) { $0 }.mapValues(\.count)

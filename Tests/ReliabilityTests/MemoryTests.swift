@@ -42,7 +42,7 @@ import Wire
     try await Fleet.serve { fleet in
       try await idle(fleet, 5)
       let flood = Creation(command: [
-        "sh", "-c", "head -c 30000000 /dev/zero | tr '\\0' x; echo; echo done; exec sleep 1000",
+        "sh", "-c", "head -c 10000000 /dev/zero | tr '\\0' x; echo; echo done; exec sleep 1000",
       ])
       let before = try resident(fleet.server)
       var watchers: [Viewer] = []
@@ -60,7 +60,7 @@ import Wire
         }
       }
       let each = (try resident(fleet.server) - before) / 10
-      print("a session of 30 MB of output with a stuck and a live client takes \(each) bytes")
+      print("a session of 10 MB of output with a stuck and a live client takes \(each) bytes")
       // A log of 1 MiB; a window in the router and one in its socket; slack of the allocator.
       #expect(each < 4 * 1024 * 1024)
       for viewer in watchers + stuck { try await viewer.close() }

@@ -3,13 +3,16 @@
 # show the same but for the list in Tests/ScreenDifferential/known.txt; half of the time bytes of every
 # kind, which must not make it trap, grow or lose its way. Prints seeds and how much it was.
 #   ./deploy/fuzz-screen.sh [SECONDS, 120 if absent]
+#   ./deploy/fuzz-screen.sh --same      the same 100 streams each time, for deploy/test.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev python3
 python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
 need_swift
-seconds=$((${1:-120} / 2))
+same=
+seconds=
+if [ "${1:-}" = --same ]; then same=1; else seconds=$((${1:-120} / 2)); fi
 
 ./deploy/assets.sh
 swift build --product fairlead-screen >&2
@@ -17,7 +20,9 @@ venv=.build/screen-differential
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
   -r Tests/ScreenDifferential/requirements.txt
-"$venv/bin/python" Tests/ScreenDifferential/differential.py "$(swift build --show-bin-path)" "$seconds"
+differential=("$venv/bin/python" Tests/ScreenDifferential/differential.py "$(swift build --show-bin-path)")
+[ -z "$same" ] || exec "${differential[@]}" 300 1 100
+"${differential[@]}" "$seconds"
 
 swift build --build-tests >&2
 FAIRLEAD_SCREEN_FUZZ_SECONDS=$seconds swift test --skip-build --filter survivesRandomBytes

@@ -14,4 +14,4 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM
 [ $# = 0 ] || exec swift test --skip-build "$@"
 swift test --skip-build
 ./deploy/browser-tests.sh
-./deploy/fuzz-screen.sh 20
+./deploy/fuzz-screen.sh --same

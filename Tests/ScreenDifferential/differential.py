@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random output through the node's screen and through libghostty-vt (PyPI: pyghostty); says where the two
 differ, with the least output that shows it. What known.txt lists is left out. deploy/fuzz-screen.sh runs
-this; by hand: differential.py BUILD SECONDS [SEED]"""
+this; by hand: differential.py BUILD SECONDS [SEED [STREAMS]]"""
 
 import base64
 import json
@@ -177,11 +177,12 @@ def least(output, is_bad):
 def main():
     build, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
     first = int(sys.argv[3]) if len(sys.argv) > 3 else random.getrandbits(48)
+    most = int(sys.argv[4]) if len(sys.argv) > 4 else sys.maxsize
     print(f"seed {first}", flush=True)
     screen = Screen(build / "fairlead-screen")
     end = time.monotonic() + seconds
     count = total = bad = 0
-    while time.monotonic() < end and bad < 5:
+    while time.monotonic() < end and count < most and bad < 5:
         seed = first + count
         choose = random.Random(seed)
         columns, rows = choose.choice(SIZES)

@@ -199,10 +199,8 @@ final class NodeLink: LinkPeer {
 
   // MARK: Questions
 
-  func ask(
-    _ method: LinkRequest.Method, session: SessionID?, format: String?,
-    scrollback: UInt32?, access: Access?
-  ) -> EventLoopFuture<NodeAnswer> {
+  /// Sends the request under a number of this link.
+  func ask(_ request: LinkRequest) -> EventLoopFuture<NodeAnswer> {
     let promise = eventLoop.makePromise(of: NodeAnswer.self)
     guard state != .closed else {
       promise.fail(WireError(.unexpected, "the link closed"))
@@ -211,12 +209,9 @@ final class NodeLink: LinkPeer {
     let id = nextQuestion
     nextQuestion += 1
     questions[id] = (promise, NodeAnswer())
-    send(
-      .request(
-        LinkRequest(
-          id: id, method: method, session: session, format: format, scrollback: scrollback,
-          access: access)),
-      stream: 0)
+    var request = request
+    request.id = id
+    send(.request(request), stream: 0)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: RouterLimits.requestDeadline) {
       bound.value.questions.removeValue(forKey: id)?.promise.fail(

@@ -59,7 +59,7 @@ struct RouterOperations: ClusterOperations {
           node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
           address: entry.record.loops[loop])
         do {
-          all += try await router.onLoop { $0.ask(route, .sessions) }.sessions
+          all += try await router.onLoop { $0.ask(route, LinkRequest(method: .sessions)) }.sessions
         } catch  where node == nil {
           context.logger.warning("a node did not answer", metadata: ["node": "\(entry.record.id)"])
         }
@@ -198,7 +198,9 @@ struct RouterOperations: ClusterOperations {
     _ id: SessionID, _ method: LinkRequest.Method, format: String? = nil,
     scrollback: UInt32? = nil
   ) async throws -> NodeAnswer {
-    let access = caller.principal.access(to: id)
+    let request = LinkRequest(
+      method: method, session: id, format: format, scrollback: scrollback,
+      access: caller.principal.access(to: id))
     let answer: NodeAnswer
     do {
       answer = try await router.onLoop { loop in
@@ -206,10 +208,7 @@ struct RouterOperations: ClusterOperations {
         loop.resolve(id, creating: nil, resuming: false) { result in
           switch result {
           case .failure(let refusal): promise.fail(refusal)
-          case .success(let route):
-            loop.ask(
-              route, method, session: id, format: format, scrollback: scrollback, access: access
-            ).cascade(to: promise)
+          case .success(let route): loop.ask(route, request).cascade(to: promise)
           }
         }
         return promise.futureResult

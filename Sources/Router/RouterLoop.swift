@@ -178,12 +178,8 @@ final class RouterLoop {
   }
 
   /// Sends a question to a loop of a node and collects the parts of its answer.
-  func ask(
-    _ route: Route, _ method: LinkRequest.Method, session: SessionID? = nil, format: String? = nil,
-    scrollback: UInt32? = nil, access: Access? = nil
-  ) -> EventLoopFuture<NodeAnswer> {
-    link(to: route).ask(
-      method, session: session, format: format, scrollback: scrollback, access: access)
+  func ask(_ route: Route, _ request: LinkRequest) -> EventLoopFuture<NodeAnswer> {
+    link(to: route).ask(request)
   }
 }
 

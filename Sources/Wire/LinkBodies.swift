@@ -91,6 +91,7 @@ public struct LinkRequest: Sendable, Equatable, Codable {
     /// The screen of the session named, as `format` says.
     case screen
   }
+  /// The asking end's number for it, of the link.
   public var id: UInt64
   public var method: Method
   public var session: SessionID?
@@ -100,7 +101,7 @@ public struct LinkRequest: Sendable, Equatable, Codable {
   /// What the asker may do to the session named.
   public var access: Access?
   public init(
-    id: UInt64, method: Method, session: SessionID? = nil, format: String? = nil,
+    id: UInt64 = 0, method: Method, session: SessionID? = nil, format: String? = nil,
     scrollback: UInt32? = nil, access: Access? = nil
   ) {
     self.id = id

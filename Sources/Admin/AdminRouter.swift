@@ -110,7 +110,7 @@ private func addSessions(
   router.get("/v1/sessions/{id}/screen") { request, context in
     let format = request.uri.queryParameters["format"].map { String($0) } ?? "text"
     let scrollback = request.uri.queryParameters["scrollback"].map { String($0) } ?? "0"
-    guard let lines = scrollback == "all" ? UInt32.max : UInt32(scrollback) else {
+    guard let lines = scrollbackLines(scrollback) else {
       throw OperationError(.badRequest, "scrollback is a number of lines, or all")
     }
     let screen = try await context.cluster(operations).screen(
@@ -152,6 +152,9 @@ private func name<Name: NameIdentifier>(_ key: String, in context: AdminContext)
   }
   return name
 }
+
+/// Lines of the scrollback: a number of them, or `all`.
+public func scrollbackLines(_ text: String) -> UInt32? { text == "all" ? .max : UInt32(text) }
 
 /// Milliseconds of `90s`, `15m`, `2h`, `1d`, or of a plain number of seconds.
 func milliseconds(_ text: String) -> UInt64? {

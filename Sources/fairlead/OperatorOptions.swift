@@ -40,23 +40,23 @@ struct APIOptions: ParsableArguments {
 
   private static let usual = "http://127.0.0.1:7070"
 
-  /// Where the API is.
-  var api: String {
+  /// Where the API is. Among several `serve` a guess might end a session of the wrong one.
+  private func locate() throws(ValidationError) -> String {
     if let named = given ?? environment("API") { return named }
-    let running = ServeFile.all()
-    return running.count == 1 ? running[0].url : Self.usual
+    let running = ServeFile.all().map(\.url)
+    if running.count == 1 { return running[0] }
+    guard running.isEmpty || running.contains(Self.usual) else {
+      throw ValidationError(
+        "several `fairlead serve` of yours run (\(running.joined(separator: ", "))); "
+          + "say which one by --api or FAIRLEAD_API")
+    }
+    return Self.usual
   }
 
+  /// As `locate` says; `validate` has seen that it does.
+  var api: String { (try? locate()) ?? Self.usual }
+
   func validate() throws {
-    if given == nil, environment("API") == nil {
-      // A guess among several might end a session of the wrong one.
-      let running = ServeFile.all().map(\.url)
-      guard running.count < 2 || running.contains(Self.usual) else {
-        throw ValidationError(
-          "several `fairlead serve` of yours run (\(running.joined(separator: ", "))); "
-            + "say which one by --api or FAIRLEAD_API")
-      }
-    }
     _ = try endpoint()
     try requireBoth("--cert", cert, "--key", key)
     if let path = tokenFile ?? environment("TOKEN_FILE"), Self.read(path) == nil {
@@ -71,6 +71,7 @@ struct APIOptions: ParsableArguments {
   }
 
   private func endpoint() throws -> Endpoint {
+    let api = try locate()
     do { return try Endpoint(api) } catch { throw ValidationError("--api: \(error)") }
   }
 

@@ -7,19 +7,6 @@ import Wire
 struct ScreenCommand: AsyncParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, ansi, json }
 
-  struct Lines: ExpressibleByArgument {
-    var count: UInt32
-
-    init(count: UInt32) { self.count = count }
-
-    init?(argument: String) {
-      guard let count = argument == "all" ? UInt32.max : UInt32(argument) else { return nil }
-      self.count = count
-    }
-
-    var defaultValueDescription: String { "\(count)" }
-  }
-
   static let configuration = CommandConfiguration(
     commandName: "screen",
     abstract: "Print what a session shows.",
@@ -36,15 +23,21 @@ struct ScreenCommand: AsyncParsableCommand {
   var format: Format = .text
 
   @Option(
-    help: ArgumentHelp("Lines above the screen, or all that the session keeps.", valueName: "n|all")
-  )
-  var scrollback = Lines(count: 0)
+    help: ArgumentHelp(
+      "Lines above the screen, or all that the session keeps.", valueName: "n|all"),
+    transform: {
+      guard let lines = scrollbackLines($0) else {
+        throw ValidationError("a number of lines, or all")
+      }
+      return lines
+    })
+  var scrollback: UInt32 = 0
 
   @OptionGroup var api: APIOptions
 
   func run() async throws {
     var text = try await api.client().screen(
-      id, format: format.rawValue, scrollback: scrollback.count)
+      id, format: format.rawValue, scrollback: scrollback)
     while text.hasSuffix("\n") { text.removeLast() }
     say(text)
   }

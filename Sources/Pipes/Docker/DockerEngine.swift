@@ -195,10 +195,10 @@ struct DockerEngine: Sendable {
           "the Docker engine at \(endpoint) cannot be reached: see that it runs, that this node may "
             + "use its socket, and that --docker is right", cause: error)
       case .closed where error.cause != nil:
-        let cause = error.cause.map { "\($0)" } ?? ""
         throw PipeError(
-          .unavailable, "the connection to the Docker engine at \(endpoint) failed: \(cause)",
-          cause: error)
+          .unavailable,
+          "the connection to the Docker engine at \(endpoint) failed: \(error.reason)", cause: error
+        )
       case .timeout, .closed, .tooLong:
         throw PipeError(
           .unavailable,

@@ -106,12 +106,7 @@ actor Gate {
 
 /// The engine; where there is none the test is skipped, or fails if it is required.
 func requireDocker() async throws -> DockerEngine {
-  do {
-    return try await DockerEngine.shared()
-  } catch {
-    guard !DockerEngine.isRequired else { throw error }
-    try Test.cancel("\(error)")
-  }
+  try await DockerEngine.shared { try Test.cancel("\($0)") }
 }
 
 /// What a pipe produced.

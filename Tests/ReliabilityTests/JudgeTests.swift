@@ -35,13 +35,7 @@ import Testing
   }
 
   @Test func outputAndInputAreExactForProcessesInAContainer() async throws {
-    if !DockerEngine.isRequired {
-      do {
-        _ = try await DockerEngine.shared()
-      } catch {
-        try Test.cancel("\(error)")
-      }
-    }
+    _ = try await DockerEngine.shared { try Test.cancel("\($0)") }
     let seed = SeededGenerator.announcedSeed()
     try await Fleet.withDocker { options, target in
       try await Fleet.serve(ChaosProfile(), seed: seed, options: options) { fleet in

@@ -30,6 +30,15 @@ import Testing
     return (process, port)
   }
 
+  private func serve(_ more: [String] = []) async throws -> (process: ChildProcess, port: Int) {
+    let process = try Fairlead.start(
+      [
+        "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
+        file("server-key"),
+      ] + more)
+    return (process, try TestSupport.port(in: try await process.line(with: "serves on https://")))
+  }
+
   private func curl(_ arguments: [String]) async throws -> (code: Int, output: String) {
     let process = try ChildProcess("/usr/bin/curl", ["-sS", "-m", "10"] + arguments)
     return (try await process.waitForExit(), process.output)
@@ -158,11 +167,7 @@ import Testing
   @Test func serveReadsNewCertificatesOnSIGHUP() async throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     try await makeCertificates()
-    let serve = try Fairlead.start([
-      "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
-      file("server-key"),
-    ])
-    let port = try TestSupport.port(in: try await serve.line(with: "serves on https://"))
+    let (serve, port) = try await serve()
     func seen(_ more: [String] = []) async throws -> String {
       try await Fairlead.run(
         ["certs", "show", "--connect", "127.0.0.1:\(port)", "--ca", file("ca")] + more
@@ -191,11 +196,9 @@ import Testing
   @Test func curlGetsTheCertificateOfTheNameItAsksFor() async throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     try await makeCertificates()
-    let serve = try Fairlead.start([
-      "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
-      file("server-key"), "--tls-cert", file("node-a"), "--tls-key", file("node-a-key"),
+    let (serve, port) = try await serve([
+      "--tls-cert", file("node-a"), "--tls-key", file("node-a-key"),
     ])
-    let port = try TestSupport.port(in: try await serve.line(with: "serves on https://"))
     for (host, code) in [("localhost", 0), ("a", 0), ("other.example.com", 60)] {
       let answer = try await curl([
         "-f", "--cacert", file("ca"), "--resolve", "\(host):\(port):127.0.0.1",
@@ -216,11 +219,7 @@ import Testing
   @Test func clientsShowACertificateWhereTheyMust() async throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     try await makeCertificates()
-    let serve = try Fairlead.start([
-      "serve", "--listen", "127.0.0.1:0", "--tls-cert", file("server"), "--tls-key",
-      file("server-key"), "--tls-client-ca", file("ca"),
-    ])
-    let port = try TestSupport.port(in: try await serve.line(with: "serves on https://"))
+    let (serve, port) = try await serve(["--tls-client-ca", file("ca")])
     let question = ["-f", "--cacert", file("ca"), "https://localhost:\(port)/livez"]
     func identity(_ name: String) -> [String] {
       ["--cert", file(name), "--key", file(name + "-key")]

@@ -17,9 +17,15 @@ public struct DockerEngine: Sendable {
   /// - Throws: ``ChildError`` that says why there can be none.
   public static func shared() async throws -> DockerEngine { try await started.value }
 
-  /// Whether a test without an engine fails, rather than being skipped.
-  public static var isRequired: Bool {
-    ProcessInfo.processInfo.environment["FAIRLEAD_REQUIRE_DOCKER"] == "1"
+  /// The run's engine; where there can be none the test is skipped, or fails if it is required
+  /// (`FAIRLEAD_REQUIRE_DOCKER=1`).
+  public static func shared(orSkip skip: (String) throws -> Never) async throws -> DockerEngine {
+    do {
+      return try await shared()
+    } catch {
+      if ProcessInfo.processInfo.environment["FAIRLEAD_REQUIRE_DOCKER"] == "1" { throw error }
+      try skip("\(error)")
+    }
   }
 
   /// Runs `docker ARGUMENTS` against it and returns what it prints.

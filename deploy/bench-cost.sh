@@ -11,43 +11,22 @@ swift build -c release --product fairlead >&2
 fairlead=$(swift build -c release --show-bin-path)/fairlead
 keys=${1:-2000} megabytes=${2:-64}
 
-dir=$(mktemp -d)
-started=()
-finish() {
-  kill "${started[@]}" 2>/dev/null || true
-  wait "${started[@]}" 2>/dev/null || true
-  rm -rf "$dir"
-}
-trap finish EXIT
-until_line() { # FILE TEXT
-  for _ in $(seq 200); do
-    grep -q "$2" "$1" 2>/dev/null && return
-    sleep 0.05
-  done
-  echo "never saw '$2' in:" >&2
-  cat "$1" >&2
-  exit 1
-}
+. deploy/background.sh
 
 gcc -O2 -shared -fPIC -o "$dir/count.so" Benchmarks/Cost/count_malloc.c
-port=$((20000 + RANDOM % 20000))
-redis-server --port $port --bind 127.0.0.1 --save "" --dir "$dir" >"$dir/redis.log" &
-started+=($!)
-until_line "$dir/redis.log" "Ready to accept"
+start_redis
 role() { # NAME ARGUMENTS…
   local name=$1
   shift
-  COUNT_MALLOC="$dir/$name.count" LD_PRELOAD="$dir/count.so" \
-    "$fairlead" "$name" --redis redis://127.0.0.1:$port/0 --listen 127.0.0.1:0 "$@" \
-    >"$dir/$name.log" 2>&1 &
-  started+=($!)
+  background "$name.log" env COUNT_MALLOC="$dir/$name.count" LD_PRELOAD="$dir/count.so" \
+    "$fairlead" "$name" --redis "$redis" --listen 127.0.0.1:0 "$@"
   eval "${name}_pid=$!"
 }
 role node --id cost
-until_line "$dir/node.log" "takes links on"
+until_line node.log "takes links on"
 role router --id cost
-until_line "$dir/router.log" "serves on"
-at=$(grep -o 'serves on .*' "$dir/router.log" | grep -o '[0-9]*$')
+until_line router.log "serves on"
+at=$(port_in router.log)
 
 counts() { # NAME: calls and bytes so far
   od -An -tu8 -w16 "$dir/$1.count"

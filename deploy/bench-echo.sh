@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
-need libhiredis-dev libssl-dev redis-server python3 python3-venv
+need libhiredis-dev libssl-dev redis-server python3
 typists=${1:-100} seconds=${2:-5}
 if [ -z "${FAIRLEAD:-}" ]; then
   need_swift
@@ -15,51 +15,27 @@ if [ -z "${FAIRLEAD:-}" ]; then
   FAIRLEAD=$(swift build -c release --show-bin-path)/fairlead
 fi
 
-dir=$(mktemp -d)
-started=()
-finish() {
-  kill "${started[@]}" 2>/dev/null || true
-  wait "${started[@]}" 2>/dev/null || true
-  rm -rf "$dir"
-}
-trap finish EXIT
-until_line() { # FILE TEXT
-  for _ in $(seq 600); do
-    grep -q "$2" "$1" 2>/dev/null && return
-    sleep 0.05
-  done
-  echo "never saw '$2' in:" >&2
-  cat "$1" >&2
-  exit 1
-}
+patience=600 # Python starts slowly on a busy machine
+. deploy/background.sh
 
-python3 -m venv "$dir/venv"
-"$dir/venv/bin/pip" install --quiet --disable-pip-version-check \
-  terminado==0.18.1 tornado==6.6.1 ptyprocess==0.7.0
+python_with "$dir/venv" terminado==0.18.1 tornado==6.6.1 ptyprocess==0.7.0
 export PYTHONDONTWRITEBYTECODE=1
 measure() { # KIND PORT
   "$dir/venv/bin/python" Benchmarks/Echo/typists.py "$1" "$2" "$typists" "$seconds"
 }
 
-port=$((20000 + RANDOM % 10000))
-redis-server --port $port --bind 127.0.0.1 --save "" --dir "$dir" >"$dir/redis.log" &
-started+=($!)
-until_line "$dir/redis.log" "Ready to accept"
+start_redis
 # One loop each, so that there is exactly one link.
 export NIO_SINGLETON_GROUP_LOOP_COUNT=1
-redis=(--redis redis://127.0.0.1:$port/0)
-"$FAIRLEAD" node --id n "${redis[@]}" --listen 127.0.0.1:0 >"$dir/node.log" 2>&1 &
-started+=($!)
-until_line "$dir/node.log" "takes links on"
-"$FAIRLEAD" router --id r "${redis[@]}" --listen 127.0.0.1:0 >"$dir/router.log" 2>&1 &
-started+=($!)
-until_line "$dir/router.log" "serves on"
-rival=$((port + 1))
-"$dir/venv/bin/python" Benchmarks/Echo/terminado_server.py $rival >"$dir/rival.log" 2>&1 &
-started+=($!)
-until_line "$dir/rival.log" "serves"
+background node.log "$FAIRLEAD" node --id n --redis "$redis" --listen 127.0.0.1:0
+until_line node.log "takes links on"
+background router.log "$FAIRLEAD" router --id r --redis "$redis" --listen 127.0.0.1:0
+until_line router.log "serves on"
+rival=$((30000 + RANDOM % 2000))
+background rival.log "$dir/venv/bin/python" Benchmarks/Echo/terminado_server.py $rival
+until_line rival.log "serves"
 
 echo "$typists typists; load $(cut -d' ' -f1-3 /proc/loadavg) on $(nproc) cores"
 echo "           milliseconds       p50      p99     keys  flood MB/s"
-measure fairlead "$(grep -o 'serves on .*' "$dir/router.log" | grep -o '[0-9]*$')"
+measure fairlead "$(port_in router.log)"
 measure terminado $rival

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
-need libvterm-dev gcc python3-venv
+need libvterm-dev gcc python3
 need_swift
 
 work=$(mktemp -d)
@@ -12,8 +12,7 @@ trap 'rm -rf "$work"' EXIT
 swift build -c release --product ScreenBenchmark >&2
 ours=$(swift build -c release --show-bin-path)/ScreenBenchmark
 gcc -O2 -o "$work/libvterm" Benchmarks/ScreenBenchmark/libvterm.c -lvterm
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet pyghostty==0.1.3
+python_with "$work/venv" -r Tests/ScreenDifferential/requirements.txt
 
 "$ours" generate "$work"
 "$ours" run "$work" >"$work/ours.txt"

@@ -7,13 +7,10 @@ cd "$(dirname "$0")/.."
 . deploy/packages.sh
 command -v node >/dev/null || need nodejs
 need redis-server haproxy chromium libnss3-tools fonts-noto-cjk fonts-noto-color-emoji
-python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
 
 node --test Tests/JavaScriptTests/*.test.js
 
 venv=.build/browser-tests
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-  -r Tests/BrowserTests/requirements.txt
+python_with "$venv" -r Tests/BrowserTests/requirements.txt
 exec "$venv/bin/python" Tests/BrowserTests/run.py \
   --build "$(swift build --show-bin-path)" "$@"

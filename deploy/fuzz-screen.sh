@@ -8,7 +8,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev python3
-python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
 need_swift
 same=
 seconds=
@@ -17,9 +16,7 @@ if [ "${1:-}" = --same ]; then same=1; else seconds=$((${1:-120} / 2)); fi
 ./deploy/assets.sh
 swift build --product fairlead-screen >&2
 venv=.build/screen-differential
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-  -r Tests/ScreenDifferential/requirements.txt
+python_with "$venv" -r Tests/ScreenDifferential/requirements.txt
 differential=("$venv/bin/python" Tests/ScreenDifferential/differential.py "$(swift build --show-bin-path)")
 [ -z "$same" ] || exec "${differential[@]}" 300 1 100
 "${differential[@]}" "$seconds"

@@ -1,5 +1,6 @@
-# Sourced by the other scripts: `need PACKAGE…` installs the Debian packages that are missing, and
-# `need_swift` says where to get the toolchain. Says what it does; uses sudo when not root.
+# Sourced by the other scripts: `need PACKAGE…` installs the Debian packages that are missing,
+# `python_with` those of Python in a folder of their own, and `need_swift` says where to get the
+# toolchain. Says what it does; uses sudo when not root.
 
 need() {
   local missing=() package
@@ -18,6 +19,15 @@ need() {
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# python_with FOLDER ARGUMENTS…: a virtual environment in FOLDER with what pip is told to install.
+python_with() {
+  local venv=$1
+  shift
+  python3 -c 'import ensurepip' 2>/dev/null || need python3-venv
+  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
 need_swift() {

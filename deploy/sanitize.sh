@@ -14,7 +14,4 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM
 . deploy/sanitizer.sh
 [ $# -gt 0 ] ||
   set -- --filter '^(Wire|Screen|Node|Link|Router|Client|Cluster|Redis|Auth|TLS)Tests\.' --filter JudgeTests
-failed=0
-swift test --skip-build "${build[@]}" "$@" || failed=1
-no_reports || failed=1
-exit $failed
+sanitized swift test --skip-build "${build[@]}" "$@"

@@ -1,10 +1,10 @@
-# Sourced by the scripts that run what was built with a sanitizer: every process, however deep in a test,
-# writes what it finds to a file of its own; `no_reports` prints them, and fails if there are any.
-reports=$(mktemp -d)
-export TSAN_OPTIONS="log_path=$reports/report ${TSAN_OPTIONS:-}"
-
-no_reports() {
-  local found
+# Sourced by the scripts that run what was built with a sanitizer. `sanitized COMMAND…`: every process,
+# however deep in a test, writes what the sanitizer finds to a file of its own; those are printed, and fail
+# the command as its own failure does.
+sanitized() {
+  local reports status=0 found
+  reports=$(mktemp -d)
+  TSAN_OPTIONS="log_path=$reports/report ${TSAN_OPTIONS:-}" "$@" || status=$?
   found=$(find "$reports" -type f)
   if [ -n "$found" ]; then
     head -n 60 $found >&2
@@ -13,4 +13,5 @@ no_reports() {
   fi
   rmdir "$reports"
   echo "the sanitizer reported nothing"
+  return $status
 }

@@ -26,5 +26,4 @@ judge=$(swift build "${build[@]}" --show-bin-path)/fairlead-judge
 [ ${#build[@]} -gt 0 ] || exec "$judge" --minutes "$minutes" "$@"
 
 . deploy/sanitizer.sh
-"$judge" --minutes "$minutes" "$@"
-no_reports
+sanitized "$judge" --minutes "$minutes" "$@"

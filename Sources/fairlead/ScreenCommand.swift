@@ -24,7 +24,7 @@ struct ScreenCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Lines above the screen, or all that the session keeps.", valueName: "n|all"),
+      "Lines above the screen, or all that the session keeps. (default: 0)", valueName: "n|all"),
     transform: {
       guard let lines = scrollbackLines($0) else {
         throw ValidationError("a number of lines, or all")

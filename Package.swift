@@ -234,7 +234,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "NodeTests", dependencies: ["Node", "TestSupport", "Wire", nio("NIOCore")],
+      name: "NodeTests", dependencies: ["Node", "Pipes", "TestSupport", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "PipesTests",

@@ -5,12 +5,15 @@
 // doubles while acknowledgements come back fast and halves when they do not (promises P6, P7).
 
 public import NIOCore
+import Pipes
 public import Wire
 
 public struct StreamState {
   /// The next output offset to send.
   public private(set) var cursor: UInt64
   private var nextMark: Int
+  /// Where the log ended when this stream last wanted more of it.
+  private var wanted: UInt64
   /// Cumulative body bytes of OUTPUT and SNAPSHOT frames.
   public private(set) var sent: UInt64
   public private(set) var consumed: UInt64
@@ -42,6 +45,7 @@ public struct StreamState {
     cursor: UInt64, log: OutputLog, sent: UInt64 = 0, consumed: UInt64 = 0, now: NIODeadline
   ) {
     self.cursor = cursor
+    self.wanted = cursor
     self.nextMark = log.firstMark(from: cursor)
     self.sent = max(sent, consumed)
     self.sentBefore = self.sent
@@ -67,9 +71,11 @@ public struct StreamState {
     (sent > consumed || !isCaughtUp(with: log)) && now - lastProgress >= NodeLimits.stall
   }
 
-  /// To be called before the log grows: a stream that had all of it begins to wait only now.
+  /// To be called before the log grows: a stream that had all of it begins to wait only now, and one that
+  /// has enough is overrun from here on.
   public mutating func logWillGrow(_ log: OutputLog, now: NIODeadline) {
     if sent == consumed, isCaughtUp(with: log) { lastProgress = now }
+    if wantsMore(from: log) { wanted = log.end }
   }
 
   /// Input came: the client waits to see what comes of it. Not so what comes right behind an OPENED: it is
@@ -79,13 +85,15 @@ public struct StreamState {
   }
 
   /// True: the stream needs a snapshot. The log has lost what it needs next; or it may send again, its
-  /// user typed a moment ago, and what is unsent is more than a window: another client holds the
-  /// process to a faster pace, and the answer (a prompt after Ctrl-C) must not wait behind all that.
+  /// user typed a moment ago, and what is unsent is more than a window and than it wanted: another client
+  /// holds the process to a faster pace, and the answer (a prompt after Ctrl-C) must not wait behind all
+  /// that. A client alone, which holds the process back itself, is never that far behind.
   public func needsSnapshot(from log: OutputLog, now: NIODeadline) -> Bool {
     guard snapshot == nil else { return false }
     if cursor < log.start || nextMark < log.firstMark { return true }
     guard let lastTyped, now - lastTyped <= NodeLimits.hurry else { return false }
     return credit > 0 && Int(clamping: log.end - cursor) > window
+      && log.end - wanted > PipeReading.most
   }
 
   /// Begins a snapshot that is valid at the log's end; what follows goes on from there.
@@ -99,6 +107,7 @@ public struct StreamState {
     snapshots += 1
     snapshot = Snapshot(id: snapshots, offset: offset, size: size, bytes: bytes)
     cursor = offset
+    wanted = offset
     self.nextMark = nextMark
   }
 

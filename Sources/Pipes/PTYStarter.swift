@@ -137,13 +137,9 @@ public struct PTYStarter: PipeStarter {
     let handler = NIOLoopBound(PTYHandler(), eventLoop: eventLoop)
     let opened = NIOPipeBootstrap(group: eventLoop)
       .channelOption(.autoRead, value: false)
-      .channelOption(.maxMessagesPerRead, value: 4)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.syncOptions?.setOption(
-            .recvAllocator,
-            value: AdaptiveRecvByteBufferAllocator(
-              minimum: 1_024, initial: 4_096, maximum: 64 * 1024))
+          try PipeReading.limit(channel)
           try channel.pipeline.syncOperations.addHandler(handler.value)
         }
       }

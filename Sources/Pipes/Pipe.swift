@@ -35,13 +35,31 @@ public enum PipeSignal: Int32, Sendable {
   case terminate = 15
 }
 
+/// How a pipe reads: on demand, a little at a time.
+public enum PipeReading {
+  /// What a pipe hands on at most, in bytes, before it looks at ``Pipe/isReading`` again: four reads of
+  /// 16 KiB. So a process never runs further ahead of those who hold it back.
+  public static let most = reads * readSize
+  static let reads = 4
+  static let readSize = 16 * 1024
+
+  /// Sets a channel's reads to this measure. To be called on its event loop.
+  static func limit(_ channel: any Channel) throws {
+    try channel.syncOptions?.setOption(.maxMessagesPerRead, value: UInt(reads))
+    try channel.syncOptions?.setOption(
+      .recvAllocator,
+      value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: readSize))
+  }
+}
+
 /// Confined to `eventLoop`.
 public protocol Pipe: AnyObject {
   var eventLoop: any EventLoop { get }
   /// Set right after the start, before anything is read.
   var delegate: (any PipeDelegate)? { get set }
   /// Whether the process is being read from. False at first. While false, the process is held back
-  /// by the kernel once the buffers between are full.
+  /// by the kernel once the buffers between are full. Once set to false, at most
+  /// ``PipeReading/most`` bytes still come.
   var isReading: Bool { get set }
   /// Queues bytes for the process; `pipeDidWrite` reports them as they are taken.
   func write(_ bytes: ByteBuffer)

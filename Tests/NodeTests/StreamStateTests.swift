@@ -3,6 +3,7 @@
 // a snapshot (promise P1), and never more than a window is under way (promise P6).
 
 import NIOCore
+import Pipes
 import TestSupport
 import Testing
 import Wire
@@ -34,6 +35,33 @@ import Wire
     while state.writeNext(into: &out, stream: 1, log: log, now: start) {}
     append(200_000, to: log)
     #expect(!state.needsSnapshot(from: log, now: start), "there is no credit to send it with")
+  }
+
+  /// However fast the process, however slow the link, and whatever is typed at it.
+  @Test func aDriverAloneIsSentEveryByteAndNoSnapshot() {
+    var random = SeededGenerator(seed: SeededGenerator.announcedSeed())
+    var now = NIODeadline.now()
+    let log = OutputLog()
+    var state = StreamState(cursor: 0, log: log, now: now)
+    showSomething(&state, of: log, now: now)
+    for _ in 0..<5_000 {
+      now = now + .milliseconds(Int64.random(in: 0...150, using: &random))
+      state.didType(now: now)
+      // As `Session.updateReading` does.
+      while state.wantsMore(from: log), Bool.random(using: &random) {
+        state.logWillGrow(log, now: now)
+        append(Int.random(in: 1...PipeReading.most, using: &random), to: log)
+      }
+      var out = ByteBuffer()
+      for _ in 0..<Int.random(in: 0...4, using: &random) {
+        if state.needsSnapshot(from: log, now: now) { Issue.record("at \(log.end) of \(state)") }
+        _ = state.writeNext(into: &out, stream: 1, log: log, now: now)
+      }
+      if Bool.random(using: &random) {
+        _ = state.acknowledge(
+          consumed: UInt64.random(in: state.consumed...state.sent, using: &random), now: now)
+      }
+    }
   }
 
   @Test func inputThatIsSentAgainAfterACutLeavesTheResumeExact() {

@@ -8,10 +8,6 @@ import NIOCore
 final class DockerHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
 
-  /// What is read at most before the start is known to have succeeded, in bytes: more than any
-  /// message of a container runtime.
-  static let mostHeld = 64 * 1024
-
   private weak var pipe: DockerPipe?
   private let eventLoop: any EventLoop
   private var context: ChannelHandlerContext?
@@ -70,8 +66,10 @@ final class DockerHandler: ChannelInboundHandler {
   }
 
   private func readIfWanted() {
-    guard isStarting ? held.readableBytes < Self.mostHeld : isReading, !isReadPending, let context
-    else { return }
+    // Before the start is known to have succeeded only one turn's worth is read, which is more than any
+    // message of a container runtime.
+    let mayRead = isStarting ? held.readableBytes < PipeReading.most : isReading
+    guard mayRead, !isReadPending, let context else { return }
     isReadPending = true
     context.read()
   }
@@ -80,6 +78,7 @@ final class DockerHandler: ChannelInboundHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    do { try PipeReading.limit(context.channel) } catch { context.close(promise: nil) }
     // The decoder before this handler is not gone yet.
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.execute { bound.value.readIfWanted() }

@@ -39,7 +39,12 @@ public struct AdminClient: Sendable {
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
     var transport: HTTPClient.TransportHandler?
-    if let tls { transport = { _ in try TLSHandler(tls, serverNames: [host]) } }
+    if let tls {
+      transport = { _ in
+        try TLSHandler(
+          tls, serverNames: [host], handshakeDeadline: TLSLimits.clientHandshake)
+      }
+    }
     http = HTTPClient(.tcp(host: host, port: port), group: group, transport: transport)
     prefix = path
     self.token = token

@@ -59,8 +59,8 @@ final class ClientConnection: ChannelInboundHandler {
             if endpoint.isEncrypted {
               try channel.pipeline.syncOperations.addHandler(
                 TLSHandler(
-                  tls ?? TLSContext(.client(protocols: ["http/1.1"])), serverNames: [endpoint.host])
-              )
+                  tls ?? TLSContext(.client(protocols: ["http/1.1"])), serverNames: [endpoint.host],
+                  handshakeDeadline: TLSLimits.clientHandshake))
             }
             let answer = try upgrade(channel, endpoint: endpoint, connection: connection)
             // A network that went silent after TCP had connected would be waited for for ever.

@@ -63,6 +63,12 @@ final class RedisConnection: ChannelInboundHandler {
     }
   }
 
+  /// What is likely wrong with a server that has never answered.
+  private var hint: String {
+    guard pipeline.replies == 0 else { return "" }
+    return endpoint.isEncrypted ? " (does it speak TLS?)" : " (if it speaks TLS, say rediss://)"
+  }
+
   func close(_ error: RedisError) {
     if failure == nil { failure = error }
     context?.close(promise: nil)
@@ -81,8 +87,7 @@ final class RedisConnection: ChannelInboundHandler {
       connection.close(
         RedisError(
           .unavailable,
-          "\(endpoint) takes connections but does not answer"
-            + (endpoint.isEncrypted ? ": does it speak TLS?" : "")))
+          "\(endpoint) takes connections but does not answer\(connection.hint)"))
     }
     context.fireChannelActive()
   }
@@ -111,12 +116,12 @@ final class RedisConnection: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    close(RedisError(.unavailable, "the connection to \(endpoint) broke", cause: error))
+    close(RedisError(.unavailable, "the connection to \(endpoint) broke\(hint)", cause: error))
   }
 
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
-    let error = failure ?? RedisError(.unavailable, "\(endpoint) closed the connection")
+    let error = failure ?? RedisError(.unavailable, "\(endpoint) closed the connection\(hint)")
     failure = error
     for answer in pipeline.close() { answer.fail(error) }
     owner?.closed(self, error)

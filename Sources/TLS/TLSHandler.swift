@@ -10,6 +10,9 @@ import NIOTLS
 public enum TLSLimits {
   /// A handshake takes two round trips and some milliseconds of CPU; a stalling peer gets no more.
   public static let handshake = TimeAmount.seconds(10)
+  /// The same for a client that a user waits for: less than that client waits for an answer, so that it can
+  /// say that it was the handshake that had none.
+  public static let clientHandshake = TimeAmount.seconds(4)
   /// Plaintext that may be written before the handshake is over: a greeting and a first request, or
   /// one chunk of an upload.
   public static let early = 1024 * 1024

@@ -93,7 +93,7 @@ import Testing
 
   /// What keeps a node from its Redis.
   enum RedisFault: CaseIterable {
-    case unknownCA, otherHost, noCertificate, certificateForServers, noTLS
+    case unknownCA, otherHost, noCertificate, certificateForServers, noTLS, plain
 
     var words: String {
       switch self {
@@ -102,8 +102,11 @@ import Testing
       case .noCertificate: "demands a client certificate"
       case .certificateForServers: "does not accept this client's certificate"
       case .noTLS: "does it speak TLS?"
+      case .plain: "if it speaks TLS, say rediss://"
       }
     }
+
+    var scheme: String { self == .plain ? "redis" : "rediss" }
   }
 
   @Test(arguments: RedisFault.allCases)
@@ -121,16 +124,17 @@ import Testing
       case .noCertificate: trust
       case .certificateForServers: trust + identity("server")
       case .otherHost, .noTLS: trust + identity("router")
+      case .plain: [String]()
       }
     let host = fault == .otherHost ? "127.0.0.2" : "127.0.0.1"
     let node = try Fairlead.start(
       [
         "node", "--id", "a", "--listen", "127.0.0.1:0", "--redis",
-        "rediss://\(host):\(server.port)",
+        "\(fault.scheme)://\(host):\(server.port)",
       ] + options)
     try await eventually("it says why, and which Redis") {
       node.output.split(separator: "\n").contains {
-        $0.contains(fault.words) && $0.contains("rediss://\(host):\(server.port)")
+        $0.contains(fault.words) && $0.contains("\(fault.scheme)://\(host):\(server.port)")
       }
     }
     node.signal(SIGKILL)

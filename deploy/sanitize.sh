@@ -1,17 +1,35 @@
 #!/usr/bin/env bash
-# The tests under the thread sanitizer, in a build of its own (.build-tsan). Not a part of test.sh: that
-# build takes as long as all of test.sh. With arguments it runs what they filter:
-#   ./deploy/sanitize.sh --filter JudgeTests
+# Tests under a sanitizer, in a build of its own. Not a part of test.sh: such a build takes as long as all
+# of test.sh.
+#   ./deploy/sanitize.sh thread    data races; in .build-tsan
+#   ./deploy/sanitize.sh address   reads and writes out of bounds, and leaks: what a process cannot reach any
+#                                  more when it ends, whether OpenSSL's or a cycle of Swift's; in .build-asan
+# More arguments filter what is run: ./deploy/sanitize.sh thread --filter JudgeTests
 set -euo pipefail
 cd "$(dirname "$0")/.."
+kind=${1:-}
+[ $# -eq 0 ] || shift
+case $kind in
+thread)
+  scratch=.build-tsan
+  modules=Wire,Screen,Node,Link,Router,Client,Cluster,Redis,Auth,TLS
+  ;;
+address)
+  scratch=.build-asan
+  modules=Wire,Screen,Node,Link,Redis,Auth,TLS
+  ;;
+*)
+  sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
+  exit 64
+  ;;
+esac
 . deploy/packages.sh
 need libhiredis-dev libssl-dev redis-server haproxy openssl python3
 need_swift
 ./deploy/assets.sh
-build=(--sanitize thread --scratch-path .build-tsan)
+build=(--sanitize "$kind" --scratch-path "$scratch")
 swift build --build-tests "${build[@]}"
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$(nproc)}
 . deploy/sanitizer.sh
-[ $# -gt 0 ] ||
-  set -- --filter '^(Wire|Screen|Node|Link|Router|Client|Cluster|Redis|Auth|TLS)Tests\.' --filter JudgeTests
+[ $# -gt 0 ] || set -- --filter "^(${modules//,/|})Tests\." --filter JudgeTests
 sanitized swift test --skip-build "${build[@]}" "$@"

@@ -4,7 +4,8 @@
 sanitized() {
   local reports status=0 found
   reports=$(mktemp -d)
-  TSAN_OPTIONS="log_path=$reports/report ${TSAN_OPTIONS:-}" "$@" || status=$?
+  TSAN_OPTIONS="log_path=$reports/report ${TSAN_OPTIONS:-}" \
+    ASAN_OPTIONS="detect_leaks=1:log_path=$reports/report ${ASAN_OPTIONS:-}" "$@" || status=$?
   found=$(find "$reports" -type f)
   if [ -n "$found" ]; then
     head -n 60 $found >&2

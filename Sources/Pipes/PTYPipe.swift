@@ -22,6 +22,8 @@ final class PTYPipe: Pipe {
   private var status: ExitStatus?
   private var isReaped = false
   private var isEnded = false
+  /// Completes when the background jobs, too, have been told that the session ends.
+  private var hangup: EventLoopFuture<Void>?
 
   /// How long output is read after the leader's exit.
   static let drain = TimeAmount.milliseconds(200)
@@ -71,21 +73,22 @@ final class PTYPipe: Pipe {
 
   func terminate(grace: TimeAmount) {
     guard !isReaped else { return }
+    signal(.hangup)
+    kill(-pid, SIGCONT)
     // All of the terminal's session, background jobs too; by start time, so that a number that was
     // given to another process meanwhile is let be.
-    let members = ProcessTable.members(ofSession: pid)
-    signal(.hangup)
-    for member in members where ProcessTable.isAlive(member) {
-      kill(member.pid, PipeSignal.hangup.rawValue)
-    }
-    kill(-pid, SIGCONT)
+    let members = ProcessTable.members(
+      ofSession: pid, startedBy: ProcessTable.now(), on: eventLoop)
+    hangup = members.map { Self.signal(.hangup, $0) }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: grace) {
-      for member in members where ProcessTable.isAlive(member) {
-        kill(member.pid, PipeSignal.kill.rawValue)
-      }
+      members.whenSuccess { Self.signal(.kill, $0) }
       bound.value.signal(.kill)
     }
+  }
+
+  private static func signal(_ signal: PipeSignal, _ members: [ProcessTable.Member]) {
+    for member in members where ProcessTable.isAlive(member) { kill(member.pid, signal.rawValue) }
   }
 
   // MARK: What happens to it
@@ -123,6 +126,13 @@ final class PTYPipe: Pipe {
     readRest()
     handler.pipe = nil
     channel.close(promise: nil)
+    // A node that stops ends with its last pipe: not before everybody has heard of it.
+    guard let hangup else { return didEnd() }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    hangup.whenComplete { _ in bound.value.didEnd() }
+  }
+
+  private func didEnd() {
     delegate?.pipeDidEnd(status, reason: nil)
   }
 

@@ -4,6 +4,8 @@
 
 import Glibc
 import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
 
 enum ProcessTable {
   struct Member: Hashable, Sendable {
@@ -11,28 +13,47 @@ enum ProcessTable {
     var startTime: UInt64
   }
 
-  /// As of at most ``freshness`` ago: a node that stops ends a thousand sessions at once, and one look
-  /// at all processes must do for all of them.
-  static func members(ofSession session: pid_t) -> [Member] {
-    scan.withLockedValue { scan in
-      let now = ContinuousClock.now
-      if scan.map({ now - $0.time > freshness }) ?? true {
-        var sessions: [pid_t: [Member]] = [:]
-        for pid in pids() {
-          guard let stat = stat(of: pid) else { continue }
-          sessions[stat.session, default: []].append(Member(pid: pid, startTime: stat.startTime))
-        }
-        scan = (now, sessions)
+  /// The session's processes, of those that had started by `time`: the session's number may pass on to others
+  /// once its own have ended. All of /proc is read, which takes a while on a busy machine: on another
+  /// thread, and once for all who ask before a look begins, as when a node ends a thousand sessions.
+  static func members(ofSession session: pid_t, startedBy time: UInt64, on eventLoop: any EventLoop)
+    -> EventLoopFuture<[Member]>
+  {
+    let promise = eventLoop.makePromise(of: [pid_t: [Member]].self)
+    let isFirst = waiting.withLockedValue { waiting in
+      defer { waiting = (waiting ?? []) + [promise] }
+      return waiting == nil
+    }
+    if isFirst { NIOThreadPool.singleton.submit { _ in look() } }
+    return promise.futureResult.map { $0[session, default: []].filter { $0.startTime <= time } }
+  }
+
+  /// Who waits for a look that has not begun; nil: nobody looks.
+  private static let waiting = NIOLockedValueBox<[EventLoopPromise<[pid_t: [Member]]>]?>(nil)
+
+  private static func look() {
+    while true {
+      let served = waiting.withLockedValue { waiting in
+        defer { waiting = waiting?.isEmpty == false ? [] : nil }
+        return waiting ?? []
       }
-      return scan?.sessions[session] ?? []
+      if served.isEmpty { return }
+      var sessions: [pid_t: [Member]] = [:]
+      for pid in pids() {
+        guard let stat = stat(of: pid) else { continue }
+        sessions[stat.session, default: []].append(Member(pid: pid, startTime: stat.startTime))
+      }
+      for promise in served { promise.succeed(sessions) }
     }
   }
 
-  private static let freshness = Duration.milliseconds(100)
-  private static let scan = NIOLockedValueBox<
-    (time: ContinuousClock.Instant, sessions: [pid_t: [Member]])?
-  >(
-    nil)
+  /// The present time as a process's start time is told: clock ticks since boot.
+  static func now() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &time)
+    let perSecond = UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
+    return UInt64(time.tv_sec) * perSecond + UInt64(time.tv_nsec) * perSecond / 1_000_000_000
+  }
 
   /// The processes with this entry (`NAME=value`) in their environment, as far as it may be read.
   static func members(carrying entry: String) -> [Member] {

@@ -29,6 +29,7 @@ need_swift
 ./deploy/assets.sh
 build=(--sanitize "$kind" --scratch-path "$scratch")
 swift build --build-tests "${build[@]}"
+export FAIRLEAD_PATIENCE=${FAIRLEAD_PATIENCE:-5}
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$(nproc)}
 . deploy/sanitizer.sh
 [ $# -gt 0 ] || set -- --filter "^(${modules//,/|})Tests\." --filter JudgeTests

@@ -1,7 +1,9 @@
 """Types into many terminals, quiet and beside a flood, and prints how long keys take to come back: the
-same client for Fairlead and for terminado, so that what it costs itself is in both.
+same client for Fairlead and for terminado, so that what it costs itself is in both. The flood is read by a
+process of its own: a typist must not wait for another user's client.
 
   typists.py fairlead|terminado PORT [TYPISTS] [SECONDS]
+  typists.py fairlead|terminado PORT flood
 """
 
 import asyncio
@@ -103,8 +105,22 @@ class Terminado(WebSocket):
         return len(rest[0]) if kind == "stdout" else 0
 
 
+TERMINALS = {"fairlead": Fairlead, "terminado": Terminado}
+
+
+async def read_flood(kind, port):
+    """Prints ten times a second how many bytes have come."""
+    terminal, count, said = TERMINALS[kind](), 0, 0
+    await terminal.open(port, FLOOD)
+    while True:
+        count += await terminal.output()
+        if time.monotonic() - said > 0.1:
+            said = time.monotonic()
+            print(count, flush=True)
+
+
 async def main(kind, port, typists=100, seconds=5):
-    terminal = {"fairlead": Fairlead, "terminado": Terminado}[kind]
+    terminal = TERMINALS[kind]
     times, ready, measuring = [], asyncio.Semaphore(0), False
 
     async def typist():
@@ -127,20 +143,25 @@ async def main(kind, port, typists=100, seconds=5):
 
     async def flood():
         nonlocal flooded
-        mine = terminal()
-        await mine.open(port, FLOOD)
-        while True:
-            flooded += await mine.output()
+        reader = await asyncio.create_subprocess_exec(
+            sys.executable, __file__, kind, str(port), "flood", stdout=asyncio.subprocess.PIPE)
+        try:
+            while line := await reader.stdout.readline():
+                flooded = int(line)
+            sys.exit("the flood has ended")
+        finally:
+            if reader.returncode is None:
+                reader.kill()
 
     async def measure(name):
-        nonlocal measuring, flooded
-        flooded, measuring = 0, True
+        nonlocal measuring
+        before, measuring = flooded, True
         await asyncio.sleep(seconds)
         measuring = False
         ordered = sorted(times)
         times.clear()
         result = [1_000 * ordered[int(len(ordered) * share)] for share in (0.5, 0.99)] if ordered else [0, 0]
-        rate = flooded / seconds / 1e6
+        rate = (flooded - before) / seconds / 1e6
         print(f"{kind:10} {name:13} {result[0]:8.2f} {result[1]:8.2f} {len(ordered):8} {rate:8.1f}", flush=True)
         return result
 
@@ -157,7 +178,13 @@ async def main(kind, port, typists=100, seconds=5):
             task.result()
     ratios = [after / before if before else 0 for before, after in zip(quiet, beside)]
     print(f"{kind:10} {'ratio':13} {ratios[0]:8.2f} {ratios[1]:8.2f}", flush=True)
+    tasks[-1].cancel()
+    await asyncio.wait(tasks[-1:])
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
+    kind, port, *numbers = sys.argv[1:]
+    if numbers == ["flood"]:
+        asyncio.run(read_flood(kind, int(port)))
+    else:
+        asyncio.run(main(kind, int(port), *map(int, numbers)))

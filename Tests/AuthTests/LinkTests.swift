@@ -9,7 +9,7 @@ import Wire
 
 @testable import Auth
 
-@Suite(.timeLimit(.minutes(5))) struct ClusterKeyTests {
+@Suite(.timeLimit(.minutes(5 * patience))) struct ClusterKeyTests {
   @Test func onlyRoutersAndNodesWithTheKeyWorkTogether() async throws {
     let folder = try Folder()
     let redis = try await RedisServer.start()

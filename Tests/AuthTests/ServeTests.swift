@@ -9,7 +9,7 @@ import Wire
 
 @testable import Auth
 
-@Suite(.timeLimit(.minutes(5))) struct ServeTests {
+@Suite(.timeLimit(.minutes(5 * patience))) struct ServeTests {
   @Test func aTicketBecomesACookieOnce() async throws {
     let server = try await Server.start(keys: nil)
     let login = try await ask("GET", "/?ticket=\(server.ticket)", port: server.port)
@@ -262,7 +262,7 @@ import Wire
   }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct StartTests {
+@Suite(.timeLimit(.minutes(5 * patience))) struct StartTests {
   @Test(arguments: [
     ["serve", "--listen", "0.0.0.0:0"],
     ["serve", "--listen", "0.0.0.0:0", "--no-auth"],

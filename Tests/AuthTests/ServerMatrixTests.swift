@@ -12,7 +12,7 @@ import Wire
 private let shell = Creation(command: ["sh", "-c", "echo ready; exec sleep 1000"])
 private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec sleep 1000"]}"#
 
-@Suite(.timeLimit(.minutes(5))) struct ServerMatrixTests {
+@Suite(.timeLimit(.minutes(5 * patience))) struct ServerMatrixTests {
   /// Makes the table's sessions, whichever of them are not there.
   private static func populate(_ server: Server, _ names: [String]? = nil) async throws {
     for session in AuthMatrix.sessions where names?.contains(session.name) ?? true {
@@ -159,7 +159,7 @@ extension Frame {
   }
 }
 
-@Suite(.timeLimit(.minutes(5))) struct NobodyGetsInTests {
+@Suite(.timeLimit(.minutes(5 * patience))) struct NobodyGetsInTests {
   /// Tokens that are no good, and the code that says why.
   private static func wrong() async throws -> [(name: String, token: String, code: String)] {
     let none = base64URLEncode(Array(#"{"alg":"none"}"#.utf8))

@@ -9,10 +9,11 @@ import NIOPosix
 import Node
 import Pipes
 import Router
+import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(2))) struct ResumeTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct ResumeTests {
   /// Runs `body` against a router and node in this process.
   private func withServer(_ body: @Sendable @escaping (String) async throws -> Void) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

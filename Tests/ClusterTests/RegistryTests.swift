@@ -8,7 +8,7 @@ import Wire
 
 enum Kind: String, CaseIterable, Sendable { case memory, redis }
 
-@Suite(.timeLimit(.minutes(2))) struct RegistryTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct RegistryTests {
   private let a = NodeID(unchecked: "a")
   private let b = NodeID(unchecked: "b")
   private let first = Incarnation(rawValue: 1)

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(3))) struct FailureTests {
+@Suite(.timeLimit(.minutes(3 * patience))) struct FailureTests {
   /// Creates sessions until each of the nodes has one.
   private func sessionOnEach(
     _ nodes: [String], of cluster: RunningCluster

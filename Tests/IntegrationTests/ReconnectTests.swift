@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(5))) struct ReconnectTests {
+@Suite(.timeLimit(.minutes(5 * patience))) struct ReconnectTests {
   private static let rounds = 3
   private static let lines = 120
 

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct StartTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct StartTests {
   @Test(arguments: [
     (["node", "--listen", "nonsense"], "--listen"),
     (["node", "--weight", "0"], "--weight"),

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite("A pipe into a container", .timeLimit(.minutes(3))) struct DockerPipeTests {
+@Suite("A pipe into a container", .timeLimit(.minutes(3 * patience))) struct DockerPipeTests {
   private func starter(_ endpoint: HTTPEndpoint, scope: String = "test/\(UUID())") -> DockerStarter
   {
     DockerStarter(endpoint, scope: scope, logger: Backend.quiet)
@@ -159,7 +159,7 @@ import Wire
     #expect(try await !Backend.docker.isAlive(pid))
   }
 
-  @Test("reports a process as orphaned that it cannot find", .timeLimit(.minutes(1)))
+  @Test("reports a process as orphaned that it cannot find", .timeLimit(.minutes(patience)))
   func orphan() async throws {
     let pipe = try await Backend.remoteDocker.start(
       shell: "echo pid=$$; read x; exec env -i sleep 600")

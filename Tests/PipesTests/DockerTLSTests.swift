@@ -5,7 +5,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("A Docker engine behind TLS", .timeLimit(.minutes(2))) struct DockerTLSTests {
+@Suite("A Docker engine behind TLS", .timeLimit(.minutes(2 * patience))) struct DockerTLSTests {
   /// What a user of `fairlead serve --docker tcp://…` with `options` sees who asks for a terminal.
   private func new(_ engine: DockerEngine, _ options: [String]) async throws -> (
     code: Int, output: String

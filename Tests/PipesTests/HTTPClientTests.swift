@@ -4,9 +4,10 @@ import HTTPClient
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import TestSupport
 import Testing
 
-@Suite("The HTTP client", .timeLimit(.minutes(1))) struct HTTPClientTests {
+@Suite("The HTTP client", .timeLimit(.minutes(patience))) struct HTTPClientTests {
   @Test("reads addresses, and refuses what is none")
   func endpoints() {
     #expect(HTTPEndpoint("unix:///run/docker.sock") == .unix(path: "/run/docker.sock"))

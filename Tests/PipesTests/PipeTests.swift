@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite("Every pipe", .timeLimit(.minutes(3))) struct PipeTests {
+@Suite("Every pipe", .timeLimit(.minutes(3 * patience))) struct PipeTests {
   // MARK: Bytes (P1, P2)
 
   @Test("passes every byte value in both directions", arguments: Backend.allCases)

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Redis
 
-@Suite(.timeLimit(.minutes(2))) struct RedisClientTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct RedisClientTests {
   private func client(_ url: String) throws -> RedisClient {
     RedisClient(
       try RedisEndpoint(url), on: MultiThreadedEventLoopGroup.singleton.next(),

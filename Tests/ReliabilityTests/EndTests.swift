@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(2))) struct EndTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct EndTests {
   @Test func theExitStatusIsToldToWhoIsThereAndToWhoComesLate() async throws {
     try await Fleet.serve { fleet in
       let creation = Creation(command: [

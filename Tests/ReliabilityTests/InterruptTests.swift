@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(2)), .serialized) struct InterruptTests {
+@Suite(.timeLimit(.minutes(2 * patience)), .serialized) struct InterruptTests {
   /// A shell whose prompt is `ready> `.
   private static let shell = Creation(command: ["sh", "-i"], environment: ["PS1": "ready> "])
 

@@ -6,7 +6,7 @@ import Judge
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(15))) struct JudgeTests {
+@Suite(.timeLimit(.minutes(15 * patience))) struct JudgeTests {
   private func expectExact(_ verdict: Verdict, _ fleet: Fleet, cuts: Int) {
     #expect(verdict.differences.isEmpty, "\(verdict.differences.joined(separator: "\n"))")
     #expect(fleet.cuts >= cuts)

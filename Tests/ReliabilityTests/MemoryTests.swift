@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(3)), .serialized) struct MemoryTests {
+@Suite(.timeLimit(.minutes(3 * patience)), .serialized) struct MemoryTests {
   /// Resident bytes of a process.
   private func resident(_ process: ChildProcess?) throws -> Int {
     let pid = try #require(process?.pid)

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(2))) struct ResumeTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct ResumeTests {
   /// Prints `COUNT` bytes for every line it reads.
   private func printer(_ count: Int) -> Creation {
     Creation(command: [

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(2))) struct SharingTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct SharingTests {
   private let shell = Creation(command: [
     "sh", "-c", "stty -echo; echo ready; while read -r line; do eval \"$line\"; done",
   ])

@@ -11,7 +11,7 @@ import Wire
 
 @testable import Router
 
-@Suite(.timeLimit(.minutes(1))) struct ReopeningTests {
+@Suite(.timeLimit(.minutes(patience))) struct ReopeningTests {
   /// Its time stands still, so that no lease ends however slow the machine is.
   let registry = MemoryRegistry(now: { 0 })
   let session = SessionID(unchecked: "s")

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Wire
 
-@Suite(.timeLimit(.minutes(2))) struct HostileClientTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct HostileClientTests {
   typealias Message = WebSocketMessage
 
   /// A server with a session at work: `body` does its worst to it, and the session must go on.

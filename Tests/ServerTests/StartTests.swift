@@ -3,7 +3,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct StartTests {
+@Suite(.timeLimit(.minutes(patience))) struct StartTests {
   @Test(
     "a flag that cannot be is named, and the exit code is 64",
     arguments: [

@@ -5,7 +5,7 @@ import TLS
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct ClusterTests {
+@Suite(.timeLimit(.minutes(3 * patience))) struct ClusterTests {
   let folder = FileManager.default.temporaryDirectory
     .appendingPathComponent("fairlead-certs-\(UUID().uuidString)")
 

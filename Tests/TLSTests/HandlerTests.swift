@@ -7,7 +7,7 @@ import TLS
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct HandlerTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct HandlerTests {
   let certificates: TestCertificates
 
   init() throws { certificates = try TestCertificates() }

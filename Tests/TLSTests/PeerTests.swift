@@ -6,7 +6,7 @@ import TLS
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct PeerTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct PeerTests {
   let certificates: TestCertificates
   /// Of a CA that nobody here trusts.
   let strangers: TestCertificates

@@ -6,7 +6,7 @@ import TLS
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ProxyTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct ProxyTests {
   let certificates: TestCertificates
 
   init() throws { certificates = try TestCertificates() }

@@ -6,7 +6,7 @@ import TLS
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct StallTests {
+@Suite(.timeLimit(.minutes(2 * patience))) struct StallTests {
   let certificates: TestCertificates
 
   init() throws { certificates = try TestCertificates() }

@@ -3,6 +3,11 @@
 
 import Foundation
 
+/// How many times longer than usual anything may take before it counts as hanging: FAIRLEAD_PATIENCE, 1
+/// by default. Under a sanitizer everything is several times slower.
+public let patience =
+  ProcessInfo.processInfo.environment["FAIRLEAD_PATIENCE"].flatMap { Int($0) } ?? 1
+
 public struct ChildError: Error, CustomStringConvertible {
   public var description: String
   public init(_ description: String) { self.description = description }
@@ -59,7 +64,7 @@ public final class ChildProcess: Sendable {
   /// Waits until a line that it prints contains `text`, and returns the line.
   public func line(with text: String, atMost limit: Duration = .seconds(30)) async throws -> String
   {
-    let deadline = ContinuousClock.now + limit
+    let deadline = ContinuousClock.now + limit * patience
     while true {
       let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
       if let line = lines.first(where: { $0.contains(text) }) { return String(line) }
@@ -165,7 +170,7 @@ public func eventually(
   _ what: String, atMost limit: Duration = .seconds(30),
   _ condition: () async throws -> Bool
 ) async throws {
-  let deadline = ContinuousClock.now + limit
+  let deadline = ContinuousClock.now + limit * patience
   while try await !condition() {
     guard ContinuousClock.now < deadline else { throw ChildError("never: \(what)") }
     try await Task.sleep(for: .milliseconds(10))

@@ -5,7 +5,9 @@ sanitized() {
   local reports status=0 found
   reports=$(mktemp -d)
   TSAN_OPTIONS="log_path=$reports/report ${TSAN_OPTIONS:-}" \
-    ASAN_OPTIONS="detect_leaks=1:log_path=$reports/report ${ASAN_OPTIONS:-}" "$@" || status=$?
+    ASAN_OPTIONS="detect_leaks=1:log_path=$reports/report ${ASAN_OPTIONS:-}" \
+    LSAN_OPTIONS="suppressions=$PWD/deploy/leaks.supp:print_suppressions=0 ${LSAN_OPTIONS:-}" \
+    "$@" || status=$?
   found=$(find "$reports" -type f)
   if [ -n "$found" ]; then
     head -n 60 $found >&2

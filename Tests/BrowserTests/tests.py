@@ -227,6 +227,30 @@ async def test_a_line_that_went_dead_is_found_in_seconds(test):
     await page.shows("throughit", limit=20)
 
 
+async def test_a_tab_that_stands_still_holds_nobody_and_is_caught_up(test):
+    """P6, P7: like a tab that its browser froze, it runs no script, and its browser still answers PING."""
+    session = await test.backend.create()
+    still = await (await test.page()).open(f"{test.backend.url}/t/{session}")
+    await still.prompt()
+    connections = len(still.sockets)
+    devtools = await still.page.context.new_cdp_session(still.page)
+    paused = asyncio.Event()
+    devtools.on("Debugger.paused", lambda _: paused.set())
+    await devtools.send("Debugger.enable")
+    await devtools.send("Debugger.pause")
+    witness = await (await test.page()).open(f"{test.backend.url}/t/{session}")
+    await witness.prompt()
+    # More than its window and its browser's buffers, so that it would hold the process if it could; and
+    # for longer than a connection that does not answer is kept.
+    await witness.run("seq 1 700000; sleep 26; echo all''counted")
+    await witness.shows("\nallcounted\n", limit=120)
+    assert paused.is_set()
+    await devtools.send("Debugger.disable")
+    await still.shows("\nallcounted\n")
+    same(await still.is_still(), await witness.is_still())
+    assert len(still.sockets) == connections, "it was taken for dead"
+
+
 async def test_two_tabs_are_two_clients_of_one_session(test):
     context = await test.context()
     first = await (await test.page(context)).open(test.backend.url)

@@ -17,9 +17,11 @@ public struct Witness: Sendable {
   public private(set) var snapshots = 0
   public private(set) var opened = 0
   public private(set) var isOver = false
-  /// What the client was told last of its connection, and when it was last told anything.
+  /// What the client was told last of its connection; when its position last moved, and how often it was
+  /// opened since.
   private var state: StreamCondition?
-  private var lastTold = ContinuousClock.now
+  private var lastMoved = ContinuousClock.now
+  private var openedInVain = 0
 
   /// - Parameter name: of the client, for the report.
   public init(_ name: String, of script: Script) {
@@ -31,10 +33,14 @@ public struct Witness: Sendable {
   public var position: Int { next ?? 0 }
 
   public mutating func take(_ event: TerminalEvent) {
-    defer { lastTold = .now }
+    let before = next
+    defer {
+      if next != before { (lastMoved, openedInVain) = (.now, 0) }
+    }
     switch event {
     case .opened(let opened):
       self.opened += 1
+      openedInVain += 1
       if opened.created || next == nil, opened.resumed == .new { next = 0 }
       if opened.inDoubt == true { report("its input was put in doubt") }
     case .output(let offset, let bytes): show(bytes, at: Int(offset))
@@ -45,9 +51,7 @@ public struct Witness: Sendable {
     case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
     case .refused(let refusal): report("was refused: \(refusal.code.rawValue), \(refusal.message)")
     case .closed(let reason):
-      let silence = Int((ContinuousClock.now - lastTold) / .seconds(1))
-      report(
-        "was closed: \(reason), told nothing for \(silence) s, last \(state.map { "\($0)" } ?? "")")
+      report("was closed: \(reason), last \(state.map { "\($0)" } ?? "")")
     case .ended(let ended):
       isOver = true
       if ended.status != .exited(code: Script.exitCode) {
@@ -59,6 +63,15 @@ public struct Witness: Sendable {
     case .state(let state): self.state = state
     case .resized, .event: break
     }
+  }
+
+  /// The client stopped before the end.
+  public mutating func giveUp() {
+    guard !isOver else { return }
+    let seconds = Int((ContinuousClock.now - lastMoved) / .seconds(1))
+    report(
+      "never saw the end; it stands at \(position) for \(seconds) s, opened \(openedInVain) times in them, "
+        + "\(opened) in all")
   }
 
   private mutating func show(_ bytes: ByteBuffer, at start: Int) {

@@ -60,13 +60,19 @@ private func frames(_ writes: [ByteBuffer]) throws -> [Frame] {
   return frames
 }
 
-@Suite struct LinkTests {
+@Suite final class LinkTests {
   let loop = EmbeddedEventLoop()
   let peer = RecordingPeer()
   let transport = RecordingTransport()
   let link: Link
 
   init() { link = Link(eventLoop: loop, peer: peer, transport: transport) }
+
+  /// A link and its transport hold each other until they are closed.
+  deinit {
+    link.close()
+    loop.run()
+  }
 
   @Test func whatIsSentInATickLeavesInOneWrite() throws {
     peer.toFill = [.output(offset: 0, ByteBuffer(string: "a"))]

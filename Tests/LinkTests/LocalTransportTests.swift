@@ -7,7 +7,7 @@ import NIOEmbedded
 import Testing
 import Wire
 
-@Suite struct LocalTransportTests {
+@Suite final class LocalTransportTests {
   /// Both ends on one loop that runs when told, so that every order of events is the test's own.
   let loop = EmbeddedEventLoop()
   let near = RecordingPeer()
@@ -28,6 +28,12 @@ import Wire
     }
     nearLink = Link(eventLoop: self.loop, peer: near, transport: transport)
     transport.attach(nearLink)
+  }
+
+  /// A link and its transport hold each other until they are closed.
+  deinit {
+    nearLink.close()
+    loop.run()
   }
 
   @Test func whatIsSentBeforeTheOtherEndExistsArrivesInOrder() {

@@ -20,7 +20,7 @@ final class Observer: Sendable {
   private let seen = NIOLockedValueBox(Seen())
 
   var bytes: ByteBuffer { seen.withLockedValue { $0.bytes } }
-  var text: String { String(buffer: bytes) }
+  var text: String { seen.withLockedValue { String(buffer: $0.bytes) } }
   var error: TLSError? {
     seen.withLockedValue { $0.errors.lazy.compactMap { $0 as? TLSError }.first }
   }

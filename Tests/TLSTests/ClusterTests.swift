@@ -281,6 +281,8 @@ import Testing
                 peer.unwrap()
     """
 
+  /// Under the address sanitizer, whose allocator keeps for a while what is freed, `serve` itself says when it
+  /// ends what it has lost.
   @Test func aConnectionLeavesNoMemoryBehind() async throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     try await makeCertificates()
@@ -302,8 +304,9 @@ import Testing
     try await connect(500)
     let before = try residentBytes()
     try await connect(2_000)
-    #expect(try residentBytes() - before < 2_000 * 1_024)
+    let isWatched = ProcessInfo.processInfo.environment["ASAN_OPTIONS"] != nil
+    #expect(try residentBytes() - before < 2_000 * 1_024 || isWatched)
     serve.signal(SIGTERM)
-    try await serve.waitForExit()
+    #expect(try await serve.waitForExit() == 0)
   }
 }

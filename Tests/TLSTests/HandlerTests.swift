@@ -67,7 +67,9 @@ import Testing
     try await eventually("the server hears it") {
       server.observers.first?.text == "hello"
     }
-    #expect(client.observer.isHandshaken)
+    try await eventually("the client, too, is told of the handshake") {
+      client.observer.isHandshaken
+    }
     #expect(client.observer.text == "")
     client.channel.read()
     try await eventually("the echo") { client.observer.text == "hello" }

@@ -19,7 +19,7 @@ public final class ChildProcess: Sendable {
   private let log: URL
   private let exit = ExitBox()
 
-  /// - Parameter environment: besides PATH, HOME and SHELL.
+  /// - Parameter environment: besides PATH, HOME, SHELL, and where a sanitizer reports.
   public init(
     _ executable: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws {
@@ -27,7 +27,7 @@ public final class ChildProcess: Sendable {
     log = FileManager.default.temporaryDirectory
       .appendingPathComponent("fairlead-test-\(UUID().uuidString).log")
     let inherited = ProcessInfo.processInfo.environment.filter {
-      ["PATH", "HOME", "SHELL"].contains($0.key)
+      ["PATH", "HOME", "SHELL", "TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS"].contains($0.key)
     }
     pid = try spawn(
       executable, [executable] + arguments,

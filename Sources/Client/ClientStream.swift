@@ -96,6 +96,7 @@ public struct ClientStream: Sendable {
       return typed()
     case .resized(let offset, let size): return [.tell(.resized(offset: offset, size))]
     case .event(let event):
+      if event.event == "refused" { wantsKill = false }
       guard event == .paused else { return [.tell(.event(event))] }
       phase = .paused
       return [.tell(.state(.paused))]

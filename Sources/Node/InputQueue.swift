@@ -3,18 +3,21 @@
 import DequeModule
 import Wire
 
-struct InputQueue {
-  private(set) var ledgers: [ClientID: InputLedger] = [:]
+/// `Client` tells clients apart.
+struct InputQueue<Client: Hashable> {
+  private(set) var ledgers: [Client: InputLedger] = [:]
   /// Shares of the unwritten bytes, in the order in which they were given to the pipe; of nobody are
   /// the screen's answers to queries.
-  private var unwritten: Deque<(client: ClientID?, count: Int)> = []
+  private var unwritten: Deque<(client: Client?, count: Int)> = []
   /// Detached clients, the longest gone first.
-  private var detached: Deque<ClientID> = []
+  private var detached: Deque<Client> = []
   /// Some client's ledger was dropped: an unknown client that resumes may be that one.
   private(set) var hasForgotten = false
   private(set) var totalAccepted: UInt64 = 0
   /// Bytes accepted and not yet written, of all clients.
   private(set) var unwrittenBytes = 0
+  /// Those of them that are answers.
+  private var unwrittenAnswers = 0
 
   /// What the ledger says to a client that attaches.
   struct Attachment: Equatable {
@@ -25,7 +28,7 @@ struct InputQueue {
 
   /// - Parameter acknowledged: the offset up to which the client says its input was acknowledged;
   ///   nil when it does not resume or does not remember.
-  mutating func attach(_ client: ClientID, acknowledged: UInt64?) -> Attachment {
+  mutating func attach(_ client: Client, acknowledged: UInt64?) -> Attachment {
     detached.removeAll { $0 == client }
     if var ledger = ledgers[client] {
       if acknowledged == nil { ledger.startAnew() }
@@ -41,7 +44,7 @@ struct InputQueue {
     return Attachment(accepted: ledger.accepted, written: ledger.written, isInDoubt: isInDoubt)
   }
 
-  mutating func detach(_ client: ClientID) {
+  mutating func detach(_ client: Client) {
     guard let ledger = ledgers[client], !detached.contains(client) else { return }
     // Who never typed (a watcher) is not worth remembering, and must not push out who did.
     guard ledger != InputLedger() else {
@@ -56,7 +59,7 @@ struct InputQueue {
     }
   }
 
-  mutating func receive(_ client: ClientID, offset: UInt64, count: Int) -> InputLedger.Verdict {
+  mutating func receive(_ client: Client, offset: UInt64, count: Int) -> InputLedger.Verdict {
     guard var ledger = ledgers[client] else { return .gap }
     guard unwrittenBytes + count <= NodeLimits.unwrittenInput else { return .overflow }
     let verdict = ledger.receive(offset: offset, count: count)
@@ -68,10 +71,16 @@ struct InputQueue {
     return verdict
   }
 
-  /// The screen answers a query with `count` bytes, behind what was typed before.
-  mutating func answer(_ count: Int) { enqueue(nil, count) }
+  /// The screen answers a query with `count` bytes, behind what was typed before. False: it does not, since
+  /// the program asks and does not read what it is told.
+  mutating func answer(_ count: Int) -> Bool {
+    guard unwrittenAnswers + count <= NodeLimits.unwrittenAnswers else { return false }
+    unwrittenAnswers += count
+    enqueue(nil, count)
+    return true
+  }
 
-  private mutating func enqueue(_ client: ClientID?, _ count: Int) {
+  private mutating func enqueue(_ client: Client?, _ count: Int) {
     unwrittenBytes += count
     if let last = unwritten.last, last.client == client {
       unwritten[unwritten.count - 1].count += count
@@ -81,7 +90,7 @@ struct InputQueue {
   }
 
   /// The pipe took `count` more bytes; calls `acknowledge` with every client whose offset moved.
-  mutating func wrote(_ count: Int, acknowledge: (ClientID, UInt64) -> Void) {
+  mutating func wrote(_ count: Int, acknowledge: (Client, UInt64) -> Void) {
     var left = count
     while left > 0, let first = unwritten.first {
       let part = min(left, first.count)
@@ -92,7 +101,11 @@ struct InputQueue {
       } else {
         unwritten[0].count -= part
       }
-      guard let client = first.client, ledgers[client] != nil else { continue }
+      guard let client = first.client else {
+        unwrittenAnswers -= part
+        continue
+      }
+      guard ledgers[client] != nil else { continue }
       ledgers[client]?.wrote(part)
       acknowledge(client, ledgers[client]?.written ?? 0)
     }

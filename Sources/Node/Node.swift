@@ -105,7 +105,9 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       try await register(addresses)
-      for starter in identity.starters { await starter.sweep() }
+      // Beside the lease: an engine may take its time.
+      let sweep = Task { for starter in identity.starters { await starter.sweep() } }
+      defer { sweep.cancel() }
       await onReady(addresses)
       await keepLease(addresses)
     } catch {
@@ -118,9 +120,11 @@ public final class Node: Sendable {
   }
 
   private func stop() async {
-    for (index, loop) in loops.enumerated() {
-      try? await eventLoops[index].flatSubmit { loop.value.stop() }.get()
+    // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.
+    let stopping = loops.enumerated().map { index, loop in
+      eventLoops[index].flatSubmit { loop.value.stop() }
     }
+    for future in stopping { try? await future.get() }
     await identity.waitForReleases(atMost: .seconds(5))
     try? await identity.registry.leave(id, incarnation: incarnation)
     await waitUntilAllAreTold(atMost: NodeLimits.farewell)

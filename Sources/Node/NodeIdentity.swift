@@ -23,8 +23,9 @@ final class NodeIdentity: Sendable {
   private let ptyStarter: (any PipeStarter)?
   private let dockerStarter: (any PipeStarter)?
   private let count = NIOLockedValueBox(0)
-  /// Releases that the registry has not taken yet; shutting down waits for them.
-  private let releases = NIOLockedValueBox(0)
+  /// Sessions whose release the registry has not taken yet; shutting down waits for them, and so does who
+  /// creates one of the same name: a late try would release the new one.
+  private let releasing = NIOLockedValueBox<Set<SessionID>>([])
 
   init(_ configuration: NodeConfiguration, incarnation: Incarnation, registry: any Registry) {
     id = configuration.id
@@ -63,7 +64,7 @@ final class NodeIdentity: Sendable {
 
   /// Frees the session's record, trying again while the registry is away.
   func release(_ session: SessionID, epoch: Epoch, tombstone: Tombstone?) {
-    releases.withLockedValue { $0 += 1 }
+    releasing.withLockedValue { _ = $0.insert(session) }
     Task { [registry, id, incarnation, logger] in
       for attempt in 0..<5 {
         do {
@@ -77,16 +78,19 @@ final class NodeIdentity: Sendable {
           try? await Task.sleep(for: .seconds(1 << attempt))
         }
       }
-      releases.withLockedValue { $0 -= 1 }
+      releasing.withLockedValue { _ = $0.remove(session) }
     }
   }
 
-  /// Waits until every release was taken, for at most `limit`.
-  func waitForReleases(atMost limit: Duration) async {
+  /// Waits until every release was taken, or that of one session, for at most `limit`. False: it was not.
+  @discardableResult
+  func waitForReleases(of session: SessionID? = nil, atMost limit: Duration) async -> Bool {
     let deadline = ContinuousClock.now + limit
-    while releases.withLockedValue({ $0 }) > 0, ContinuousClock.now < deadline {
-      try? await Task.sleep(for: .milliseconds(10))
+    while releasing.withLockedValue({ session.map($0.contains) ?? !$0.isEmpty }) {
+      guard ContinuousClock.now < deadline else { return false }
+      try? await Task.sleep(for: .milliseconds(5))
     }
+    return true
   }
 }
 

@@ -32,6 +32,9 @@ public enum NodeLimits {
   /// Input of all clients that waits for the process to read it: 64 windows. A process that never
   /// reads, and clients that come and go under ever new names, could fill more.
   public static let unwrittenInput = 64 * WireLimits.inputInFlight
+  /// Answers to queries that wait for the program to read them: hundreds. One that asks on and on and never
+  /// reads is told no more, and keeps nobody from typing Ctrl-C.
+  public static let unwrittenAnswers = 8 * 1024
   /// Unwritten input of one client, by input windows: a page that is reloaded while a paste is stuck
   /// starts counting anew, a few times.
   public static let reloads = 4
@@ -46,6 +49,11 @@ public enum NodeLimits {
   public static let farewell = Duration.seconds(2)
   /// Lines of scrollback in one answer of the API, which is made in one go beside other sessions' bytes.
   public static let shownScrollback = 10_000
+  /// Bytes of a screen as text in one answer: a screen of 200 × 50 with 1,000 lines of scrollback, every
+  /// cell in another colour, is half of it.
+  public static let answer = 4 * 1024 * 1024
+  /// Parts of answers that wait on one link, of 2 KiB at most: two of the largest.
+  public static let waitingAnswers = 4_096
   /// How often sessions are looked at by the reaper.
   public static let reaperInterval = TimeAmount.seconds(2)
 }

@@ -96,6 +96,11 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       table[id] = .starting(waiting)
     case nil:
       guard let creation = request.open.create else {
+        // The router remembers a session that was here; the registry knows what became of it.
+        guard request.epoch == nil else {
+          return link.refuse(
+            Refused(.notOwner, "session \(id) is not here any more", retry: 0), stream: stream)
+        }
         let refusal =
           request.open.resume == nil
           ? Refused(.notFound, "no session \(id)") : Refused(.gone, "session \(id) is gone")
@@ -149,8 +154,13 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     let node = identity.id
     let incarnation = identity.incarnation
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let identity = identity
     let claim = eventLoop.makeFutureWithTask {
-      try await registry.claim(id, node: node, incarnation: incarnation)
+      guard await identity.waitForReleases(of: id, atMost: NodeLimits.farewell) else {
+        throw RegistryError(
+          .unavailable, "it has not yet taken that an earlier session \(id) has ended")
+      }
+      return try await registry.claim(id, node: node, incarnation: incarnation)
     }
     claim.whenComplete { result in
       let loop = bound.value
@@ -240,7 +250,9 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     if isStopping { leave(session) }
   }
 
+  /// Forgets the session; it lives until its clients have read its end.
   private func leave(_ session: Session) {
+    leaving.removeAll { $0.streams.isEmpty }
     leaving.append(session)
     drop(session)
   }
@@ -295,6 +307,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   // MARK: Questions of the admin API
 
   func routerLink(_ link: RouterLink, request: LinkRequest) {
+    guard !link.isBusy else { return answer(link, request.id, error: "busy") }
     switch request.method {
     case .sessions:
       let all = table.values.compactMap { entry -> Session? in
@@ -309,7 +322,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       guard request.access?.mayKill(owner: session.owner) == true else {
         return answer(link, request.id, error: "forbidden")
       }
-      if session.ended == nil { session.terminate(reason: "killed") } else { drop(session) }
+      if session.ended == nil { session.terminate(reason: "killed") } else { leave(session) }
       answer(link, request.id, [])
     case .screen:
       guard let id = request.session, case .session(let session) = table[id] else {
@@ -332,13 +345,14 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   /// Parts of 3 summaries, each of 8 words of 32 bytes, 4 viewers, a title and an owner: they fit in
   /// a frame however JSON escapes them. A part that did not would break the link for all who share it.
   private func answer(_ link: RouterLink, _ id: UInt64, _ sessions: [SessionSummary]) {
+    var parts: [LinkResponse] = []
     var rest = sessions[...]
     repeat {
       let part = Array(rest.prefix(3))
       rest = rest.dropFirst(3)
-      link.send(
-        .response(LinkResponse(id: id, isLast: rest.isEmpty, sessions: part)), stream: 0)
+      parts.append(LinkResponse(id: id, isLast: rest.isEmpty, sessions: part))
     } while !rest.isEmpty
+    link.answer(parts)
   }
 
   private func answer(_ link: RouterLink, _ id: UInt64, error: String) {
@@ -347,11 +361,16 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
 
   /// Parts of 2,048 bytes, which fit in a frame however JSON escapes them.
   private func answer(_ link: RouterLink, _ id: UInt64, text: String) {
+    guard text.utf8.count <= NodeLimits.answer else {
+      return answer(link, id, error: "too_large")
+    }
+    var parts: [LinkResponse] = []
     var rest = text[...]
     repeat {
       let part = rest.clipped(to: 2_048)
       rest = Substring(rest.utf8.dropFirst(part.utf8.count))
-      link.send(.response(LinkResponse(id: id, isLast: rest.isEmpty, text: part)), stream: 0)
+      parts.append(LinkResponse(id: id, isLast: rest.isEmpty, text: part))
     } while !rest.isEmpty
+    link.answer(parts)
   }
 }

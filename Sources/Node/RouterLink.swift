@@ -8,10 +8,19 @@ import Link
 import NIOCore
 import Wire
 
+/// Who a client is to a session. The ClientID alone would not do: it is told to every viewer, and must not let
+/// one of them pass for another (promise P9).
+struct ClientIdentity: Hashable {
+  var client: ClientID
+  /// Whom its token proves.
+  var subject: String?
+}
+
 /// One client's attachment to one session, over one link. Confined to its loop.
 final class SessionStream {
   let number: UInt64
-  let client: ClientID
+  let identity: ClientIdentity
+  var client: ClientID { identity.client }
   let mode: StreamMode
   let from: String
   /// Which of the client's OPENs this is; nil: it does not count them.
@@ -39,7 +48,7 @@ final class SessionStream {
     number: UInt64, request: LinkOpen, rights: Rights, mayKill: Bool, link: RouterLink
   ) {
     self.number = number
-    self.client = request.client
+    self.identity = ClientIdentity(client: request.client, subject: request.access.subject)
     self.mode = rights >= .write ? request.open.mode : .watcher
     self.mayKill = mayKill
     self.from = request.from
@@ -98,6 +107,8 @@ final class RouterLink: LinkPeer {
   private var streams: [UInt64: SessionStream] = [:]
   /// Streams that may have something to send, in the order of their turns.
   private var turns: Deque<SessionStream> = []
+  /// Parts of answers to the admin API, which take turns with the streams.
+  private var answers: Deque<LinkResponse> = []
   private var greeting = Greeting.awaited
 
   private enum Greeting {
@@ -129,8 +140,19 @@ final class RouterLink: LinkPeer {
     link?.setNeedsFlush()
   }
 
+  /// The parts of one answer.
+  func answer(_ parts: some Sequence<LinkResponse>) {
+    answers.append(contentsOf: parts)
+    link?.setNeedsFlush()
+  }
+
+  /// More answers wait than the link can soon carry.
+  var isBusy: Bool { answers.count >= NodeLimits.waitingAnswers }
+
   func linkFill(_ buffer: inout ByteBuffer) -> Bool {
-    while buffer.readableBytes < LinkLimits.queued, let stream = turns.popFirst() {
+    while buffer.readableBytes < LinkLimits.queued, !turns.isEmpty || !answers.isEmpty {
+      if let part = answers.popFirst() { buffer.writeFrame(.response(part), stream: 0) }
+      guard let stream = turns.popFirst() else { continue }
       if streams[stream.number] === stream {
         if let offset = stream.inputAcknowledgement {
           buffer.writeFrame(.inputAck(offset: offset), stream: stream.number)
@@ -151,7 +173,7 @@ final class RouterLink: LinkPeer {
         stream.isQueued = false
       }
     }
-    return !turns.isEmpty
+    return !turns.isEmpty || !answers.isEmpty
   }
 
   func add(_ stream: SessionStream) {

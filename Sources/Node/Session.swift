@@ -41,14 +41,14 @@ final class Session: PipeDelegate {
 
   private let pipe: any Pipe
   private weak var loop: (any SessionOwner)?
-  private var input = InputQueue()
+  private var input = InputQueue<ClientIdentity>()
   /// Accepted and not yet given to the pipe: behind `writing`, which goes to it piece by piece.
   private var waitingInput = ByteBuffer()
   private var writing = ByteBuffer()
   /// Bytes that the pipe has and has not reported.
   private var underWay = 0
   private let typingTakesSize: Bool
-  private var sizeOwner: ClientID?
+  private var sizeOwner: ClientIdentity?
   /// What `viewers` says, until it changes.
   private var viewersEvent: Event?
   private var endReason: String?
@@ -84,10 +84,10 @@ final class Session: PipeDelegate {
   /// from a half-dead connection cannot overtake the new one's.
   func attach(_ stream: SessionStream, request: LinkOpen, created: Bool) {
     // Its OPEN was overtaken by a newer one, on the way through another router.
-    if streams.contains(where: { $0.client == stream.client && $0.isNewer(than: stream) }) {
+    if streams.contains(where: { $0.identity == stream.identity && $0.isNewer(than: stream) }) {
       return stream.end(with: .close(.superseded))
     }
-    for older in streams where older.client == stream.client {
+    for older in streams where older.identity == stream.identity {
       leave(older, telling: .superseded)
     }
     guard streams.count < NodeLimits.streamsPerSession else {
@@ -101,7 +101,7 @@ final class Session: PipeDelegate {
     stream.wantedSize = open.size
     stream.colors = open.colors
     if stream.mode == .driver, !hasAttachedOwner { own(by: stream) }
-    let ledger = input.attach(stream.client, acknowledged: isSameLife ? resume?.input : nil)
+    let ledger = input.attach(stream.identity, acknowledged: isSameLife ? resume?.input : nil)
     let resumed: Opened.Resumed
     let cursor: UInt64
     if created {
@@ -135,7 +135,7 @@ final class Session: PipeDelegate {
     guard let index = streams.firstIndex(where: { $0 === stream }) else { return }
     streams.remove(at: index)
     stream.session = nil
-    input.detach(stream.client)
+    input.detach(stream.identity)
     lastUsed = .now()
     if let close { stream.end(with: .close(close)) }
     tellViewers()
@@ -151,7 +151,7 @@ final class Session: PipeDelegate {
   func event(for news: SessionStream.Presence) -> Event? {
     switch news {
     case .none: return nil
-    case .sizeOwner: return Event(event: "size_owner", owner: sizeOwner)
+    case .sizeOwner: return Event(event: "size_owner", owner: sizeOwner?.client)
     case .viewers:
       let event =
         viewersEvent
@@ -159,7 +159,7 @@ final class Session: PipeDelegate {
           event: "viewers",
           viewers: streams.prefix(NodeLimits.viewersNamed).map {
             Event.Viewer(client: $0.client, mode: $0.mode)
-          }, owner: sizeOwner)
+          }, owner: sizeOwner?.client)
       viewersEvent = event
       return event
     }
@@ -189,9 +189,9 @@ final class Session: PipeDelegate {
   /// that no replay types junk and two clients do not answer twice.
   private func answerQueries() {
     let answers = screen.takeAnswers()
-    guard !answers.isEmpty, ended == nil else { return }
-    input.answer(answers.count)
-    pipe.write(ByteBuffer(bytes: answers))
+    guard !answers.isEmpty, ended == nil, input.answer(answers.count) else { return }
+    waitingInput.writeBytes(answers)
+    writeInput()
   }
 
   /// Appends the stream's next frame to `buffer`; false when it has none that may be sent now.
@@ -204,7 +204,7 @@ final class Session: PipeDelegate {
     if let ended, stream.state.isCaughtUp(with: log) {
       streams.removeAll { $0 === stream }
       stream.session = nil
-      input.detach(stream.client)
+      input.detach(stream.identity)
       viewersEvent = nil
       stream.end(with: .ended(ended))
     }
@@ -252,12 +252,12 @@ final class Session: PipeDelegate {
 
   func receive(_ stream: SessionStream, offset: UInt64, bytes: ByteBuffer) {
     guard stream.mode == .driver else { return }
-    switch input.receive(stream.client, offset: offset, count: bytes.readableBytes) {
+    switch input.receive(stream.identity, offset: offset, count: bytes.readableBytes) {
     case .accept(let fresh):
       let now = NIODeadline.now()
       lastUsed = now
       stream.state.didType(now: now)
-      if sizeOwner != stream.client, typingTakesSize || sizeOwner == nil { own(by: stream) }
+      if sizeOwner != stream.identity, typingTakesSize || sizeOwner == nil { own(by: stream) }
       guard ended == nil else { return }
       // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the
       // process does not read.
@@ -286,27 +286,27 @@ final class Session: PipeDelegate {
   func pipeDidWrite(_ count: Int) {
     underWay = max(0, underWay - count)
     defer { writeInput() }
-    input.wrote(count) { client, offset in
-      for stream in streams where stream.client == client { stream.acknowledgeInput(offset) }
+    input.wrote(count) { identity, offset in
+      for stream in streams where stream.identity == identity { stream.acknowledgeInput(offset) }
     }
   }
 
   // MARK: Size
 
-  private var hasAttachedOwner: Bool { streams.contains { $0.client == sizeOwner } }
+  private var hasAttachedOwner: Bool { streams.contains { $0.identity == sizeOwner } }
 
   func resize(_ stream: SessionStream, to wanted: TerminalSize) {
     guard wanted.isValid else { return leave(stream, telling: .badSize) }
     stream.wantedSize = wanted
     guard stream.mode == .driver else { return }
-    if stream.client == sizeOwner || !hasAttachedOwner { own(by: stream) }
+    if stream.identity == sizeOwner || !hasAttachedOwner { own(by: stream) }
   }
 
   /// Makes the stream's client the one whose size the terminal has.
   func own(by stream: SessionStream) {
     guard stream.mode == .driver else { return }
-    if sizeOwner != stream.client {
-      sizeOwner = stream.client
+    if sizeOwner != stream.identity {
+      sizeOwner = stream.identity
       screen.setTheme(
         foreground: stream.colors?.foreground.flatMap(ScreenColor.init(hex:)),
         background: stream.colors?.background.flatMap(ScreenColor.init(hex:)),

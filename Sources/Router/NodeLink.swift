@@ -170,6 +170,14 @@ final class NodeLink: LinkPeer {
 
   func linkDidReceive(_ frame: Frame, stream number: UInt64) {
     switch frame {
+    case .welcome, .goAway: break
+    // Before its WELCOME, and the proof in it, nobody knows whether that is the node.
+    default:
+      guard state == .ready else {
+        return fail(WireError(.unexpected, "\(frame.type) before WELCOME"))
+      }
+    }
+    switch frame {
     case .welcome(let welcome): welcomed(welcome)
     case .goAway(let reason): fail(WireError(.unexpected, reason.reason))
     case .response(let response): answered(response)
@@ -194,7 +202,7 @@ final class NodeLink: LinkPeer {
     for question in unanswered {
       question.promise.fail(error ?? WireError(.unexpected, "the link closed"))
     }
-    for stream in broken { stream.linkDidBreak() }
+    for stream in broken { stream.linkDidBreak(self) }
   }
 
   // MARK: Questions
@@ -221,11 +229,11 @@ final class NodeLink: LinkPeer {
   }
 
   private func answered(_ response: LinkResponse) {
-    guard var question = questions[response.id] else { return }
-    question.answer.sessions += response.sessions ?? []
-    question.answer.text += response.text ?? ""
-    question.answer.error = response.error
-    questions[response.id] = response.isLast ? nil : question
-    if response.isLast { question.promise.succeed(question.answer) }
+    // In place: an answer comes in many parts.
+    questions[response.id]?.answer.sessions += response.sessions ?? []
+    questions[response.id]?.answer.text += response.text ?? ""
+    questions[response.id]?.answer.error = response.error
+    guard response.isLast, let question = questions.removeValue(forKey: response.id) else { return }
+    question.promise.succeed(question.answer)
   }
 }

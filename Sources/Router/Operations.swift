@@ -201,9 +201,32 @@ struct RouterOperations: ClusterOperations {
     let request = LinkRequest(
       method: method, session: id, format: format, scrollback: scrollback,
       access: caller.principal.access(to: id))
-    let answer: NodeAnswer
+    // The node may have forgotten the session that the router remembers there: then the registry knows.
+    let first = try await put(request, about: id, doubting: false)
+    let answer =
+      first.error == "not_found" ? try await put(request, about: id, doubting: true) : first
+    switch answer.error {
+    case "forbidden":
+      throw refusal(
+        method == .kill ? .kill : .screen,
+        "this token may not \(method == .kill ? "end" : "see") session \(id)", session: id)
+    case "busy":
+      throw OperationError(.unavailable, "the session's node is busy with answers; try again")
+    case "too_large":
+      throw OperationError(
+        .badRequest, "this screen is too large in this format: ask for text, or fewer lines")
+    case let problem?: throw OperationError(.notFound, "no session \(id) (\(problem))")
+    case nil: return answer
+    }
+  }
+
+  /// - Parameter doubting: what the router remembers is forgotten first.
+  private func put(
+    _ request: LinkRequest, about id: SessionID, doubting: Bool
+  ) async throws -> NodeAnswer {
     do {
-      answer = try await router.onLoop { loop in
+      return try await router.onLoop { loop in
+        if doubting { loop.forget(id) }
         let promise = loop.eventLoop.makePromise(of: NodeAnswer.self)
         loop.resolve(id, creating: nil, resuming: false) { result in
           switch result {
@@ -223,15 +246,6 @@ struct RouterOperations: ClusterOperations {
     } catch {
       throw OperationError(.unavailable, "the session's node does not answer: \(error)")
     }
-    if answer.error == "forbidden" {
-      throw refusal(
-        method == .kill ? .kill : .screen,
-        "this token may not \(method == .kill ? "end" : "see") session \(id)", session: id)
-    }
-    if let problem = answer.error {
-      throw OperationError(.notFound, "no session \(id) (\(problem))")
-    }
-    return answer
   }
 }
 

@@ -56,6 +56,7 @@ final class RoutedStream {
   /// again from here.
   private var resync: UInt64?
   private var isKillWanted = false
+  private var isKillAudited = false
   /// TAKE came while there was no link to send it over.
   private var isTakeWanted = false
   /// The owner that the loop remembers did not answer: the registry is to be asked.
@@ -116,6 +117,8 @@ final class RoutedStream {
   }
 
   private func refused(_ refusal: Refused) {
+    // The node has done with this OPEN; the link must not speak for it any more.
+    leaveLink(telling: nil)
     if refusal.code == .notOwner {
       loop.forget(session)
       attempts += 1
@@ -141,8 +144,12 @@ final class RoutedStream {
     }
   }
 
-  /// The link under the stream is gone.
-  func linkDidBreak() {
+  /// A link is gone; the stream cares if it is its own.
+  func linkDidBreak(_ broken: NodeLink) {
+    switch state {
+    case .live(let link, _), .opening(let link, _): guard link === broken else { return }
+    case .resolving, .paused, .closed: return
+    }
     switch state {
     case .live:
       deliver(.event(.paused))
@@ -303,7 +310,10 @@ final class RoutedStream {
       audit(.kill, result: "forbidden", message: why)
       return deliver(.event(.refused(why)))
     }
-    audit(.kill)
+    // If not now, then once it is open again; and again, if the link broke under the first.
+    guard case .live = state else { return }
+    if !isKillAudited { audit(.kill) }
+    isKillAudited = true
     forward(.kill)
   }
 

@@ -61,13 +61,15 @@ func ask(
 }
 
 /// Upgrades with more headers, and says HELLO with a token.
-func greet(port: Int, token: String? = nil, headers: [String] = []) async throws -> RawClient {
+func greet(
+  port: Int, token: String? = nil, headers: [String] = [], as id: ClientID = .random()
+) async throws -> RawClient {
   let client = try await RawClient.connect(port: port)
   let request = RawClient.upgradeRequest.replacing(
     "Host: localhost", with: (["Host: 127.0.0.1:\(port)"] + headers).joined(separator: "\r\n"))
   client.send(request)
   try await eventually("the upgrade") { client.headers?.contains(" 101 ") == true }
-  client.send(.hello(Hello(client: .random(), token: token)), stream: 0)
+  client.send(.hello(Hello(client: id, token: token)), stream: 0)
   return client
 }
 

@@ -33,6 +33,42 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
     }
   }
 
+  /// Every viewer is told every ClientID.
+  @Test func aLookerCannotPassForTheDriver() async throws {
+    let server = try await Server.start(.serve)
+    let id = ClientID.random()
+    let session = SessionID(unchecked: "one")
+    let driver = try await greet(
+      port: server.port, token: try await token("ann", allRights), as: id)
+    driver.send(.open(Open(session: session, create: shell, size: .standard)), stream: 1)
+    try await driver.frame("OPENED", stream: 1) { $0.type == .opened }
+    let looker = try await greet(
+      port: server.port,
+      token: try await token("bob", #"{"sessions":["one"],"rights":"read"}"#), as: id)
+    var open = Open(session: session, size: .standard, mode: .watcher)
+    open.attempt = Varint.maximum
+    looker.send(.open(open), stream: 1)
+    try await looker.frame("OPENED", stream: 1) { $0.type == .opened }
+    driver.send(.input(offset: 0, ByteBuffer(string: "x")), stream: 1)
+    try await driver.frame("INPUT_ACK", stream: 1) { $0 == .inputAck(offset: 1) }
+    // And the same person's newer stream does take the older one's place.
+    let again = try await greet(
+      port: server.port, token: try await token("ann", allRights), as: id)
+    again.send(.open(Open(session: session, size: .standard)), stream: 1)
+    try await driver.frame("CLOSE", stream: 1) { $0 == .close(.superseded) }
+  }
+
+  /// What needs more room in UTF-8 than a link's frame has would break the link for all who share it.
+  @Test func aBodyThatIsNotUTF8IsRefused() async throws {
+    let server = try await Server.start(.serve)
+    let body = "{\"create\":{\"command\":[\"\u{0}\"]}}"
+    let answer = try await ask(
+      "POST", "/v1/sessions", port: server.port, token: try await token("ann", allRights),
+      body: body)
+    #expect(answer.status == 400)
+    #expect(answer.body.contains("not UTF-8"))
+  }
+
   @Test(arguments: Server.Shape.allCases)
   func overHTTP(shape: Server.Shape) async throws {
     let server = try await Server.start(shape)

@@ -20,7 +20,7 @@ import Wire
   private func client(_ number: Int) -> ClientID { ClientID(unchecked: "c\(number)") }
 
   @Test func anAttachedClientIsNeverForgottenAndOfOthersTheLast64Are() {
-    var queue = InputQueue()
+    var queue = InputQueue<ClientID>()
     for number in 0..<2 { _ = queue.attach(client(number), acknowledged: nil) }
     #expect(queue.receive(client(0), offset: 0, count: 5) == .accept(fresh: 5))
     #expect(queue.receive(client(1), offset: 0, count: 5) == .accept(fresh: 5))
@@ -42,7 +42,7 @@ import Wire
   }
 
   @Test func watchersDoNotPushOutWhoTyped() {
-    var queue = InputQueue()
+    var queue = InputQueue<ClientID>()
     _ = queue.attach(client(0), acknowledged: nil)
     _ = queue.receive(client(0), offset: 0, count: 5)
     queue.detach(client(0))
@@ -55,7 +55,7 @@ import Wire
   }
 
   @Test func aGapAndAnOffsetFromTheFutureAreRefused() {
-    var queue = InputQueue()
+    var queue = InputQueue<ClientID>()
     _ = queue.attach(client(0), acknowledged: nil)
     #expect(queue.receive(client(0), offset: 1, count: 1) == .gap)
     #expect(queue.receive(client(0), offset: Varint.maximum, count: 1) == .gap)
@@ -65,7 +65,7 @@ import Wire
   }
 
   @Test func aReloadedPageMayTypeThoughWhatItTypedBeforeIsStuck() {
-    var queue = InputQueue()
+    var queue = InputQueue<ClientID>()
     var end: UInt64 = 0
     for reload in 0..<NodeLimits.reloads {
       #expect(queue.attach(client(0), acknowledged: nil).accepted == end)
@@ -78,8 +78,25 @@ import Wire
     #expect(queue.receive(client(0), offset: end, count: 1) == .overflow, "there is an end to it")
   }
 
+  @Test func answersToAProgramThatDoesNotReadAreBoundedAndKeepNobodyFromTyping() {
+    var queue = InputQueue<ClientID>()
+    _ = queue.attach(client(0), acknowledged: nil)
+    var answered = 0
+    for _ in 0..<10_000 where queue.answer(5) { answered += 5 }
+    #expect((1...NodeLimits.unwrittenAnswers).contains(answered))
+    #expect(queue.receive(client(0), offset: 0, count: 1) == .accept(fresh: 1))
+    // Written in the order in which they came.
+    queue.wrote(answered) { _, _ in Issue.record("the key was not written yet") }
+    let isAnswered = queue.answer(5)
+    #expect(isAnswered, "it has read them")
+    var acknowledged: UInt64 = 0
+    queue.wrote(6) { acknowledged = $1 }
+    #expect(acknowledged == 1)
+    #expect(queue.unwrittenBytes == 0)
+  }
+
   @Test func clientsThatComeAndGoCannotFillTheMemory() {
-    var queue = InputQueue()
+    var queue = InputQueue<ClientID>()
     var accepted = 0
     for number in 0..<1_000 {
       _ = queue.attach(client(number), acknowledged: nil)
@@ -99,7 +116,7 @@ import Wire
 private struct InputSchedule {
   private let seed: UInt64
   private var random: SeededGenerator
-  private var queue = InputQueue()
+  private var queue = InputQueue<ClientID>()
   private var clients: [Client]
   /// What was accepted and is not written yet.
   private var pending: [(client: Int, byte: UInt8)] = []

@@ -31,7 +31,7 @@ private struct Simulation {
   private let session = SessionID(unchecked: "s")
   private let id = ClientID(unchecked: "c")
   private let log = OutputLog(limit: 16 * 1024)
-  private var input = InputQueue()
+  private var input = InputQueue<ClientID>()
   private var state: StreamState?
   private var produced = 0
   private var pending = ByteBuffer()

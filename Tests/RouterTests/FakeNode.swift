@@ -25,7 +25,7 @@ final class FakeNode: Sendable {
 
     func linkDidReceive(_ frame: Frame, stream: UInt64) {
       guard let link else { return }
-      if case .hello = frame {
+      if case .hello = frame, node.greets {
         link.send(
           .welcome(
             Welcome(time: 0, node: node.id.rawValue, incarnation: ScriptedNode.incarnation)),
@@ -41,14 +41,17 @@ final class FakeNode: Sendable {
   }
 
   let id: NodeID
+  /// False: HELLO is told to the script, too, and nothing is answered.
+  private let greets: Bool
   private let received = NIOLockedValueBox<[(stream: UInt64, frame: Frame)]>([])
   private let acting: NIOLockedValueBox<Acting>
   private let links = NIOLockedValueBox<[any Channel]>([])
   private let listener = NIOLockedValueBox<(any Channel)?>(nil)
   let connections = NIOLockedValueBox(0)
 
-  init(_ id: String, script: @escaping Script) {
+  init(_ id: String, greets: Bool = true, script: @escaping Script) {
     self.id = NodeID(unchecked: id)
+    self.greets = greets
     acting = NIOLockedValueBox(Acting(script: script))
   }
 

@@ -66,6 +66,69 @@ import Wire
     try await node.stop()
   }
 
+  @Test func aLinkWhoseNodeRefusedSaysNothingOfAStreamThatWentElsewhere() async throws {
+    let session = session
+    let a = try await owner { frame, stream, link in
+      if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
+    }
+    let b = FakeNode("b") { frame, stream, link in
+      if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
+    }
+    await b.register(registry, port: try await b.listen())
+    let registry = registry
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      // The session goes to b, and the router does not know.
+      let record = try #require(try await registry.lookUp(session))
+      _ = await registry.release(
+        session, node: a.id, incarnation: ScriptedNode.incarnation, epoch: record.epoch,
+        tombstone: nil)
+      _ = try await registry.claim(
+        session, node: b.id, incarnation: ScriptedNode.incarnation)
+      a.act { frame, stream, link in
+        guard case .linkOpen = frame else { return }
+        link.send(.refused(Refused(.notOwner, "not mine")), stream: stream)
+      }
+      client.send(.open(Open(session: session, size: .standard)), stream: 2)
+      try await client.frame("OPENED", stream: 2) { $0.type == .opened }
+      #expect(b.opens.count == 1)
+      client.send(.close(.done), stream: 1)
+      try await eventually("a is left") { !a.heard { $0.type == .close }.isEmpty }
+      a.breakLinks()
+      client.send(.take, stream: 2)
+      try await eventually("b hears the client") { !b.heard { $0 == .take }.isEmpty }
+      #expect(try client.frames(stream: 2).map(\.type) == [.opened], "no pause, no end")
+      #expect(b.opens.count == 1)
+    }
+    try await a.stop()
+    try await b.stop()
+  }
+
+  /// Who answers at a node's address without a WELCOME, and so without proof of the cluster's key, is not
+  /// believed (promise P9).
+  @Test func whatComesBeforeTheWelcomeIsNotBelieved() async throws {
+    let session = session
+    let impostor = FakeNode("a", greets: false) { frame, _, link in
+      guard case .hello = frame else { return }
+      link.send(ScriptedNode.opened(session), stream: 1)
+      link.send(.output(offset: 0, ByteBuffer(string: "password: ")), stream: 1)
+    }
+    await impostor.register(registry, port: try await impostor.listen())
+    _ = try await registry.claim(
+      session, node: impostor.id, incarnation: ScriptedNode.incarnation)
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      let answer = try await client.frame("REFUSED", stream: 1) { $0.type == .refused }
+      guard case .refused(let refusal) = answer else { return }
+      #expect(refusal.code == .unavailable)
+      #expect(try client.frames(stream: 1).map(\.type) == [.refused])
+    }
+    try await impostor.stop()
+  }
+
   @Test func aNodeThatTakesNoConnectionIsSaid() async throws {
     let node = FakeNode("a") { _, _, _ in }
     await node.register(registry, port: try freePort())
@@ -317,12 +380,12 @@ import Wire
       let flooding = try await RawClient.greet(port: port)
       flooding.send(.open(Open(session: session, size: .standard)), stream: 1)
       try await flooding.frame("OPENED", stream: 1) { $0.type == .opened }
-      // 400,000 frames of a kind that no window bounds.
+      // 100,000 frames of a kind that no window bounds.
       let resizes = (0..<2_000).flatMap { number in
         Frame.resize(TerminalSize(columns: 80 + number % 80, rows: 24)).bytes(stream: 1)
       }
       let message = WebSocketMessage.bytes(WebSocketMessage.binary, resizes)
-      for _ in 0..<200 { try await flooding.sendAndWait(message) }
+      for _ in 0..<50 { try await flooding.sendAndWait(message) }
       quiet.send(.input(offset: 0, ByteBuffer(string: "x")), stream: 1)
       try await quiet.frame("INPUT_ACK", stream: 1) { $0 == .inputAck(offset: 1) }
       #expect(node.connections.withLockedValue { $0 } <= 2, "one link for each loop, none again")

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Fairlead } from '../../Sources/Web/Library/fairlead.js';
 import { Backoff, FIRST, LAST } from '../../Sources/Web/Library/fairlead/backoff.js';
+import { takeToken } from '../../Sources/Web/Library/fairlead/identity.js';
 import { Tab, Type, jsonFrame, settle } from './kit.js';
 
 async function connected(options = {}) {
@@ -167,6 +168,98 @@ test('a token made to order is asked for once more before it stops', async () =>
   assert.equal(tab.line.take(Type.HELLO)[0].json.token, 'token 2');
   await tab.line.end(4401);
   assert.equal(cluster.state.name, 'stopped');
+});
+
+for (const token of ['fixed', () => 'made to order']) {
+  test(`4403 stops and the state says why, also with a token ${token}`, async () => {
+    const { tab, cluster, terminal } = await connected({ token });
+    await tab.line.end(4403, 'forbidden: not you');
+    assert.deepEqual({ ...cluster.state }, { name: 'stopped', reason: 'forbidden: not you' });
+    assert.deepEqual({ ...terminal.state }, { ...cluster.state });
+    await tab.clock.advance(3_600_000);
+    assert.equal(tab.lines.length, 1);
+  });
+}
+
+const runsOut = jsonFrame(Type.TOKEN, 0, { within: 60_000 });
+
+test('a token that runs out is renewed in the open connection', async () => {
+  let made = 0;
+  const { tab, cluster, terminal } = await connected({ token: async () => `token ${++made}` });
+  tab.line.deliver(runsOut);
+  await settle();
+  assert.deepEqual(tab.line.take(Type.TOKEN),
+    [{ type: Type.TOKEN, stream: 0, json: { token: 'token 2' } }]);
+  tab.line.deliver(jsonFrame(Type.TOKEN, 0, { expires: 1_795_600_000_000 }));
+  await settle();
+  assert.deepEqual(tab.line.take(Type.TOKEN), []);
+  assert.deepEqual([cluster.state.name, terminal.state.name, made], ['open', 'live', 2]);
+  assert.equal(tab.lines.length, 1);
+});
+
+test('a token of no function is used until the server closes', async () => {
+  for (const token of [undefined, 'fixed']) {
+    const { tab, cluster } = await connected({ token });
+    tab.line.deliver(runsOut);
+    await settle();
+    assert.deepEqual(tab.line.take(Type.TOKEN), []);
+    assert.equal(cluster.state.name, 'open');
+    await tab.line.end(4401, 'token_expired: it has run out');
+    assert.equal(cluster.state.name, 'stopped');
+  }
+});
+
+test('a new token that cannot be had is told, and asked for once more when it closes', async () => {
+  let isDown = false;
+  const { tab, cluster, terminal } = await connected({
+    token: () => {
+      if (isDown) throw new Error('down');
+      return 'good';
+    },
+  });
+  isDown = true;
+  tab.line.deliver(runsOut);
+  await settle();
+  assert.deepEqual({ ...cluster.state }, { name: 'open', reason: 'no token: down' });
+  assert.equal(terminal.state.name, 'live');
+  isDown = false;
+  await tab.line.end(4401, 'token_expired: it has run out');
+  await tab.clock.advance(FIRST);
+  await tab.line.accept();
+  assert.equal(tab.line.take(Type.HELLO)[0].json.token, 'good');
+  assert.deepEqual({ ...cluster.state }, { name: 'open' });
+});
+
+test('a new token that cannot be had any more says nothing of the next connection', async () => {
+  let fail;
+  let made = 0;
+  const { tab, cluster } = await connected({
+    token: () => (++made === 2 ? new Promise((_, reject) => (fail = reject)) : 'good'),
+  });
+  tab.line.deliver(runsOut);
+  await tab.line.end();
+  await tab.clock.advance(FIRST);
+  await tab.line.accept();
+  fail(new Error('down'));
+  await settle();
+  assert.deepEqual({ ...cluster.state }, { name: 'open' });
+});
+
+test('the token in the address is taken out of it, and is there again after a reload', () => {
+  const tab = new Tab();
+  const location = { pathname: '/t/s', search: '?watch', hash: '#token=a.b-c_d.e' };
+  const replaced = [];
+  const history = { state: null, replaceState: (...args) => replaced.push(args) };
+  assert.equal(takeToken(tab.env, { location, history }), 'a.b-c_d.e');
+  assert.deepEqual(replaced, [[null, '', '/t/s?watch']]);
+  location.hash = '';
+  assert.equal(takeToken(tab.env, { location, history }), 'a.b-c_d.e');
+  assert.equal(takeToken(tab.reloaded().env, { location, history }), 'a.b-c_d.e');
+  assert.equal(takeToken(new Tab().env, { location, history }), undefined);
+  assert.equal(replaced.length, 1);
+  // Where storage is forbidden it is good for the page.
+  location.hash = '#token=x';
+  assert.equal(takeToken({}, { location, history }), 'x');
 });
 
 test('a refused upgrade, which looks like a dead server, is found by its status', async () => {

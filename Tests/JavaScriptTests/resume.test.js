@@ -250,6 +250,45 @@ test('REFUSED with retry is asked again after that time; without, it is final', 
   assert.equal(terminal.write('x'), false);
 });
 
+const refusal = (stream) =>
+  jsonFrame(Type.EVENT, stream, { event: 'refused', message: 'not yours to end' });
+
+test('KILL that is refused is not sent again by the next connection', async () => {
+  const { tab, terminal } = await begin();
+  terminal.kill();
+  await settle();
+  assert.equal(tab.line.take(Type.KILL).length, 1);
+  tab.line.deliver(refusal(1));
+  const open = await cut(tab);
+  tab.line.opened(open.stream, { resumed: 'exact' });
+  await settle();
+  assert.deepEqual(tab.line.take(Type.KILL), []);
+  assert.equal(terminal.state.name, 'live');
+});
+
+test('KILL that a cut may have lost, or that had no connection, is sent by the next one', async () => {
+  const { tab, terminal } = await begin();
+  terminal.kill();
+  for (let round = 0; round < 2; round++) {
+    const open = await cut(tab);
+    assert.deepEqual(tab.line.take(Type.KILL), []);
+    tab.line.opened(open.stream, { resumed: 'exact' });
+    await settle();
+    assert.equal(tab.line.take(Type.KILL).length, 1);
+  }
+});
+
+test('a refusal also takes back a KILL that waits for the link behind the server', async () => {
+  const { tab, terminal } = await begin();
+  terminal.kill();
+  tab.line.deliver(jsonFrame(Type.EVENT, 1, { event: 'paused' }));
+  terminal.kill();
+  tab.line.deliver(refusal(1));
+  tab.line.opened(1, { resumed: 'exact' });
+  await settle();
+  assert.equal(tab.line.take(Type.KILL).length, 1);
+});
+
 test('many terminals share one connection, each on a stream of its own', async () => {
   const tab = new Tab();
   const cluster = new Fairlead('', { env: tab.env });

@@ -1,6 +1,7 @@
 // The frames of fairlead.v1, against the examples and rules of docs/protocol.md.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import {
   Decoder, ProtocolError, Type, frame, joined, jsonFrame, varint,
@@ -26,6 +27,20 @@ test('the examples of the protocol page', () => {
   const opaque = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   assert.equal(hex(frame(Type.PING, 0, [], opaque)), '0A04000102030405060708');
   assert.equal(hex(frame(Type.INPUT, 1, [5], utf8('ls\n'))), '06230105' + '6C730A');
+});
+
+test('the types are those of the protocol page, and what a server may send can be read', () => {
+  const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| 0x(..) \| ([A-Z_]+) \| (\S+) \| .* \| (.*) \|$/gm)]
+    .filter(([, , , , body]) => !body.includes('links only'));
+  assert.deepEqual(Object.fromEntries(rows.map(([, type, name]) => [name, parseInt(type, 16)])),
+    { ...Type });
+  for (const [, type, name, from, body] of rows) {
+    const bytes = body === 'JSON' ? utf8('{}') : new Uint8Array(8);
+    const decode = () => read(new Decoder(), frame(parseInt(type, 16), 0, [], bytes));
+    if (from === '→') assert.throws(decode, { code: 'unexpected' }, name);
+    else assert.equal(decode().length, 1, name);
+  }
 });
 
 test('frames may be cut anywhere', () => {

@@ -40,7 +40,7 @@ export interface TerminalState {
     | 'reconnecting'
     /** The session cannot be opened just now; it is asked for again at `retryAt`. */
     | 'postponed'
-    /** The token was refused: nothing is tried until `Fairlead.reconnect`. */
+    /** The token, or its owner, was refused: nothing is tried until `Fairlead.reconnect`. */
     | 'stopped'
     | 'ended' | 'refused' | 'closed';
   reason?: string;
@@ -103,12 +103,14 @@ export class FairleadTerminal {
 
 export interface ClusterState {
   name: 'idle' | 'connecting' | 'open' | 'waiting' | 'stopped' | 'closed';
+  /** Of `open`: why the other token that the server asked for could not be had. */
   reason?: string;
   retryAt?: number;
 }
 
 export class Fairlead {
   constructor(url?: string, options?: {
+    /** A function is asked before each connection, and when the server wants another token. */
     token?: string | (() => string | Promise<string>);
     client?: string;
   });

@@ -14,12 +14,13 @@ import { environment, randomName } from './fairlead/environment.js';
 import { clientID } from './fairlead/identity.js';
 import { Memory } from './fairlead/memory.js';
 import { FairleadTerminal } from './fairlead/terminal.js';
-import { Type } from './fairlead/wire.js';
+import { Type, jsonFrame } from './fairlead/wire.js';
 
 export { FairleadTerminal };
 
-/** The close code with which a server refuses the token: trying again would change nothing. */
+/** The close codes with which a server refuses the token, and whom it knows by it. */
 const UNAUTHORIZED = 4401;
+const FORBIDDEN = 4403;
 /** The same as answers to the upgrade, which scripts cannot see; a plain GET gets it too. */
 const REFUSED_STATUS = [401, 403];
 
@@ -29,7 +30,7 @@ export class Fairlead extends Emitter {
   client;
   /** What the page remembers of its terminals. */
   memory;
-  /** `idle`, `connecting`, `open`, `waiting`, `stopped` (the token was refused) or `closed`. */
+  /** `idle`, `connecting`, `open`, `waiting`, `stopped` (this client was refused) or `closed`. */
   state = Object.freeze({ name: 'idle' });
   /** The last round trip in milliseconds. */
   latency;
@@ -59,7 +60,7 @@ export class Fairlead extends Emitter {
    * @param {string} [url] of the cluster: `https://…`, or relative to the page; its own by default
    * @param {object} [options]
    * @param {string | (() => string | Promise<string>)} [options.token] goes into HELLO; a function
-   *   is asked before each connection
+   *   is asked before each connection, and when the server wants another one in an open connection
    * @param {string} [options.client] a ClientID of the page's own; by default one per tab
    * @param {import('./fairlead/environment.js').Environment} [options.env] for tests
    */
@@ -178,12 +179,7 @@ export class Fairlead extends Emitter {
   /** @returns the connection, unless something else happened while the token was asked for */
   async #dial(attempt) {
     const client = await this.#identity;
-    let token;
-    try {
-      token = typeof this.#token === 'function' ? await this.#token() : this.#token;
-    } catch (error) {
-      throw new Error(`no token: ${error?.message ?? error}`);
-    }
+    const token = await this.#makeToken();
     if (attempt !== this.#attempt) return undefined;
     this.client = client;
     const connection = new Connection(this.#url, { versions: [1], client, token }, {
@@ -197,6 +193,27 @@ export class Fairlead extends Emitter {
       onEnd: (ended) => this.#connectionEnded(connection, ended),
     }, this.#env);
     return connection;
+  }
+
+  async #makeToken() {
+    try {
+      return typeof this.#token === 'function' ? await this.#token() : this.#token;
+    } catch (error) {
+      throw new Error(`no token: ${error?.message ?? error}`);
+    }
+  }
+
+  /** The token runs out. One that was given has no other; its end is told by 4401. */
+  async #renew(connection, { within }) {
+    if (within === undefined || typeof this.#token !== 'function') return;
+    try {
+      const token = await this.#makeToken();
+      if (token) connection.send(jsonFrame(Type.TOKEN, 0, { token }));
+    } catch (error) {
+      // The connection is good until the server ends it; the next one asks again.
+      if (connection !== this.#connection || this.state.name !== 'open') return;
+      this.#become({ name: 'open', reason: error.message });
+    }
   }
 
   #opened(connection) {
@@ -225,6 +242,7 @@ export class Fairlead extends Emitter {
   #received(connection, type, number, fields) {
     if (type === Type.GOAWAY) return this.#leave(connection, fields);
     if (connection !== this.#connection) return;
+    if (type === Type.TOKEN) return this.#renew(connection, fields);
     this.#streams.get(number)?._receive(type, fields);
   }
 
@@ -272,6 +290,8 @@ export class Fairlead extends Emitter {
   #ended({ code, reason, lasted }) {
     this.#connection = undefined;
     this.#dropSuccessor();
+    // With a token made to order as well: it is known who comes, and the answer is no.
+    if (code === FORBIDDEN) return this.#stop(reason);
     if (code === UNAUTHORIZED) {
       this.#refusals += 1;
       // A token made to order may just have been too old, once.

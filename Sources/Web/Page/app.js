@@ -1,6 +1,8 @@
 // The page: tabs of terminals over one connection, or, at /t/SESSION, one session in all of it.
 
 import { Fairlead } from '../fairlead.js';
+import { environment } from '../fairlead/environment.js';
+import { takeToken } from '../fairlead/identity.js';
 import { ExtraKeys } from './keys.js';
 import { copy, toast } from './notices.js';
 import { Pane } from './pane.js';
@@ -17,7 +19,7 @@ class App {
   /** @type {{ key: string, pane: Pane, tab: HTMLElement }[]} */
   #entries = [];
   #active;
-  #cluster = new Fairlead();
+  #cluster = new Fairlead('', { token: takeToken(environment()) });
   #keys = new ExtraKeys($('keys'), () => this.#active?.pane);
 
   start() {
@@ -282,6 +284,8 @@ class App {
       if (newState === 'closed') this.#active?.pane.focus();
     });
     addEventListener('keydown', (event) => this.#shortcut(event));
+    addEventListener('hashchange', () =>
+      this.#cluster.reconnect({ token: takeToken(environment()) }));
     // A phone's keyboard covers the page, and only this says how much.
     const { visualViewport } = window;
     visualViewport?.addEventListener('resize', () => {

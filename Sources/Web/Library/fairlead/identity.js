@@ -1,11 +1,12 @@
 // Who this tab is. A ClientID is kept in session storage, so that it survives a reload; but a
 // duplicated tab begins with a copy of that storage, and two tabs under one name would throw each
 // other out of their sessions. So each tab holds a Web Lock named after its id, and a tab that finds
-// it held takes a new id.
+// it held takes a new id. The token that the page's address may bring is the tab's as well.
 
 import { randomName } from './environment.js';
 
 const KEY = 'fairlead.client';
+const TOKEN = 'fairlead.token';
 /** Milliseconds in which the page that this one takes the place of lets go of its lock. */
 export const HANDOVER = { reloaded: 3_000, opened: 300 };
 
@@ -24,6 +25,25 @@ export async function clientID(env) {
   }
   if (env.locks) await hold(fresh, env, { ifAvailable: true });
   return fresh;
+}
+
+/**
+ * The token behind `#token=`, which no server, log or Referer sees. It leaves the address bar and
+ * the history at once, and is kept for reloads of this tab.
+ * @param {import('./environment.js').Environment} env
+ * @param {{ location: Location, history: History }} [page]
+ * @returns {string | undefined}
+ */
+export function takeToken(env, { location, history } = globalThis) {
+  const [, token] = /^#token=(.+)/.exec(location.hash) ?? [];
+  if (token === undefined) return env.sessionStorage?.getItem(TOKEN) ?? undefined;
+  history.replaceState(history.state, '', location.pathname + location.search);
+  try {
+    env.sessionStorage?.setItem(TOKEN, token);
+  } catch {
+    // As with the id: it lasts as long as the page.
+  }
+  return token;
 }
 
 function read(env) {

@@ -46,6 +46,7 @@ export class FairleadTerminal extends Emitter {
   /** The size that the present stream's OPEN, or its last RESIZE, named. */
   #opening;
   #isNew;
+  /** KILL is to be sent as soon as frames flow. */
   #isKilling = false;
   /** Rises with each OPEN, also over reloads: one that comes late is known by it. */
   #attempt = 0;
@@ -141,7 +142,7 @@ export class FairleadTerminal extends Emitter {
     this.#finish('closed', { reason: 'done' });
   }
 
-  /** Ends the session and its process; `ended` follows. */
+  /** Ends the session and its process; `ended` follows. Said again after a cut, which may have lost it. */
   kill() {
     this.#isKilling = true;
     if (this.#isLive) this.#send(frame(Type.KILL, this.#stream.number));
@@ -395,6 +396,10 @@ export class FairleadTerminal extends Emitter {
       case 'title':
         this.title = String(title ?? '');
         return this.emit('title', this.title);
+      case 'refused':
+        // Not to be asked again behind the user's back, when the answer may be another one.
+        this.#isKilling = false;
+        return;
     }
   }
 

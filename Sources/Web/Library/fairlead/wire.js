@@ -2,7 +2,7 @@
 // (RFC 9000 §16). docs/protocol.md is the source; nothing here knows what a frame is for.
 
 export const Type = Object.freeze({
-  HELLO: 0x01, WELCOME: 0x02, GOAWAY: 0x03, PING: 0x04, PONG: 0x05,
+  HELLO: 0x01, WELCOME: 0x02, GOAWAY: 0x03, PING: 0x04, PONG: 0x05, TOKEN: 0x06,
   OPEN: 0x10, OPENED: 0x11, REFUSED: 0x12, CLOSE: 0x13, KILL: 0x14, ENDED: 0x15, EVENT: 0x16,
   RESIZE: 0x17, RESIZED: 0x18, TAKE: 0x19,
   OUTPUT: 0x20, SNAPSHOT: 0x21, OUTPUT_ACK: 0x22, INPUT: 0x23, INPUT_ACK: 0x24,
@@ -107,7 +107,8 @@ const bodies = {
   [Type.INPUT_ACK]: (body) => ({ offset: body.varint() }),
 };
 for (const type of [
-  Type.WELCOME, Type.GOAWAY, Type.OPENED, Type.REFUSED, Type.CLOSE, Type.ENDED, Type.EVENT,
+  Type.WELCOME, Type.GOAWAY, Type.TOKEN, Type.OPENED, Type.REFUSED, Type.CLOSE, Type.ENDED,
+  Type.EVENT,
 ]) {
   bodies[type] = (body) => parseObject(body.rest());
 }

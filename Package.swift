@@ -218,7 +218,8 @@ let package = Package(
     .testTarget(
       name: "RouterTests",
       dependencies: [
-        "Router", "Cluster", "Link", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded"),
+        "Admin", "Router", "Cluster", "Link", "TestSupport", "Wire", nio("NIOCore"),
+        nio("NIOEmbedded"),
         nio("NIOPosix"),
         nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
       ],

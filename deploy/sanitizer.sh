@@ -4,7 +4,7 @@
 sanitized() {
   local reports status=0 found
   reports=$(mktemp -d)
-  TSAN_OPTIONS="log_path=$reports/report ${TSAN_OPTIONS:-}" \
+  TSAN_OPTIONS="suppressions=$PWD/deploy/races.supp:log_path=$reports/report ${TSAN_OPTIONS:-}" \
     ASAN_OPTIONS="detect_leaks=1:log_path=$reports/report ${ASAN_OPTIONS:-}" \
     LSAN_OPTIONS="suppressions=$PWD/deploy/leaks.supp:print_suppressions=0 ${LSAN_OPTIONS:-}" \
     "$@" || status=$?

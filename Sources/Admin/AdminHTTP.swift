@@ -80,13 +80,18 @@ struct ErrorAnswers: RouterMiddleware {
 /// requests carry an Origin that is not this host. Reading is safe, since such pages see no answer.
 struct SameOriginOnly: RouterMiddleware {
   typealias Context = AdminContext
+  let ownHosts: OwnHosts
+  let audit: AuditLog?
 
   func handle(
     _ request: Request, context: Context, next: (Request, Context) async throws -> Response
   ) async throws -> Response {
     let isReading = request.method == .get || request.method == .head
     if !isReading, let origin = request.headers[.origin], !isOwn(origin, request) {
-      throw HTTPProblem(.forbidden, "forbidden", "pages of \(origin) may not use this API")
+      let message = "pages of \(origin) may not use this API"
+      audit?.record(
+        AuditEvent(.connect, who: nil, from: context.from, result: "forbidden", message: message))
+      throw HTTPProblem(.forbidden, "forbidden", message)
     }
     return try await next(request, context)
   }
@@ -96,6 +101,7 @@ struct SameOriginOnly: RouterMiddleware {
       let separator = origin.firstRange(of: "://")
     else { return false }
     return origin[separator.upperBound...].lowercased() == authority.lowercased()
+      && ownHosts.contains(authority.lowercased())
   }
 }
 
@@ -127,6 +133,11 @@ func boundedBody(_ request: Request) async throws -> ByteBuffer {
 }
 
 func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws -> Value {
+  // JSON never holds a zero byte, but UTF-16 and UTF-32, which the parser would take too, do: what comes in
+  // 16 KiB of them needs more in UTF-8 than a link's frame may have.
+  guard !body.readableBytesView.contains(0) else {
+    throw OperationError(.badRequest, "the body is not UTF-8")
+  }
   do {
     return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
   } catch let error as DecodingError {

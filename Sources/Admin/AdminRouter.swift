@@ -17,23 +17,24 @@ enum AdminLimits {
 /// - Parameters:
 ///   - access: who a request is from.
 ///   - isSecure: clients come by TLS.
+///   - ownHosts: by which names its own pages may call it.
 public func adminRouter(
   operations: any ClusterOperations, version: String, access: AccessControl = .open,
-  audit: AuditLog? = nil, isSecure: Bool = false
+  audit: AuditLog? = nil, isSecure: Bool = false, ownHosts: OwnHosts = .any
 ) -> Hummingbird.Router<AdminContext> {
   let router = Hummingbird.Router(context: AdminContext.self)
   router.add(middleware: ErrorAnswers())
-  router.add(middleware: SameOriginOnly())
   if let tickets = access.tickets {
     router.add(middleware: TicketExchange(tickets: tickets, audit: audit, isSecure: isSecure))
   }
   router.add(middleware: Identify(access: access, audit: audit))
+  router.add(middleware: SameOriginOnly(ownHosts: ownHosts, audit: audit))
   addHealth(to: router, operations, version)
   addNodes(to: router, operations)
   addSessions(to: router, operations)
   addTickets(to: router, operations, access, audit)
   router.get("/v1/connect") { request, context -> Response in
-    throw try explainNoUpgrade(request, context)
+    throw try explainNoUpgrade(request, context, audit)
   }
   return router
 }
@@ -168,7 +169,9 @@ func milliseconds(_ text: String) -> UInt64? {
 }
 
 /// Why a GET of the WebSocket's path came here instead of becoming a client's connection.
-private func explainNoUpgrade(_ request: Request, _ context: AdminContext) throws -> HTTPProblem {
+private func explainNoUpgrade(
+  _ request: Request, _ context: AdminContext, _ audit: AuditLog?
+) throws -> HTTPProblem {
   guard
     request.headers[.upgrade]?.lowercased() == "websocket"
       || request.headers[.secWebSocketKey] != nil
@@ -184,9 +187,12 @@ private func explainNoUpgrade(_ request: Request, _ context: AdminContext) throw
   }
   // Only a token that is offered and no good keeps one from connecting; others may come by HELLO.
   if request.headers[.authorization] != nil { _ = try context.identity.get() }
-  return HTTPProblem(
-    .forbidden, "forbidden",
-    "pages of this origin may not connect; see fairlead's --allow-origin")
+  let message =
+    "pages of \(request.headers[.origin] ?? "no origin") may not connect to "
+    + "\(request.head.authority ?? "no host"); see fairlead's --allow-origin"
+  audit?.record(
+    AuditEvent(.connect, who: nil, from: context.from, result: "forbidden", message: message))
+  return HTTPProblem(.forbidden, "forbidden", message)
 }
 
 extension Substring {

@@ -6,6 +6,7 @@ public import NIOCore
 /// One end; confined to its loop.
 public final class LocalTransport: LinkTransport {
   private let remoteLoop: any EventLoop
+  /// The ends hold each other until one closes.
   private var remote: NIOLoopBound<LocalTransport>?
   private var link: Link?
 
@@ -46,10 +47,9 @@ public final class LocalTransport: LinkTransport {
   private var isClosed = false
 
   private func connected(to remote: NIOLoopBound<LocalTransport>) {
-    self.remote = remote
     for buffer in waiting { deliver(buffer, to: remote) }
     waiting = []
-    if isClosed { deliverClose(to: remote) }
+    if isClosed { deliverClose(to: remote) } else { self.remote = remote }
   }
 
   public func attach(_ link: Link) { self.link = link }
@@ -83,6 +83,7 @@ public final class LocalTransport: LinkTransport {
     isClosed = true
     link = nil
     if let remote { deliverClose(to: remote) }
+    remote = nil
   }
 
   private func deliverClose(to remote: NIOLoopBound<LocalTransport>) {
@@ -90,6 +91,8 @@ public final class LocalTransport: LinkTransport {
       let end = remote.value
       let link = end.link
       end.link = nil
+      end.remote = nil
+      end.isClosed = true
       link?.transportDidClose(nil)
     }
   }

@@ -25,7 +25,8 @@ public struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
     if let slash = rest.firstIndex(of: "/") {
       let text = rest[rest.index(after: slash)...]
       guard text.isEmpty || Int(text).map((0...16_383).contains) == true else {
-        throw wrong("the database \"\(text)\" is not a number")
+        // Not quoted: it may be the end of a password.
+        throw wrong("the database is not a number (a / in a password is written %2F)")
       }
       database = Int(text) ?? 0
       rest = rest[..<slash]
@@ -60,7 +61,8 @@ public struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
       return
     }
     guard let number = Int(portText), (1...65_535).contains(number) else {
-      throw wrong("the port \"\(portText)\" is not a number from 1 to 65535")
+      // Not quoted: it may be a password without a host.
+      throw wrong("the port is not a number from 1 to 65535")
     }
     port = number
   }

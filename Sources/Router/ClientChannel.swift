@@ -1,6 +1,7 @@
 // One port, two protocols: a connection whose first request upgrades to WebSocket becomes a client's,
 // any other one is Hummingbird's. A child channel type beside Hummingbird's own.
 
+public import Admin
 import Auth
 import HummingbirdCore
 import Logging
@@ -149,8 +150,11 @@ private final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler 
 public struct OriginPolicy: Sendable {
   /// Whole origins, such as `https://console.example.com`, in the form that browsers send.
   let allowed: Set<String>
+  /// By which names the server's own pages may call it.
+  let ownHosts: OwnHosts
 
-  public init(allowed: Set<String> = []) {
+  public init(allowed: Set<String> = [], ownHosts: OwnHosts = .any) {
+    self.ownHosts = ownHosts
     self.allowed = Set(
       allowed.map { ($0.hasSuffix("/") ? String($0.dropLast()) : $0).lowercased() })
   }
@@ -161,9 +165,9 @@ public struct OriginPolicy: Sendable {
     guard origins.count == 1, let origin = origins.first?.lowercased() else { return false }
     if allowed.contains(origin) { return true }
     let hosts = headers["host"]
-    guard hosts.count == 1, let host = hosts.first?.lowercased(), !host.isEmpty else {
-      return false
-    }
+    guard hosts.count == 1, let host = hosts.first?.lowercased(), !host.isEmpty,
+      ownHosts.contains(host)
+    else { return false }
     // A browser leaves the scheme's own port out of both; what lies between may put it into Host.
     for (scheme, port) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme)
     {

@@ -318,7 +318,7 @@ final class ClientConnection: StreamOwner {
   /// 4401: come back with another token.
   private func shutOut(_ error: AuthError) {
     audit(.connect, problem: error)
-    close(code: Self.unauthorized, reason: String(error.description.prefix(100)))
+    close(code: Self.unauthorized, reason: error.description)
   }
 
   /// The close code of who is not let in; RFC 6455 section 7.4.2 leaves 4000 to 4999 to applications.

@@ -103,7 +103,8 @@ public final class Router: Sendable {
     let configuration = configuration
     let routes = adminRouter(
       operations: RouterOperations(self), version: configuration.version,
-      access: configuration.access, audit: configuration.audit, isSecure: configuration.isSecure)
+      access: configuration.access, audit: configuration.audit, isSecure: configuration.isSecure,
+      ownHosts: configuration.origins.ownHosts)
     addWebPage(to: routes, frameAncestors: configuration.origins.allowed)
     let application = Application(
       router: routes,

@@ -19,7 +19,7 @@ struct CertsShowCommand: AsyncParsableCommand {
 
         fairlead certs show certs/*.pem
         fairlead certs show --connect term.example.com:443
-        fairlead certs show --connect 10.0.0.5:7080 --name node-a --ca certs/ca.pem -o json
+        fairlead certs show --connect 10.0.0.5:7080 --name a --ca certs/ca.pem -o json
       """)
 
   @Argument(help: "PEM files.")

@@ -1,6 +1,8 @@
 // Which web origins' pages may connect, besides the router's own host.
 
+import Admin
 import ArgumentParser
+import Auth
 import Router
 
 struct OriginOptions: ParsableArguments {
@@ -21,6 +23,17 @@ struct OriginOptions: ParsableArguments {
     allowOrigin + (environment("ALLOW_ORIGIN") ?? "").split(separator: ",").map(String.init)
   }
 
-  /// - Parameter own: this server's origins by other names.
-  func policy(and own: [String]) -> OriginPolicy { OriginPolicy(allowed: Set(all + own)) }
+  /// - Parameters:
+  ///   - own: this server's origins by other names.
+  ///   - access: where it asks nobody for a token, the server's own pages must call it by a known name.
+  ///   - host: what it listens on.
+  func policy(and own: [String], access: AccessControl, host: String) -> OriginPolicy {
+    let origins = all + own
+    let names = origins.compactMap { origin in
+      origin.split(separator: "/").dropFirst().first?.prefix { $0 != ":" }.lowercased()
+    }
+    return OriginPolicy(
+      allowed: Set(origins),
+      ownHosts: access.isOpen ? OwnHosts(names: Set(names + [host.lowercased()])) : .any)
+  }
 }

@@ -49,7 +49,9 @@ struct RouterCommand: AsyncParsableCommand {
     let router = try await Router(
       RouterConfiguration(
         name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
-        port: listen.address.port, origins: origin.policy(and: door.publicOrigin),
+        port: listen.address.port,
+        origins: origin.policy(
+          and: door.publicOrigin, access: access, host: listen.address.host),
         version: fairleadVersion, access: access, audit: audit, linkKey: linkKey,
         proxies: door.proxies, isSecure: door.isSecure || credentials != nil, tls: credentials,
         linkTLS: linkCredentials, logger: logger),

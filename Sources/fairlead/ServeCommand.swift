@@ -53,7 +53,9 @@ struct ServeCommand: AsyncParsableCommand {
     let router = try await Router(
       RouterConfiguration(
         name: "serve", host: listen.address.host, port: listen.address.port,
-        origins: origin.policy(and: door.publicOrigin), version: fairleadVersion,
+        origins: origin.policy(
+          and: door.publicOrigin, access: access, host: listen.address.host),
+        version: fairleadVersion,
         access: access, audit: audit, proxies: door.proxies,
         isSecure: door.isSecure || credentials != nil,
         tls: credentials,
@@ -62,7 +64,8 @@ struct ServeCommand: AsyncParsableCommand {
       registry: registry, group: group)
     let host = listen.address.host
     let nodeService = NodeService(node: owner) { _ in }
-    let file = ServeFileService(issuer: local, logger: logger)
+    let file = ServeFileService(
+      issuer: local, publicURL: door.publicURL, logger: logger)
     let publicURL = door.publicURL
     let routerService = RouterService(router: router) { port in
       let scheme = credentials == nil ? "http" : "https"

@@ -9,7 +9,10 @@ import NIOConcurrencyHelpers
 import ServiceLifecycle
 
 struct ServeFile: Codable, Sendable {
+  /// Where this machine reaches it.
   var url: String
+  /// Where users reach it, if that is elsewhere.
+  var publicURL: String?
   var token: String
   var pid: Int32
 
@@ -47,6 +50,7 @@ struct ServeFile: Codable, Sendable {
   /// That of the `serve` at `url`; nil if there is none of this user's.
   static func find(url: String) -> ServeFile? {
     let text = url.hasSuffix("/") ? String(url.dropLast()) : url
+    if let file = all().first(where: { $0.publicURL == text }) { return file }
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
       let file = path(port: port).flatMap(read)
     else { return nil }
@@ -78,11 +82,13 @@ struct ServeFile: Codable, Sendable {
 struct ServeFileService: Service {
   /// Nil: authentication is off; the file then only says where `serve` is.
   let issuer: LocalIssuer?
+  private let publicURL: String?
   let logger: Logger
   private let address = NIOLockedValueBox<(scheme: String, host: String, port: Int)?>(nil)
 
-  init(issuer: LocalIssuer?, logger: Logger) {
+  init(issuer: LocalIssuer?, publicURL: String?, logger: Logger) {
     self.issuer = issuer
+    self.publicURL = publicURL.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
     self.logger = logger
   }
 
@@ -101,7 +107,8 @@ struct ServeFileService: Service {
     let near = StartPolicy.isLoopback(host) ? host : "127.0.0.1"
     let name = near.contains(":") ? "[\(near)]" : near
     let token = (try? issuer?.token(life: Self.life)) ?? ""
-    let file = ServeFile(url: "\(scheme)://\(name):\(port)", token: token, pid: getpid())
+    let file = ServeFile(
+      url: "\(scheme)://\(name):\(port)", publicURL: publicURL, token: token, pid: getpid())
     if !file.write(port: port) {
       logger.warning("the file by which this user's commands find this server was not written")
     }

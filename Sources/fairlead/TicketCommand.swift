@@ -19,7 +19,7 @@ struct TicketCommand: AsyncParsableCommand {
 
   func run() async throws {
     let ticket = try await api.client().ticket()
-    let url = api.api
+    let url = ServeFile.find(url: api.api)?.publicURL ?? api.api
     say("\(url.hasSuffix("/") ? String(url.dropLast()) : url)/?ticket=\(ticket)")
   }
 }

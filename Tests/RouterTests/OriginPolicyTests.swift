@@ -1,5 +1,6 @@
 // Which web pages may open a user's terminals (promise P9).
 
+import Admin
 import NIOHTTP1
 import Testing
 
@@ -42,6 +43,20 @@ import Testing
       "chrome-extension://term.example.com",
     ])
   func other(origin: String) { #expect(!allows([origin])) }
+
+  /// Where nobody is asked for a token: a page whose own name was made to lead here is of the same host.
+  @Test(
+    "a name that is nobody's but the server's",
+    arguments: [
+      ("evil.example:7070", false), ("term.example.com", true), ("TERM.example.com:7070", true),
+      ("127.0.0.1:7070", true), ("[::1]:7070", true), ("localhost:7070", true),
+      ("fl.localhost", true), ("127.0.0.1.evil.example", false), ("localhost.evil.example", false),
+    ])
+  func known(host: String, isKnown: Bool) {
+    let policy = OriginPolicy(ownHosts: OwnHosts(names: ["term.example.com"]))
+    let headers = HTTPHeaders([("Host", host), ("Origin", "http://\(host)")])
+    #expect(policy.allows(headers) == isKnown)
+  }
 
   @Test func severalOriginsOrNoHost() {
     #expect(!allows(["https://term.example.com", "https://term.example.com"]))

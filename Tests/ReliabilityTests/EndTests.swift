@@ -10,6 +10,22 @@ import Testing
 import Wire
 
 @Suite(.timeLimit(.minutes(2 * patience))) struct EndTests {
+  /// The router that remembers where the session was asks what became of it.
+  @Test func whoComesTooLateIsToldThatItEnded() async throws {
+    try await Fleet.serve(options: ["--keep-ended", "3s"]) { fleet in
+      let driver = try Viewer(fleet.url, create: Creation(command: ["sh", "-c", "read x; exit 3"]))
+      try await driver.until("it is open") { !$0.opened.isEmpty }
+      driver.type("\n")
+      try await driver.until("it is told") { $0.ended?.status == .exited(code: 3) }
+      try await eventually("nothing is kept of it") {
+        let late = try Viewer(fleet.url, session: driver.terminal.session)
+        try await late.until("it is told") { $0.ended != nil || $0.closed != nil }
+        #expect(late.seen.ended?.status == .exited(code: 3) || late.seen.closed == "gone")
+        return late.seen.closed != nil
+      }
+    }
+  }
+
   @Test func theExitStatusIsToldToWhoIsThereAndToWhoComesLate() async throws {
     try await Fleet.serve { fleet in
       let creation = Creation(command: [

@@ -54,8 +54,10 @@ async ({ columns, rows, scrollback, bytes, cuts, isOpen }) => {
         `pen ${look(pen)} ${pen.isProtected()}`,
         `region ${buffer.scrollTop} ${buffer.scrollBottom}`,
         `tabs ${Object.keys(buffer.tabs).filter((it) => buffer.tabs[it])}`,
-        `charsets ${_charsetService.glevel} `
-          + `${[0, 1, 2, 3].map((it) => JSON.stringify(_charsetService._charsets[it]))}`,
+        // DECRC brings back the set in use without designating it; Screen designates it (docs/screen.md).
+        `charsets ${_charsetService.glevel} ${JSON.stringify(_charsetService.charset)} `
+          + [0, 1, 2, 3].filter((it) => it !== _charsetService.glevel)
+            .map((it) => JSON.stringify(_charsetService._charsets[it])),
         `title ${this.title}`,
         ...this.cells(normal),
       ];

@@ -110,10 +110,17 @@ class Page:
         """Keeps, from now on, the text of every byte that the library hands out."""
         await self.js("""() => {
           const decoder = new TextDecoder();
-          globalThis.seen = { text: '', snapshots: 0 };
+          globalThis.seen = { text: '', snapshots: 0, story: [] };
           const { terminal } = fairlead.activePane;
+          const tell = (what) => seen.story.push(`${Math.round(performance.now())} at ${seen.text.length}: ${what}`);
+          terminal.on('state', ({ name }) => tell(name));
+          const write = terminal.write.bind(terminal);
+          terminal.write = (data) => { tell(`typed ${JSON.stringify(data)}`); return write(data); };
           terminal.on('output', ({ bytes }) => {
             seen.text += decoder.decode(bytes, { stream: true });
           });
-          terminal.on('snapshot', ({ first }) => { if (first) seen.snapshots += 1; });
+          terminal.on('snapshot', ({ first, offset }) => {
+            if (first) seen.snapshots += 1;
+            tell(`snapshot of ${offset}`);
+          });
         }""")

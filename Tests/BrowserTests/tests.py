@@ -161,7 +161,7 @@ async def cut_while_counting(test, seconds, last=100_000):
     await page.shows("\nalldone\n", limit=120)
     seen = await page.js("seen")
     numbers = numbers_of(seen["text"])
-    assert seen["snapshots"] == 0, "the log of 1 MiB holds all of it"
+    assert seen["snapshots"] == 0, f"the log of 1 MiB holds all of it: {seen['story']}"
     assert numbers == [str(number) for number in range(1, last + 1)], len(numbers)
     on_screen = [int(it) for it in re.findall(r"^(\d+)$", await page.text(), re.M)]
     assert on_screen == list(range(on_screen[0], last + 1)) and len(on_screen) > 5_000

@@ -12,11 +12,11 @@ kind=${1:-}
 case $kind in
 thread)
   scratch=.build-tsan
-  modules=Wire,Screen,Node,Link,Router,Client,Cluster,Redis,Auth,TLS
+  modules='Wire|Screen|Node|Link|Router|Client|Cluster|Redis|Auth|TLS'
   ;;
 address)
   scratch=.build-asan
-  modules=Wire,Screen,Node,Link,Redis,Auth,TLS
+  modules='Wire|Screen|Node|Link|Redis|Auth|TLS'
   ;;
 *)
   sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
@@ -32,5 +32,5 @@ swift build --build-tests "${build[@]}"
 export FAIRLEAD_PATIENCE=${FAIRLEAD_PATIENCE:-5}
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$(nproc)}
 . deploy/sanitizer.sh
-[ $# -gt 0 ] || set -- --filter "^(${modules//,/|})Tests\." --filter JudgeTests
+[ $# -gt 0 ] || set -- --filter "^($modules)Tests\." --filter JudgeTests
 sanitized swift test --skip-build "${build[@]}" "$@"

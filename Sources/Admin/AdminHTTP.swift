@@ -6,6 +6,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import Wire
 
 /// A failure with a status of its own.
 struct HTTPProblem: Error {
@@ -88,10 +89,7 @@ struct SameOriginOnly: RouterMiddleware {
   ) async throws -> Response {
     let isReading = request.method == .get || request.method == .head
     if !isReading, let origin = request.headers[.origin], !isOwn(origin, request) {
-      let message = "pages of \(origin) may not use this API"
-      audit?.record(
-        AuditEvent(.connect, who: nil, from: context.from, result: "forbidden", message: message))
-      throw HTTPProblem(.forbidden, "forbidden", message)
+      throw foreignPage("pages of \(origin) may not use this API", context, audit)
     }
     return try await next(request, context)
   }
@@ -103,6 +101,13 @@ struct SameOriginOnly: RouterMiddleware {
     return origin[separator.upperBound...].lowercased() == authority.lowercased()
       && ownHosts.contains(authority.lowercased())
   }
+}
+
+/// The refusal of another web site's page; the audit log has the only trace of its attempt.
+func foreignPage(_ message: String, _ context: AdminContext, _ audit: AuditLog?) -> HTTPProblem {
+  audit?.record(
+    AuditEvent(.connect, who: nil, from: context.from, result: "forbidden", message: message))
+  return HTTPProblem(.forbidden, "forbidden", message)
 }
 
 // MARK: Bodies
@@ -133,9 +138,7 @@ func boundedBody(_ request: Request) async throws -> ByteBuffer {
 }
 
 func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws -> Value {
-  // JSON never holds a zero byte, but UTF-16 and UTF-32, which the parser would take too, do: what comes in
-  // 16 KiB of them needs more in UTF-8 than a link's frame may have.
-  guard !body.readableBytesView.contains(0) else {
+  guard body.mayBeUTF8 else {
     throw OperationError(.badRequest, "the body is not UTF-8")
   }
   do {

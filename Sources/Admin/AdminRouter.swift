@@ -187,12 +187,9 @@ private func explainNoUpgrade(
   }
   // Only a token that is offered and no good keeps one from connecting; others may come by HELLO.
   if request.headers[.authorization] != nil { _ = try context.identity.get() }
-  let message =
+  return foreignPage(
     "pages of \(request.headers[.origin] ?? "no origin") may not connect to "
-    + "\(request.head.authority ?? "no host"); see fairlead's --allow-origin"
-  audit?.record(
-    AuditEvent(.connect, who: nil, from: context.from, result: "forbidden", message: message))
-  return HTTPProblem(.forbidden, "forbidden", message)
+      + "\(request.head.authority ?? "no host"); see fairlead's --allow-origin", context, audit)
 }
 
 extension Substring {

@@ -9,15 +9,29 @@ public struct OwnHosts: Sendable {
   /// Whatever a request calls the server: its token decides.
   public static let any = OwnHosts(names: nil)
 
-  /// - Parameter names: nil: any. Without ports, in lower case.
-  public init(names: Set<String>?) { self.names = names }
+  private init(names: Set<String>?) { self.names = names }
+
+  /// - Parameters:
+  ///   - origins: of its own pages, such as `https://console.example.com`.
+  ///   - host: what it listens on.
+  public init(of origins: [String], listeningOn host: String) {
+    let authorities = origins.compactMap { origin in
+      origin.firstRange(of: "://").map { origin[$0.upperBound...].lowercased() }
+    }
+    names = Set(authorities.map { String(Self.host(of: $0)) } + [host.lowercased()])
+  }
+
+  /// Without the port.
+  private static func host(of authority: String) -> Substring {
+    authority.prefix { $0 != ":" && $0 != "/" }
+  }
 
   /// - Parameter authority: a Host header's value, in lower case.
   public func contains(_ authority: String) -> Bool {
     guard let names else { return true }
     // An IPv6 address.
     if authority.hasPrefix("[") { return true }
-    let host = authority.prefix { $0 != ":" }
+    let host = Self.host(of: authority)
     if host == "localhost" || host.hasSuffix(".localhost") { return true }
     // An IPv4 address: no top-level domain is a number.
     if let last = host.split(separator: ".").last, last.allSatisfy(\.isASCIIDigit) { return true }

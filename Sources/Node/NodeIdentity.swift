@@ -23,8 +23,7 @@ final class NodeIdentity: Sendable {
   private let ptyStarter: (any PipeStarter)?
   private let dockerStarter: (any PipeStarter)?
   private let count = NIOLockedValueBox(0)
-  /// Sessions whose release the registry has not taken yet; shutting down waits for them, and so does who
-  /// creates one of the same name: a late try would release the new one.
+  /// Sessions whose release the registry has not taken yet.
   private let releasing = NIOLockedValueBox<Set<SessionID>>([])
 
   init(_ configuration: NodeConfiguration, incarnation: Incarnation, registry: any Registry) {
@@ -61,6 +60,16 @@ final class NodeIdentity: Sendable {
   }
 
   func dismiss() { count.withLockedValue { $0 -= 1 } }
+
+  /// Makes the session this node's, if it is nobody's. Not before an earlier one of the same name was
+  /// released: a late try would release the new one.
+  func claim(_ session: SessionID) async throws -> ClaimResult {
+    guard await waitForReleases(of: session, atMost: NodeLimits.farewell) else {
+      throw RegistryError(
+        .unavailable, "it has not yet taken that an earlier session \(session) has ended")
+    }
+    return try await registry.claim(session, node: id, incarnation: incarnation)
+  }
 
   /// Frees the session's record, trying again while the registry is away.
   func release(_ session: SessionID, epoch: Epoch, tombstone: Tombstone?) {

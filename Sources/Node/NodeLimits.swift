@@ -50,7 +50,7 @@ public enum NodeLimits {
   /// Lines of scrollback in one answer of the API, which is made in one go beside other sessions' bytes.
   public static let shownScrollback = 10_000
   /// Bytes of a screen as text in one answer: a screen of 200 × 50 with 1,000 lines of scrollback, every
-  /// cell in another colour, is half of it.
+  /// cell in another one of 256 colours, is under two thirds of it.
   public static let answer = 4 * 1024 * 1024
   /// Parts of answers that wait on one link, of 2 KiB at most: two of the largest.
   public static let waitingAnswers = 4_096

@@ -150,18 +150,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     guard identity.admit() else {
       return fail(id, Refused(.noCapacity, "node \(identity.id) is full", retry: 2_000))
     }
-    let registry = identity.registry
-    let node = identity.id
-    let incarnation = identity.incarnation
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    let identity = identity
-    let claim = eventLoop.makeFutureWithTask {
-      guard await identity.waitForReleases(of: id, atMost: NodeLimits.farewell) else {
-        throw RegistryError(
-          .unavailable, "it has not yet taken that an earlier session \(id) has ended")
-      }
-      return try await registry.claim(id, node: node, incarnation: incarnation)
-    }
+    let claim = eventLoop.makeFutureWithTask { [identity] in try await identity.claim(id) }
     claim.whenComplete { result in
       let loop = bound.value
       switch result {

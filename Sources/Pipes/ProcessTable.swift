@@ -21,8 +21,10 @@ enum ProcessTable {
   {
     let promise = eventLoop.makePromise(of: [pid_t: [Member]].self)
     let isFirst = waiting.withLockedValue { waiting in
-      defer { waiting = (waiting ?? []) + [promise] }
-      return waiting == nil
+      defer { waiting?.append(promise) }
+      guard waiting == nil else { return false }
+      waiting = []
+      return true
     }
     if isFirst { NIOThreadPool.singleton.submit { _ in look() } }
     return promise.futureResult.map { $0[session, default: []].filter { $0.startTime <= time } }

@@ -116,6 +116,8 @@ final class RedisConnection: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // TLS says itself what is wrong.
+    let hint = endpoint.isEncrypted ? "" : hint
     close(RedisError(.unavailable, "the connection to \(endpoint) broke\(hint)", cause: error))
   }
 

@@ -170,16 +170,10 @@ final class NodeLink: LinkPeer {
 
   func linkDidReceive(_ frame: Frame, stream number: UInt64) {
     switch frame {
-    case .welcome, .goAway: break
-    // Before its WELCOME, and the proof in it, nobody knows whether that is the node.
-    default:
-      guard state == .ready else {
-        return fail(WireError(.unexpected, "\(frame.type) before WELCOME"))
-      }
-    }
-    switch frame {
     case .welcome(let welcome): welcomed(welcome)
     case .goAway(let reason): fail(WireError(.unexpected, reason.reason))
+    // Before its WELCOME, and the proof in it, nobody knows whether that is the node.
+    case _ where state != .ready: fail(WireError(.unexpected, "\(frame.type) before WELCOME"))
     case .response(let response): answered(response)
     default: streams[number]?.nodeDidSend(frame)
     }
@@ -202,7 +196,7 @@ final class NodeLink: LinkPeer {
     for question in unanswered {
       question.promise.fail(error ?? WireError(.unexpected, "the link closed"))
     }
-    for stream in broken { stream.linkDidBreak(self) }
+    for stream in broken { stream.linkDidBreak() }
   }
 
   // MARK: Questions

@@ -144,12 +144,8 @@ final class RoutedStream {
     }
   }
 
-  /// A link is gone; the stream cares if it is its own.
-  func linkDidBreak(_ broken: NodeLink) {
-    switch state {
-    case .live(let link, _), .opening(let link, _): guard link === broken else { return }
-    case .resolving, .paused, .closed: return
-    }
+  /// The link under the stream is gone.
+  func linkDidBreak() {
     switch state {
     case .live:
       deliver(.event(.paused))

@@ -175,8 +175,7 @@ public struct FrameDecoder {
   private static func json<Body: Decodable>(_ body: ByteBuffer, _ type: FrameType)
     throws(WireError) -> Body
   {
-    // JSON never holds a zero byte, but UTF-16 and UTF-32, which the parser would take too, do.
-    guard !body.readableBytesView.contains(0) else {
+    guard body.mayBeUTF8 else {
       throw WireError(.malformed, "\(type): not UTF-8")
     }
     do {
@@ -187,6 +186,12 @@ public struct FrameDecoder {
       throw WireError(.malformed, "\(type): not JSON")
     }
   }
+}
+
+extension ByteBuffer {
+  /// JSON never holds a zero byte, but UTF-16 and UTF-32, which the parser would take too, do: what comes in
+  /// 16 KiB of them needs more in UTF-8 than a link's frame may have.
+  public var mayBeUTF8: Bool { !readableBytesView.contains(0) }
 }
 
 extension DecodingError {

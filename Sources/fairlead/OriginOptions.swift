@@ -29,11 +29,8 @@ struct OriginOptions: ParsableArguments {
   ///   - host: what it listens on.
   func policy(and own: [String], access: AccessControl, host: String) -> OriginPolicy {
     let origins = all + own
-    let names = origins.compactMap { origin in
-      origin.split(separator: "/").dropFirst().first?.prefix { $0 != ":" }.lowercased()
-    }
     return OriginPolicy(
       allowed: Set(origins),
-      ownHosts: access.isOpen ? OwnHosts(names: Set(names + [host.lowercased()])) : .any)
+      ownHosts: access.isOpen ? OwnHosts(of: origins, listeningOn: host) : .any)
   }
 }

@@ -64,9 +64,8 @@ struct ServeCommand: AsyncParsableCommand {
       registry: registry, group: group)
     let host = listen.address.host
     let nodeService = NodeService(node: owner) { _ in }
-    let file = ServeFileService(
-      issuer: local, publicURL: door.publicURL, logger: logger)
     let publicURL = door.publicURL
+    let file = ServeFileService(issuer: local, publicURL: publicURL, logger: logger)
     let routerService = RouterService(router: router) { port in
       let scheme = credentials == nil ? "http" : "https"
       let url = "\(scheme)://\(NodeAddress(host: host, port: port))"

@@ -50,14 +50,16 @@ struct ServeFile: Codable, Sendable {
   /// That of the `serve` at `url`; nil if there is none of this user's.
   static func find(url: String) -> ServeFile? {
     let text = url.hasSuffix("/") ? String(url.dropLast()) : url
-    if let file = all().first(where: { $0.publicURL == text }) { return file }
-    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-      let file = path(port: port).flatMap(read)
-    else { return nil }
-    let isSame =
+    if let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+      let file = path(port: port).flatMap(read),
       file.url == text
-      || ["localhost", "127.0.0.1"].contains { "\(file.scheme)://\($0):\(port)" == text }
-    return isSame ? file : nil
+        || ["localhost", "127.0.0.1"].contains(where: {
+          "\(file.scheme)://\($0):\(port)" == text
+        })
+    {
+      return file
+    }
+    return all().first { $0.publicURL == text }
   }
 
   /// Those of each `serve` that this user runs.
@@ -88,7 +90,7 @@ struct ServeFileService: Service {
 
   init(issuer: LocalIssuer?, publicURL: String?, logger: Logger) {
     self.issuer = issuer
-    self.publicURL = publicURL.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+    self.publicURL = publicURL
     self.logger = logger
   }
 

@@ -53,7 +53,8 @@ import Testing
       ("fl.localhost", true), ("127.0.0.1.evil.example", false), ("localhost.evil.example", false),
     ])
   func known(host: String, isKnown: Bool) {
-    let policy = OriginPolicy(ownHosts: OwnHosts(names: ["term.example.com"]))
+    let policy = OriginPolicy(
+      ownHosts: OwnHosts(of: ["https://term.example.com:8443/"], listeningOn: "0.0.0.0"))
     let headers = HTTPHeaders([("Host", host), ("Origin", "http://\(host)")])
     #expect(policy.allows(headers) == isKnown)
   }

@@ -110,9 +110,14 @@ class Page:
         """Keeps, from now on, the text of every byte that the library hands out."""
         await self.js("""() => {
           const decoder = new TextDecoder();
-          globalThis.seen = { text: '', snapshots: 0, story: [] };
+          globalThis.seen = { text: '', snapshots: 0, resumed: [], story: [] };
           const { terminal } = fairlead.activePane;
-          const tell = (what) => seen.story.push(`${Math.round(performance.now())} at ${seen.text.length}: ${what}`);
+          const tell = (what) => seen.story.push(
+            `${Math.round(performance.now())} ms, at ${seen.text.length}: ${what}`);
+          terminal.on('opened', ({ resumed }) => {
+            seen.resumed.push(resumed);
+            tell(`opened, ${resumed}`);
+          });
           terminal.on('state', ({ name }) => tell(name));
           const write = terminal.write.bind(terminal);
           terminal.write = (data) => { tell(`typed ${JSON.stringify(data)}`); return write(data); };

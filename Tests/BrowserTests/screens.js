@@ -55,9 +55,9 @@ async ({ columns, rows, scrollback, bytes, cuts, isOpen }) => {
         `region ${buffer.scrollTop} ${buffer.scrollBottom}`,
         `tabs ${Object.keys(buffer.tabs).filter((it) => buffer.tabs[it])}`,
         // DECRC brings back the set in use without designating it; Screen designates it (docs/screen.md).
-        `charsets ${_charsetService.glevel} ${JSON.stringify(_charsetService.charset)} `
-          + [0, 1, 2, 3].filter((it) => it !== _charsetService.glevel)
-            .map((it) => JSON.stringify(_charsetService._charsets[it])),
+        `charsets ${_charsetService.glevel} `
+          + [0, 1, 2, 3].map((it) => JSON.stringify(it === _charsetService.glevel
+            ? _charsetService.charset : _charsetService._charsets[it])),
         `title ${this.title}`,
         ...this.cells(normal),
       ];

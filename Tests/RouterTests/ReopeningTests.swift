@@ -24,21 +24,26 @@ import Wire
     return node
   }
 
+  /// Opens the session, and returns the only thing that the client hears of it: the refusal.
+  private func refusal(of port: Int) async throws -> Refused {
+    let client = try await RawClient.greet(port: port)
+    client.send(.open(Open(session: session, size: .standard)), stream: 1)
+    let answer = try await client.frame("REFUSED", stream: 1) { $0.type == .refused }
+    #expect(try client.frames(stream: 1).count == 1)
+    guard case .refused(let refusal) = answer else { throw ChildError("\(answer)") }
+    return refusal
+  }
+
   @Test func aRefusalOfTheWrongNodeIsTriedThreeTimesAndThenSaid() async throws {
     let node = try await owner { frame, stream, link in
       guard case .linkOpen = frame else { return }
       link.send(.refused(Refused(.notOwner, "not mine")), stream: stream)
     }
-    let session = session
     try await withRouter(registry) { port in
-      let client = try await RawClient.greet(port: port)
-      client.send(.open(Open(session: session, size: .standard)), stream: 1)
-      let answer = try await client.frame("REFUSED", stream: 1) { $0.type == .refused }
-      guard case .refused(let refusal) = answer else { return }
+      let refusal = try await refusal(of: port)
       #expect(refusal.code == .unavailable)
       #expect(refusal.retry != nil)
       #expect(node.opens.count == RouterLimits.attempts)
-      #expect(try client.frames(stream: 1).count == 1)
     }
     try await node.stop()
   }
@@ -68,12 +73,11 @@ import Wire
 
   @Test func aLinkWhoseNodeRefusedSaysNothingOfAStreamThatWentElsewhere() async throws {
     let session = session
-    let a = try await owner { frame, stream, link in
+    let opens: FakeNode.Script = { frame, stream, link in
       if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
     }
-    let b = FakeNode("b") { frame, stream, link in
-      if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
-    }
+    let a = try await owner(opens)
+    let b = FakeNode("b", script: opens)
     await b.register(registry, port: try await b.listen())
     let registry = registry
     try await withRouter(registry) { port in
@@ -109,22 +113,17 @@ import Wire
   /// Who answers at a node's address without a WELCOME, and so without proof of the cluster's key, is not
   /// believed (promise P9).
   @Test func whatComesBeforeTheWelcomeIsNotBelieved() async throws {
-    let session = session
     let impostor = FakeNode("a", greets: false) { frame, _, link in
       guard case .hello = frame else { return }
-      link.send(ScriptedNode.opened(session), stream: 1)
+      link.send(ScriptedNode.opened(SessionID(unchecked: "s")), stream: 1)
       link.send(.output(offset: 0, ByteBuffer(string: "password: ")), stream: 1)
     }
     await impostor.register(registry, port: try await impostor.listen())
     _ = try await registry.claim(
       session, node: impostor.id, incarnation: ScriptedNode.incarnation)
     try await withRouter(registry) { port in
-      let client = try await RawClient.greet(port: port)
-      client.send(.open(Open(session: session, size: .standard)), stream: 1)
-      let answer = try await client.frame("REFUSED", stream: 1) { $0.type == .refused }
-      guard case .refused(let refusal) = answer else { return }
+      let refusal = try await refusal(of: port)
       #expect(refusal.code == .unavailable)
-      #expect(try client.frames(stream: 1).map(\.type) == [.refused])
     }
     try await impostor.stop()
   }
@@ -133,12 +132,8 @@ import Wire
     let node = FakeNode("a") { _, _, _ in }
     await node.register(registry, port: try freePort())
     _ = try await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
-    let session = session
     try await withRouter(registry) { port in
-      let client = try await RawClient.greet(port: port)
-      client.send(.open(Open(session: session, size: .standard)), stream: 1)
-      let answer = try await client.frame("REFUSED", stream: 1) { $0.type == .refused }
-      guard case .refused(let refusal) = answer else { return }
+      let refusal = try await refusal(of: port)
       #expect(refusal.code == .unavailable)
       #expect(refusal.message.contains("does not answer"))
     }
@@ -380,12 +375,12 @@ import Wire
       let flooding = try await RawClient.greet(port: port)
       flooding.send(.open(Open(session: session, size: .standard)), stream: 1)
       try await flooding.frame("OPENED", stream: 1) { $0.type == .opened }
-      // 100,000 frames of a kind that no window bounds.
+      // 400,000 frames of a kind that no window bounds.
       let resizes = (0..<2_000).flatMap { number in
         Frame.resize(TerminalSize(columns: 80 + number % 80, rows: 24)).bytes(stream: 1)
       }
       let message = WebSocketMessage.bytes(WebSocketMessage.binary, resizes)
-      for _ in 0..<50 { try await flooding.sendAndWait(message) }
+      for _ in 0..<200 { try await flooding.sendAndWait(message) }
       quiet.send(.input(offset: 0, ByteBuffer(string: "x")), stream: 1)
       try await quiet.frame("INPUT_ACK", stream: 1) { $0 == .inputAck(offset: 1) }
       #expect(node.connections.withLockedValue { $0 } <= 2, "one link for each loop, none again")

@@ -57,6 +57,35 @@ import Wire
     #expect(closing.reason.contains(part), "\(closing.reason)")
   }
 
+  /// One answer must not hold up the link that others share.
+  @Test func aScreenThatIsTooLargeForAnAnswer() async throws {
+    let cell = #"\033[38;2;1%d%d;2;3;48;2;4;5;1%d%dmx"#
+    let script = """
+      awk 'BEGIN { for (y = 0; y < 1000; y++) { for (x = 0; x < 200; x++)
+        printf "\(cell)", y % 10, x % 10, x % 10, y % 10; print "" } print "painted" }'; exec cat
+      """
+    try await besideAWorkingSession { port in
+      let painter = try await RawClient.greet(port: port)
+      painter.send(
+        .open(
+          Open(
+            session: SessionID(unchecked: "large"),
+            create: Creation(command: ["sh", "-c", script]),
+            size: TerminalSize(columns: 200, rows: 50))), stream: 1)
+      let screen = ["screen", "large", "--api", "http://127.0.0.1:\(port)", "--scrollback", "all"]
+      // Nobody acknowledges what it prints, so that it goes on when the painter leaves.
+      try await painter.frame("OPENED", stream: 1) { $0.type == .opened }
+      painter.send(.close(.done), stream: 1)
+      try await eventually("it is painted") {
+        try await Fairlead.run(screen).output.contains("painted")
+      }
+      let coloured = try await Fairlead.run(screen + ["--format", "ansi"])
+      #expect(coloured.code != 0)
+      #expect(
+        coloured.output.contains("too large in this format"), "\(coloured.output.prefix(200))")
+    }
+  }
+
   @Test func framesThatBreakTheProtocol() async throws {
     try await besideAWorkingSession { port in
       func message(_ frame: [UInt8]) -> [UInt8] { Message.bytes(Message.binary, frame) }

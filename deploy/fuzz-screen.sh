@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Random output to the terminal model. Half of the time against libghostty-vt (PyPI: pyghostty), which must
 # show the same but for the list in Tests/ScreenDifferential/known.txt; half of the time bytes of every
-# kind, which must not make it trap, grow or lose its way. Prints seeds and how much it was.
+# kind, which must not make it trap, grow or lose its way, and snapshots, which must bring all of it back.
+# Prints seeds and how much it was.
 #   ./deploy/fuzz-screen.sh [SECONDS, 120 if absent]
 #   ./deploy/fuzz-screen.sh --same      the same 100 streams each time, for deploy/test.sh
 set -euo pipefail
@@ -22,4 +23,6 @@ differential=("$venv/bin/python" Tests/ScreenDifferential/differential.py "$(swi
 "${differential[@]}" "$seconds"
 
 swift build --build-tests >&2
-FAIRLEAD_SCREEN_FUZZ_SECONDS=$seconds swift test --skip-build --filter survivesRandomBytes
+# Three tests, on two cores two at a time.
+FAIRLEAD_SCREEN_FUZZ_SECONDS=$((seconds / 2)) swift test --skip-build \
+  --filter 'survivesRandomBytes|restoresRandomStreams|restoresAfterResizing'

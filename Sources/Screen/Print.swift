@@ -205,6 +205,14 @@ extension Core {
     }
   }
 
+  /// Whether the pen, with its attributes and its character set, leaves such a cell.
+  func isPrintedByPen(_ cell: Cell, width: Int) -> Bool {
+    guard cell.hasContent, cell.width == width, cell.attributeBits == penBits else { return false }
+    let code = cell.isCluster ? clusters.codePoint(cell.code, 0) : cell.code
+    let key = Charsets.untranslate(code, set: charsets.active)
+    return key >= 127 || Charsets.translate(key, set: charsets.active) == code
+  }
+
   /// REP: the character just printed, again.
   mutating func repeatPreceding(_ count: Int) {
     guard preceding > 0 else { return }

@@ -274,6 +274,7 @@ extension Core {
     } else {
       otherSaved.column = min(otherSaved.column, columns - 1)
       otherSaved.row = min(otherSaved.row, rows - 1)
+      otherSaved.isFirstLine = otherSaved.row == 0
     }
     grid = active.grid
     saved = active.saved
@@ -285,10 +286,7 @@ extension Core {
     self.rows = rows
     collectClusters()
     // What was printed last may have moved away.
-    let column = x - preceding
-    if column < 0 || grid.table[y][column].width != preceding
-      || grid.table[y][column].attributeBits != penBits || !grid.table[y][column].hasContent
-    {
+    if x < preceding || !isPrintedByPen(grid.table[y][x - preceding], width: preceding) {
       preceding = 0
     }
   }

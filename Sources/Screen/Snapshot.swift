@@ -96,10 +96,7 @@ struct SnapshotWriter {
   private var joinableCell: Cell? {
     guard core.preceding > 0, core.x >= core.preceding else { return nil }
     let cell = core.grid.table[core.y][core.x - core.preceding]
-    guard cell.hasContent, cell.width == core.preceding,
-      cell.attributeBits == core.penBits
-    else { return nil }
-    return cell
+    return core.isPrintedByPen(cell, width: core.preceding) ? cell : nil
   }
 
   private mutating func writeCursor() {

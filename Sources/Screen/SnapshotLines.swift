@@ -125,7 +125,8 @@ extension SnapshotWriter {
     }
   }
 
-  private func isStyledBlank(_ cell: Cell) -> Bool {
+  /// Blank, with more than a background.
+  func isStyledBlank(_ cell: Cell) -> Bool {
     guard !cell.hasContent && !cell.isRightHalf else { return false }
     let look = core.attributes[cell.attributes]
     return look != Attributes(background: look.background & Attributes.colorMask)
@@ -142,7 +143,8 @@ extension SnapshotWriter {
   }
 
   /// The same up to the last column, from `first`, where it is the right half that remains: from right to
-  /// left, each time spoiling the column before; then the cell before them all again.
+  /// left, each time spoiling the column before; then the cell before them all again. With none before
+  /// them, column 0 keeps its background alone: no output makes a whole line of such blanks in its place.
   private mutating func writeLastStyledBlanks(
     from first: Int, _ cells: UnsafePointer<Cell>, _ clusters: borrowing ClusterStore
   ) {

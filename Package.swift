@@ -273,7 +273,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "fairlead", "TestSupport", "Admin", "Client", "Cluster", "TLS", "Wire", nio("NIOCore"),
+        "fairlead", "TestSupport", "Admin", "Chaos", "Client", "Cluster", "TLS", "Wire",
+        nio("NIOCore"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -8,6 +8,8 @@ public enum Lease {
   /// Milliseconds after the last heartbeat when a node counts as dead: the lease, and half as much
   /// again for its own clock and a slow network.
   public static let takeover = 15_000
+  /// Milliseconds from the lease's end until then.
+  static let patience = takeover - length
   /// Milliseconds after a node has found that the registry lost its data: every other node sends a
   /// heartbeat within this, even if one is lost, and says what it holds. Until then, what the registry
   /// does not know may yet exist.

@@ -8,8 +8,8 @@ public actor MemoryRegistry: Registry {
     var record: NodeRecord
     var deadline: Int
     var isDraining: Bool
-    /// It has not said yet what it holds, after it was forgotten.
-    var isAnnouncing: Bool
+    /// Why it is to say what it holds, until it has.
+    var outdated: HeartbeatResult.Outdated?
   }
 
   /// Milliseconds by a clock that only rises.
@@ -48,13 +48,15 @@ public actor MemoryRegistry: Registry {
         holder: held.record.incarnation, leaseMilliseconds: held.deadline - now())
     }
     let isDraining = held?.isDraining ?? false
-    let isKnown = held?.record.incarnation == record.incarnation
-    let isAnnouncing = isKnown ? held?.isAnnouncing == true : isRenewal
-    if isAnnouncing { settledAt = now() + grace }
+    var outdated: HeartbeatResult.Outdated? = isRenewal ? .lostData : nil
+    if let held, held.record.incarnation == record.incarnation {
+      outdated = held.outdated ?? (isOverdue(held) ? .takenForDead : nil)
+    }
+    if outdated == .lostData { settledAt = now() + grace }
     leases[record.id] = Lease(
       record: record, deadline: now() + Cluster.Lease.length, isDraining: isDraining,
-      isAnnouncing: isAnnouncing)
-    return isAnnouncing ? .forgotten : .alive(isDraining: isDraining)
+      outdated: outdated)
+    return outdated.map { .outdated($0) } ?? .alive(isDraining: isDraining)
   }
 
   public func announce(
@@ -69,10 +71,15 @@ public actor MemoryRegistry: Registry {
         superseded.append(session)
         continue
       }
+      if let record = records[session], record.epoch == epoch,
+        case .closed(let tombstone) = record.state, tombstone.reason != Tombstone.lost.reason
+      {
+        continue
+      }
       lastEpoch = max(lastEpoch, epoch.rawValue)
       records[session] = SessionRecord(node: node, incarnation: incarnation, epoch: epoch)
     }
-    if leases[node]?.record.incarnation == incarnation { leases[node]?.isAnnouncing = false }
+    if leases[node]?.record.incarnation == incarnation { leases[node]?.outdated = nil }
     return superseded
   }
 
@@ -107,7 +114,7 @@ public actor MemoryRegistry: Registry {
       if record.node == node, record.incarnation == incarnation { return .claimed(record.epoch) }
       guard isDead(record) else { return .owned(record) }
       var lost = record
-      lost.state = .closed(Tombstone(status: nil, reason: "lost"))
+      lost.state = .closed(.lost)
       bury(session, lost)
       return .lost(record)
     }
@@ -150,7 +157,11 @@ public actor MemoryRegistry: Registry {
   private func isDead(_ record: SessionRecord) -> Bool {
     guard let lease = leases[record.node] else { return true }
     if lease.record.incarnation != record.incarnation { return true }
-    return now() - lease.deadline >= Cluster.Lease.takeover - Cluster.Lease.length
+    return isOverdue(lease)
+  }
+
+  private func isOverdue(_ lease: Lease) -> Bool {
+    now() - lease.deadline >= Cluster.Lease.patience
   }
 
   private func bury(_ session: SessionID, _ record: SessionRecord) {

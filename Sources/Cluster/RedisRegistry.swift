@@ -79,10 +79,12 @@ public struct RedisRegistry: Registry {
       [
         record.id.rawValue, record.incarnation.description, try encode(record),
         String(Lease.length), String(Self.keepNodes), isRenewal ? "1" : "0", String(grace),
+        String(Lease.patience),
       ])
     guard let items = answer.array, items.count == 3 else { throw Self.corrupt("heartbeat") }
     if items[0].integer == 1 {
-      return items[2].string == "1" ? .forgotten : .alive(isDraining: items[1].string == "1")
+      return items[2].string.flatMap(HeartbeatResult.Outdated.init).map { .outdated($0) }
+        ?? .alive(isDraining: items[1].string == "1")
     }
     guard let holder = items[1].string.flatMap(Incarnation.init), let left = items[2].integer else {
       throw Self.corrupt("heartbeat")
@@ -194,7 +196,7 @@ public struct RedisRegistry: Registry {
     // Said once: whoever buries it says so, the others find the tombstone.
     let isBuried = try await release(
       session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
-      tombstone: Tombstone(status: nil, reason: "lost"))
+      tombstone: .lost)
     return isBuried
       ? .lost(record) : try await claim(session, node: node, incarnation: incarnation)
   }

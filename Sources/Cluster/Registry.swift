@@ -67,7 +67,7 @@ public struct NodeEntry: Hashable, Sendable, Codable {
   /// Its lease lives: new sessions may go there.
   public var isLive: Bool { leaseMilliseconds > 0 }
   /// Its lease ended so long ago that what it owned counts as lost.
-  public var isDead: Bool { leaseMilliseconds <= Lease.length - Lease.takeover }
+  public var isDead: Bool { leaseMilliseconds <= -Lease.patience }
 }
 
 /// Who owns a session, or that it is closed.
@@ -100,6 +100,8 @@ public struct Tombstone: Hashable, Sendable, Codable {
     self.status = status
     self.reason = reason
   }
+  /// Its node died with it, as far as the registry can know.
+  public static let lost = Tombstone(status: nil, reason: "lost")
 }
 
 public enum ClaimResult: Hashable, Sendable {
@@ -113,11 +115,18 @@ public enum ClaimResult: Hashable, Sendable {
 
 public enum HeartbeatResult: Hashable, Sendable {
   case alive(isDraining: Bool)
-  /// The node is registered again, but the registry has lost what it knew: the node is to announce
-  /// its sessions. Said at every heartbeat until it has.
-  case forgotten
+  /// The node is registered again, and is to announce its sessions. Said at every heartbeat until it has.
+  case outdated(Outdated)
   /// Another incarnation of this node id holds a lease that still lives, for so many milliseconds.
   case refused(holder: Incarnation, leaseMilliseconds: Int)
+
+  /// Why the registry may be wrong about what a node holds.
+  public enum Outdated: String, Sendable {
+    /// It has lost what it knew.
+    case lostData = "1"
+    /// The node was silent for so long that it counted as dead, and its sessions as lost.
+    case takenForDead = "2"
+  }
 }
 
 public struct RegistryError: Error, CustomStringConvertible {
@@ -157,7 +166,8 @@ public protocol Registry: Sendable {
   /// - Parameter isRenewal: this incarnation has registered before, so that a registry that does not
   ///   know it has lost its data.
   func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult
-  /// Writes again what the node holds, after ``HeartbeatResult/forgotten``. The larger epoch wins.
+  /// Writes again what the node holds, after ``HeartbeatResult/outdated(_:)``; a session that was taken for
+  /// lost is found again. The larger epoch wins.
   /// - Returns: the sessions that another node owns by now, under a larger epoch.
   func announce(
     _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation

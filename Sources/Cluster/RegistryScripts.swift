@@ -13,12 +13,14 @@ enum RegistryScripts {
     """
 
   /// KEYS nodes, node, generation, grace; ARGV id, incarnation, record, lease, how long a silent node
-  /// is remembered, 1 if it has registered before, how long the grace lasts.
+  /// is remembered, 1 if it has registered before, how long the grace lasts, how long after its lease
+  /// a node counts as dead.
   /// → {1, drains, announces} or {0, holder's incarnation, milliseconds left}.
   ///
-  /// A node that has registered before and is unknown was forgotten. The mark `announces` stays until
-  /// it has announced its sessions, so that a reply that is lost does no harm; and each of its
-  /// heartbeats until then prolongs the grace.
+  /// A node that has registered before and is unknown was forgotten (`announces` 1); one that counted as
+  /// dead (2) may find its sessions taken for lost. The mark stays until the node has announced its
+  /// sessions, so that a reply that is lost does no harm; and each heartbeat of a forgotten one until
+  /// then prolongs the grace.
   static let heartbeat = RedisScript(
     now + """
       local holder = redis.call('HGET', KEYS[2], 'incarnation')
@@ -26,7 +28,11 @@ enum RegistryScripts {
       if holder and holder ~= ARGV[2] and deadline > now then
         return {0, holder, deadline - now}
       end
-      if holder ~= ARGV[2] then redis.call('HSET', KEYS[2], 'announces', ARGV[6]) end
+      if holder ~= ARGV[2] then
+        redis.call('HSET', KEYS[2], 'announces', ARGV[6])
+      elseif deadline + ARGV[8] <= now and redis.call('HGET', KEYS[2], 'announces') ~= '1' then
+        redis.call('HSET', KEYS[2], 'announces', '2')
+      end
       local announces = redis.call('HGET', KEYS[2], 'announces')
       if announces == '1' then redis.call('SET', KEYS[4], '1', 'PX', ARGV[7]) end
       redis.call('HSET', KEYS[2], 'incarnation', ARGV[2], 'record', ARGV[3])
@@ -38,13 +44,17 @@ enum RegistryScripts {
       """)
 
   /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most.
-  /// → whether it is the node's now; the larger epoch wins.
+  /// → 0 if it is another's now: the larger epoch wins. One that has ended stays so, unless it was only
+  /// taken for lost.
   static let announce = RedisScript(
     """
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch')
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'tombstone')
     local epoch = tonumber(held[3] or -1)
     local isOurs = held[1] == ARGV[1] and held[2] == ARGV[2]
     if epoch > tonumber(ARGV[3]) or epoch == tonumber(ARGV[3]) and not isOurs then return 0 end
+    if epoch == tonumber(ARGV[3]) and held[4] and cjson.decode(held[4]).reason ~= 'lost' then
+      return 1
+    end
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2], 'epoch', ARGV[3],
       'state', 'owned')

@@ -255,21 +255,27 @@ public final class Node: Sendable {
     }
   }
 
-  /// The registry has lost its data: says again what this node holds.
-  private func announce() async throws {
+  /// Says again what this node holds, and ends what another node owns by now (promise P3).
+  private func announce(_ why: HeartbeatResult.Outdated) async throws {
     var held: [SessionID: Epoch] = [:]
     for (index, loop) in loops.enumerated() {
       let sessions = try await eventLoops[index].submit { loop.value.held }.get()
       held.merge(sessions) { $1 }
     }
     configuration.logger.warning(
-      "the registry has lost its data; announcing sessions", metadata: ["sessions": "\(held.count)"]
-    )
+      why == .lostData
+        ? "the registry has lost its data; announcing sessions"
+        : "the registry had taken this node for dead; announcing sessions",
+      metadata: ["sessions": "\(held.count)"])
     let superseded = try await identity.registry.announce(held, node: id, incarnation: incarnation)
     for session in superseded {
       configuration.logger.error(
-        "another node owns a session of the same name by now; ours is not found any more",
+        "another node owns a session of the same name by now; ours is ended",
         metadata: ["session": "\(session)"])
+      guard let epoch = held[session] else { continue }
+      let index = session.loopIndex(of: loops.count)
+      let loop = loops[index]
+      try await eventLoops[index].submit { loop.value.end(superseded: session, epoch: epoch) }.get()
     }
   }
 
@@ -281,7 +287,7 @@ public final class Node: Sendable {
         let result = try await identity.registry.heartbeat(record(addresses), isRenewal: true)
         switch result {
         case .alive: break
-        case .forgotten: try await announce()
+        case .outdated(let why): try await announce(why)
         case .refused(let holder, _):
           configuration.logger.error(
             "another process holds this node's lease", metadata: ["incarnation": "\(holder)"])

@@ -217,10 +217,22 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     if isStopping { session.terminate(reason: "stopped") }
   }
 
-  /// What this loop owns, for a registry that has lost its data.
+  /// What this loop owns, for a registry that may be wrong about it.
   var held: [SessionID: Epoch] {
     table.compactMapValues { if case .session(let session) = $0 { session.epoch } else { nil } }
   }
+
+  /// Another node owns the session under a larger epoch: its clients are to find that one.
+  func end(superseded id: SessionID, epoch: Epoch) {
+    guard case .session(let session) = table[id], session.epoch == epoch else { return }
+    if session.ended == nil {
+      session.terminate(reason: NodeLoop.superseded)
+    } else {
+      leave(session)
+    }
+  }
+
+  private static let superseded = Tombstone.lost.reason
 
   private func fail(_ id: SessionID, _ refusal: Refused) {
     guard case .starting(let waiting) = table.removeValue(forKey: id) else { return }
@@ -237,7 +249,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         "session": "\(session.id)", "reason": "\(session.ended?.reason ?? "")",
         "status": "\(session.ended?.status.map(String.init(describing:)) ?? "unknown")",
       ])
-    if isStopping { leave(session) }
+    if isStopping || session.ended?.reason == NodeLoop.superseded { leave(session) }
   }
 
   /// Forgets the session; it lives until its clients have read its end.

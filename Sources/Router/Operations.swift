@@ -220,7 +220,8 @@ struct RouterOperations: ClusterOperations {
     }
   }
 
-  /// - Parameter doubting: what the router remembers is forgotten first.
+  /// - Parameter doubting: what the router remembers is forgotten first; done again so, if the node does
+  ///   not answer.
   private func put(
     _ request: LinkRequest, about id: SessionID, doubting: Bool
   ) async throws -> NodeAnswer {
@@ -228,7 +229,7 @@ struct RouterOperations: ClusterOperations {
       return try await router.onLoop { loop in
         if doubting { loop.forget(id) }
         let promise = loop.eventLoop.makePromise(of: NodeAnswer.self)
-        loop.resolve(id, creating: nil, resuming: false) { result in
+        loop.resolve(id, creating: nil, resuming: false, doubting: doubting) { result in
           switch result {
           case .failure(let refusal): promise.fail(refusal)
           case .success(let route): loop.ask(route, request).cascade(to: promise)
@@ -243,6 +244,8 @@ struct RouterOperations: ClusterOperations {
       case .notFound: throw OperationError(.notFound, refused.message)
       default: throw OperationError(.unavailable, refused.message)
       }
+    } catch  where !doubting {
+      return try await put(request, about: id, doubting: true)
     } catch {
       throw OperationError(.unavailable, "the session's node does not answer: \(error)")
     }

@@ -59,7 +59,7 @@ final class RoutedStream {
   private var isKillAudited = false
   /// TAKE came while there was no link to send it over.
   private var isTakeWanted = false
-  /// The owner that the loop remembers did not answer: the registry is to be asked.
+  /// The owner did not answer: the registry is to be asked, and to be believed.
   private var isRouteDoubtful = false
   private var mayKill = false
   private var attempts = 0
@@ -156,6 +156,7 @@ final class RoutedStream {
       resume()
     case .opening:
       loop.forget(session)
+      isRouteDoubtful = true
       attempts += 1
       guard attempts < RouterLimits.attempts else {
         return finish(

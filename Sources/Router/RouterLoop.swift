@@ -57,8 +57,8 @@ final class RouterLoop {
   // MARK: Routes
 
   /// Finds the owner of an existing session, or a node for a new one.
-  /// - Parameter doubting: the owner remembered did not answer; the registry is asked, and only if it
-  ///   does not answer either is that owner tried again (promise P5).
+  /// - Parameter doubting: the owner did not answer; the registry is asked, and only if it does not answer
+  ///   either is the owner that this router remembers tried again (promise P5).
   func resolve(
     _ session: SessionID, creating creation: Creation?, resuming: Bool, doubting: Bool = false,
     then: @escaping (Result<Route, Refusal>) -> Void
@@ -88,7 +88,8 @@ final class RouterLoop {
       case .success(let (record, fresh)):
         if let fresh { loop.update(fresh) }
         completion.value(
-          loop.route(session, record, creating: creation, resuming: resuming))
+          loop.route(
+            session, record, creating: creation, resuming: resuming, doubting: doubting))
       }
     }
   }
@@ -100,14 +101,17 @@ final class RouterLoop {
   }
 
   private func route(
-    _ session: SessionID, _ record: SessionRecord?, creating creation: Creation?, resuming: Bool
+    _ session: SessionID, _ record: SessionRecord?, creating creation: Creation?, resuming: Bool,
+    doubting: Bool
   ) -> Result<Route, Refusal> {
     switch record?.state {
     case .owned:
       guard let record else { break }
+      // One whose lease has ended may only be cut off from the registry: it is tried before it is believed
+      // dead.
       if let route = directory.route(
         session, node: record.node, incarnation: record.incarnation, epoch: record.epoch),
-        directory.entries[record.node]?.isDead != true
+        !(doubting && directory.entries[record.node]?.isDead == true)
       {
         return .success(route)
       }
@@ -120,7 +124,7 @@ final class RouterLoop {
       guard creation != nil else {
         return .failure(
           Refusal(
-            tombstone.reason == "lost"
+            tombstone.reason == Tombstone.lost.reason
               ? Refused(.lost, "session \(session) was lost with its node")
               : Refused(
                 .gone, "session \(session) has ended (\(tombstone.reason))",

@@ -197,9 +197,10 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     // Longer than any machine takes for the few questions within it.
     try await with(kind, grace: 120_000) { (registry: any Registry) async throws in
       let other = SessionID(unchecked: "other")
-      #expect(try await registry.heartbeat(record(a, first), isRenewal: true) == .forgotten)
       #expect(
-        try await registry.heartbeat(record(a, first), isRenewal: true) == .forgotten,
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .outdated(.lostData))
+      #expect(
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .outdated(.lostData),
         "a reply that was lost is said again")
       for ask in [
         { _ = try await registry.lookUp(session) },
@@ -219,11 +220,65 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     }
   }
 
+  /// Promises P3 and P5: a node that was only silent finds again what was taken for lost, and nothing that
+  /// another has made of it since.
+  @Test(arguments: Kind.allCases) func aNodeThatWasTakenForDeadSaysWhatItHolds(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let (kept, gone) = (SessionID(unchecked: "kept"), SessionID(unchecked: "gone"))
+      let exited = Tombstone(status: nil, reason: "exited")
+      func claim(_ session: SessionID, _ node: NodeID, _ incarnation: Incarnation) async throws
+        -> ClaimResult
+      { try await registry.claim(session, node: node, incarnation: incarnation) }
+      _ = try await registry.heartbeat(record(a, first))
+      var held: [SessionID: Epoch] = [:]
+      for id in [session, kept, gone] {
+        if case .claimed(let epoch) = try await claim(id, a, first) { held[id] = epoch }
+      }
+      let epoch = try #require(held[gone])
+      #expect(
+        try await registry.release(
+          gone, node: a, incarnation: first, epoch: epoch, tombstone: exited))
+      try await eventually("the silent node counts as dead") {
+        _ = try await registry.heartbeat(record(b, second))
+        return try await registry.nodes().contains { $0.record.id == a && $0.isDead }
+      }
+      for id in [session, kept] {
+        guard case .lost = try await claim(id, b, second) else {
+          Issue.record("\(id) is not lost")
+          return
+        }
+      }
+      guard case .claimed(let next) = try await claim(session, b, second) else {
+        Issue.record("lost is said once")
+        return
+      }
+      for _ in 0..<2 {
+        #expect(
+          try await registry.heartbeat(record(a, first), isRenewal: true)
+            == .outdated(.takenForDead))
+      }
+      #expect(
+        try await registry.announce(held, node: a, incarnation: first) == [session],
+        "the larger epoch wins")
+      #expect(
+        try await registry.lookUp(session)
+          == SessionRecord(node: b, incarnation: second, epoch: next))
+      #expect(try await registry.lookUp(kept)?.state == .owned, "it was never lost")
+      #expect(try await registry.lookUp(gone)?.state == .closed(exited), "and this had ended")
+      #expect(
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false)
+      )
+    }
+  }
+
   @Test(arguments: Kind.allCases) func whenTheNodesHaveAnnouncedWhatIsUnknownDoesNotExist(
     _ kind: Kind
   ) async throws {
     try await with(kind, grace: 50) { registry in
-      #expect(try await registry.heartbeat(record(a, first), isRenewal: true) == .forgotten)
+      #expect(
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .outdated(.lostData))
       _ = try await registry.announce([:], node: a, incarnation: first)
       try await eventually("the grace is over") {
         (try? await registry.claim(session, node: a, incarnation: first)) != nil

@@ -2,6 +2,7 @@
 // processes that are really killed.
 
 import Admin
+import Chaos
 import Client
 import Cluster
 import Foundation
@@ -59,6 +60,92 @@ import Wire
       Open(session: lost, create: LiveTerminal.shell, size: .standard))
     #expect(try await cluster.admin.session(lost).node == "b")
     try await neighbour.echo("still here")
+  }
+
+  /// Promises P3 and P10: a machine that sleeps past its lease, and wakes.
+  @Test func aNodeThatWakesUpFindsWhatIsStillIts() async throws {
+    let cluster = try await RunningCluster.start(.plain, routers: 1, nodes: ["a", "b"])
+    var onA: [SessionID] = []
+    for number in 0..<200 where onA.count < 2 {
+      let id = SessionID(unchecked: "s\(number)")
+      _ = try await cluster.admin.create(
+        Open(session: id, create: LiveTerminal.shell, size: .standard))
+      if try await cluster.admin.session(id).node == "a" { onA.append(id) }
+    }
+    let (taken, kept) = (try #require(onA.first), try #require(onA.last))
+    let file = FileManager.default.temporaryDirectory
+      .appendingPathComponent("fairlead-pid-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    var old = try LiveTerminal.attach(taken, at: cluster.front)
+    try await old.run("echo $$ > \(file)")
+    try await old.echo("here")
+    let shell = try #require(
+      pid_t(String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)))
+    var patient = try LiveTerminal.attach(kept, at: cluster.front)
+    try await patient.run("X=kept")
+    try await patient.echo("here")
+    try await patient.client.close()
+
+    cluster.nodes[0].process.signal(SIGSTOP)
+    guard case .refused(let refusal) = try await old.end() else {
+      Issue.record("a session whose node sleeps on and on was not refused")
+      return
+    }
+    #expect(refusal.code == .lost)
+    let error = await #expect(throws: AdminError.self) {
+      try await cluster.admin.create(
+        Open(session: taken, create: LiveTerminal.shell, size: .standard))
+    }
+    #expect(error?.message.contains("lost") == true)
+    var new = try await LiveTerminal.create(taken, at: cluster.front)
+    try await new.run("X=new")
+
+    cluster.nodes[0].process.signal(SIGCONT)
+    var again = try LiveTerminal.attach(kept, at: cluster.front)
+    try await again.echo("$X still", prints: "kept still")
+    try await eventually("the session that was made anew has one process") {
+      kill(shell, 0) != 0
+    }
+    try await new.echo("$X goes on", prints: "new goes on")
+    #expect(try await cluster.admin.session(taken).node == "b")
+  }
+
+  /// Promise P5.
+  @Test func aNodeThatIsCutOffFromRedisKeepsItsClients() async throws {
+    let redis = try await RedisServer.start()
+    func proxy(port: Int = 0) async throws -> ChaosProxy {
+      try await ChaosProxy.start(
+        before: ("127.0.0.1", redis.port), port: port, framing: .lines, profile: .faithful, seed: 0)
+    }
+    let between = try await proxy()
+    let node = try await TestNode.start("a", redis: "redis://127.0.0.1:\(between.port)/0")
+    let routers = [
+      try await TestRouter.start("r0", redis: redis.url),
+      try await TestRouter.start("r1", redis: redis.url),
+    ]
+    let fronts = routers.map { Front($0.url, nil) }
+    let id = SessionID(unchecked: "kept")
+    var terminal = try await LiveTerminal.create(id, at: fronts[0])
+    try await terminal.run("X=secret")
+    try await between.stop()
+    func state() async throws -> NodeView.State? { try await fronts[1].admin.nodes().first?.state }
+    try await eventually("the node counts as dead") {
+      try await state() == .dead
+    }
+
+    // This router has never heard of the session.
+    var other = try LiveTerminal.attach(id, at: fronts[1])
+    try await other.echo("$X from elsewhere", prints: "secret from elsewhere")
+    #expect(try await fronts[1].admin.session(id).node == "a")
+    try await terminal.client.cut()
+    try await terminal.echo("$X after a cut", prints: "secret after a cut")
+
+    let again = try await proxy(port: between.port)
+    try await eventually("the node is back") { try await state() == .live }
+    try await terminal.echo("$X in the end", prints: "secret in the end")
+    try await again.stop()
+    node.process.signal(SIGTERM)
+    #expect(try await node.process.waitForExit() == 0)
   }
 
   @Test(arguments: Transport.allCases)

@@ -48,6 +48,31 @@ import Wire
     try await node.stop()
   }
 
+  /// Promise P5: a node whose lease has ended may only be cut off from the registry.
+  @Test func aSilentOwnerIsTriedBeforeItCountsAsDead() async throws {
+    let time = NIOLockedValueBox(0)
+    let registry = MemoryRegistry(now: { time.withLockedValue { $0 } })
+    let session = session
+    let node = FakeNode("a") { frame, stream, link in
+      guard case .linkOpen = frame else { return }
+      link.send(ScriptedNode.opened(session), stream: stream)
+    }
+    await node.register(registry, port: try await node.listen())
+    _ = try await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    time.withLockedValue { $0 = Lease.takeover }
+    #expect(await registry.nodes().allSatisfy(\.isDead))
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      _ = try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+    }
+    try await node.stop()
+    try await withRouter(registry) { port in
+      let refusal = try await refusal(of: port)
+      #expect(refusal.code == .lost)
+    }
+  }
+
   @Test func aStaleRouteCostsOneMoreTry() async throws {
     let answers = NIOLockedValueBox(0)
     let session = session

@@ -126,6 +126,7 @@ public final class Node: Sendable {
     }
     for future in stopping { try? await future.get() }
     await identity.waitForReleases(atMost: .seconds(5))
+    identity.stop()
     try? await identity.registry.leave(id, incarnation: incarnation)
     await waitUntilAllAreTold(atMost: NodeLimits.farewell)
     for (index, loop) in loops.enumerated() {

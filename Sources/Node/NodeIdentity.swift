@@ -25,6 +25,7 @@ final class NodeIdentity: Sendable {
   private let count = NIOLockedValueBox(0)
   /// Sessions whose release the registry has not taken yet.
   private let releasing = NIOLockedValueBox<Set<SessionID>>([])
+  private let hasStopped = NIOLockedValueBox(false)
 
   init(_ configuration: NodeConfiguration, incarnation: Incarnation, registry: any Registry) {
     id = configuration.id
@@ -71,25 +72,31 @@ final class NodeIdentity: Sendable {
     return try await registry.claim(session, node: id, incarnation: incarnation)
   }
 
-  /// Frees the session's record, trying again while the registry is away.
+  /// Frees the session's record, trying again while the registry is away, however long that is: a record
+  /// that stayed would keep its clients asking for a session that nobody has.
   func release(_ session: SessionID, epoch: Epoch, tombstone: Tombstone?) {
     releasing.withLockedValue { _ = $0.insert(session) }
-    Task { [registry, id, incarnation, logger] in
-      for attempt in 0..<5 {
+    Task {
+      var delay = Duration.seconds(1)
+      while !hasStopped.withLockedValue({ $0 }) {
         do {
           _ = try await registry.release(
             session, node: id, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
           break
         } catch {
           logger.warning(
-            "a session's record could not be released",
-            metadata: ["session": "\(session)", "error": "\(error)", "attempt": "\(attempt + 1)"])
-          try? await Task.sleep(for: .seconds(1 << attempt))
+            "a session's record could not be released; trying again",
+            metadata: ["session": "\(session)", "error": "\(error)"])
+          try? await Task.sleep(for: delay)
+          delay = min(delay * 2, NodeLimits.releaseInterval)
         }
       }
       releasing.withLockedValue { _ = $0.remove(session) }
     }
   }
+
+  /// What could not be released by now stays: the node leaves.
+  func stop() { hasStopped.withLockedValue { $0 = true } }
 
   /// Waits until every release was taken, or that of one session, for at most `limit`. False: it was not.
   @discardableResult

@@ -45,6 +45,8 @@ public enum NodeLimits {
   public static let registrationPatience = Duration.seconds(10)
   /// Between two tries to register.
   public static let registrationInterval = Duration.milliseconds(500)
+  /// Between two tries to release an ended session's record, at most.
+  public static let releaseInterval = Duration.seconds(30)
   /// A node that stops gives its clients so long to read the end of what their sessions printed.
   public static let farewell = Duration.seconds(2)
   /// Lines of scrollback in one answer of the API, which is made in one go beside other sessions' bytes.

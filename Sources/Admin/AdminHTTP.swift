@@ -95,11 +95,7 @@ struct SameOriginOnly: RouterMiddleware {
   }
 
   private func isOwn(_ origin: String, _ request: Request) -> Bool {
-    guard let authority = request.head.authority,
-      let separator = origin.firstRange(of: "://")
-    else { return false }
-    return origin[separator.upperBound...].lowercased() == authority.lowercased()
-      && ownHosts.contains(authority.lowercased())
+    request.head.authority.map { ownHosts.own(pageOf: origin, calling: $0) } ?? false
   }
 }
 

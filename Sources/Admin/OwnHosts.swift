@@ -26,8 +26,23 @@ public struct OwnHosts: Sendable {
     authority.prefix { $0 != ":" && $0 != "/" }
   }
 
-  /// - Parameter authority: a Host header's value, in lower case.
-  public func contains(_ authority: String) -> Bool {
+  /// Whether a page of `origin` is the server's own, as the request that it sends calls it.
+  /// - Parameters:
+  ///   - origin: an Origin header's value, such as `https://console.example.com`.
+  ///   - authority: a Host header's value.
+  public func own(pageOf origin: String, calling authority: String) -> Bool {
+    let (origin, authority) = (origin.lowercased(), authority.lowercased())
+    guard !authority.isEmpty, contains(authority) else { return false }
+    // A browser leaves the scheme's own port out of both; what lies between may put it into Host.
+    for (scheme, port) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme)
+    {
+      let page = origin.dropFirst(scheme.count)
+      return page == authority || page + port == authority
+    }
+    return false
+  }
+
+  private func contains(_ authority: String) -> Bool {
     guard let names else { return true }
     // An IPv6 address.
     if authority.hasPrefix("[") { return true }

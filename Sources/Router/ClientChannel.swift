@@ -162,18 +162,10 @@ public struct OriginPolicy: Sendable {
   func allows(_ headers: HTTPHeaders) -> Bool {
     let origins = headers["origin"]
     if origins.isEmpty { return true }
-    guard origins.count == 1, let origin = origins.first?.lowercased() else { return false }
-    if allowed.contains(origin) { return true }
+    guard origins.count == 1, let origin = origins.first else { return false }
+    if allowed.contains(origin.lowercased()) { return true }
     let hosts = headers["host"]
-    guard hosts.count == 1, let host = hosts.first?.lowercased(), !host.isEmpty,
-      ownHosts.contains(host)
-    else { return false }
-    // A browser leaves the scheme's own port out of both; what lies between may put it into Host.
-    for (scheme, port) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme)
-    {
-      let authority = origin.dropFirst(scheme.count)
-      return authority == host || authority + port == host
-    }
-    return false
+    guard hosts.count == 1, let host = hosts.first else { return false }
+    return ownHosts.own(pageOf: origin, calling: host)
   }
 }

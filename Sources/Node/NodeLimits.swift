@@ -21,7 +21,7 @@ public enum NodeLimits {
   /// OPENs that may wait for one session's start.
   public static let waitingOpens = 64
 
-  /// Acknowledgements that come back within this time double the window, others halve it.
+  /// Acknowledgements that take longer halve the window; quicker ones may double it.
   public static let fastAcknowledgement = TimeAmount.milliseconds(100)
   /// A driver that acknowledges nothing for so long stops holding the process back. A hidden tab's
   /// timers fire once a second.

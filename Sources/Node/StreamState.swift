@@ -2,7 +2,7 @@
 // whether a snapshot is under way. Pure: it writes frames into a buffer it is given.
 //
 // The client acknowledges what it consumed; sent less consumed never exceeds the window, which
-// doubles while acknowledgements come back fast and halves when they do not (promises P6, P7).
+// doubles while a larger one makes the stream faster and halves when bytes only wait in it (promises P6, P7).
 
 public import NIOCore
 import Pipes
@@ -22,6 +22,8 @@ public struct StreamState {
   private var snapshots: UInt64 = 0
   /// Bytes counted when the running measurement of acknowledgement time began, and when.
   private var probe: (sent: UInt64, time: NIODeadline)?
+  /// The least that was ever measured: nothing waited before those bytes.
+  private var shortest = TimeAmount.nanoseconds(.max)
   /// When the client last made progress, or was waiting for nothing.
   public private(set) var lastProgress: NIODeadline
   /// `sent` when this state began: a client that has consumed more has seen what came of its OPEN.
@@ -122,11 +124,20 @@ public struct StreamState {
     lastProgress = now
     if let probe, consumed >= probe.sent {
       self.probe = nil
-      window =
-        now - probe.time <= NodeLimits.fastAcknowledgement
-        ? min(window * 2, WireLimits.maximumWindow) : max(window / 2, WireLimits.initialWindow)
+      adapt(to: now - probe.time)
     }
     return true
+  }
+
+  /// TCP Vegas (Brakmo and Peterson 1995): bytes that take much longer than the shortest time ever wait in
+  /// a queue somewhere, where a larger window makes nothing faster, and others' echoes slower.
+  private mutating func adapt(to roundTrip: TimeAmount) {
+    shortest = min(shortest, roundTrip)
+    if roundTrip <= shortest * 2, roundTrip <= NodeLimits.fastAcknowledgement {
+      window = min(window * 2, WireLimits.maximumWindow)
+    } else if roundTrip > shortest * 4 || roundTrip > NodeLimits.fastAcknowledgement {
+      window = max(window / 2, WireLimits.initialWindow)
+    }
   }
 
   /// Appends the next frame for this stream, if there is one that may be sent. At most

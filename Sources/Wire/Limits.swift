@@ -22,7 +22,7 @@ public enum WireLimits {
   /// A stream's first window: one round trip of 5 ms at 100 Mbit/s, and few enough that a hundred
   /// typists beside a flood keep a p99 of 4 ms (measured; docs/design.md).
   public static let initialWindow = 64 * 1024
-  /// The window of a client whose acknowledgements come back fast.
+  /// The window of a client far away, whose acknowledgements take no longer for it.
   public static let maximumWindow = 256 * 1024
   /// Streams on a client's connection: more terminals than a page can show, and
   /// 64 × 256 KiB = 16 MiB is the most a router ever holds for one connection.

@@ -2,13 +2,14 @@
 # Measures how long a keystroke takes to come back, quiet and beside a flood on the same link: 100
 # typists, one router loop, one node loop, release build. The goal: p99 beside the flood ≤ 2 × quiet.
 # The rival in the same run is terminado (JupyterLab's terminals, PyPI), bare, with the same client.
-#   ./deploy/bench-echo.sh [TYPISTS] [SECONDS]
+# By turns, several rounds of each; the medians count.
+#   ./deploy/bench-echo.sh [TYPISTS] [SECONDS of each] [ROUNDS]
 # FAIRLEAD names a built executable to measure instead of building one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev redis-server python3
-typists=${1:-100} seconds=${2:-5}
+typists=${1:-100} seconds=${2:-5} rounds=${3:-5}
 if [ -z "${FAIRLEAD:-}" ]; then
   need_swift
   swift build -c release --product fairlead >&2
@@ -21,7 +22,7 @@ patience=600 # Python starts slowly on a busy machine
 python_with "$dir/venv" terminado==0.18.1 tornado==6.6.1 ptyprocess==0.7.0
 export PYTHONDONTWRITEBYTECODE=1
 measure() { # KIND PORT
-  "$dir/venv/bin/python" Benchmarks/Echo/typists.py "$1" "$2" "$typists" "$seconds"
+  "$dir/venv/bin/python" Benchmarks/Echo/typists.py "$1" "$2" "$typists" "$seconds" "$rounds"
 }
 
 start_redis
@@ -38,4 +39,4 @@ until_line rival.log "serves"
 echo "$typists typists; load $(cut -d' ' -f1-3 /proc/loadavg) on $(nproc) cores"
 echo "           milliseconds       p50      p99     keys  flood MB/s"
 measure fairlead "$(port_in router.log)"
-measure terminado $rival
+[ -n "${WITHOUT_RIVAL:-}" ] || measure terminado $rival

@@ -2,25 +2,28 @@
 same client for Fairlead and for terminado, so that what it costs itself is in both. The flood is read by a
 process of its own: a typist must not wait for another user's client.
 
-  typists.py fairlead|terminado PORT [TYPISTS] [SECONDS]
+  typists.py fairlead|terminado PORT [TYPISTS] [SECONDS] [ROUNDS]
   typists.py fairlead|terminado PORT flood
 """
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import random
+import signal
+import statistics
 import struct
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "Cost"))
-from driver import HELLO, INPUT, OPEN, OUTPUT, OUTPUT_ACK, read_varint, varint  # noqa: E402
+from driver import ENDED, HELLO, INPUT, KILL, OPEN, OUTPUT, OUTPUT_ACK, read_varint, varint  # noqa: E402
 
 ECHO = "stty raw -echo; printf ready; exec cat"
 FLOOD = "while :; do head -c 100000000 /dev/zero | tr '\\0' x; done"
-REFUSED, CLOSE, ENDED = 0x12, 0x13, 0x15
+REFUSED, CLOSE = 0x12, 0x13
 
 
 class WebSocket:
@@ -60,7 +63,7 @@ class WebSocket:
 class Fairlead(WebSocket):
     async def open(self, port, script):
         await self.connect(port, "/v1/connect", "fairlead.v1")
-        self.frames, self.typed, self.shown = b"", 0, 0
+        self.frames, self.typed, self.shown, self.killed = b"", 0, 0, False
         self.frame(HELLO, 0, json.dumps({"versions": [1], "client": os.urandom(8).hex()}).encode())
         self.frame(OPEN, 1, json.dumps({"create": {"command": ["sh", "-c", script]}}).encode())
 
@@ -71,6 +74,10 @@ class Fairlead(WebSocket):
     def type(self, key):
         self.frame(INPUT, 1, varint(self.typed) + key)
         self.typed += len(key)
+
+    def kill(self):
+        self.killed = True
+        self.frame(KILL, 1, b"")
 
     async def output(self):
         """How many bytes came, in one message or more."""
@@ -85,6 +92,8 @@ class Fairlead(WebSocket):
             if frame[0] == OUTPUT:
                 _, start = read_varint(frame, body)
                 count += len(frame) - start
+            elif frame[0] == ENDED and self.killed:
+                sys.exit()
             elif frame[0] in (REFUSED, CLOSE, ENDED):
                 sys.exit(f"frame {frame[0]:#x}: {frame[body:].decode()}")
         if count:
@@ -96,6 +105,9 @@ class Fairlead(WebSocket):
 class Terminado(WebSocket):
     async def open(self, port, script):
         await self.connect(port, "/echo" if script == ECHO else "/flood")
+
+    def kill(self):
+        sys.exit()
 
     def type(self, key):
         self.send(json.dumps(["stdin", key.decode()]).encode(), 1)
@@ -112,6 +124,8 @@ async def read_flood(kind, port):
     """Prints ten times a second how many bytes have come."""
     terminal, count, said = TERMINALS[kind](), 0, 0
     await terminal.open(port, FLOOD)
+    # A session that nobody shows any more runs on.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminal.kill)
     while True:
         count += await terminal.output()
         if time.monotonic() - said > 0.1:
@@ -119,7 +133,7 @@ async def read_flood(kind, port):
             print(count, flush=True)
 
 
-async def main(kind, port, typists=100, seconds=5):
+async def main(kind, port, typists=100, seconds=5, turns=5):
     terminal = TERMINALS[kind]
     times, ready, measuring = [], asyncio.Semaphore(0), False
 
@@ -151,9 +165,11 @@ async def main(kind, port, typists=100, seconds=5):
             sys.exit("the flood has ended")
         finally:
             if reader.returncode is None:
-                reader.kill()
+                reader.terminate()
+            await reader.communicate()
 
     async def measure(name):
+        """Milliseconds of the median and the 99th percentile, keys, and the flood's MB/s."""
         nonlocal measuring
         before, measuring = flooded, True
         await asyncio.sleep(seconds)
@@ -161,25 +177,38 @@ async def main(kind, port, typists=100, seconds=5):
         ordered = sorted(times)
         times.clear()
         result = [1_000 * ordered[int(len(ordered) * share)] for share in (0.5, 0.99)] if ordered else [0, 0]
-        rate = (flooded - before) / seconds / 1e6
-        print(f"{kind:10} {name:13} {result[0]:8.2f} {result[1]:8.2f} {len(ordered):8} {rate:8.1f}", flush=True)
+        result += [len(ordered), (flooded - before) / seconds / 1e6]
+        show(name, result)
         return result
+
+    def show(name, result):
+        print(f"{kind:10} {name:14} {result[0]:8.2f} {result[1]:8.2f}"
+              + (f" {result[2]:8.0f} {result[3]:8.1f}" if len(result) > 2 else ""), flush=True)
 
     tasks = [asyncio.create_task(typist()) for _ in range(typists)]
     for _ in range(typists):
         await ready.acquire()
-    await asyncio.sleep(1)
-    quiet = await measure("quiet")
-    tasks.append(asyncio.create_task(flood()))
-    await asyncio.sleep(2)
-    beside = await measure("beside flood")
-    for task in tasks:
-        if task.done():
-            task.result()
-    ratios = [after / before if before else 0 for before, after in zip(quiet, beside)]
-    print(f"{kind:10} {'ratio':13} {ratios[0]:8.2f} {ratios[1]:8.2f}", flush=True)
-    tasks[-1].cancel()
-    await asyncio.wait(tasks[-1:])
+    # What the client itself does now and then must not be taken for the server's.
+    gc.collect()
+    gc.disable()
+    # By turns, so that what the machine does meanwhile is in both.
+    rounds = {"quiet": [], "beside flood": []}
+    for _ in range(turns):
+        await asyncio.sleep(1)
+        rounds["quiet"].append(await measure("quiet"))
+        flooding = asyncio.create_task(flood())
+        await asyncio.sleep(2)
+        rounds["beside flood"].append(await measure("beside flood"))
+        for task in [*tasks, flooding]:
+            if task.done():
+                task.result()
+        flooding.cancel()
+        await asyncio.wait([flooding])
+    medians = {name: [statistics.median(column) for column in zip(*results)] for name, results in rounds.items()}
+    for name, result in medians.items():
+        show(name.split()[0] + ", median", result)
+    quiet, beside = medians.values()
+    show("ratio", [after / before if before else 0 for before, after in zip(quiet[:2], beside[:2])])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 # The rival in the same run is terminado (JupyterLab's terminals, PyPI), bare, with the same client.
 # By turns, several rounds of each; the medians count.
 #   ./deploy/bench-echo.sh [TYPISTS] [SECONDS of each] [ROUNDS]
-# FAIRLEAD names a built executable to measure instead of building one.
+# FAIRLEAD names a built executable to measure instead of building one; WITHOUT_RIVAL=1 leaves terminado out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh

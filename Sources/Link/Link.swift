@@ -11,7 +11,7 @@ public import Wire
 /// Numbers of a link, with their reasons.
 public enum LinkLimits {
   /// Bytes handed to the kernel's queue at a time. What is in the kernel cannot be overtaken by an
-  /// echo, so it stays small; 64 KiB is the window at which p99 of typists beside a flood is 4 ms.
+  /// echo, so it stays small: one first window (measured: docs/performance.md).
   public static let queued = 64 * 1024
   /// Control frames that may wait while a link's kernel buffer is full: thousands of answers. More
   /// means that the other end has stopped reading; the link is then cut and reopened.

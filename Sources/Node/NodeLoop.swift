@@ -225,11 +225,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   /// Another node owns the session under a larger epoch: its clients are to find that one.
   func end(superseded id: SessionID, epoch: Epoch) {
     guard case .session(let session) = table[id], session.epoch == epoch else { return }
-    if session.ended == nil {
-      session.terminate(reason: NodeLoop.superseded)
-    } else {
-      leave(session)
-    }
+    end(session, reason: NodeLoop.superseded)
   }
 
   private static let superseded = Tombstone.lost.reason
@@ -250,6 +246,11 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         "status": "\(session.ended?.status.map(String.init(describing:)) ?? "unknown")",
       ])
     if isStopping || session.ended?.reason == NodeLoop.superseded { leave(session) }
+  }
+
+  /// Ends the process, or forgets a session whose process has ended.
+  private func end(_ session: Session, reason: String) {
+    if session.ended == nil { session.terminate(reason: reason) } else { leave(session) }
   }
 
   /// Forgets the session; it lives until its clients have read its end.
@@ -296,7 +297,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     isStopping = true
     reaper?.cancel()
     for case .session(let session) in table.values {
-      if session.ended == nil { session.terminate(reason: "stopped") } else { leave(session) }
+      end(session, reason: "stopped")
     }
     checkEmpty()
     return promise.futureResult
@@ -324,7 +325,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       guard request.access?.mayKill(owner: session.owner) == true else {
         return answer(link, request.id, error: "forbidden")
       }
-      if session.ended == nil { session.terminate(reason: "killed") } else { leave(session) }
+      end(session, reason: "killed")
       answer(link, request.id, [])
     case .screen:
       guard let id = request.session, case .session(let session) = table[id] else {

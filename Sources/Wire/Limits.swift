@@ -20,7 +20,7 @@ public enum WireLimits {
   /// in the client, which shows it moving.
   public static let inputInFlight = 64 * 1024
   /// A stream's first window: one round trip of 5 ms at 100 Mbit/s, and few enough that a hundred
-  /// typists beside a flood keep a p99 of 4 ms (measured; docs/design.md).
+  /// typists beside a flood wait little for it (measured: docs/performance.md).
   public static let initialWindow = 64 * 1024
   /// The window of a client far away, whose acknowledgements take no longer for it.
   public static let maximumWindow = 256 * 1024

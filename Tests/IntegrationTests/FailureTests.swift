@@ -11,19 +11,20 @@ import Testing
 import Wire
 
 @Suite(.timeLimit(.minutes(3 * patience))) struct FailureTests {
-  /// Creates sessions until each of the nodes has one.
-  private func sessionOnEach(
-    _ nodes: [String], of cluster: RunningCluster
-  ) async throws -> [String: SessionID] {
-    var found: [String: SessionID] = [:]
-    for number in 0..<200 where found.count < nodes.count {
+  /// Creates sessions until each of the nodes has as many as wanted.
+  private func sessions(
+    _ wanted: Int, onEach nodes: [String], of cluster: RunningCluster
+  ) async throws -> [String: [SessionID]] {
+    var found: [String: [SessionID]] = [:]
+    func isShort(_ node: String) -> Bool { found[node, default: []].count < wanted }
+    for number in 0..<200 where nodes.contains(where: isShort) {
       let id = SessionID(unchecked: "s\(number)")
       _ = try await cluster.admin.create(
         Open(session: id, create: LiveTerminal.shell, size: .standard))
       let node = try await cluster.admin.session(id).node
-      if found[node] == nil { found[node] = id }
+      found[node, default: []].append(id)
     }
-    for node in nodes { try #require(found[node] != nil, "no session reached \(node)") }
+    for node in nodes { try #require(!isShort(node), "too few sessions reached \(node)") }
     return found
   }
 
@@ -31,8 +32,9 @@ import Wire
   @Test(arguments: [Transport.plain, .passthrough])
   func aNodeThatDiesTakesItsSessionsAndTheyAreSaidToBeLost(transport: Transport) async throws {
     let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a", "b"])
-    let sessions = try await sessionOnEach(["a", "b"], of: cluster)
-    let (lost, kept) = (try #require(sessions["a"]), try #require(sessions["b"]))
+    let sessions = try await sessions(1, onEach: ["a", "b"], of: cluster)
+    let lost = try #require(sessions["a"]?.first)
+    let kept = try #require(sessions["b"]?.first)
     var victim = try LiveTerminal.attach(lost, at: cluster.front)
     var neighbour = try LiveTerminal.attach(kept, at: cluster.front)
     try await victim.echo("here")
@@ -65,14 +67,8 @@ import Wire
   /// Promises P3 and P10: a machine that sleeps past its lease, and wakes.
   @Test func aNodeThatWakesUpFindsWhatIsStillIts() async throws {
     let cluster = try await RunningCluster.start(.plain, routers: 1, nodes: ["a", "b"])
-    var onA: [SessionID] = []
-    for number in 0..<200 where onA.count < 2 {
-      let id = SessionID(unchecked: "s\(number)")
-      _ = try await cluster.admin.create(
-        Open(session: id, create: LiveTerminal.shell, size: .standard))
-      if try await cluster.admin.session(id).node == "a" { onA.append(id) }
-    }
-    let (taken, kept) = (try #require(onA.first), try #require(onA.last))
+    let onA = try #require(try await sessions(2, onEach: ["a"], of: cluster)["a"])
+    let (taken, kept) = (onA[0], onA[1])
     let file = FileManager.default.temporaryDirectory
       .appendingPathComponent("fairlead-pid-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: file) }
@@ -203,8 +199,8 @@ import Wire
   @Test(arguments: [Transport.plain, .passthrough])
   func aDrainingNodeKeepsItsSessionsAndGetsNoNewOnes(transport: Transport) async throws {
     let cluster = try await RunningCluster.start(transport, routers: 1, nodes: ["a", "b"])
-    let sessions = try await sessionOnEach(["a", "b"], of: cluster)
-    var terminal = try LiveTerminal.attach(try #require(sessions["a"]), at: cluster.front)
+    let sessions = try await sessions(1, onEach: ["a", "b"], of: cluster)
+    var terminal = try LiveTerminal.attach(try #require(sessions["a"]?.first), at: cluster.front)
     try await terminal.echo("before")
     let before = try await cluster.admin.sessions(node: NodeID(unchecked: "a")).map(\.session)
 

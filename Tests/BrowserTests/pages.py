@@ -1,6 +1,8 @@
 """A page of Fairlead in a browser, as a test looks at it."""
 
 import asyncio
+import itertools
+import json
 
 # The console object of Sources/Web/Page/app.js.
 TEXT = """() => {
@@ -129,3 +131,69 @@ class Page:
             tell(`snapshot of ${offset}`);
           });
         }""")
+
+
+class HiddenTab:
+    """A tab that Chromium itself hides behind another one, with all that it does to such tabs; after five
+    seconds as others after five minutes. Playwright keeps every page of its own in view, so it is not
+    Playwright's."""
+
+    CHROMIUM = {
+        "args": ["--no-sandbox",
+                 "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/5"],
+        "ignore_default_args": ["--disable-background-timer-throttling",
+                                "--disable-backgrounding-occluded-windows",
+                                "--disable-renderer-backgrounding"]}
+
+    def __init__(self, browser):
+        self.browser = browser
+        self.numbers, self.answers = itertools.count(1), {}
+
+    async def open(self, url):
+        self.devtools = await self.browser.new_browser_cdp_session()
+        self.devtools.on("Target.receivedMessageFromTarget", self._hear)
+        window = await self.devtools.send("Target.createBrowserContext")
+        self.window = {"browserContextId": window["browserContextId"]}
+        self.tab = await self._new_tab(url)
+        self.session = await self.devtools.send("Target.attachToTarget", self.tab)
+        await self.until("globalThis.fairlead?.activePane?.terminal.state.name === 'live'")
+        return self
+
+    async def hide(self):
+        await self.devtools.send("Target.activateTarget", await self._new_tab("about:blank"))
+        await self.until("document.visibilityState === 'hidden'")
+
+    async def show(self):
+        await self.devtools.send("Target.activateTarget", self.tab)
+        await self.until("document.visibilityState === 'visible'")
+
+    async def _new_tab(self, url):
+        tab = await self.devtools.send("Target.createTarget", {"url": url, **self.window})
+        return {"targetId": tab["targetId"]}
+
+    def _hear(self, event):
+        message = json.loads(event["message"])
+        if answer := self.answers.pop(message.get("id"), None):
+            answer.set_result(message)
+
+    async def js(self, expression):
+        number = next(self.numbers)
+        answer = self.answers[number] = asyncio.get_running_loop().create_future()
+        call = {"id": number, "method": "Runtime.evaluate",
+                "params": {"expression": expression, "returnByValue": True}}
+        await self.devtools.send(
+            "Target.sendMessageToTarget", {**self.session, "message": json.dumps(call)})
+        result = (await asyncio.wait_for(answer, 60))["result"]
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    async def type(self, text):
+        await self.js(f"fairlead.activePane.terminal.write({json.dumps(text)})")
+
+    async def until(self, expression, limit=120):
+        async with asyncio.timeout(limit):
+            while not await self.js(expression):
+                await asyncio.sleep(0.2)
+
+    async def shows(self, text, limit=120):
+        await self.until(f"({TEXT})().includes({json.dumps(text)})", limit)

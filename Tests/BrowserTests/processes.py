@@ -8,6 +8,8 @@ import socket
 import tempfile
 import urllib.request
 
+CHROMIUM = "/usr/bin/chromium"
+
 
 def free_port():
     with socket.socket() as listener:
@@ -172,6 +174,16 @@ backend routers
             f"{self.url}/v1/sessions", body, {"Content-Type": "application/json"})
         answer = await asyncio.to_thread(urllib.request.urlopen, request, timeout=30)
         return json.load(answer)["session"]
+
+    async def until_shown(self, session, text, limit=120):
+        """Waits until a session's screen, as its node has it, shows the text."""
+        url = f"{self.url}/v1/sessions/{session}/screen?format=text"
+        async with asyncio.timeout(limit):
+            while True:
+                answer = await asyncio.to_thread(urllib.request.urlopen, url, timeout=30)
+                if text in answer.read().decode():
+                    return
+                await asyncio.sleep(0.2)
 
     async def stop(self):
         for process in reversed(self.processes):

@@ -19,11 +19,10 @@ from playwright.async_api import async_playwright
 import snapshots
 import tests
 from pages import Page
-from processes import Backend, Certificates, Line
+from processes import CHROMIUM, Backend, Certificates, Line
 from snapshots import ScreenProcess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHROMIUM = "/usr/bin/chromium"
 # Pages at a time: browsers are hungry, and a machine of two cores must not make them time out.
 AT_ONCE = 6
 
@@ -83,7 +82,7 @@ async def run_one(name, function, slots, **surroundings):
         began = time.monotonic()
         failure = None
         try:
-            await asyncio.wait_for(function(test), 240)
+            await asyncio.wait_for(function(test), 360)
             await test.finish()
         except Exception:
             failure = traceback.format_exc()

@@ -5,7 +5,8 @@ import json
 import pathlib
 import re
 
-from processes import Backend
+from pages import HiddenTab
+from processes import CHROMIUM, Backend
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 PHONE = {"viewport": {"width": 390, "height": 740}, "device_scale_factor": 2, "is_mobile": True,
@@ -273,6 +274,33 @@ async def test_a_tab_that_stands_still_holds_nobody_and_is_caught_up(test):
     await still.shows("\nallcounted\n")
     same(await still.is_still(), await witness.is_still())
     assert len(still.sockets) == connections, "it was taken for dead"
+
+
+async def test_a_hidden_tab_is_no_stuck_client(test):
+    """P6, P7: Chromium wakes its timers once a second, then once a minute. It keeps its connection, lets its
+    process run to the end, though it alone could hold it, and shows all when it is looked at again."""
+    browser = await test.browser.browser_type.launch(executable_path=CHROMIUM, **HiddenTab.CHROMIUM)
+    try:
+        session = await test.backend.create()
+        tab = await HiddenTab(browser).open(f"{test.backend.url}/t/{session}")
+        await tab.js("""globalThis.states = [], globalThis.ticks = [performance.now()], globalThis.gap = 0;
+          fairlead.cluster.on('state', ({ name }) => states.push(name));
+          setInterval(() => {
+            gap = Math.max(gap, performance.now() - ticks.at(-1));
+            ticks.push(performance.now());
+          }, 100);""")
+        await tab.hide()
+        await tab.until("gap > 900")
+        await tab.type("seq 1 200000; echo all''counted\n")
+        await test.backend.until_shown(session, "allcounted")
+        await tab.until("gap > 50_000")
+        await tab.type("seq 1 200000; echo twice''counted\n")
+        await test.backend.until_shown(session, "twicecounted")
+        await tab.show()
+        await tab.shows("\ntwicecounted\n")
+        assert await tab.js("states.length") == 0, await tab.js("states.join()")
+    finally:
+        await browser.close()
 
 
 async def test_two_tabs_are_two_clients_of_one_session(test):

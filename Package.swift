@@ -235,7 +235,10 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "NodeTests", dependencies: ["Node", "Pipes", "TestSupport", "Wire", nio("NIOCore")],
+      name: "NodeTests",
+      dependencies: [
+        "Node", "Auth", "Link", "Pipes", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded"),
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "PipesTests",

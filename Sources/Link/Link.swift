@@ -99,7 +99,10 @@ public final class Link {
     swap(&filled, &out)
     hasMore = peer?.linkFill(&filled) ?? false
     filled.writeBuffer(&out)
-    guard filled.readableBytes > 0 else { return }
+    guard filled.readableBytes > 0 else {
+      out = filled
+      return
+    }
     let written = filled.readableBytes
     transport.write(filled)
     if filled.capacity > 2 * LinkLimits.queued {

@@ -33,6 +33,8 @@ final class SessionStream {
   var colors: ThemeColors?
   private weak var link: RouterLink?
   fileprivate var isQueued = false
+  /// Since when output waits for more of it; nil: none does.
+  fileprivate var gathersSince: NIODeadline?
   fileprivate var inputAcknowledgement: UInt64?
   fileprivate var presence = Presence.none
   fileprivate var isTitleDue = false
@@ -69,6 +71,9 @@ final class SessionStream {
   func end(with frame: Frame) { link?.end(self, with: frame) }
 
   func setNeedsFlush() { link?.queue(self) }
+
+  /// There is output that may wait for more: ``NodeLimits/gathering``.
+  func gather() { link?.gather(self) }
 
   /// The viewers, or the owner of the size, have changed.
   func tell(_ news: Presence) {
@@ -107,6 +112,9 @@ final class RouterLink: LinkPeer {
   private var streams: [UInt64: SessionStream] = [:]
   /// Streams that may have something to send, in the order of their turns.
   private var turns: Deque<SessionStream> = []
+  /// Streams whose output waits, or waited a moment ago, for more of it.
+  private var gathering: [SessionStream] = []
+  private var isGatheringTimed = false
   /// Parts of answers to the admin API, which take turns with the streams.
   private var answers: Deque<LinkResponse> = []
   private var greeting = Greeting.awaited
@@ -140,6 +148,32 @@ final class RouterLink: LinkPeer {
     link?.setNeedsFlush()
   }
 
+  func gather(_ stream: SessionStream) {
+    guard !stream.isQueued, stream.gathersSince == nil, let link else { return }
+    stream.gathersSince = link.eventLoop.now
+    if !gathering.contains(where: { $0 === stream }) { gathering.append(stream) }
+    if !isGatheringTimed { timeGathering(on: link.eventLoop) }
+  }
+
+  /// One timer for all streams, which costs as much as a frame: output waits for one to two of its periods.
+  private func timeGathering(on loop: any EventLoop) {
+    isGatheringTimed = true
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    loop.scheduleTask(in: NodeLimits.gathering) { bound.value.endGathering(on: loop) }
+  }
+
+  private func endGathering(on loop: any EventLoop) {
+    isGatheringTimed = false
+    let now = loop.now
+    gathering.removeAll { stream in
+      guard let since = stream.gathersSince else { return true }
+      guard now - since >= NodeLimits.gathering else { return false }
+      queue(stream)
+      return true
+    }
+    if !gathering.isEmpty { timeGathering(on: loop) }
+  }
+
   /// The parts of one answer.
   func answer(_ parts: some Sequence<LinkResponse>) {
     answers.append(contentsOf: parts)
@@ -164,6 +198,7 @@ final class RouterLink: LinkPeer {
           buffer.writeFrame(.event(event), stream: stream.number)
         }
       }
+      stream.gathersSince = nil
       stream.inputAcknowledgement = nil
       stream.presence = .none
       stream.isTitleDue = false
@@ -285,6 +320,7 @@ final class RouterLink: LinkPeer {
     streams = [:]
     opening = []
     turns = []
+    gathering = []
     for stream in left { stream.session?.leave(stream) }
     owner?.routerLinkDidClose(self)
   }

@@ -181,8 +181,12 @@ final class Session: PipeDelegate {
     if screen.takeEvents().titleChanged {
       for stream in streams { stream.tellTitle() }
     }
-    for stream in streams { stream.setNeedsFlush() }
+    for stream in streams { sendOutput(to: stream) }
     updateReading()
+  }
+
+  private func sendOutput(to stream: SessionStream) {
+    if stream.state.mayGather(from: log) { stream.gather() } else { stream.setNeedsFlush() }
   }
 
   /// The program asked its terminal something: the screen alone answers, at once, attached or not, so
@@ -219,7 +223,7 @@ final class Session: PipeDelegate {
     guard stream.state.acknowledge(consumed: consumed, now: .now()) else {
       return leave(stream, telling: .badAck)
     }
-    stream.setNeedsFlush()
+    sendOutput(to: stream)
     updateReading()
   }
 

@@ -68,6 +68,13 @@ public struct StreamState {
     return credit > unsent
   }
 
+  /// Whether output may wait for more of it (``NodeLimits/gathering``): the client has a whole frame to go
+  /// through before it, and it is less than another one.
+  public func mayGather(from log: OutputLog) -> Bool {
+    snapshot == nil && sent - consumed >= UInt64(WireLimits.dataPayload)
+      && log.end - cursor < UInt64(WireLimits.dataPayload)
+  }
+
   /// Whether nothing has moved for too long, though there is something to send or to acknowledge.
   public func isStalled(behind log: OutputLog, now: NIODeadline) -> Bool {
     (sent > consumed || !isCaughtUp(with: log)) && now - lastProgress >= NodeLimits.stall

@@ -23,8 +23,8 @@ public enum NodeLimits {
 
   /// Acknowledgements that take longer halve the window; quicker ones may double it.
   public static let fastAcknowledgement = TimeAmount.milliseconds(100)
-  /// In a flood, what is less than a frame waits for so long to become one: a terminal hands out 4 KiB at a
-  /// time, and each frame costs the router and the client as much as a keystroke does.
+  /// In a flood, what is less than a frame waits for one to two of these to become one: a terminal hands out
+  /// 4 KiB at a time, and each frame costs the router and the client as much as a keystroke does.
   public static let gathering = TimeAmount.milliseconds(2)
   /// A driver that acknowledges nothing for so long stops holding the process back. A hidden tab's
   /// timers fire once a second.

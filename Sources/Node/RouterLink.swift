@@ -33,8 +33,9 @@ final class SessionStream {
   var colors: ThemeColors?
   private weak var link: RouterLink?
   fileprivate var isQueued = false
-  /// Since when output waits for more of it; nil: none does.
+  /// Since when its output waits for more; nil: it does not.
   fileprivate var gathersSince: NIODeadline?
+  fileprivate var isInGathering = false
   fileprivate var inputAcknowledgement: UInt64?
   fileprivate var presence = Presence.none
   fileprivate var isTitleDue = false
@@ -151,11 +152,14 @@ final class RouterLink: LinkPeer {
   func gather(_ stream: SessionStream) {
     guard !stream.isQueued, stream.gathersSince == nil, let link else { return }
     stream.gathersSince = link.eventLoop.now
-    if !gathering.contains(where: { $0 === stream }) { gathering.append(stream) }
+    if !stream.isInGathering {
+      stream.isInGathering = true
+      gathering.append(stream)
+    }
     if !isGatheringTimed { timeGathering(on: link.eventLoop) }
   }
 
-  /// One timer for all streams, which costs as much as a frame: output waits for one to two of its periods.
+  /// One timer for all streams, since it costs as much as a frame: output waits for one to two of its periods.
   private func timeGathering(on loop: any EventLoop) {
     isGatheringTimed = true
     let bound = NIOLoopBound(self, eventLoop: loop)
@@ -166,9 +170,11 @@ final class RouterLink: LinkPeer {
     isGatheringTimed = false
     let now = loop.now
     gathering.removeAll { stream in
-      guard let since = stream.gathersSince else { return true }
-      guard now - since >= NodeLimits.gathering else { return false }
-      queue(stream)
+      if let since = stream.gathersSince {
+        guard now - since >= NodeLimits.gathering else { return false }
+        queue(stream)
+      }
+      stream.isInGathering = false
       return true
     }
     if !gathering.isEmpty { timeGathering(on: loop) }
@@ -202,8 +208,13 @@ final class RouterLink: LinkPeer {
       stream.inputAcknowledgement = nil
       stream.presence = .none
       stream.isTitleDue = false
-      if stream.session?.writeNext(of: stream, into: &buffer) == true {
-        turns.append(stream)
+      if let session = stream.session, session.writeNext(of: stream, into: &buffer) {
+        guard session.mayGather(stream) else {
+          turns.append(stream)
+          continue
+        }
+        stream.isQueued = false
+        gather(stream)
       } else {
         stream.isQueued = false
       }

@@ -186,7 +186,12 @@ final class Session: PipeDelegate {
   }
 
   private func sendOutput(to stream: SessionStream) {
-    if stream.state.mayGather(from: log) { stream.gather() } else { stream.setNeedsFlush() }
+    if mayGather(stream) { stream.gather() } else { stream.setNeedsFlush() }
+  }
+
+  /// Whether the stream's output may wait for more.
+  func mayGather(_ stream: SessionStream) -> Bool {
+    ended == nil && stream.state.mayGather(from: log)
   }
 
   /// The program asked its terminal something: the screen alone answers, at once, attached or not, so

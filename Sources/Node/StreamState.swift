@@ -68,11 +68,14 @@ public struct StreamState {
     return credit > unsent
   }
 
-  /// Whether output may wait for more of it (``NodeLimits/gathering``): the client has a whole frame to go
-  /// through before it, and it is less than another one.
+  /// Whether what is unsent may wait to become a whole frame (``NodeLimits/gathering``): it is less than one,
+  /// and the client has as much to go through before it.
   public func mayGather(from log: OutputLog) -> Bool {
-    snapshot == nil && sent - consumed >= UInt64(WireLimits.dataPayload)
-      && log.end - cursor < UInt64(WireLimits.dataPayload)
+    guard snapshot == nil, nextMark >= log.nextMark, credit > 0, cursor < log.end else {
+      return false
+    }
+    return sent - consumed >= UInt64(WireLimits.dataPayload)
+      && min(UInt64(credit), log.end - cursor) < UInt64(WireLimits.dataPayload)
   }
 
   /// Whether nothing has moved for too long, though there is something to send or to acknowledge.

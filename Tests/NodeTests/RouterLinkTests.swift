@@ -19,6 +19,8 @@ import Wire
   private let session: Session
   private let routerLink: RouterLink
   private let link: Link
+  private let frame = WireLimits.dataPayload
+  private var received: UInt64 = 0
 
   init() throws {
     pipe = FakePipe(loop)
@@ -29,7 +31,7 @@ import Wire
     routerLink = RouterLink(owner: nobody)
     link = Link(eventLoop: loop, peer: routerLink, transport: transport)
     routerLink.start(link)
-    link.transportDidRead(frame(.hello(Hello(cluster: "test")), stream: 0))
+    link.transportDidRead(bytes(.hello(Hello(cluster: "test")), stream: 0))
     let request = LinkOpen(
       client: .random(), access: .open, from: "a test",
       open: Open(session: session.id, size: .standard))
@@ -42,10 +44,11 @@ import Wire
 
   deinit {
     link.close()
-    loop.run()
+    // No timer may hold the loop, and the loop them.
+    loop.advanceTime(by: .seconds(60))
   }
 
-  @Test func anEchoLeavesAtOnceHoweverManyBeforeItAreNotAcknowledged() throws {
+  @Test func anEchoLeavesAtOnceThoughThoseBeforeItAreNotAcknowledged() throws {
     for _ in 0..<100 {
       pipe.prints(100)
       #expect(try sent() == [100])
@@ -53,38 +56,73 @@ import Wire
   }
 
   @Test func aFloodLeavesInWholeFrames() throws {
-    pipe.prints(WireLimits.dataPayload)
-    #expect(try sent() == [WireLimits.dataPayload])
-    for _ in 0..<2 {
-      for _ in 0..<3 {
-        pipe.prints(4_096)
-        #expect(try sent() == [])
-      }
-      pipe.prints(WireLimits.dataPayload - 3 * 4_096)
-      #expect(try sent() == [WireLimits.dataPayload])
+    pipe.prints(frame)
+    #expect(try sent() == [frame])
+    var waiting = 0
+    for _ in 0..<12 {
+      // As a terminal hands it out.
+      pipe.prints(4_096)
+      waiting += 4_096
+      let isWhole = waiting >= frame
+      #expect(try sent() == (isWhole ? [frame] : []))
+      if isWhole { waiting -= frame }
     }
   }
 
   @Test func theRestOfAFloodLeavesSoonAfterIt() throws {
     for _ in 0..<3 {
-      pipe.prints(WireLimits.dataPayload)
-      pipe.prints(4_096)
-      #expect(try sent() == [WireLimits.dataPayload, 4_096], "the turn was its own already")
-      pipe.prints(100)
-      #expect(try sent() == [])
-      loop.advanceTime(by: NodeLimits.gathering)
-      loop.advanceTime(by: NodeLimits.gathering)
+      pipe.prints(frame + 100)
+      #expect(try sent() == [frame])
+      loop.advanceTime(by: NodeLimits.gathering * 2)
       #expect(try sent() == [100])
+      acknowledge()
     }
   }
 
-  @Test func theRestOfAFloodLeavesWhenTheClientHasSeenWhatWasBefore() throws {
-    pipe.prints(WireLimits.dataPayload)
-    #expect(try sent() == [WireLimits.dataPayload])
-    pipe.prints(100)
-    #expect(try sent() == [])
-    link.transportDidRead(frame(.outputAck(offset: 1, consumed: 1), stream: 1))
+  @Test func whatWaitsBehindAWholeFrameHasATimeOfItsOwn() throws {
+    let half = NodeLimits.gathering.nanoseconds / 2
+    pipe.prints(frame + 100)
+    #expect(try sent() == [frame])
+    loop.advanceTime(by: .nanoseconds(half))
+    pipe.prints(frame)
+    #expect(try sent() == [frame])
+    loop.advanceTime(by: .nanoseconds(half))
+    #expect(try sent() == [], "the timer of the one before")
+    loop.advanceTime(by: NodeLimits.gathering)
     #expect(try sent() == [100])
+    loop.advanceTime(by: NodeLimits.gathering * 4)
+    #expect(try sent() == [])
+  }
+
+  @Test func theRestOfAFloodLeavesWhenTheClientHasSeenWhatWasBefore() throws {
+    pipe.prints(frame + 100)
+    #expect(try sent() == [frame])
+    link.transportDidRead(bytes(.outputAck(offset: 1, consumed: 1)))
+    #expect(try sent() == [100])
+  }
+
+  @Test func theEndWaitsForNothing() throws {
+    pipe.prints(frame + 100)
+    #expect(try sent() == [frame])
+    pipe.delegate?.pipeDidEnd(.exited(code: 0), reason: nil)
+    #expect(try sent() == [100])
+    #expect(session.streams.isEmpty, "ENDED was said")
+  }
+
+  @Test func aChangeOfSizeWaitsForNothing() throws {
+    pipe.prints(frame + 100)
+    #expect(try sent() == [frame])
+    link.transportDidRead(bytes(.resize(TerminalSize(columns: 100, rows: 30))))
+    #expect(try sent() == [100])
+    #expect(session.size.columns == 100)
+  }
+
+  @Test func aStreamThatLeavesWhileItWaitsIsForgotten() throws {
+    pipe.prints(frame + 100)
+    #expect(try sent() == [frame])
+    link.transportDidRead(bytes(.close(.done)))
+    loop.advanceTime(by: NodeLimits.gathering * 2)
+    #expect(try sent() == [])
   }
 
   /// The sizes of the OUTPUT frames that have left since the last time.
@@ -97,11 +135,16 @@ import Wire
     while let (_, frame) = try decoder.next() {
       if case .output(_, let bytes) = frame { sizes.append(bytes.readableBytes) }
     }
+    received += UInt64(sizes.reduce(0, +))
     return sizes
+  }
+
+  private func acknowledge() {
+    link.transportDidRead(bytes(.outputAck(offset: received, consumed: received)))
   }
 }
 
-private func frame(_ frame: Frame, stream: UInt64) -> ByteBuffer {
+private func bytes(_ frame: Frame, stream: UInt64 = 1) -> ByteBuffer {
   var buffer = ByteBuffer()
   buffer.writeFrame(frame, stream: stream)
   return buffer

@@ -9,6 +9,8 @@ need libhiredis-dev libssl-dev redis-server haproxy docker.io busybox-static ipr
 need_swift
 ./deploy/assets.sh
 swift build --build-tests
+# How many times longer than usual something may take before it counts as a hang.
+export FAIRLEAD_PATIENCE=${FAIRLEAD_PATIENCE:-4}
 # Most tests run processes of their own: more than a few at a time on a small machine measure patience.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$(nproc)}
 [ $# = 0 ] || exec swift test --skip-build "$@"

@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import json
 
+from processes import PATIENCE
+
 # The console object of Sources/Web/Page/app.js.
 TEXT = """() => {
   const { xterm } = fairlead.activePane;
@@ -48,11 +50,15 @@ class Page:
         page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
         page.on("websocket", lambda socket: self.sockets.append(socket))
 
+    def open_sockets(self, first=0):
+        return [socket.url for socket in self.sockets[first:] if not socket.is_closed()]
+
     def _hear(self, message):
         # A refused connection is what these tests are about, and so is the library's question whether
-        # it was refused for good (426 from a server that is back meanwhile); all else is a fault.
+        # it was refused for good (426 from a server that is back meanwhile, 503 from HAProxy if none is);
+        # all else is a fault.
         if message.type == "error" and not any(
-                expected in message.text for expected in ("ERR_", "WebSocket", "status of 426")):
+                expected in message.text for expected in ("ERR_", "WebSocket", "status of 426", "status of 503")):
             self.problems.append(message.text)
 
     async def open(self, url):
@@ -70,7 +76,7 @@ class Page:
     async def until(self, expression, argument=None, limit=60):
         """Waits until an expression is true in the page."""
         await self.page.wait_for_function(
-            expression, arg=argument, timeout=limit * 1_000, polling=50)
+            expression, arg=argument, timeout=limit * PATIENCE * 1_000, polling=50)
 
     async def live(self, limit=60):
         await self.until(
@@ -183,7 +189,7 @@ class HiddenTab:
                 "params": {"expression": expression, "returnByValue": True}}
         await self.devtools.send(
             "Target.sendMessageToTarget", {**self.session, "message": json.dumps(call)})
-        result = (await asyncio.wait_for(answer, 60))["result"]
+        result = (await asyncio.wait_for(answer, 60 * PATIENCE))["result"]
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
@@ -191,7 +197,7 @@ class HiddenTab:
         await self.js(f"fairlead.activePane.terminal.write({json.dumps(text)})")
 
     async def until(self, expression, limit=120):
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limit * PATIENCE):
             while not await self.js(expression):
                 await asyncio.sleep(0.2)
 

@@ -9,6 +9,8 @@ import tempfile
 import urllib.request
 
 CHROMIUM = "/usr/bin/chromium"
+# What a slow machine gets more of, as in Tests/TestSupport.
+PATIENCE = int(os.environ.get("FAIRLEAD_PATIENCE", "1"))
 
 
 def free_port():
@@ -50,7 +52,7 @@ class Process:
 
         async with self.has_said:
             await asyncio.wait_for(
-                self.has_said.wait_for(lambda: found() or self.reader.done()), limit)
+                self.has_said.wait_for(lambda: found() or self.reader.done()), limit * PATIENCE)
         if not found():
             raise RuntimeError(f"it ended without saying {text!r}: {self.lines[-5:]}")
         return found()
@@ -117,6 +119,7 @@ class Backend:
 defaults
   mode http
   timeout connect 3s
+  timeout check 5s
   timeout client 30s
   timeout server 30s
   timeout tunnel 1h
@@ -178,7 +181,7 @@ backend routers
     async def until_shown(self, session, text, limit=120):
         """Waits until a session's screen, as its node has it, shows the text."""
         url = f"{self.url}/v1/sessions/{session}/screen?format=text"
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limit * PATIENCE):
             while True:
                 answer = await asyncio.to_thread(urllib.request.urlopen, url, timeout=30)
                 if text in answer.read().decode():

@@ -19,12 +19,12 @@ from playwright.async_api import async_playwright
 import snapshots
 import tests
 from pages import Page
-from processes import CHROMIUM, Backend, Certificates, Line
+from processes import CHROMIUM, PATIENCE, Backend, Certificates, Line
 from snapshots import ScreenProcess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Pages at a time: browsers are hungry, and a machine of two cores must not make them time out.
-AT_ONCE = 6
+AT_ONCE = 4
 
 
 class Test:
@@ -38,6 +38,7 @@ class Test:
     async def context(self, **options):
         options = {"viewport": {"width": 960, "height": 600}, "color_scheme": "dark", **options}
         context = await self.browser.new_context(**options)
+        context.set_default_timeout(30_000 * PATIENCE)
         self.contexts.append(context)
         return context
 
@@ -82,7 +83,7 @@ async def run_one(name, function, slots, **surroundings):
         began = time.monotonic()
         failure = None
         try:
-            await asyncio.wait_for(function(test), 360)
+            await asyncio.wait_for(function(test), 360 * PATIENCE)
             await test.finish()
         except Exception:
             failure = traceback.format_exc()

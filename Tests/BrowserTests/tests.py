@@ -145,19 +145,19 @@ async def cut_while_counting(test, seconds, last=100_000):
     # and then a snapshot may take the place of output (docs/protocol.md, section 5). Such a try shows nothing.
     for _ in range(3):
         seen, on_screen = await count_and_cut(test, seconds, last)
-        if seen["snapshots"] == 0:
+        if seen and seen["snapshots"] == 0:
             numbers = numbers_of(seen["text"])
             assert numbers == [str(number) for number in range(1, last + 1)], len(numbers)
             assert len(on_screen) > 5_000
             return
-        print(f"{test.name}: a snapshot: {seen['story']}", flush=True)
+        print(f"{test.name}: no try: {seen and seen['story']}", flush=True)
     assert False, "the log of 1 MiB holds all of it"
 
 
 async def count_and_cut(test, seconds, last):
-    """What the page was told of, and the numbers that it shows."""
+    """What the page was told of, and the numbers that it shows; nothing if all was shown before the cut."""
     # Slow enough for the count to go on when the line is cut.
-    line = await test.line(rate=400_000)
+    line = await test.line(rate=200_000)
     session = await test.backend.create()
     page = await (await test.page()).open(f"{line.url}/t/{session}")
     # Not before: the page is live when it is OPENED, and the snapshot that it begins with comes behind that.
@@ -167,7 +167,8 @@ async def count_and_cut(test, seconds, last):
     await page.until("() => seen.text.length > 60000")
     line.cut()
     await asyncio.sleep(min(seconds, 1.5))
-    assert "alldone" not in await page.js("seen.text"), "the count was over before the cut"
+    if "alldone" in await page.js("seen.text"):
+        return None, None
     if seconds > 1:
         await page.says("Reconnecting")
         await test.shot(page)
@@ -226,7 +227,7 @@ async def test_a_short_cut_does_not_flash(test):
       });
     }""")
     # A starved machine makes a long cut of a short one, which may be said: another try.
-    for _ in range(3):
+    for _ in range(20):
         connections = len(page.sockets)
         await page.js("() => { said.clear(); globalThis.since = globalThis.lasted = undefined; }")
         line.cut()
@@ -249,7 +250,7 @@ async def test_a_line_that_went_dead_is_found_in_seconds(test):
     await page.prompt()
     line.freeze()
     await page.type("echo through''it\n")
-    await page.shows("throughit", limit=20)
+    await page.shows("throughit")
 
 
 async def test_a_tab_that_stands_still_holds_nobody_and_is_caught_up(test):
@@ -339,11 +340,12 @@ async def test_twelve_terminals_share_one_connection(test):
         await page.live()
         await page.run(f"echo terminal number {number}")
         await page.shows(f"\nterminal number {number}")
-    assert len(page.sockets) == 1, [socket.url for socket in page.sockets]
+    assert len(page.open_sockets()) == 1, page.open_sockets()
+    before = len(page.sockets)
     await page.reload()
     await page.until("""() => fairlead.panes.length === 12
       && fairlead.panes.every(({ terminal }) => terminal.state.name === 'live')""")
-    assert len(page.sockets) == 2
+    assert len(page.open_sockets(before)) == 1, page.open_sockets(before)
     await page.shows("\nterminal number 12")
     await page.page.click(".tab:nth-child(7) [role=tab]")
     await page.shows("\nterminal number 7")
@@ -415,8 +417,13 @@ async def test_a_closed_terminal_can_be_had_back(test):
     page = await (await test.page()).open(test.backend.url)
     await page.run("echo pre''cious")
     await page.shows("precious")
-    await page.page.click(".tab .close")
-    await page.page.click("#toast button")
+    # Within the seven seconds that the toast stays.
+    await page.js("""async () => {
+      document.querySelector('.tab .close').click();
+      const undo = () => document.querySelector('#toast button');
+      while (!undo()) await new Promise((resolve) => setTimeout(resolve, 10));
+      undo().click();
+    }""")
     await page.shows("precious")
     await page.says("Live")
 

@@ -57,6 +57,8 @@ public struct ChaosProfile: Sendable {
   public var cutShare = 1.0
   /// Bytes that pass before a cut, both directions alike.
   public var cutAfter = 100...65_536
+  /// The share of cuts in what clients receive: most of the traffic, and where the places of interest are.
+  public var downShare = 0.8
   public var places = CutPlace.allCases
   public var styles: [Fault.Style] = [.reset, .close]
   /// Share of the cut connections that become half-open instead.
@@ -92,8 +94,7 @@ public struct ChaosProfile: Sendable {
     let cut = Fault.Cut(
       after: Int(after), place: places.randomElement(using: &random) ?? .anywhere,
       style: isHalfOpen ? .halfOpen : styles.randomElement(using: &random) ?? .reset)
-    // What clients receive is most of the traffic, and where the places of interest are.
-    if random.chance(0.8) { plan.down.cut = cut } else { plan.up.cut = cut }
+    if random.chance(downShare) { plan.down.cut = cut } else { plan.up.cut = cut }
     return plan
   }
 }

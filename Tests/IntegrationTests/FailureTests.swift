@@ -192,7 +192,9 @@ import Wire
       (try? await cluster.admin.create(
         Open(session: .random(), create: LiveTerminal.shell, size: .standard))) != nil
     }
-    #expect(try await cluster.admin.nodes().map(\.id.rawValue) == ["a", "b"])
+    try await eventually("both nodes are known again") {
+      try await cluster.admin.nodes().map(\.id.rawValue) == ["a", "b"]
+    }
     try await again.stop()
   }
 

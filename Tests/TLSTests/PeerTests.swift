@@ -96,6 +96,7 @@ import Testing
     let refusal = try await refusedSClient(server.port, "")
     #expect(refusal.contains("certificate required"))
     let observer = try await server.observer()
+    try await eventually("the server has closed") { observer.isClosed }
     #expect(observer.error?.message.contains("sent no certificate") == true)
     let identity = try certificates.issue("client", hosts: [], use: .client)
     let known = try sClient(server.port, "-cert \(identity.certificate) -key \(identity.key)")

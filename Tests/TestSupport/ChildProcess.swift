@@ -66,6 +66,8 @@ public final class ChildProcess: Sendable {
   {
     let deadline = ContinuousClock.now + limit * patience
     while true {
+      // Before its output is read: it may say this and end.
+      let isRunning = isRunning
       let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
       if let line = lines.first(where: { $0.contains(text) }) { return String(line) }
       guard isRunning, ContinuousClock.now < deadline else {

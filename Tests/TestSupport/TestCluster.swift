@@ -114,7 +114,7 @@ public struct TestHAProxy: Sendable {
         )
       }
     let servers = routers.enumerated().map { index, router in
-      "  server router\(index) 127.0.0.1:\(router.port) check inter 200ms fall 2 rise 1 \(server)"
+      "  server router\(index) 127.0.0.1:\(router.port) check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1 \(server)"
     }
     let text = """
       global
@@ -160,6 +160,6 @@ public struct TestHAProxy: Sendable {
 public func answers(_ url: String, ca: String? = nil) async -> Bool {
   let process = try? ChildProcess(
     "/usr/bin/curl",
-    ["-fsS", "-m", "2", "-o", "/dev/null", url] + (ca.map { ["--cacert", $0] } ?? []))
+    ["-fsS", "-m", "20", "-o", "/dev/null", url] + (ca.map { ["--cacert", $0] } ?? []))
   return (try? await process?.waitForExit()) == 0
 }

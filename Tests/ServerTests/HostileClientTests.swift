@@ -61,7 +61,7 @@ import Wire
   @Test func aScreenThatIsTooLargeForAnAnswer() async throws {
     let cell = #"\033[38;2;1%d%d;2;3;48;2;4;5;1%d%dmx"#
     let script = """
-      awk 'BEGIN { for (y = 0; y < 600; y++) { for (x = 0; x < 200; x++)
+      awk 'BEGIN { for (y = 0; y < 800; y++) { for (x = 0; x < 200; x++)
         printf "\(cell)", y % 10, x % 10, x % 10, y % 10; print "" } print "painted" }'; exec cat
       """
     try await besideAWorkingSession { port in

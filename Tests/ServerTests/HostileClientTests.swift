@@ -81,8 +81,8 @@ import Wire
       }
       let coloured = try await Fairlead.run(screen + ["--format", "ansi"])
       #expect(coloured.code != 0)
-      #expect(
-        coloured.output.contains("too large in this format"), "\(coloured.output.prefix(200))")
+      let beginning = coloured.output.prefix(300)
+      #expect(beginning.contains("too large in this format"))
     }
   }
 

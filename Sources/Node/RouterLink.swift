@@ -113,9 +113,8 @@ final class RouterLink: LinkPeer {
   private var streams: [UInt64: SessionStream] = [:]
   /// Streams that may have something to send, in the order of their turns.
   private var turns: Deque<SessionStream> = []
-  /// Streams whose output waits, or waited a moment ago, for more of it.
+  /// Streams whose output waits, or waited a moment ago, for more of it. While there are any, a timer runs.
   private var gathering: [SessionStream] = []
-  private var isGatheringTimed = false
   /// Parts of answers to the admin API, which take turns with the streams.
   private var answers: Deque<LinkResponse> = []
   private var greeting = Greeting.awaited
@@ -152,22 +151,19 @@ final class RouterLink: LinkPeer {
   func gather(_ stream: SessionStream) {
     guard !stream.isQueued, stream.gathersSince == nil, let link else { return }
     stream.gathersSince = link.eventLoop.now
-    if !stream.isInGathering {
-      stream.isInGathering = true
-      gathering.append(stream)
-    }
-    if !isGatheringTimed { timeGathering(on: link.eventLoop) }
+    guard !stream.isInGathering else { return }
+    stream.isInGathering = true
+    if gathering.isEmpty { timeGathering(on: link.eventLoop) }
+    gathering.append(stream)
   }
 
   /// One timer for all streams, since it costs as much as a frame: output waits for one to two of its periods.
   private func timeGathering(on loop: any EventLoop) {
-    isGatheringTimed = true
     let bound = NIOLoopBound(self, eventLoop: loop)
     loop.scheduleTask(in: NodeLimits.gathering) { bound.value.endGathering(on: loop) }
   }
 
   private func endGathering(on loop: any EventLoop) {
-    isGatheringTimed = false
     let now = loop.now
     gathering.removeAll { stream in
       if let since = stream.gathersSince {
@@ -208,15 +204,15 @@ final class RouterLink: LinkPeer {
       stream.inputAcknowledgement = nil
       stream.presence = .none
       stream.isTitleDue = false
-      if let session = stream.session, session.writeNext(of: stream, into: &buffer) {
-        guard session.mayGather(stream) else {
-          turns.append(stream)
-          continue
-        }
+      guard let session = stream.session, session.writeNext(of: stream, into: &buffer) else {
+        stream.isQueued = false
+        continue
+      }
+      if session.mayGather(stream) {
         stream.isQueued = false
         gather(stream)
       } else {
-        stream.isQueued = false
+        turns.append(stream)
       }
     }
     return !turns.isEmpty || !answers.isEmpty

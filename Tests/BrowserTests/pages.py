@@ -39,6 +39,9 @@ CELLS = """() => {
 }"""
 
 
+LIVE = "() => globalThis.fairlead?.activePane?.terminal.state.name === 'live'"
+
+
 class Page:
     def __init__(self, page):
         self.page = page
@@ -79,8 +82,7 @@ class Page:
             expression, arg=argument, timeout=limit * PATIENCE * 1_000, polling=50)
 
     async def live(self, limit=60):
-        await self.until(
-            "() => globalThis.fairlead?.activePane?.terminal.state.name === 'live'", limit=limit)
+        await self.until(LIVE, limit=limit)
 
     async def type(self, text):
         await self.js("() => fairlead.activePane.focus()")
@@ -144,7 +146,7 @@ class HiddenTab:
     seconds as others after five minutes. Playwright keeps every page of its own in view, so it is not
     Playwright's."""
 
-    CHROMIUM = {
+    LAUNCH = {
         "args": ["--no-sandbox",
                  "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/5"],
         "ignore_default_args": ["--disable-background-timer-throttling",
@@ -162,7 +164,7 @@ class HiddenTab:
         self.window = {"browserContextId": window["browserContextId"]}
         self.tab = await self._new_tab(url)
         self.session = await self.devtools.send("Target.attachToTarget", self.tab)
-        await self.until("globalThis.fairlead?.activePane?.terminal.state.name === 'live'")
+        await self.until(f"({LIVE})()")
         return self
 
     async def hide(self):

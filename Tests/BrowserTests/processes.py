@@ -150,9 +150,7 @@ backend routers
         self.routers[index] = await self.start_router(*before.settings, port=before.port)
 
     async def node_of(self, session):
-        answer = await asyncio.to_thread(
-            urllib.request.urlopen, f"{self.url}/v1/sessions/{session}", timeout=30)
-        return json.load(answer)["node"]
+        return json.loads(await self.ask(f"/v1/sessions/{session}"))["node"]
 
     async def until_ready(self, limit=30):
         deadline = asyncio.get_running_loop().time() + limit
@@ -169,23 +167,23 @@ backend routers
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
+    async def ask(self, path, body=None):
+        """The HTTP API's answer; a body of JSON is posted."""
+        request = urllib.request.Request(
+            self.url + path, body, {"Content-Type": "application/json"} if body else {})
+        answer = await asyncio.to_thread(urllib.request.urlopen, request, timeout=30 * PATIENCE)
+        return answer.read().decode()
+
     async def create(self, **open):
         """A session over the HTTP API; by default a shell with a prompt of `$ `."""
         create = {"command": ["/bin/bash", "--norc", "--noprofile", "-i"], "env": {"PS1": "$ "}}
         body = json.dumps({"create": create, **open}).encode()
-        request = urllib.request.Request(
-            f"{self.url}/v1/sessions", body, {"Content-Type": "application/json"})
-        answer = await asyncio.to_thread(urllib.request.urlopen, request, timeout=30)
-        return json.load(answer)["session"]
+        return json.loads(await self.ask("/v1/sessions", body))["session"]
 
     async def until_shown(self, session, text, limit=120):
         """Waits until a session's screen, as its node has it, shows the text."""
-        url = f"{self.url}/v1/sessions/{session}/screen?format=text"
         async with asyncio.timeout(limit * PATIENCE):
-            while True:
-                answer = await asyncio.to_thread(urllib.request.urlopen, url, timeout=30)
-                if text in answer.read().decode():
-                    return
+            while text not in await self.ask(f"/v1/sessions/{session}/screen?format=text"):
                 await asyncio.sleep(0.2)
 
     async def stop(self):

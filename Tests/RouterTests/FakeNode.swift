@@ -73,7 +73,7 @@ final class FakeNode: Sendable {
           try channel.pipeline.syncOperations.addHandler(transport)
           // The link holds its peer weakly; the channel's end lets go of both.
           let bound = NIOLoopBound(peer, eventLoop: channel.eventLoop)
-          // As a node does, also while it reads nothing: the router must not take it for gone.
+          // While it reads nothing, or a flood, it answers no PING: the router must not take it for gone.
           let pings = channel.eventLoop.scheduleRepeatedTask(
             initialDelay: .seconds(1), delay: .seconds(1)
           ) { _ in bound.value.link?.send(.ping(0), stream: 0) }

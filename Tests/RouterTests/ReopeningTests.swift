@@ -401,19 +401,14 @@ import Wire
       flooding.send(.open(Open(session: session, size: .standard)), stream: 1)
       try await flooding.frame("OPENED", stream: 1) { $0.type == .opened }
       // However long it takes, the quiet one shows that it lives.
-      let living = Task {
-        while !Task.isCancelled {
-          quiet.send(WebSocketMessage.bytes(WebSocketMessage.pong))
-          try await Task.sleep(for: .seconds(1))
-        }
-      }
+      let living = quiet.keepAlive()
       defer { living.cancel() }
-      // 80,000 frames of a kind that no window bounds.
+      // 400,000 frames of a kind that no window bounds.
       let resizes = (0..<2_000).flatMap { number in
         Frame.resize(TerminalSize(columns: 80 + number % 80, rows: 24)).bytes(stream: 1)
       }
       let message = WebSocketMessage.bytes(WebSocketMessage.binary, resizes)
-      for _ in 0..<40 { try await flooding.sendAndWait(message) }
+      for _ in 0..<200 { try await flooding.sendAndWait(message) }
       quiet.send(.input(offset: 0, ByteBuffer(string: "x")), stream: 1)
       try await quiet.frame("INPUT_ACK", stream: 1) { $0 == .inputAck(offset: 1) }
       #expect(node.connections.withLockedValue { $0 } <= 2, "one link for each loop, none again")

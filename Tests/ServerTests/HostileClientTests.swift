@@ -25,12 +25,7 @@ import Wire
       try working.output(stream: 1).contains("go\r\n")
     }
     // However long it takes, the working client shows that it lives.
-    let living = Task {
-      while !Task.isCancelled {
-        working.send(Message.bytes(Message.pong))
-        try await Task.sleep(for: .seconds(1))
-      }
-    }
+    let living = working.keepAlive()
     defer { living.cancel() }
     try await body(port)
     working.send(.input(offset: 0, ByteBuffer(string: "still here\n")), stream: 1)

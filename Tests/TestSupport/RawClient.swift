@@ -37,6 +37,16 @@ public final class RawClient: Sendable {
     self.channel = channel
   }
 
+  /// Shows once a second that it lives, as one does that answers PINGs, until the task is cancelled.
+  public func keepAlive() -> Task<Void, any Error> {
+    Task {
+      while !Task.isCancelled {
+        send(WebSocketMessage.bytes(WebSocketMessage.pong))
+        try await Task.sleep(for: .seconds(1))
+      }
+    }
+  }
+
   /// - Parameter isReading: false: the client never reads, and its receive buffer is small.
   public static func connect(port: Int, isReading: Bool = true) async throws -> RawClient {
     let state = NIOLockedValueBox(State())

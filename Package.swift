@@ -18,6 +18,9 @@ let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 
+/// Fuzzers are linked with a `main` of their own, by deploy/fuzz.sh alone.
+let isFuzzing = Context.environment["FAIRLEAD_FUZZ"] != nil
+
 let package = Package(
   name: "fairlead",
   products: [.executable(name: "fairlead", targets: ["fairlead"])],
@@ -84,7 +87,7 @@ let package = Package(
       name: "Cluster",
       dependencies: ["Wire", "Redis", "TLS", nio("NIOCore"), nio("NIOPosix"), logging],
       swiftSettings: swiftSettings),
-    .target(name: "Screen", swiftSettings: swiftSettings),
+    .target(name: "Screen", swiftSettings: swiftSettings + (isFuzzing ? [.define("FUZZING")] : [])),
     .target(
       name: "Pipes",
       dependencies: [
@@ -181,6 +184,9 @@ let package = Package(
         "TestSupport",
         "Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
       ], path: "Tests/Judge", swiftSettings: swiftSettings),
+    .target(
+      name: "ScreenOperations", dependencies: ["Screen"], path: "Tests/Fuzz/ScreenOperations",
+      swiftSettings: swiftSettings),
     .executableTarget(
       name: "fairlead-generator", dependencies: ["Numbered"],
       path: "Tests/Generator", swiftSettings: swiftSettings),
@@ -225,7 +231,7 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "ScreenTests", dependencies: ["Screen", "TestSupport"],
+      name: "ScreenTests", dependencies: ["Screen", "ScreenOperations", "TestSupport"],
       exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
     .testTarget(
       name: "AuthTests",
@@ -295,3 +301,14 @@ let package = Package(
       swiftSettings: swiftSettings),
   ]
 )
+
+if isFuzzing {
+  func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+      name: "fuzz-\(name.lowercased())", dependencies: dependencies, path: "Tests/Fuzz/\(name)",
+      swiftSettings: swiftSettings)
+  }
+  package.targets += [
+    fuzzer("Screen", ["ScreenOperations"])
+  ]
+}

@@ -96,7 +96,8 @@ struct History {
     let length = Self.headerSize &+ used
     let last = pages.count &- 1
     guard last >= first, pages[last].capacity &- pages[last].end >= length else {
-      guard length <= Self.pageSize else { return false }
+      // Looked at first: a page that stays empty would be taken for one that begins with a line.
+      guard length <= Self.pageSize, isASCII(cells, used) else { return false }
       addPage(Self.pageSize)
       return packPlainInPlace(cells, used, flags)
     }
@@ -229,9 +230,37 @@ struct History {
     return length
   }
 
+  /// Every cell is of ASCII, or blank, with default attributes.
+  private func isASCII(_ cells: UnsafePointer<Cell>, _ used: Int) -> Bool {
+    for column in 0..<used where (cells[column] ^ Cell.narrow) & ~0x7F != 0 { return false }
+    return true
+  }
+
   private func isPlain(_ cells: UnsafePointer<Cell>, _ used: Int) -> Bool {
     for column in 0..<used where cells[column].attributeBits != 0 { return false }
     return true
+  }
+
+  /// What is wrong with the pages and the lines in them; nil: nothing. For tests and fuzzers.
+  func fault() -> String? {
+    var lines = 0
+    for index in first..<max(first, pages.count) {
+      let page = pages[index]
+      guard page.lines > 0 else { return "page \(index - first) is empty" }
+      guard page.end <= page.capacity else { return "page \(index - first) is overfull" }
+      var offset = page.start
+      for _ in 0..<page.lines {
+        guard page.end - offset >= Self.headerSize else { return "a line's head is cut" }
+        let length = PackedLine(bytes: page.bytes + offset).length
+        guard length >= Self.headerSize, length <= page.end - offset else {
+          return "a line is \(length) bytes long where \(page.end - offset) are left"
+        }
+        offset += length
+      }
+      guard offset == page.end else { return "a page ends in \(page.end - offset) stray bytes" }
+      lines += page.lines
+    }
+    return lines == count ? nil : "\(lines) lines are in the pages, \(count) were counted"
   }
 
   /// Calls `body` with each line and the one after it, oldest first.

@@ -133,6 +133,9 @@ public final class Screen {
       workingDirectory: workingDirectory, scrollback: lines.count - rows, lines: lines)
   }
 
+  /// What is wrong inside; nil: nothing. Looks at everything it holds: for tests and fuzzers.
+  package func fault() -> String? { core.pointee.history.fault() }
+
   /// The state that tests look at.
   func withCore<Result>(_ body: (inout Core) -> Result) -> Result { body(&core.pointee) }
 }

@@ -122,6 +122,29 @@ import Testing
     #expect(screen.lines(scrollback: .max) == ["01234", "56789", "abcde", "$"])
   }
 
+  /// A line that is longer than a page of the scrollback, right after a page was begun for it.
+  @Test func keepsLinesOfManyLooksInTheScrollback() {
+    let marks = String(repeating: "\u{E0100}", count: 12)
+    var output = "\u{1B}[3J\u{1B}[2J\u{1B}[H"
+    for index in 0..<79 { output += "\u{1B}[38;5;\(16 + index % 2)ma" + marks }
+    output += "\u{1B}[m" + String(repeating: "\r\n", count: 1_101)
+    let file = Screen(columns: 80, rows: 24)
+    file.write(Array(output.utf8))
+    #expect(file.fault() == nil)
+    #expect(file.scrollbackCount == 1_000)
+    // A gradient on a wide screen, with lines of text between.
+    for columns in [460, 1_000] {
+      let screen = Screen(columns: columns, rows: 24, scrollback: 50)
+      for line in 0..<200 {
+        var output = ""
+        for index in 0..<columns { output += "\u{1B}[38;5;\((index + line) % 256)mg" }
+        screen.write(Array((output + "\u{1B}[m\r\ntext\r\n").utf8))
+        #expect(screen.fault() == nil)
+      }
+      #expect(screen.lines(scrollback: 50).filter { $0.count == columns }.count >= 36)
+    }
+  }
+
   @Test func insertsAndDeletesColumnsAsXtermDoes() {
     #expect(screen("ab\u{1B}[2'}", columns: 2, rows: 1).lines() == [""])
     #expect(screen("ab\u{1B}['~", columns: 2, rows: 1).lines() == ["b"])

@@ -35,6 +35,12 @@ static const unsigned char page_keys_js[] = {
 static const unsigned char page_settings_js[] = {
 #embed "../Web/Page/settings.js"
 };
+static const unsigned char page_tabs_js[] = {
+#embed "../Web/Page/tabs.js"
+};
+static const unsigned char page_touch_js[] = {
+#embed "../Web/Page/touch.js"
+};
 static const unsigned char fairlead_js[] = {
 #embed "../Web/Library/fairlead.js"
 };
@@ -133,6 +139,8 @@ static const web_file files[] = {
   OURS("page/notices.js", page_notices_js),
   OURS("page/keys.js", page_keys_js),
   OURS("page/settings.js", page_settings_js),
+  OURS("page/tabs.js", page_tabs_js),
+  OURS("page/touch.js", page_touch_js),
   OURS("fairlead.js", fairlead_js),
   OURS("fairlead.d.ts", fairlead_d_ts),
   OURS("fairlead-xterm.js", fairlead_xterm_js),

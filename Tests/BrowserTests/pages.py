@@ -106,6 +106,21 @@ class Page:
         await self.until(
             "(wanted) => document.body.innerText.includes(wanted)", text, limit)
 
+    async def place(self, selector):
+        """The middle of an element, where a person would click."""
+        box = await (await self.page.wait_for_selector(selector, state="visible")).bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    async def click_by_place(self, selector):
+        """Clicks where it is, and fails if something else is there."""
+        await self.page.wait_for_selector(selector, state="visible")
+        await self.until("""(selector) => {
+          const box = document.querySelector(selector).getBoundingClientRect();
+          const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+          return top?.closest(selector) !== null;
+        }""", selector, 5)
+        await self.page.mouse.click(*await self.place(selector))
+
     async def cells(self):
         return await self.js(CELLS)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Real browsers against real processes. Each test is an async function `test_…` in tests.py or
+"""Real browsers against real processes. Each test is an async function `test_…` in tests.py, looks.py or
 snapshots.py; they run together, each with a browser profile of its own.
 
     deploy/test.sh runs this; by hand: run.py --build .build/debug [--only WORD]
@@ -16,6 +16,7 @@ import traceback
 
 from playwright.async_api import async_playwright
 
+import looks
 import snapshots
 import tests
 from pages import Page
@@ -102,7 +103,7 @@ async def main():
     parser.add_argument("--against", choices=["serve", "cluster"], default="cluster")
     parser.add_argument("--only", default="", help="a part of the names of the tests to run")
     options = parser.parse_args()
-    chosen = [(name, function) for module in (tests, snapshots)
+    chosen = [(name, function) for module in (tests, looks, snapshots)
               for name, function in vars(module).items()
               if name.startswith("test_") and options.only in name]
     if options.against == "serve":

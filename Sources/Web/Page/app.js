@@ -8,6 +8,7 @@ import { copy, toast } from './notices.js';
 import { Pane } from './pane.js';
 import { Settings } from './settings.js';
 import { badge } from './status.js';
+import { TabBar } from './tabs.js';
 
 /** Milliseconds in which a closed terminal can be had back, before its process is ended. */
 const UNDO = 7_000;
@@ -16,9 +17,16 @@ const settings = new Settings();
 
 /** At hand in the browser's console as `fairlead`. */
 class App {
-  /** @type {{ key: string, pane: Pane, tab: HTMLElement }[]} */
+  /** @type {{ key: string, pane: Pane, tab: HTMLElement, number: number }[]} */
   #entries = [];
   #active;
+  /** Each takes back the closing of a terminal, the last one at the end. */
+  #undos = [];
+  #bar = new TabBar($('tabs'), $('all'), $('list'), {
+    show: (entry) => this.#show(entry), close: (entry) => this.#close(entry),
+    step: (by) => this.#step(by), rename: (entry, name) => this.#rename(entry, name),
+    nameOf: (entry) => this.#nameOf(entry), entries: () => this.#shown, active: () => this.#active,
+  });
   #cluster = new Fairlead('', { token: takeToken(environment()) });
   #keys = new ExtraKeys($('keys'), () => this.#active?.pane);
 
@@ -53,10 +61,10 @@ class App {
   #add(key, options = {}) {
     const { foreground, background, cursor } = settings.colors;
     const terminal = this.#cluster.open({
-      key, colors: { foreground, background, cursor }, ...this.#presentSize(), ...options,
+      key, colors: { foreground, background, cursor }, ...this.#presentSize(key), ...options,
     });
-    const entry = { key };
-    entry.tab = this.#makeTab(entry);
+    const entry = { key, number: this.#numberOf(key) };
+    entry.tab = this.#bar.make(entry);
     entry.pane = new Pane($('panes'), terminal, {
       settings,
       typed: (text) => this.#keys.apply(text),
@@ -66,13 +74,34 @@ class App {
     });
     const { id } = entry.tab.firstChild;
     entry.pane.element.setAttribute('aria-labelledby', id);
+    entry.pane.element.id = `panel-${id}`;
+    entry.tab.firstChild.setAttribute('aria-controls', entry.pane.element.id);
+    if (key) terminal.on('size', ({ cols, rows }) => this.#cluster.memory.set(key, { cols, rows }));
     this.#entries.push(entry);
     return entry;
   }
 
-  /** What fits, measured on a terminal that is there already. */
-  #presentSize() {
-    return this.#active?.pane.terminal.size;
+  /**
+   * The size of a new terminal: what fits, measured on one that is there already. One from before a reload
+   * has the size that it had: it may not be looked at, and must not make its program draw itself anew.
+   */
+  #presentSize(key) {
+    const { cols, rows } = (key && this.#cluster.memory.get(key)) ?? {};
+    return cols > 0 && rows > 0 ? { cols, rows } : this.#active?.pane.terminal.size;
+  }
+
+  /** The least number that no other terminal here has: a terminal keeps it when others are closed. */
+  #numberOf(key) {
+    const taken = new Set(this.#entries.map(({ number }) => number));
+    const kept = key && this.#cluster.memory.get(key)?.number;
+    let number = Number.isSafeInteger(kept) && !taken.has(kept) ? kept : 1;
+    while (taken.has(number)) number += 1;
+    return number;
+  }
+
+  /** Those that are not being closed. */
+  get #shown() {
+    return this.#entries.filter(({ tab }) => !tab.hidden);
   }
 
   #replace(entry) {
@@ -89,26 +118,33 @@ class App {
     entry.pane.terminal.close();
     entry.pane.dispose();
     entry.tab.remove();
-    if (this.#active === entry) this.#show(this.#entries[Math.min(at, this.#entries.length - 1)]);
+    if (this.#active === entry) this.#show(this.#shown[Math.min(at, this.#shown.length - 1)]);
   }
 
   /** Ends it, after a time in which that can be taken back. */
   #close(entry) {
     if (entry.pane.terminal.isOver) return this.#remove(entry);
     entry.tab.hidden = true;
-    const left = this.#entries.filter((other) => !other.tab.hidden);
+    const left = this.#shown;
     const before = left.filter((other) => this.#entries.indexOf(other) < this.#entries.indexOf(entry));
     if (this.#active === entry) this.#show(before.at(-1) ?? left[0]);
-    const ending = setTimeout(() => {
-      entry.pane.terminal.kill();
-      // KILL must be on its way before the stream is left.
-      setTimeout(() => this.#remove(entry), 500);
-    }, UNDO);
-    toast('Terminal closed', ['Undo', () => {
-      clearTimeout(ending);
-      entry.tab.hidden = false;
-      this.#show(entry);
-    }], UNDO);
+    const undo = toast(`${this.#nameOf(entry)} closed`, {
+      action: ['Undo', () => {
+        forget();
+        entry.tab.hidden = false;
+        this.#show(entry);
+      }],
+      hint: 'Alt+Shift+Z',
+      milliseconds: UNDO,
+      gone: () => {
+        forget();
+        entry.pane.terminal.kill();
+        // KILL must be on its way before the stream is left.
+        setTimeout(() => this.#remove(entry), 500);
+      },
+    });
+    const forget = () => { this.#undos = this.#undos.filter((other) => other !== undo); };
+    this.#undos.push(undo);
   }
 
   #show(entry) {
@@ -116,7 +152,6 @@ class App {
     this.#active = entry;
     if (entry) {
       entry.pane.isActive = true;
-      entry.tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
       if (entry.key) sessionStorage.setItem('fairlead.active', entry.key);
       entry.pane.focus();
     }
@@ -124,64 +159,21 @@ class App {
   }
 
   #step(by) {
-    const shown = this.#entries.filter(({ tab }) => !tab.hidden);
+    const shown = this.#shown;
     const at = shown.indexOf(this.#active);
-    this.#show(shown[(at + by + shown.length) % shown.length]);
+    if (shown.length > 0) this.#show(shown[(at + by + shown.length) % shown.length]);
   }
 
-  // MARK: Tabs
-
-  #makeTab(entry) {
-    const tab = document.createElement('div');
-    tab.className = 'tab';
-    tab.innerHTML = '<button role="tab"><i class="dot"></i><span class="name"></span></button>'
-      + '<button class="quiet close" title="Close"><svg viewBox="0 0 16 16" aria-hidden="true">'
-      + '<path d="M4 4l8 8M12 4l-8 8"/></svg></button>';
-    const [choose, close] = tab.children;
-    choose.id = `tab-${entry.key}`;
-    choose.title = 'Double-click to rename';
-    choose.onclick = () => this.#show(entry);
-    choose.ondblclick = () => this.#rename(entry);
-    choose.onkeydown = ({ key }) => {
-      if (key === 'ArrowLeft') this.#step(-1);
-      else if (key === 'ArrowRight') this.#step(1);
-      else if (key === 'F2') this.#rename(entry);
-      else return;
-      if (key !== 'F2') this.#active.tab.firstChild.focus();
-    };
-    tab.onauxclick = ({ button }) => button === 1 && this.#close(entry);
-    close.onclick = () => this.#close(entry);
-    $('tabs').append(tab);
-    return tab;
-  }
-
-  #rename(entry) {
-    const [choose] = entry.tab.children;
-    const input = document.createElement('input');
-    input.value = choose.querySelector('.name').textContent;
-    input.ariaLabel = 'Name of the terminal';
-    choose.hidden = true;
-    entry.tab.prepend(input);
-    input.select();
-    const done = (isKept) => {
-      // To remove it takes the focus away, which would end it once more.
-      input.onblur = null;
-      if (isKept) this.#cluster.memory.set(entry.key, { name: input.value.trim() });
-      input.remove();
-      choose.hidden = false;
-      this.#update();
-      entry.pane.focus();
-    };
-    input.onblur = () => done(true);
-    input.onkeydown = ({ key }) => {
-      if (key === 'Enter') done(true);
-      if (key === 'Escape') done(false);
-    };
+  /** @param {string | undefined} name undefined: it stays as it is */
+  #rename(entry, name) {
+    if (name !== undefined && entry.key) this.#cluster.memory.set(entry.key, { name });
+    this.#update();
+    entry.pane.focus();
   }
 
   #nameOf(entry) {
     const own = entry.key && this.#cluster.memory.get(entry.key)?.name;
-    return own || entry.pane.terminal.title || `Terminal ${this.#entries.indexOf(entry) + 1}`;
+    return own || entry.pane.terminal.title || `Terminal ${entry.number}`;
   }
 
   // MARK: What is shown
@@ -200,30 +192,29 @@ class App {
   #draw() {
     const now = performance.now();
     for (const entry of this.#entries) {
-      const { tab, pane } = entry;
-      const [choose, close] = tab.querySelectorAll('button');
-      const name = this.#nameOf(entry);
+      const { pane } = entry;
       const { state, text } = badge(pane.terminal, pane.since, now);
-      setText(tab.querySelector('.name'), name);
-      tab.dataset.state = state;
-      tab.classList.toggle('active', entry === this.#active);
-      tab.classList.toggle('unseen', pane.hasUnseen);
-      choose.ariaSelected = String(entry === this.#active);
-      choose.tabIndex = entry === this.#active ? 0 : -1;
-      choose.ariaLabel = `${name}, ${text}`;
-      close.ariaLabel = `Close ${name}`;
+      this.#bar.draw(entry, { name: this.#nameOf(entry), state, text, hasUnseen: pane.hasUnseen });
     }
+    this.#bar.drawAll();
+    $('empty').hidden = this.#shown.length > 0;
     this.#drawStatus(now);
   }
 
   #drawStatus(now) {
     const pane = this.#active?.pane;
     $('status').hidden = !pane;
-    if (!pane) return;
+    if (!pane) {
+      document.title = 'Fairlead';
+      return;
+    }
     const { terminal } = pane;
-    const { state, text, canHurry } = badge(terminal, pane.since, now);
+    const { state, text, detail, canHurry } = badge(terminal, pane.since, now);
     $('badge').dataset.state = state;
     setText($('badge-text'), text);
+    setText($('badge-detail'), detail);
+    // Apart from what counts on: a screen reader says what changes, and a second is not worth a word.
+    setText($('spoken'), text);
     $('now').hidden = !canHurry;
     setText($('size'), `${terminal.size.cols}×${terminal.size.rows}`);
     const isMine = !terminal.owner || terminal.owner === this.#cluster.client;
@@ -231,8 +222,8 @@ class App {
     const others = terminal.viewers.filter(({ client }) => client !== this.#cluster.client);
     $('viewers').hidden = others.length === 0;
     setText($('viewers'), `${others.length + 1} here`);
-    $('viewers').title = ['you', ...others.map(({ client, mode }) =>
-      `${client.slice(0, 6)} ${mode === 'watcher' ? '(only looks)' : ''}`)].join('\n');
+    $('viewers').title = ['you', ...others.map(({ sub, mode }) =>
+      `${sub ?? 'another window'}${mode === 'watcher' ? ' (only looks)' : ''}`)].join('\n');
     const { latency } = this.#cluster;
     const isOpen = this.#cluster.state.name === 'open' && latency !== undefined;
     setText($('latency'), isOpen ? `${Math.max(1, Math.round(latency))} ms` : '');
@@ -243,6 +234,7 @@ class App {
 
   #listen() {
     $('new').onclick = () => this.#open();
+    $('first').onclick = () => this.#open();
     $('now').onclick = () => this.#cluster.reconnect();
     $('take').onclick = () => {
       this.#active.pane.terminal.take();
@@ -253,11 +245,13 @@ class App {
     $('smaller').onclick = () => settings.set({ fontSize: settings.fontSize - 1 });
     $('larger').onclick = () => settings.set({ fontSize: settings.fontSize + 1 });
     $('theme').onchange = ({ target }) => settings.set({ theme: target.value });
+    $('contrast').onchange = ({ target }) => settings.set({ contrast: target.checked });
     $('reader').onchange = ({ target }) => settings.set({ screenReader: target.checked });
     $('show-keys').onchange = ({ target }) => settings.set({ keys: target.checked });
     const apply = () => {
       setText($('font-size'), String(settings.fontSize));
       $('theme').value = settings.theme;
+      $('contrast').checked = settings.contrast;
       $('reader').checked = settings.screenReader;
       $('show-keys').checked = settings.keys;
       $('keys').hidden = !settings.keys;
@@ -283,6 +277,10 @@ class App {
     $('menu').addEventListener('toggle', ({ newState }) => {
       if (newState === 'closed') this.#active?.pane.focus();
     });
+    // What is left by Tab is left for good: keys must not go to the shell while the menu lies over it.
+    $('menu').addEventListener('focusout', ({ relatedTarget }) => {
+      if (relatedTarget && !$('menu').contains(relatedTarget)) $('menu').hidePopover();
+    });
     addEventListener('keydown', (event) => this.#shortcut(event));
     addEventListener('hashchange', () =>
       this.#cluster.reconnect({ token: takeToken(environment()) }));
@@ -300,6 +298,7 @@ class App {
     const actions = {
       KeyN: () => this.#open(),
       KeyW: () => this.#active && this.#close(this.#active),
+      KeyZ: () => this.#undos.at(-1)?.(),
       ArrowLeft: () => this.#step(-1),
       ArrowRight: () => this.#step(1),
     };

@@ -8,7 +8,8 @@ const KEYS = [
   ['↑', 'Up', 'A'], ['↓', 'Down', 'B'], ['←', 'Left', 'D'], ['→', 'Right', 'C'],
   ['|', 'Pipe', '|'], ['/', 'Slash', '/'], ['-', 'Minus', '-'], ['~', 'Tilde', '~'],
   ['^C', 'Control C', '\x03'], ['Home', 'Home', 'H'], ['End', 'End', 'F'],
-  ['PgUp', 'Page up', `${ESC}[5~`], ['PgDn', 'Page down', `${ESC}[6~`], ['Paste', 'Paste', null],
+  ['PgUp', 'Page up', `${ESC}[5~`], ['PgDn', 'Page down', `${ESC}[6~`], ['Copy', 'Copy', null],
+  ['Paste', 'Paste', null],
 ];
 const CURSOR = new Set(['↑', '↓', '←', '→', 'Home', 'End']);
 
@@ -34,7 +35,10 @@ export class ExtraKeys {
     const pane = this.#pane();
     if (!pane) return;
     if (label === 'Ctrl' || label === 'Alt') return this.#hold(label, button);
+    if (label === 'Copy') return pane.copySelection();
     if (label === 'Paste') return void pane.paste();
+    if (label === 'PgUp' && pane.scrollPages(-1)) return;
+    if (label === 'PgDn' && pane.scrollPages(1)) return;
     const start = CURSOR.has(label) ? `${ESC}${pane.hasApplicationCursor ? 'O' : '['}` : '';
     pane.input(start + text);
   }

@@ -31,24 +31,50 @@ export function addNotice(pane, { kind = '', text, code, actions }) {
   return notice;
 }
 
-let hiding;
-
-/** @param {string} text @param {[string, () => void]} [action] @param {number} [milliseconds] */
-export function toast(text, action, milliseconds = 3_000) {
-  const element = document.getElementById('toast');
-  clearTimeout(hiding);
-  element.replaceChildren(text);
+/**
+ * Says something above everything else on the page. It stays while the pointer or the focus is on it.
+ * @param {string} text
+ * @param {{ action?: [label: string, run: () => void], hint?: string, milliseconds?: number,
+ *   gone?: () => void }} [options] `gone` is called when it leaves and nobody chose the action
+ * @returns {() => void} chooses the action, if it still can be chosen
+ */
+export function toast(text, { action, hint, milliseconds = 3_000, gone } = {}) {
+  const layer = document.getElementById('toasts');
+  const element = document.createElement('div');
+  element.className = 'toast';
+  element.append(text);
+  let leaving;
+  let isOver = false;
+  const leave = () => {
+    if (isOver) return false;
+    isOver = true;
+    clearTimeout(leaving);
+    element.remove();
+    if (layer.childElementCount === 0) layer.hidePopover?.();
+    return true;
+  };
+  const choose = () => leave() && action?.[1]();
+  const wait = () => {
+    clearTimeout(leaving);
+    leaving = setTimeout(() => leave() && gone?.(), milliseconds);
+  };
   if (action) {
     const button = document.createElement('button');
     button.textContent = action[0];
-    button.onclick = () => {
-      element.classList.remove('shown');
-      action[1]();
-    };
+    if (hint) button.title = hint;
+    button.onclick = choose;
     element.append(button);
   }
-  element.classList.add('shown');
-  hiding = setTimeout(() => element.classList.remove('shown'), milliseconds);
+  for (const come of ['pointerenter', 'focusin']) {
+    element.addEventListener(come, () => clearTimeout(leaving));
+  }
+  for (const go of ['pointerleave', 'focusout']) element.addEventListener(go, wait);
+  layer.append(element);
+  // The browser's top layer: what is shown in it last is above all else, whatever draws a canvas.
+  if (layer.matches(':popover-open')) layer.hidePopover();
+  layer.showPopover?.();
+  wait();
+  return choose;
 }
 
 export async function copy(text) {

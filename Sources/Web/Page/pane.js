@@ -4,9 +4,15 @@ import { FairleadAddon } from '../fairlead-xterm.js';
 import { addNotice, copy, toast } from './notices.js';
 import { isTouch } from './settings.js';
 import { ending, readable } from './status.js';
+import { Touch } from './touch.js';
 
 /** Lines kept above the screen. */
 const SCROLLBACK = 10_000;
+/** A window that is being dragged tells its size so often at most, in milliseconds: each one is a SIGWINCH. */
+const SIZING = 100;
+
+/** With Alt and Shift, for the page (app.js). */
+const PAGE_KEYS = new Set(['KeyN', 'KeyW', 'KeyZ', 'KeyM', 'ArrowLeft', 'ArrowRight']);
 
 /** An xterm.js that counts columns as the session's screen does. */
 export function makeXterm(options) {
@@ -25,6 +31,9 @@ export class Pane {
   #fit = new globalThis.FitAddon.FitAddon();
   #webgl;
   #isActive = false;
+  #isLive = false;
+  #fitting;
+  #fitted = -Infinity;
   #settings;
 
   /**
@@ -57,20 +66,22 @@ export class Pane {
     this.xterm.attachCustomKeyEventHandler((event) => this.#isForTerminal(event));
     this.xterm.open(screen);
     this.#watch(page);
-    // Before the connection is there: a reload must not make the program draw itself twice.
-    this.fit();
-    new ResizeObserver(() => this.fit()).observe(screen);
+    new Touch(screen, this.xterm);
+    new ResizeObserver(() => this.#fitSoon()).observe(screen);
     document.fonts?.ready.then(() => this.fit());
   }
 
   #watch(page) {
     const { terminal } = this;
     terminal.on('state', ({ name }) => {
-      this.since = performance.now();
+      // Tries to connect again do not begin the time anew.
+      if (this.#isLive) this.since = performance.now();
+      this.#isLive = name === 'live';
       page.changed();
       if (name === 'live') this.fit();
     });
     for (const name of ['title', 'viewers', 'size', 'opened']) terminal.on(name, page.changed);
+    terminal.on('size', () => this.#drawEdge());
     terminal.on('opened', () => {
       this.xterm.options.disableStdin = terminal.mode === 'watcher';
     });
@@ -145,11 +156,32 @@ export class Pane {
     }
   }
 
-  /** Tells the session what size fits here. xterm.js itself follows the session. */
+  /**
+   * Tells the session what size fits here. xterm.js itself follows the session. A terminal that is not
+   * looked at says nothing: it is drawn without WebGL, where cells have another width.
+   */
   fit() {
-    const fitting = this.#fit.proposeDimensions();
+    clearTimeout(this.#fitting);
+    this.#fitting = undefined;
+    const fitting = this.#isActive && this.#fit.proposeDimensions();
     if (!fitting || !(fitting.cols > 1) || !(fitting.rows > 1)) return;
+    this.#fitted = performance.now();
     this.terminal.resize(fitting.cols, fitting.rows);
+    this.#drawEdge();
+  }
+
+  #fitSoon() {
+    const left = this.#fitted + SIZING - performance.now();
+    if (left <= 0) this.fit();
+    else this.#fitting ??= setTimeout(() => this.fit(), left);
+  }
+
+  /** Where somebody else's smaller size rules, the terminal's edge is drawn. */
+  #drawEdge() {
+    const fitting = this.#isActive && this.#fit.proposeDimensions();
+    if (!fitting) return;
+    const { cols, rows } = this.terminal.size;
+    this.element.classList.toggle('smaller', cols < fitting.cols || rows < fitting.rows);
   }
 
   applySettings() {
@@ -177,10 +209,22 @@ export class Pane {
     }
   }
 
+  /** A key of the page's own row: in what scrolled away, unless a program has the whole screen. */
+  scrollPages(pages) {
+    if (this.xterm.buffer.active.type === 'alternate') return false;
+    this.xterm.scrollPages(pages);
+    return true;
+  }
+
+  copySelection() {
+    if (this.xterm.hasSelection()) copy(this.xterm.getSelection());
+    else toast('Hold a finger on the terminal to select');
+  }
+
   /** False: the page or the browser takes the key. */
   #isForTerminal(event) {
     if (event.altKey && event.shiftKey && !event.ctrlKey) {
-      return !['KeyN', 'KeyW', 'KeyM', 'ArrowLeft', 'ArrowRight'].includes(event.code);
+      return !PAGE_KEYS.has(event.code);
     }
     if (event.ctrlKey && event.shiftKey && event.code === 'KeyC') {
       if (event.type === 'keydown' && this.xterm.hasSelection()) copy(this.xterm.getSelection());

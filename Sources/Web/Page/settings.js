@@ -4,10 +4,13 @@ const KEY = 'fairlead.settings';
 /** The finger is what points here. */
 export const isTouch = matchMedia('(pointer: coarse)').matches;
 const darkMode = matchMedia('(prefers-color-scheme: dark)');
-const defaults = { fontSize: isTouch ? 13 : 14, theme: 'auto', screenReader: false, keys: isTouch };
+const defaults = {
+  fontSize: isTouch ? 13 : 14, theme: 'auto', contrast: true, screenReader: false, keys: isTouch,
+};
+/** What WCAG 2.2 asks of text (1.4.3): a program picks its colours for a background that it does not know. */
+const READABLE = 4.5;
 const [SMALLEST, LARGEST] = [8, 32];
 
-/** Both themes keep a contrast of 4.5 to 1 for every colour but the dim ones. */
 const themes = {
   dark: {
     background: '#11161b', foreground: '#d5dbe1', cursor: '#5cb8a7', cursorAccent: '#11161b',
@@ -42,6 +45,7 @@ export class Settings extends EventTarget {
   }
 
   get fontSize() { return this.#values.fontSize; }
+  get contrast() { return this.#values.contrast; }
   get screenReader() { return this.#values.screenReader; }
   get theme() { return this.#values.theme; }
   get keys() { return this.#values.keys; }
@@ -71,6 +75,7 @@ export class Settings extends EventTarget {
         + '"Noto Sans Mono", "Noto Sans Mono CJK SC", monospace',
       lineHeight: 1.15,
       theme: this.colors,
+      minimumContrastRatio: this.contrast ? READABLE : 1,
       screenReaderMode: this.screenReader,
       cursorBlink: false,
     };

@@ -7,11 +7,12 @@ export const GRACE = 1_000;
  * @param {import('../fairlead.js').FairleadTerminal} terminal
  * @param {number} since when it ceased to be live, by `performance.now()`
  * @param {number} now
- * @returns {{ state: 'live' | 'waiting' | 'over' | 'bad', text: string, canHurry: boolean }}
+ * @returns {{ state: 'live' | 'waiting' | 'over' | 'bad', text: string, detail: string,
+ *   canHurry: boolean }} `detail` counts on; `text` alone is worth to be spoken
  */
 export function badge(terminal, since, now) {
   const { name, reason, retryAt } = terminal.state;
-  const says = (state, text, canHurry = false) => ({ state, text, canHurry });
+  const says = (state, text, canHurry = false, detail = '') => ({ state, text, detail, canHurry });
   const live = says('live', terminal.mode === 'watcher' ? 'Read only' : 'Live');
   switch (name) {
     case 'live': return live;
@@ -24,16 +25,14 @@ export function badge(terminal, since, now) {
   if (now - since < GRACE) return terminal.life ? live : says('waiting', '');
   switch (name) {
     case 'connecting':
-      return says('waiting', terminal.life ? 'Reconnecting…' : 'Connecting…');
-    case 'paused': return says('waiting', 'Reconnecting behind the server…');
+      return says('waiting', terminal.life ? 'Reconnecting' : 'Connecting', false, '…');
+    case 'paused': return says('waiting', 'Reconnecting behind the server', false, '…');
     default: {
       const seconds = Math.ceil((retryAt - now) / 1_000);
       const when = seconds > 0 ? `in ${seconds} s` : 'now';
       const kept = terminal.unacknowledged > 0 ? '; typing is kept' : '';
-      return says('waiting',
-        name === 'postponed' ? `Waiting (${reason}); asking again ${when}`
-          : `Reconnecting ${when}${kept}`,
-        name === 'reconnecting');
+      return name === 'postponed' ? says('waiting', `Waiting (${reason})`, false, `; asking again ${when}`)
+        : says('waiting', 'Reconnecting', name === 'reconnecting', ` ${when}${kept}`);
     }
   }
 }

@@ -1,0 +1,279 @@
+"""The page around the terminals: what lies above what, tabs, sizes, fingers, colours, accessibility (run.py)."""
+
+import asyncio
+
+from axe_playwright_python.async_playwright import Axe
+
+from tests import PHONE
+
+
+async def open_tabs(page, count):
+    for number in range(2, count + 1):
+        await page.page.click("#new")
+        await page.until(f"() => fairlead.panes.length === {number}")
+        await page.live()
+
+
+async def test_what_is_said_lies_above_the_terminals(test):
+    """Two closed terminals are two Undo, each to be clicked where it is, and by a key."""
+    page = await (await test.page()).open(test.backend.url)
+    await open_tabs(page, 3)
+    for _ in range(2):
+        await page.page.hover(".tab.active")
+        await page.page.click(".tab.active .close")
+    await page.until("() => document.querySelectorAll('.toast').length === 2")
+    # While the pointer is on one it does not go.
+    await page.page.mouse.move(*await page.place(".toast button"))
+    await page.click_by_place(".toast button")
+    await page.until("() => document.querySelectorAll('.toast').length === 1")
+    await page.page.keyboard.press("Alt+Shift+Z")
+    await page.until("() => document.querySelectorAll('.toast').length === 0")
+    await page.until("() => fairlead.panes.length === 3 && "
+                     "[...document.querySelectorAll('.tab')].every((tab) => !tab.hidden)")
+    # The menu, too, is above the canvas.
+    await page.page.click("#more")
+    await page.click_by_place("#larger")
+    await page.until("() => document.querySelector('#font-size').textContent === '15'")
+
+
+async def test_an_outage_is_never_called_live(test):
+    """Each try to connect again changes the state; the time of grace counts from the loss."""
+    line = await test.line()
+    page = await (await test.page()).open(line.url)
+    await page.prompt()
+    await page.js("""() => {
+      globalThis.said = [];
+      globalThis.watching = setInterval(() => said.push(
+        [performance.now(), document.querySelector('#badge-text').textContent]), 20);
+    }""")
+    began = await page.js("() => performance.now()")
+    line.cut()
+    await page.until("(began) => performance.now() - began > 8000", began)
+    said = await page.js("() => { clearInterval(watching); return said; }")
+    await line.restore()
+    late = {text for time, text in said if time - began > 2_500}
+    assert "Live" not in late and any("Reconnecting" in text for text in late), late
+    await page.live()
+
+
+async def test_colours_can_be_read(test):
+    """WCAG 1.4.3: all pairs of the sixteen colours, in both themes."""
+    for scheme in ("dark", "light"):
+        page = await (await test.page(color_scheme=scheme)).open(test.backend.url)
+        await page.prompt()
+        # The renderer that works with elements can be asked what it drew.
+        await page.js("() => { fairlead.activePane.isActive = false; fairlead.activePane.element.classList.add('active'); }")
+        worst = await page.js("""async () => {
+          const { xterm } = fairlead.activePane;
+          const code = (base, bright, n) => n < 8 ? base + n : bright + n - 8;
+          let text = '\\x1b[2J\\x1b[H';
+          for (let back = 0; back < 16; back++) {
+            for (let front = 0; front < 16; front++) {
+              text += `\\x1b[${code(30, 90, front)};${code(40, 100, back)}mX\\x1b[m `;
+            }
+            text += '\\r\\n';
+          }
+          await new Promise((done) => xterm.write(text, done));
+          const spans = () => [...document.querySelectorAll('.pane.active .xterm-rows span')]
+            .filter((span) => /^X+$/.test(span.textContent));
+          const cells = () => spans().reduce((sum, span) => sum + span.textContent.length, 0);
+          while (cells() < 256) await new Promise(requestAnimationFrame);
+          const channels = (color) => color.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+            const value = part / 255;
+            return value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+          });
+          const light = (color) => {
+            const [red, green, blue] = channels(color);
+            return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+          };
+          return spans().map((span) => {
+            const { color, backgroundColor } = getComputedStyle(span);
+            const [low, high] = [light(color), light(backgroundColor)].sort((a, b) => a - b);
+            return [(high + 0.05) / (low + 0.05), span.className, color, backgroundColor];
+          }).sort((a, b) => a[0] - b[0])[0];
+        }""")
+        assert worst[0] >= 4.45, f"{scheme}: {worst}"
+
+
+async def test_a_terminal_in_the_background_keeps_its_size(test):
+    """Neither a change of theme nor a reload makes the program of a hidden tab draw itself anew."""
+    page = await (await test.page()).open(test.backend.url)
+    await page.run("trap 'echo re''sized' WINCH; stty size; echo fi''rst")
+    await page.shows("\nfirst")
+    await open_tabs(page, 2)
+    size = "() => { const { size } = fairlead.panes[0].terminal; return `${size.cols}x${size.rows}`; }"
+    before = await page.js(size)
+    await page.page.click("#more")
+    await page.page.select_option("#theme", "light")
+    await page.page.keyboard.press("Escape")
+    await page.reload()
+    await page.until("() => fairlead.panes.length === 2 && "
+                     "fairlead.panes.every(({ terminal }) => terminal.state.name === 'live')")
+    await page.run("echo se''cond")
+    await page.shows("\nsecond")
+    assert await page.js(size) == before
+    await page.page.click(".tab:nth-child(1) [role=tab]")
+    await page.prompt()
+    await page.run("echo th''ird")
+    await page.shows("\nthird")
+    assert await page.js(size) == before
+    assert "resized" not in await page.text()
+
+
+async def test_dragging_a_window_is_not_a_signal_for_each_step(test):
+    page = await (await test.page()).open(test.backend.url)
+    await page.prompt()
+    await page.js("""() => {
+      globalThis.sizes = 0;
+      const { terminal } = fairlead.activePane;
+      const resize = terminal.resize.bind(terminal);
+      terminal.resize = (cols, rows) => { sizes += 1; return resize(cols, rows); };
+    }""")
+    await page.js("""async () => {
+      const panes = document.querySelector('#panes');
+      for (let step = 0; step < 60; step++) {
+        panes.style.maxWidth = `${900 - step * 8}px`;
+        await new Promise(requestAnimationFrame);
+      }
+      panes.style.maxWidth = '';
+    }""")
+    began, sizes = await page.js("() => [performance.now(), sizes]")
+    await page.until("(began) => performance.now() - began > 400", began)
+    # 60 steps of a frame each are a second; a slow machine takes longer, and may say as many more.
+    assert 1 <= sizes < 40, sizes
+    await page.until("() => fairlead.activePane.terminal.size.cols > 100")
+
+
+async def test_a_smaller_session_shows_its_edge(test):
+    session = await test.backend.create()
+    small = await test.page(viewport={"width": 500, "height": 300})
+    await small.open(f"{test.backend.url}/t/{session}")
+    await small.run("echo sm''all")
+    await small.shows("small")
+    large = await (await test.page()).open(f"{test.backend.url}/t/{session}?watch")
+    await large.until("() => fairlead.activePane.element.classList.contains('smaller')")
+    await test.shot(large)
+
+
+async def test_many_tabs_and_none(test):
+    page = await (await test.page()).open(test.backend.url)
+    await open_tabs(page, 15)
+    names = "() => [...document.querySelectorAll('.tab .name')].map((name) => name.textContent)"
+    # Programs name their windows; without that, a number that stays.
+    await page.js("() => { for (const { terminal } of fairlead.panes) terminal.title = ''; }")
+    await page.until("() => document.querySelector('.tab:last-child .name').textContent === 'Terminal 15'")
+    inside = """(selector) => {
+      const box = document.querySelector(selector).getBoundingClientRect();
+      const row = document.querySelector('#tabs').getBoundingClientRect();
+      return box.left >= row.left - 1 && box.right <= row.right + 1 && row.right < innerWidth;
+    }"""
+    await page.until(inside, ".tab.active .close")
+    await page.page.hover(".tab.active")
+    await page.page.click("#all")
+    await page.click_by_place("#list .item:nth-child(2)")
+    await page.until("() => fairlead.panes[1].isActive")
+    await page.until(inside, ".tab.active .close")
+    await page.page.click("#all")
+    await page.click_by_place("#list .item:nth-child(1)")
+    await page.until("() => fairlead.panes[0].isActive")
+    # Closing the first one renames none.
+    before = await page.js(names)
+    await page.page.hover(".tab.active")
+    await page.page.click(".tab.active .close")
+    await page.until("() => document.querySelectorAll('.tab:not([hidden])').length === 14")
+    assert (await page.js(names))[1:] == before[1:]
+    assert (await page.js("() => document.querySelector('.tab.active [role=tab]').title")).startswith(
+        await page.js("() => document.querySelector('.tab.active .name').textContent"))
+    for left in range(13, -1, -1):
+        await page.page.keyboard.press("Alt+Shift+W")
+        await page.until(f"() => document.querySelectorAll('.tab:not([hidden])').length === {left}")
+    await page.says("No terminal is open here.")
+    assert await page.page.title() == "Fairlead"
+    await test.shot(page)
+    await page.click_by_place("#first")
+    await page.live()
+
+
+async def touches(page, points):
+    """A finger: pressed at the first point, through the others, and away. Points are (x, y, milliseconds before)."""
+    devtools = await page.page.context.new_cdp_session(page.page)
+    kind = "touchStart"
+    for x, y, milliseconds in points:
+        await asyncio.sleep(milliseconds / 1_000)
+        await devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        kind = "touchMove"
+    await devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+async def test_a_finger_scrolls_and_selects(test):
+    context = await test.context(**PHONE, permissions=["clipboard-read", "clipboard-write"])
+    page = await (await test.page(context)).open(test.backend.url)
+    await page.prompt()
+    await page.run("seq 1 300; echo a ''selected-word here")
+    await page.shows("\na selected-word here")
+    top = "() => { const { active } = fairlead.activePane.xterm.buffer; return active.baseY - active.viewportY; }"
+    assert await page.js(top) == 0
+    box = await page.js("() => { const { x, y, width, height } = "
+                        "document.querySelector('.pane.active .screen').getBoundingClientRect(); "
+                        "return { x, y, width, height }; }")
+    x, y = box["x"] + box["width"] / 2, box["y"] + 40
+    await touches(page, [(x, y + step * 20, 16) for step in range(12)])
+    await page.until("() => { const { active } = fairlead.activePane.xterm.buffer; "
+                     "return active.baseY - active.viewportY >= 8; }")
+    # Where it is when momentum has died.
+    still = None
+    while still != (still := await page.js(top)):
+        await asyncio.sleep(0.3)
+    await touches(page, [(x, y + 220 - step * 20, 16) for step in range(12)] * 3)
+    await page.page.tap("#keys button[aria-label='Page up']")
+    await page.until("() => { const { active } = fairlead.activePane.xterm.buffer; "
+                     "return active.baseY - active.viewportY > 0; }")
+    await page.js("() => fairlead.activePane.xterm.scrollToBottom()")
+    # Held still on a word, it selects that, and Copy takes it.
+    where = await page.js("""() => {
+      const { xterm } = fairlead.activePane;
+      const { active } = xterm.buffer;
+      for (let row = 0; row < xterm.rows; row++) {
+        const text = active.getLine(active.viewportY + row).translateToString(true);
+        if (!text.startsWith('a selected-word')) continue;
+        const box = document.querySelector('.pane.active .xterm-screen').getBoundingClientRect();
+        return [box.x + 5.5 * box.width / xterm.cols, box.y + (row + 0.5) * box.height / xterm.rows];
+      }
+    }""")
+    await touches(page, [(*where, 0), (*where, 900)])
+    await page.until("() => fairlead.activePane.xterm.getSelection() === 'selected-word'")
+    await page.page.tap("#keys button[aria-label='Copy']")
+    await page.says("Copied")
+    assert await page.js("() => navigator.clipboard.readText()") == "selected-word"
+    await test.shot(page)
+
+
+async def test_accessibility(test):
+    """No finding of axe's rules for WCAG 2.2 AA: the page as it is, with its menu, with something said, on a phone."""
+    rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+             "resultTypes": ["violations"]}
+
+    async def check(page, what):
+        results = await Axe().run(page.page, options=rules)
+        findings = [(item["id"], [node["html"][:150] for node in item["nodes"]])
+                    for item in results.response["violations"]]
+        assert not findings, f"{what}: {findings}"
+
+    for scheme in ("light", "dark"):
+        page = await (await test.page(color_scheme=scheme)).open(test.backend.url)
+        await page.prompt()
+        await open_tabs(page, 2)
+        await check(page, scheme)
+        await page.page.click("#more")
+        await check(page, f"{scheme}, settings")
+        # From the last control of the settings on, nothing goes to the shell while they are open.
+        await page.js("() => [...document.querySelectorAll('#menu input, #menu button')].at(-1).focus()")
+        await page.page.keyboard.press("Tab")
+        await page.until("() => !document.querySelector('#menu').matches(':popover-open')")
+        await page.page.hover(".tab.active")
+        await page.page.click(".tab.active .close")
+        await page.page.wait_for_selector(".toast button")
+        await check(page, f"{scheme}, a toast")
+    phone = await (await test.page(**PHONE)).open(test.backend.url)
+    await phone.prompt()
+    await check(phone, "phone")

@@ -103,8 +103,7 @@ final class RedisConnection: ChannelInboundHandler {
         case .ignore: break
         case .deliver(let answer, .error(let text)):
           answer.fail(RedisError(reply: text))
-          // It was a primary, and is one no more: the next connection may find the new one.
-          if text.hasPrefix("READONLY") { throw RedisError(reply: text) }
+          if RedisError.isOfReplica(text) { throw RedisError(reply: text) }
         case .deliver(let answer, let value): answer.succeed(value)
         case .ready: owner?.connected(self)
         case .fail(let error): throw error

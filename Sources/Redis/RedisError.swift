@@ -27,20 +27,42 @@ public struct RedisError: Error, CustomStringConvertible {
   }
   public var description: String { cause.map { "\(message): \($0)" } ?? message }
 
-  /// What an error reply means to the caller. Its first word is its code.
+  /// What an error reply means to the caller.
   init(reply text: String) {
     let code: Code =
-      switch text.prefix(while: { $0 != " " }) {
+      switch Self.word(of: text) {
       case "NOSCRIPT": .unknownScript
-      case "NOAUTH", "NOPERM", "WRONGPASS": .misconfigured
-      // They pass: a Redis that starts, is busy or full, or has just lost or changed its primary.
-      case "LOADING", "BUSY", "OOM", "MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN",
-        "CLUSTERDOWN", "TRYAGAIN":
-        .unavailable
+      case let word where Self.ofTheOperator.contains(word): .misconfigured
+      case let word where Self.passing.contains(word): .unavailable
       default: .refused
       }
     self.init(code, "Redis says: \(text)")
   }
+
+  private static let ofTheOperator: Set<Substring> = ["NOAUTH", "NOPERM", "WRONGPASS"]
+  /// They pass: a Redis that starts, is busy or full, or has just lost or changed its primary.
+  private static let passing: Set<Substring> = [
+    "LOADING", "BUSY", "OOM", "MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "CLUSTERDOWN",
+    "TRYAGAIN",
+  ]
+
+  /// An error's code is its first word. Where a script met the error, Redis before 7 wraps it, and the code
+  /// follows a minus: `ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -READONLY …`.
+  static func word(of text: String) -> Substring {
+    let first = text.prefix { $0 != " " }
+    guard first == "ERR", text.dropFirst(4).hasPrefix("Error running script") else { return first }
+    let inner = text.split(separator: " ").first { word in
+      word.first == "-" && isKnown(word.dropFirst())
+    }
+    return inner?.dropFirst() ?? first
+  }
+
+  private static func isKnown(_ word: Substring) -> Bool {
+    ofTheOperator.contains(word) || passing.contains(word)
+  }
+
+  /// Whether the server was a primary and is one no more: another connection may find the new one.
+  static func isOfReplica(_ text: String) -> Bool { word(of: text) == "READONLY" }
 }
 
 enum RedisLimits {

@@ -84,4 +84,30 @@ import Testing
     #expect(pipeline.close() == ["one", "three"])
     #expect(pipeline.count == 0)
   }
+
+  /// Redis before 7 says so where a script meets what any other command would be told straight.
+  @Test(arguments: [
+    ("READONLY You can't write against a read only replica.", RedisError.Code.unavailable),
+    ("LOADING Redis is loading the dataset in memory", .unavailable),
+    ("OOM command not allowed when used memory > 'maxmemory'.", .unavailable),
+    (
+      "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+      .unavailable
+    ),
+    ("MISCONF Redis is configured to save RDB snapshots", .unavailable),
+    ("NOAUTH Authentication required.", .misconfigured),
+    ("ERR value is not an integer or out of range", .refused),
+  ]) func whatAScriptMetIsReadInsideItsError(text: String, code: RedisError.Code) {
+    #expect(RedisError(reply: text).code == code)
+    for wrapped in [
+      "ERR Error running script (call to f_0e): @user_script:1: @user_script: 1: -\(text)",
+      "ERR Error running script (call to f_0e): @user_script:12: -\(text)",
+    ] {
+      let error = RedisError(reply: wrapped)
+      #expect(error.code == code)
+      #expect(error.message.contains(text))
+      #expect(RedisError.isOfReplica(wrapped) == text.hasPrefix("READONLY"))
+    }
+    #expect(RedisError(reply: "ERR unknown command '-\(text)'").code == .refused)
+  }
 }

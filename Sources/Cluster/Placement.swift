@@ -18,6 +18,8 @@ public struct Placement: Sendable {
     public var load: Int
     /// The bound it must stay under.
     public var limit: Int
+    /// Its share of the sessions, relative to others'.
+    public var weight: Double
     /// Why it cannot take the session; nil if it can.
     public var obstacle: String?
   }
@@ -38,6 +40,7 @@ public struct Placement: Sendable {
       let limit = Int((slack * (Double(total) * share + 1)).rounded(.up))
       return Candidate(
         node: record.id, score: score(session, record), load: load, limit: limit,
+        weight: record.weight,
         obstacle: obstacle(entry, load: load, limit: limit, requirements: requirements))
     }
     return candidates.sorted { a, b in
@@ -51,18 +54,26 @@ public struct Placement: Sendable {
     _ session: SessionID, nodes: [NodeEntry], inFlight: [NodeID: Int] = [:],
     requirements: [String: String] = [:]
   ) -> NodeID? {
-    let ranked = rank(session, nodes: nodes, inFlight: inFlight, requirements: requirements)
-      .filter { $0.obstacle == nil }
-    guard let first = ranked.first else { return nil }
-    guard ranked.count > 1 else { return first.node }
-    let weight = { (node: NodeID) in
-      max(nodes.first { $0.record.id == node }?.record.weight ?? 1, .leastNonzeroMagnitude)
-    }
-    let second = ranked[1]
+    choose(rank(session, nodes: nodes, inFlight: inFlight, requirements: requirements))?.node
+  }
+
+  /// Of the nodes as `rank` gave them; nil when none can take the session.
+  public static func choose(_ ranked: [Candidate]) -> Candidate? {
+    let able = ranked.filter { $0.obstacle == nil }
+    guard let first = able.first else { return nil }
+    guard able.count > 1 else { return first }
+    let second = able[1]
     // The second takes it only when the first is clearly busier: equal nodes keep their hash.
-    let busier = Double(first.load) / weight(first.node)
-    let freer = Double(second.load + 1) / weight(second.node)
-    return busier > freer * slack ? second.node : first.node
+    let busier = Double(first.load) / max(first.weight, .leastNonzeroMagnitude)
+    let freer = Double(second.load + 1) / max(second.weight, .leastNonzeroMagnitude)
+    return busier > freer * slack ? second : first
+  }
+
+  /// Why none of them can take it, for whoever asked: of the first few.
+  public static func obstacles(_ ranked: [Candidate]) -> String {
+    guard !ranked.isEmpty else { return "no node is registered" }
+    return ranked.prefix(4).map { "\($0.node): \($0.obstacle ?? "announces no address")" }
+      .joined(separator: "; ")
   }
 
   /// −weight / ln(u), u in (0, 1) from the hash of session and node.

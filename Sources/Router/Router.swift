@@ -209,8 +209,10 @@ public final class Router: Sendable {
   }
 
   func refresh() async throws {
-    let directory = NodeDirectory(try await context.registry.nodes())
-    context.forgetCreated()
+    let asked = ContinuousClock.now
+    let nodes = try await context.registry.nodes()
+    let directory = NodeDirectory(nodes)
+    context.noteReports(nodes, asked: asked)
     await onEachLoop { $0.update(directory) }
     context.knowsNodes = true
   }

@@ -1,5 +1,5 @@
 // What all loops of a router share: its registry, its name, the owners they have seen, and how many
-// sessions it has sent to each node since that node last reported. Opening a stream takes a lock;
+// sessions it has sent to each node that are not in what that node last reported. Opening a stream takes a lock;
 // bytes do not.
 
 import Auth
@@ -21,7 +21,7 @@ final class RouterContext: Sendable {
   let logger: Logger
   let linkTLS: TLSCredentials?
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
-  private let created = NIOLockedValueBox<[NodeID: Int]>([:])
+  private let created = NIOLockedValueBox(InFlight())
   private let owners = NIOLockedValueBox<[SessionID: SessionRecord]>([:])
   private let stopping = NIOLockedValueBox(false)
   private let knowing = NIOLockedValueBox(false)
@@ -63,10 +63,13 @@ final class RouterContext: Sendable {
 
   var rememberedRoutes: Int { owners.withLockedValue { $0.count } }
 
-  func inFlight() -> [NodeID: Int] { created.withLockedValue { $0 } }
+  func inFlight() -> [NodeID: Int] { created.withLockedValue { $0.counts } }
 
-  func noteCreated(on node: NodeID) { created.withLockedValue { $0[node, default: 0] += 1 } }
+  func noteCreated(on node: NodeID) { created.withLockedValue { $0.add(node, at: .now) } }
 
-  /// The nodes have reported: what was under way is in their figures by now.
-  func forgetCreated() { created.withLockedValue { $0 = [:] } }
+  /// What was under way is in the nodes' own figures once they have reported.
+  /// - Parameter asked: when they were asked for.
+  func noteReports(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {
+    created.withLockedValue { $0.settle(nodes, asked: asked) }
+  }
 }

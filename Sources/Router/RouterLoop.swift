@@ -143,18 +143,17 @@ final class RouterLoop {
   }
 
   private func place(_ session: SessionID, _ creation: Creation) -> Result<Route, Refusal> {
-    let chosen = Placement.choose(
+    let ranked = Placement.rank(
       session, nodes: directory.all, inFlight: context.inFlight(),
       requirements: creation.target.requirements)
-    guard let chosen,
+    guard let chosen = Placement.choose(ranked)?.node,
       let route = directory.route(session, node: chosen, incarnation: nil, epoch: nil)
     else {
-      let ranked = Placement.rank(
-        session, nodes: directory.all, requirements: creation.target.requirements)
-      let reasons = ranked.prefix(4).map { "\($0.node): \($0.obstacle ?? "")" }
-      let why = reasons.isEmpty ? "no node is registered" : reasons.joined(separator: "; ")
       return .failure(
-        Refusal(Refused(.noCapacity, "no node can take a new session (\(why))", retry: 2_000)))
+        Refusal(
+          Refused(
+            .noCapacity, "no node can take a new session (\(Placement.obstacles(ranked)))",
+            retry: 2_000)))
     }
     context.noteCreated(on: chosen)
     return .success(route)

@@ -106,4 +106,39 @@ import Wire
           == NodeID(unchecked: "b"))
     }
   }
+
+  @Test func whatIsOnItsWayCountsUntilTheNodeHasReportedIt() {
+    let start = ContinuousClock.now
+    func report(_ heartbeat: Duration, at now: Duration) -> NodeEntry {
+      var report = entry("a")
+      report.leaseMilliseconds = Lease.length - Int((now - heartbeat) / .milliseconds(1))
+      return report
+    }
+    let id = NodeID(unchecked: "a")
+    var inFlight = InFlight()
+    for _ in 0..<3 { inFlight.add(id, at: start + .seconds(10)) }
+    inFlight.settle([report(.seconds(9), at: .seconds(11))], asked: start + .seconds(11))
+    #expect(inFlight.counts == [id: 3], "that heartbeat was older")
+    inFlight.add(id, at: start + .seconds(12))
+    inFlight.settle([report(.seconds(12), at: .seconds(13))], asked: start + .seconds(13))
+    #expect(inFlight.counts == [id: 1], "what came after it is not in it")
+    inFlight.settle([report(.seconds(15), at: .seconds(15))], asked: start + .seconds(15))
+    #expect(inFlight.counts.isEmpty)
+    inFlight.add(id, at: start + .seconds(16))
+    inFlight.settle([], asked: start + .seconds(17))
+    #expect(inFlight.counts.isEmpty, "the node has left")
+    for second in 0..<1_000 { inFlight.add(id, at: start + .seconds(20 + second)) }
+    #expect(
+      inFlight.counts[id, default: 0] < 100, "a node that never reports takes no more and more")
+  }
+
+  @Test func whoCannotPlaceASessionSaysWhy() {
+    var full = entry("full")
+    full.record.capacity = 3
+    let ranked = Placement.rank(
+      session(1), nodes: [full], inFlight: [full.record.id: 3])
+    #expect(Placement.choose(ranked) == nil)
+    #expect(Placement.obstacles(ranked) == "full: full (3 sessions)")
+    #expect(Placement.obstacles([]) == "no node is registered")
+  }
 }

@@ -1,0 +1,55 @@
+// Sessions that a router has sent to nodes and that the nodes have yet to report: without them, a burst between
+// two heartbeats would all go to the node that was the emptiest before it. Pure.
+
+public struct InFlight: Sendable {
+  /// What was sent to one node within half a second.
+  private struct Batch {
+    var first: ContinuousClock.Instant
+    var latest: ContinuousClock.Instant
+    var count: Int
+  }
+
+  private var batches: [NodeID: [Batch]] = [:]
+
+  /// Between a placement and the moment when its node counts the session: a link's way, and that of a heartbeat
+  /// which was written before.
+  static let margin = Duration.seconds(1)
+  /// A node that has not reported for so long has other troubles.
+  static let longest = Duration.milliseconds(2 * Lease.takeover)
+  private static let batch = Duration.milliseconds(500)
+
+  public init() {}
+
+  public var counts: [NodeID: Int] {
+    batches.mapValues { batches in batches.reduce(0) { $0 + $1.count } }
+  }
+
+  public mutating func add(_ node: NodeID, at now: ContinuousClock.Instant) {
+    var own = batches[node] ?? []
+    if let last = own.last, now - last.first < Self.batch {
+      own[own.count - 1].latest = now
+      own[own.count - 1].count += 1
+    } else {
+      own.append(Batch(first: now, latest: now, count: 1))
+    }
+    own.removeAll { now - $0.latest > Self.longest }
+    batches[node] = own
+  }
+
+  /// Forgets what the nodes count themselves: what was sent before their last heartbeat.
+  /// - Parameter asked: when the nodes were asked for, so that their heartbeats are no younger than thought.
+  public mutating func settle(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {
+    guard !batches.isEmpty else { return }
+    var left: [NodeID: [Batch]] = [:]
+    for entry in nodes {
+      guard let own = batches[entry.record.id] else { continue }
+      let lease = min(max(entry.leaseMilliseconds, -Lease.takeover * 10), Lease.length)
+      let heartbeat = asked - .milliseconds(Lease.length - lease)
+      let rest = own.filter {
+        $0.latest + Self.margin > heartbeat && asked - $0.latest <= Self.longest
+      }
+      if !rest.isEmpty { left[entry.record.id] = rest }
+    }
+    batches = left
+  }
+}

@@ -85,7 +85,10 @@ let package = Package(
     // MARK: What a session is made of, and who owns which.
     .target(
       name: "Cluster",
-      dependencies: ["Wire", "Redis", "TLS", nio("NIOCore"), nio("NIOPosix"), logging],
+      dependencies: [
+        "Wire", "Redis", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+        logging, collections,
+      ],
       swiftSettings: swiftSettings),
     .target(name: "Screen", swiftSettings: swiftSettings + (isFuzzing ? [.define("FUZZING")] : [])),
     .target(
@@ -282,8 +285,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "fairlead", "TestSupport", "Admin", "Chaos", "Client", "Cluster", "TLS", "Wire",
-        nio("NIOCore"),
+        "fairlead", "TestSupport", "Admin", "Chaos", "Client", "Cluster", "Redis", "TLS", "Wire",
+        nio("NIOCore"), nio("NIOPosix"), logging,
       ],
       swiftSettings: swiftSettings),
     .testTarget(

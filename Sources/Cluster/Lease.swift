@@ -14,4 +14,14 @@ public enum Lease {
   /// heartbeat within this, even if one is lost, and says what it holds. Until then, what the registry
   /// does not know may yet exist.
   public static let grace = 6_000
+  /// How long a question waits until every node that lives has looked through its records again, after Redis
+  /// has thrown some away: a heartbeat, and the time to look through thousands.
+  static let confirmation = Duration.seconds(5)
+  /// Between two looks meanwhile.
+  static let confirmationInterval = Duration.milliseconds(250)
+  /// A node looks through all of its records within so many heartbeats, a minute.
+  public static let heartbeatsPerConfirmation = 20
+  /// Records that it looks at with each heartbeat: at least, so that a small node has seen all of them in
+  /// seconds, and at most, so that a large one's are no burst.
+  public static let confirmedAtOnce = 50...500
 }

@@ -1,13 +1,14 @@
 // The registry in this process's memory: for `serve`, where router and node are one process, and for
 // tests. The same rules as the scripts of `RedisRegistry`.
 
+import DequeModule
+import FoundationEssentials
 public import Wire
 
 public actor MemoryRegistry: Registry {
   private struct Lease {
     var record: NodeRecord
     var deadline: Int
-    var isDraining: Bool
     /// Why it is to say what it holds, until it has.
     var outdated: HeartbeatResult.Outdated?
   }
@@ -15,21 +16,28 @@ public actor MemoryRegistry: Registry {
   /// Milliseconds by a clock that only rises.
   private let now: @Sendable () -> Int
   private let keepTombstones: Int
+  private let mostTombstones: Int
   private let grace: Int
+  private let ownIdentity: RegistryIdentity
   private var settledAt = Int.min
   private var leases: [NodeID: Lease] = [:]
+  private var draining: Set<NodeID> = []
   private var records: [SessionID: SessionRecord] = [:]
-  private var tombstones: [(expiry: Int, session: SessionID, epoch: Epoch)] = []
+  private var tombstones: Deque<(expiry: Int, session: SessionID, epoch: Epoch)> = []
   private var lastEpoch: UInt64 = 0
 
   /// - Parameters:
-  ///   - keepTombstones: milliseconds that a closed session is remembered.
+  ///   - keepTombstones: milliseconds that a closed session is remembered, and how many are at most.
   ///   - grace: milliseconds that nodes get to announce what they hold.
+  ///   - identity: which registry it is, if that is to outlive this process.
   public init(
-    keepTombstones: Int = 30 * 60_000, grace: Int = Cluster.Lease.grace,
+    keepTombstones: Int = Tombstone.keep, mostTombstones: Int = Tombstone.most,
+    grace: Int = Cluster.Lease.grace, identity: RegistryIdentity = .random(),
     now: @escaping @Sendable () -> Int = MemoryRegistry.uptime
   ) {
     self.keepTombstones = keepTombstones
+    self.mostTombstones = mostTombstones
+    ownIdentity = identity
     self.grace = grace
     self.now = now
   }
@@ -47,40 +55,46 @@ public actor MemoryRegistry: Registry {
       return .refused(
         holder: held.record.incarnation, leaseMilliseconds: held.deadline - now())
     }
-    let isDraining = held?.isDraining ?? false
     var outdated: HeartbeatResult.Outdated? = isRenewal ? .lostData : nil
     if let held, held.record.incarnation == record.incarnation {
       outdated = held.outdated ?? (isOverdue(held) ? .takenForDead : nil)
     }
     if outdated == .lostData { settledAt = now() + grace }
     leases[record.id] = Lease(
-      record: record, deadline: now() + Cluster.Lease.length, isDraining: isDraining,
-      outdated: outdated)
-    return outdated.map { .outdated($0) } ?? .alive(isDraining: isDraining)
+      record: record, deadline: now() + Cluster.Lease.length, outdated: outdated)
+    return outdated.map { .outdated($0) } ?? .alive(isDraining: draining.contains(record.id))
   }
 
   public func announce(
-    _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation
-  ) -> [SessionID] {
-    var superseded: [SessionID] = []
-    for (session, epoch) in sessions {
-      if let record = records[session],
-        record.epoch > epoch
-          || record.epoch == epoch && (record.node != node || record.incarnation != incarnation)
-      {
-        superseded.append(session)
-        continue
-      }
-      if let record = records[session], record.epoch == epoch,
-        case .closed(let tombstone) = record.state, tombstone.reason != Tombstone.lost.reason
-      {
-        continue
-      }
-      lastEpoch = max(lastEpoch, epoch.rawValue)
-      records[session] = SessionRecord(node: node, incarnation: incarnation, epoch: epoch)
-    }
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) -> Announcement {
+    let announcement = confirm(sessions, node: node, incarnation: incarnation)
     if leases[node]?.record.incarnation == incarnation { leases[node]?.outdated = nil }
-    return superseded
+    return announcement
+  }
+
+  public func confirm(
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) -> Announcement {
+    var announcement = Announcement()
+    for (session, holding) in sessions {
+      if let record = records[session], record.epoch >= holding.epoch {
+        let isOurs = record.node == node && record.incarnation == incarnation
+        guard record.epoch == holding.epoch, isOurs else {
+          announcement.superseded.append(session)
+          continue
+        }
+        switch record.state {
+        case .owned: continue
+        case .closed(let tombstone): if !tombstone.isLost { continue }
+        }
+      }
+      lastEpoch = max(lastEpoch, holding.epoch.rawValue)
+      records[session] = SessionRecord(
+        node: node, incarnation: incarnation, epoch: holding.epoch, owner: holding.owner)
+      announcement.repaired.append(session)
+    }
+    return announcement
   }
 
   private func requireSettled() throws {
@@ -95,18 +109,19 @@ public actor MemoryRegistry: Registry {
   public func nodes() -> [NodeEntry] {
     leases.values.map {
       NodeEntry(
-        record: $0.record, isDraining: $0.isDraining, leaseMilliseconds: $0.deadline - now())
+        record: $0.record, isDraining: draining.contains($0.record.id),
+        leaseMilliseconds: $0.deadline - now())
     }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
   }
 
   public func setDraining(_ node: NodeID, _ isDraining: Bool) -> Bool {
-    guard leases[node] != nil else { return false }
-    leases[node]?.isDraining = isDraining
+    guard leases[node] != nil || draining.contains(node) else { return false }
+    if isDraining { draining.insert(node) } else { draining.remove(node) }
     return true
   }
 
   public func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
   ) throws -> ClaimResult {
     try requireSettled()
     expire()
@@ -114,13 +129,16 @@ public actor MemoryRegistry: Registry {
       if record.node == node, record.incarnation == incarnation { return .claimed(record.epoch) }
       guard isDead(record) else { return .owned(record) }
       var lost = record
-      lost.state = .closed(.lost)
+      lost.state = .closed(
+        Tombstone(
+          status: nil, reason: Tombstone.lostReason,
+          ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
       bury(session, lost)
       return .lost(record)
     }
     lastEpoch += 1
     records[session] = SessionRecord(
-      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch))
+      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch), owner: owner)
     return .claimed(Epoch(lastEpoch))
   }
 
@@ -132,6 +150,9 @@ public actor MemoryRegistry: Registry {
       record.incarnation == incarnation, record.epoch == epoch
     else { return false }
     if let tombstone {
+      var tombstone = tombstone
+      tombstone.owner = tombstone.owner ?? record.owner
+      record.owner = tombstone.owner
       record.state = .closed(tombstone)
       bury(session, record)
     } else {
@@ -152,6 +173,10 @@ public actor MemoryRegistry: Registry {
     return records.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
   }
 
+  public func identity() -> RegistryIdentity { ownIdentity }
+
+  public func warnings() -> [String] { [] }
+
   public func shutdown() {}
 
   private func isDead(_ record: SessionRecord) -> Bool {
@@ -169,13 +194,17 @@ public actor MemoryRegistry: Registry {
     tombstones.append((now() + keepTombstones, session, record.epoch))
   }
 
-  /// Tombstones expire in the order in which they were set.
+  /// Tombstones expire in the order in which they were set, and the oldest where there are too many.
   private func expire() {
-    let passed = tombstones.prefix { $0.expiry <= now() }
-    for (_, session, epoch) in passed
-    where records[session]?.epoch == epoch && records[session]?.state != .owned {
-      records[session] = nil
+    let now = now()
+    while let first = tombstones.first,
+      first.expiry <= now || tombstones.count > mostTombstones
+    {
+      tombstones.removeFirst()
+      guard let record = records[first.session], record.epoch == first.epoch,
+        record.state != .owned
+      else { continue }
+      records[first.session] = nil
     }
-    tombstones.removeFirst(passed.count)
   }
 }

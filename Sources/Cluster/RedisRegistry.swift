@@ -1,8 +1,9 @@
 // The registry in Redis. Each rule is one script (RegistryScripts.swift); docs/design.md, section 7,
-// lists the keys.
+// lists the keys. What is done about data that Redis lost is in RedisLoss.swift.
 
 import FoundationEssentials
 public import Logging
+import NIOConcurrencyHelpers
 public import NIOCore
 public import NIOPosix
 import Redis
@@ -13,27 +14,31 @@ public struct RedisRegistry: Registry {
   private let redis: RedisClient
   private let cluster: String
   private let keepTombstones: Int
+  private let mostTombstones: Int
   private let grace: Int
+  /// Told again with each heartbeat, so that it outlives what Redis loses.
+  private let known = NIOLockedValueBox<RegistryIdentity?>(nil)
 
   /// Milliseconds that a session's record is kept: far longer than a session lives. Only a backstop
   /// against the records of nodes that never came back.
   static let keepRecords = 90 * 86_400_000
   /// Milliseconds that a node which fell silent is listed.
   static let keepNodes = 86_400_000
-  /// Milliseconds that a closed session is remembered, for a client that comes back the next day.
-  public static let keepTombstones = 86_400_000
+  /// Milliseconds that an operator's wish to drain a node is remembered while the node is away.
+  static let keepDrains = 30 * 86_400_000
 
   /// - Parameters:
   ///   - url: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
   ///   - cluster: prefix of all keys.
   ///   - tls: for `rediss://`: whom to believe, and which certificate to show.
-  ///   - keepTombstones: milliseconds that a closed session is remembered.
+  ///   - keepTombstones: milliseconds that a closed session is remembered, and how many are at most.
   ///   - grace: milliseconds that nodes get to announce what they hold, after data was lost.
   /// - Throws: ``RegistryError`` `misconfigured` if the URL is not one, or is plain and `tls` is
   ///   given; ``TLSError`` if the system's CAs cannot be read.
   public init(
     url: String, cluster: String, tls: TLSCredentials? = nil,
-    keepTombstones: Int = RedisRegistry.keepTombstones, grace: Int = Lease.grace,
+    keepTombstones: Int = Tombstone.keep, mostTombstones: Int = Tombstone.most,
+    grace: Int = Lease.grace,
     on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(), logger: Logger
   ) throws {
     let endpoint: RedisEndpoint
@@ -56,6 +61,7 @@ public struct RedisRegistry: Registry {
     }
     self.cluster = cluster
     self.keepTombstones = keepTombstones
+    self.mostTombstones = mostTombstones
     self.grace = grace
   }
 
@@ -63,23 +69,31 @@ public struct RedisRegistry: Registry {
 
   // MARK: Keys
 
-  private var nodesKey: String { "{\(cluster)}:nodes" }
-  private var generationKey: String { "{\(cluster)}:gen" }
-  private var graceKey: String { "{\(cluster)}:grace" }
-  private var nodePrefix: String { "{\(cluster)}:node:" }
-  private func key(_ node: NodeID) -> String { nodePrefix + node.rawValue }
+  var nodesKey: String { "{\(cluster)}:nodes" }
+  var generationKey: String { "{\(cluster)}:gen" }
+  var graceKey: String { "{\(cluster)}:grace" }
+  var confirmedKey: String { "{\(cluster)}:confirmed" }
+  private var identityKey: String { "{\(cluster)}:identity" }
+  private var tombstonesKey: String { "{\(cluster)}:tombstones" }
+  private func key(node: String) -> String { "{\(cluster)}:node:" + node }
+  func key(_ node: NodeID) -> String { key(node: node.rawValue) }
   private var sessionPrefix: String { "\(cluster):s:{" }
-  private func key(_ session: SessionID) -> String { sessionPrefix + session.rawValue + "}" }
+  func key(_ session: SessionID) -> String { sessionPrefix + session.rawValue + "}" }
 
   // MARK: Nodes
 
   public func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult {
+    let condition = try await condition()
     let answer = try await run(
-      RegistryScripts.heartbeat, keys: [nodesKey, key(record.id), generationKey, graceKey],
+      RegistryScripts.heartbeat,
+      keys: [
+        nodesKey, key(record.id), generationKey, graceKey, confirmedKey, identityKey,
+      ],
       [
         record.id.rawValue, record.incarnation.description, try encode(record),
         String(Lease.length), String(Self.keepNodes), isRenewal ? "1" : "0", String(grace),
-        String(Lease.patience),
+        String(Lease.patience), condition?.run ?? "", condition?.evicted ?? "",
+        known.withLockedValue { $0?.rawValue } ?? "", String(Self.keepDrains),
       ])
     guard let items = answer.array, items.count == 3 else { throw Self.corrupt("heartbeat") }
     if items[0].integer == 1 {
@@ -94,28 +108,37 @@ public struct RedisRegistry: Registry {
 
   public func leave(_ node: NodeID, incarnation: Incarnation) async throws {
     _ = try await run(
-      RegistryScripts.leave, keys: [nodesKey, key(node)],
-      [node.rawValue, incarnation.description])
+      RegistryScripts.leave, keys: [nodesKey, key(node), confirmedKey],
+      [node.rawValue, incarnation.description, String(Self.keepDrains)])
   }
 
   public func nodes() async throws -> [NodeEntry] {
-    let answer = try await run(RegistryScripts.nodes, keys: [nodesKey], [nodePrefix])
-    guard let items = answer.array, let now = items.first?.integer, items.count % 4 == 1 else {
+    let list = try await run(RegistryScripts.nodes, keys: [nodesKey])
+    guard let items = list.array, let now = items.first?.integer, items.count % 2 == 1 else {
       throw Self.corrupt("list of nodes")
     }
-    return try stride(from: 1, to: items.count, by: 4).map { index in
-      guard let deadline = items[index + 1].integer, let text = items[index + 2].string else {
+    let ids = stride(from: 1, to: items.count, by: 2).compactMap { items[$0].string }
+    guard !ids.isEmpty else { return [] }
+    let answer = try await run(RegistryScripts.described, keys: ids.map(key(node:)))
+    guard let fields = answer.array, fields.count == 2 * ids.count, ids.count == items.count / 2
+    else { throw Self.corrupt("list of nodes") }
+    return try ids.indices.compactMap { index -> NodeEntry? in
+      guard let deadline = items[2 * index + 2].integer else {
         throw Self.corrupt("list of nodes")
       }
+      // It has left meanwhile.
+      guard let text = fields[2 * index].string else { return nil }
       return NodeEntry(
-        record: try decode(text), isDraining: items[index + 3].string == "1",
+        record: try decode(text), isDraining: fields[2 * index + 1].string == "1",
         leaseMilliseconds: deadline - now)
     }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
   }
 
   public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
-    try await run(RegistryScripts.setDraining, keys: [key(node)], [isDraining ? "1" : "0"])
-      .integer == 1
+    try await run(
+      RegistryScripts.setDraining, keys: [key(node)],
+      [isDraining ? "1" : "0", String(Self.keepDrains)]
+    ).integer == 1
   }
 
   /// Whether the owner of `record` is so long silent, or started anew, that its sessions are lost.
@@ -126,100 +149,86 @@ public struct RedisRegistry: Registry {
     return entry.isDead || entry.record.incarnation != record.incarnation
   }
 
-  // MARK: Lost data
-
-  /// Sessions announced at a time: a fraction of what a connection takes.
-  private static let announcedAtOnce = 500
-
-  public func announce(
-    _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation
-  ) async throws -> [SessionID] {
-    var superseded: [SessionID] = []
-    var rest = Array(sessions)[...]
-    while !rest.isEmpty {
-      let batch = rest.prefix(Self.announcedAtOnce)
-      rest = rest.dropFirst(Self.announcedAtOnce)
-      superseded += try await withThrowingTaskGroup(of: SessionID?.self) { tasks in
-        for (session, epoch) in batch {
-          tasks.addTask {
-            let isOurs =
-              try await run(
-                RegistryScripts.announce, keys: [key(session)],
-                [
-                  node.rawValue, incarnation.description, epoch.description,
-                  String(Self.keepRecords),
-                ]
-              ).integer == 1
-            return isOurs ? nil : session
-          }
-        }
-        return try await tasks.reduce(into: []) { if let session = $1 { $0.append(session) } }
-      }
-    }
-    _ = try await run(RegistryScripts.announced, keys: [key(node)], [incarnation.description])
-    return superseded
-  }
-
-  /// Whether what Redis does not know does not exist. Without a generation, no node has registered
-  /// since Redis was empty.
-  private func requireSettled() async throws {
-    let answer = try await send(["MGET", generationKey, graceKey])
-    guard let marks = answer.array, marks.count == 2 else { throw Self.corrupt("generation") }
-    guard marks[0] != .null else {
-      throw RegistryError(
-        .unsettled,
-        "the registry is empty: no node has registered yet, or its data was lost; try again")
-    }
-    guard marks[1] == .null else { throw RegistryError.unsettled }
+  public func identity() async throws -> RegistryIdentity {
+    if let known = known.withLockedValue({ $0 }) { return known }
+    _ = try await send(["SET", identityKey, RegistryIdentity.random().rawValue, "NX"])
+    guard let identity = try await send(["GET", identityKey]).string.flatMap(RegistryIdentity.init)
+    else { throw Self.corrupt("registry's identity") }
+    known.withLockedValue { $0 = identity }
+    return identity
   }
 
   // MARK: Sessions
 
-  public func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
-    -> ClaimResult
-  {
-    try await requireSettled()
+  public func claim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+  ) async throws -> ClaimResult {
+    try await requireSettled(for: node)
     let answer = try await run(
       RegistryScripts.claim, keys: [key(session)],
-      [node.rawValue, incarnation.description, String(Self.keepRecords)])
+      [node.rawValue, incarnation.description, String(Self.keepRecords), owner ?? ""])
     guard let items = answer.array, let outcome = items.first?.integer else {
       throw Self.corrupt("claim")
     }
     if outcome == 1, items.count == 2, let epoch = items[1].integer {
       return .claimed(Epoch(UInt64(clamping: epoch)))
     }
-    guard items.count == 4,
+    guard items.count == 5,
       let record = Self.record(
-        node: items[1].string, incarnation: items[2].string, epoch: items[3].integer)
+        node: items[1].string, incarnation: items[2].string, epoch: items[3].integer,
+        owner: items[4].string)
     else { throw Self.corrupt("claim") }
     guard try await isDead(record) else { return .owned(record) }
     // Said once: whoever buries it says so, the others find the tombstone.
     let isBuried = try await release(
       session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
-      tombstone: .lost)
+      tombstone: Tombstone(
+        status: nil, reason: Tombstone.lostReason,
+        ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
     return isBuried
-      ? .lost(record) : try await claim(session, node: node, incarnation: incarnation)
+      ? .lost(record)
+      : try await claim(session, node: node, incarnation: incarnation, owner: owner)
   }
 
   public func release(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?
   ) async throws -> Bool {
-    try await run(
-      RegistryScripts.release, keys: [key(session)],
-      [
-        node.rawValue, incarnation.description, epoch.description,
-        try tombstone.map(encode) ?? "", String(keepTombstones),
-      ]
-    ).integer == 1
+    var kept = tombstone
+    // In a field of its own, so that most records stay in the form of a hash that takes the least memory.
+    kept?.owner = nil
+    let isReleased =
+      try await run(
+        RegistryScripts.release, keys: [key(session)],
+        [
+          node.rawValue, incarnation.description, epoch.description, try kept.map(encode) ?? "",
+          String(keepTombstones), tombstone?.owner ?? "",
+        ]
+      ).integer == 1
+    if isReleased, tombstone != nil {
+      // One that is not listed for want of an answer is still forgotten in time.
+      try? await list(tombstoneOf: session)
+    }
+    return isReleased
   }
 
-  private static let fields = ["node", "incarnation", "epoch", "state", "tombstone"]
+  /// Forgets the oldest where there are too many.
+  private func list(tombstoneOf session: SessionID) async throws {
+    let oldest = try await run(
+      RegistryScripts.bury, keys: [tombstonesKey],
+      [session.rawValue, String(mostTombstones), String(keepTombstones)])
+    for old in oldest.array?.compactMap(\.string).compactMap(SessionID.init) ?? [] {
+      _ = try await run(RegistryScripts.unbury, keys: [key(old)])
+    }
+  }
+
+  private static let fields = ["node", "incarnation", "epoch", "state", "tombstone", "owner"]
 
   public func lookUp(_ session: SessionID) async throws -> SessionRecord? {
     if let record = try await read(session) { return record }
     try await requireSettled()
-    return nil
+    // Its node may have announced it meanwhile.
+    return try await read(session)
   }
 
   private func read(_ session: SessionID) async throws -> SessionRecord? {
@@ -258,19 +267,25 @@ public struct RedisRegistry: Registry {
     guard let state = fields[3].string else { return nil }
     guard
       var record = Self.record(
-        node: fields[0].string, incarnation: fields[1].string, epoch: fields[2].integer)
+        node: fields[0].string, incarnation: fields[1].string, epoch: fields[2].integer,
+        owner: fields[5].string)
     else { throw Self.corrupt("session record") }
     if state == "closed" {
-      record.state = .closed(try decode(fields[4].string ?? ""))
+      var tombstone: Tombstone = try decode(fields[4].string ?? "")
+      tombstone.owner = record.owner
+      record.state = .closed(tombstone)
     }
     return record
   }
 
-  private static func record(node: String?, incarnation: String?, epoch: Int?) -> SessionRecord? {
+  private static func record(
+    node: String?, incarnation: String?, epoch: Int?, owner: String?
+  ) -> SessionRecord? {
     guard let node = node.flatMap(NodeID.init), let epoch, epoch >= 0,
       let incarnation = incarnation.flatMap(Incarnation.init)
     else { return nil }
-    return SessionRecord(node: node, incarnation: incarnation, epoch: Epoch(UInt64(epoch)))
+    return SessionRecord(
+      node: node, incarnation: incarnation, epoch: Epoch(UInt64(epoch)), owner: owner)
   }
 
   private func encode(_ value: some Encodable) throws -> String {
@@ -291,17 +306,17 @@ public struct RedisRegistry: Registry {
 
   // MARK: Errors
 
-  private static func corrupt(_ what: String) -> RegistryError {
+  static func corrupt(_ what: String) -> RegistryError {
     RegistryError(.corrupt, "Redis's answer is not a \(what)")
   }
 
-  private func run(_ script: RedisScript, keys: [String], _ arguments: [String] = []) async throws
+  func run(_ script: RedisScript, keys: [String], _ arguments: [String] = []) async throws
     -> RedisValue
   {
     try await translated { try await redis.run(script, keys: keys, arguments) }
   }
 
-  private func send(_ words: [String]) async throws -> RedisValue {
+  func send(_ words: [String]) async throws -> RedisValue {
     try await translated { try await redis.send(words) }
   }
 

@@ -10,6 +10,13 @@ public struct NodeID: NameIdentifier {
   public init(unchecked rawValue: String) { self.rawValue = rawValue }
 }
 
+/// Which registry it is: made at random, once, so that what two clusters of the same name leave in a place that
+/// they share can be told apart.
+public struct RegistryIdentity: NameIdentifier {
+  public let rawValue: String
+  public init(unchecked rawValue: String) { self.rawValue = rawValue }
+}
+
 public struct NodeAddress: Hashable, Sendable, Codable, CustomStringConvertible {
   public var host: String
   public var port: Int
@@ -82,26 +89,76 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   public var incarnation: Incarnation
   public var epoch: Epoch
   public var state: State
+  /// The subject that created it; nil: nobody's, or not known.
+  public var owner: String?
 
-  public init(node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned) {
+  public init(
+    node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
+    owner: String? = nil
+  ) {
     self.node = node
     self.incarnation = incarnation
     self.epoch = epoch
     self.state = state
+    self.owner = owner
   }
 }
 
-/// What remains of a closed session.
+/// A session that a node has, as it says itself.
+public struct Holding: Hashable, Sendable {
+  public var epoch: Epoch
+  /// The subject that created it; nil: nobody's.
+  public var owner: String?
+
+  public init(epoch: Epoch, owner: String? = nil) {
+    self.epoch = epoch
+    self.owner = owner
+  }
+}
+
+/// What came of a node's word on what it holds.
+public struct Announcement: Hashable, Sendable {
+  /// Another owns them by now, under a larger epoch.
+  public var superseded: [SessionID]
+  /// Their records were missing or older, and were written.
+  public var repaired: [SessionID]
+
+  public init(superseded: [SessionID] = [], repaired: [SessionID] = []) {
+    self.superseded = superseded
+    self.repaired = repaired
+  }
+}
+
+/// What remains of a closed session. Its node is its record's.
 public struct Tombstone: Hashable, Sendable, Codable {
   public var status: ExitStatus?
-  /// Why it ended, as in ENDED: `exited`, `killed`, `idle`, `lost`, `failed`.
+  /// Why it ended, as in ENDED: `exited`, `killed`, `idle`, `stopped`, `lost`, `failed`.
   public var reason: String
-  public init(status: ExitStatus?, reason: String) {
+  /// When it ended, in milliseconds since 1970; for a lost one, when that was found. Nil: not known.
+  public var ended: UInt64?
+  /// The subject that created the session; nil: nobody's, or not known.
+  public var owner: String?
+
+  public init(
+    status: ExitStatus?, reason: String, ended: UInt64? = nil, owner: String? = nil
+  ) {
     self.status = status
     self.reason = reason
+    self.ended = ended
+    self.owner = owner
   }
+
   /// Its node died with it, as far as the registry can know.
-  public static let lost = Tombstone(status: nil, reason: "lost")
+  public static let lostReason = "lost"
+  public var isLost: Bool { reason == Self.lostReason }
+
+  /// How long they are kept, in milliseconds, unless an operator says otherwise: a job of Friday's is asked for
+  /// on Monday.
+  public static let keep = 7 * 86_400_000
+  /// At most so many are kept, the latest, however many sessions end: with its place in the list of them one takes
+  /// 400 bytes of Redis's memory, and with an id of 64 bytes and an owner of 320 it takes 1.4 KB, so that all of
+  /// them take 40 MB, and at the very most 140.
+  public static let most = 100_000
 }
 
 public enum ClaimResult: Hashable, Sendable {
@@ -126,6 +183,8 @@ public enum HeartbeatResult: Hashable, Sendable {
     case lostData = "1"
     /// The node was silent for so long that it counted as dead, and its sessions as lost.
     case takenForDead = "2"
+    /// It throws away records when its memory is full, and has done so.
+    case evicted = "3"
   }
 }
 
@@ -155,6 +214,10 @@ public struct RegistryError: Error, CustomStringConvertible {
   static let unsettled = RegistryError(
     .unsettled,
     "the registry's data was lost, and the nodes are announcing their sessions; try again")
+  static let evicting = RegistryError(
+    .unsettled,
+    "Redis throws away records since its memory is full, and not every node has announced its sessions "
+      + "again; try again (its maxmemory-policy should be noeviction)")
 
   public var description: String {
     cause.map { "\(message) (\(code.rawValue): \($0))" } ?? "\(message) (\(code.rawValue))"
@@ -166,13 +229,16 @@ public protocol Registry: Sendable {
   /// - Parameter isRenewal: this incarnation has registered before, so that a registry that does not
   ///   know it has lost its data.
   func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult
-  /// Writes again what the node holds, after ``HeartbeatResult/outdated(_:)``; a session that was taken for
+  /// Writes again all that the node holds, after ``HeartbeatResult/outdated(_:)``; a session that was taken for
   /// lost is found again. The larger epoch wins.
-  /// - Returns: the sessions that another node owns by now, under a larger epoch.
   func announce(
-    _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation
-  ) async throws -> [SessionID]
-  /// Ends the node's lease at once, if `incarnation` holds it.
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) async throws -> Announcement
+  /// The same for some of what it holds, whose records should be there: nothing is written where they are.
+  func confirm(
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) async throws -> Announcement
+  /// Ends the node's lease at once, if `incarnation` holds it. An operator's wish to drain it stays.
   func leave(_ node: NodeID, incarnation: Incarnation) async throws
   /// Every node whose record is known, live or not, sorted by id.
   func nodes() async throws -> [NodeEntry]
@@ -180,9 +246,10 @@ public protocol Registry: Sendable {
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool
 
   /// Makes the session the caller's. A tombstone is no hindrance: the next life has a higher epoch.
+  /// - Parameter owner: the subject for whom it is created.
   /// - Throws: ``RegistryError`` `unsettled` while nodes are announcing their sessions.
-  func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
-    -> ClaimResult
+  func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?)
+    async throws -> ClaimResult
   /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that
   /// is left in its place for `keepTombstone`; without one, nothing is left (the pipe never started).
   func release(
@@ -194,11 +261,21 @@ public protocol Registry: Sendable {
   func lookUp(_ session: SessionID) async throws -> SessionRecord?
   /// All sessions known, for an operator without a router; at most `limit`.
   func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)]
+  /// Which registry it is; made by who asks first.
+  func identity() async throws -> RegistryIdentity
+  /// What an operator should change about it, each in a sentence.
+  func warnings() async throws -> [String]
   func shutdown() async
 }
 
 extension Registry {
   public func heartbeat(_ record: NodeRecord) async throws -> HeartbeatResult {
     try await heartbeat(record, isRenewal: false)
+  }
+
+  public func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
+    -> ClaimResult
+  {
+    try await claim(session, node: node, incarnation: incarnation, owner: nil)
   }
 }

@@ -1,7 +1,7 @@
 // The registry's rules as Lua scripts, so that each is atomic. Times are Redis's own, in milliseconds.
 //
-// A script touches the keys of one slot only, so that a Redis Cluster works too: either the nodes'
-// (`{fl}:…`) or one session's (`fl:s:{…}`).
+// A script touches only the keys that it is given, and those are of one slot, so that a Redis Cluster works
+// too: either the nodes' (`{fl}:…`) or one session's (`fl:s:{…}`).
 
 import Redis
 
@@ -12,96 +12,158 @@ enum RegistryScripts {
 
     """
 
-  /// KEYS nodes, node, generation, grace; ARGV id, incarnation, record, lease, how long a silent node
-  /// is remembered, 1 if it has registered before, how long the grace lasts, how long after its lease
-  /// a node counts as dead.
+  /// KEYS nodes, node, generation, grace, confirmed, identity; ARGV id, incarnation, record, lease, how long a
+  /// silent node is remembered, 1 if it has registered before, how long the grace lasts, how long after its
+  /// lease a node counts as dead, Redis's run id and count of evicted keys ('' if not known), the identity
+  /// ('' if not known), how long a drained one is remembered.
   /// → {1, drains, announces} or {0, holder's incarnation, milliseconds left}.
   ///
-  /// A node that has registered before and is unknown was forgotten (`announces` 1); one that counted as
-  /// dead (2) may find its sessions taken for lost. The mark stays until the node has announced its
-  /// sessions, so that a reply that is lost does no harm; and each heartbeat of a forgotten one until
-  /// then prolongs the grace.
+  /// A node that has registered before and is unknown was forgotten (`announces` 1), as everything may be that
+  /// another run of Redis has written; one that counted as dead (2) may find its sessions taken for lost; and
+  /// where keys were evicted since it last announced (3), some may be its own. The mark stays until the node
+  /// has announced its sessions, so that a reply that is lost does no harm; and each heartbeat of a forgotten
+  /// one until then prolongs the grace.
   static let heartbeat = RedisScript(
     now + """
       local holder = redis.call('HGET', KEYS[2], 'incarnation')
-      local deadline = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+      local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+      local deadline = tonumber(score or 0)
       if holder and holder ~= ARGV[2] and deadline > now then
         return {0, holder, deadline - now}
       end
+      local isRenewal, run, evicted = ARGV[6] == '1', ARGV[9], ARGV[10]
+      local announces = redis.call('HGET', KEYS[2], 'announces') or '0'
       if holder ~= ARGV[2] then
-        redis.call('HSET', KEYS[2], 'announces', ARGV[6])
-      elseif deadline + ARGV[8] <= now and redis.call('HGET', KEYS[2], 'announces') ~= '1' then
-        redis.call('HSET', KEYS[2], 'announces', '2')
+        announces = ARGV[6]
+      elseif score and deadline + ARGV[8] <= now and announces ~= '1' then
+        announces = '2'
       end
-      local announces = redis.call('HGET', KEYS[2], 'announces')
-      if announces == '1' then redis.call('SET', KEYS[4], '1', 'PX', ARGV[7]) end
-      redis.call('HSET', KEYS[2], 'incarnation', ARGV[2], 'record', ARGV[3])
-      redis.call('PEXPIRE', KEYS[2], ARGV[5])
+      local generation = redis.call('GET', KEYS[3])
+      if isRenewal and not (score and generation) then announces = '1' end
+      local state = run .. ' ' .. evicted .. ' ' .. string.format('%.0f', now)
+      if run ~= '' then
+        local past = redis.call('HGET', KEYS[5], ARGV[1]) or ''
+        local pastRun, pastEvicted = string.match(past, '^(%S*) (%S*) ')
+        if not isRenewal then
+          redis.call('HSET', KEYS[5], ARGV[1], state)
+        elseif pastRun ~= run then
+          announces = '1'
+        elseif pastEvicted ~= evicted and announces == '0' then
+          announces = '3'
+        end
+      end
+      local isOtherRun = generation and run ~= '' and generation ~= run
+      if isOtherRun or not generation then
+        redis.call('SET', KEYS[3], run ~= '' and run or '?')
+      end
+      if isOtherRun or announces == '1' then redis.call('SET', KEYS[4], '1', 'PX', ARGV[7]) end
+      if ARGV[11] ~= '' then redis.call('SET', KEYS[6], ARGV[11], 'NX') end
+      redis.call('HSET', KEYS[2], 'incarnation', ARGV[2], 'record', ARGV[3],
+        'announces', announces, 'state', state)
+      local drains = redis.call('HGET', KEYS[2], 'drains') or '0'
+      redis.call('PEXPIRE', KEYS[2], drains == '1' and ARGV[12] or ARGV[5])
       redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[1])
-      redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - ARGV[5])
-      redis.call('SET', KEYS[3], string.format('%.0f', now), 'NX')
-      return {1, redis.call('HGET', KEYS[2], 'drains') or '0', announces}
+      for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], 0, now - ARGV[5])) do
+        redis.call('ZREM', KEYS[1], id)
+        redis.call('HDEL', KEYS[5], id)
+      end
+      return {1, drains, announces}
       """)
 
-  /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most.
-  /// → 0 if it is another's now: the larger epoch wins. One that has ended stays so, unless it was only
-  /// taken for lost.
+  /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most, the subject it is of or ''.
+  /// → 0 if it is another's now: the larger epoch wins; 2 if it had to be written; else 1. One that has ended
+  /// stays so, unless it was only taken for lost.
   static let announce = RedisScript(
     """
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'tombstone')
-    local epoch = tonumber(held[3] or -1)
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'tombstone', 'state')
+    local epoch = tonumber(held[3] or -1) or -1
     local isOurs = held[1] == ARGV[1] and held[2] == ARGV[2]
     if epoch > tonumber(ARGV[3]) or epoch == tonumber(ARGV[3]) and not isOurs then return 0 end
-    if epoch == tonumber(ARGV[3]) and held[4] and cjson.decode(held[4]).reason ~= 'lost' then
-      return 1
+    if epoch == tonumber(ARGV[3]) then
+      if held[5] == 'owned' then
+        if redis.call('PTTL', KEYS[1]) < ARGV[4] / 2 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+        return 1
+      end
+      if held[4] and not string.find(held[4], '"reason":"lost"', 1, true) then return 1 end
     end
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2], 'epoch', ARGV[3],
       'state', 'owned')
+    if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[5]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
-    return 1
+    return 2
     """)
 
-  /// KEYS node; ARGV incarnation. The node has announced all of its sessions.
+  /// KEYS node, confirmed; ARGV id, incarnation. The node has announced all of its sessions, since its last
+  /// heartbeat.
   static let announced = RedisScript(
     """
-    if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then return 0 end
+    local node = redis.call('HMGET', KEYS[1], 'incarnation', 'state')
+    if node[1] ~= ARGV[2] then return 0 end
+    if node[2] then redis.call('HSET', KEYS[2], ARGV[1], node[2]) end
     return redis.call('HSET', KEYS[1], 'announces', '0')
     """)
 
-  /// KEYS nodes, node; ARGV id, incarnation.
-  static let leave = RedisScript(
-    """
-    if redis.call('HGET', KEYS[2], 'incarnation') ~= ARGV[2] then return 0 end
-    redis.call('ZREM', KEYS[1], ARGV[1])
-    return redis.call('DEL', KEYS[2])
-    """)
-
-  /// KEYS nodes; ARGV prefix of the nodes' keys. → now, then id, deadline, record, drains of each.
-  static let nodes = RedisScript(
+  /// KEYS nodes, generation, grace, confirmed. → now, generation, 1 if there is a grace, then of each node its
+  /// id, deadline, and what it has announced: run id, count of evicted keys, time.
+  static let settled = RedisScript(
     now + """
-      local answer = {now}
+      local answer = {now, redis.call('GET', KEYS[2]) or '', redis.call('EXISTS', KEYS[3])}
       local nodes = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
       for i = 1, #nodes, 2 do
-        local node = redis.call('HMGET', ARGV[1] .. nodes[i], 'record', 'drains')
-        if node[1] then
-          for _, value in ipairs({nodes[i], nodes[i + 1], node[1], node[2] or '0'}) do
-            answer[#answer + 1] = value
-          end
-        end
+        answer[#answer + 1] = nodes[i]
+        answer[#answer + 1] = nodes[i + 1]
+        answer[#answer + 1] = redis.call('HGET', KEYS[4], nodes[i]) or ''
       end
       return answer
       """)
 
-  /// KEYS node; ARGV 1 or 0. → whether there is such a node.
+  /// KEYS nodes, node, confirmed; ARGV id, incarnation, how long a drained one is remembered. What an operator
+  /// wished of the node stays, for when it comes back.
+  static let leave = RedisScript(
+    """
+    if redis.call('HGET', KEYS[2], 'incarnation') ~= ARGV[2] then return 0 end
+    redis.call('ZREM', KEYS[1], ARGV[1])
+    redis.call('HDEL', KEYS[3], ARGV[1])
+    local drains = redis.call('HGET', KEYS[2], 'drains')
+    redis.call('DEL', KEYS[2])
+    if drains == '1' then
+      redis.call('HSET', KEYS[2], 'drains', '1')
+      redis.call('PEXPIRE', KEYS[2], ARGV[3])
+    end
+    return 1
+    """)
+
+  /// KEYS nodes. → now, then id, deadline of each.
+  static let nodes = RedisScript(
+    now + """
+      local answer = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+      table.insert(answer, 1, now)
+      return answer
+      """)
+
+  /// KEYS of nodes. → record (or false), drains of each.
+  static let described = RedisScript(
+    """
+    local answer = {}
+    for _, key in ipairs(KEYS) do
+      local node = redis.call('HMGET', key, 'record', 'drains')
+      answer[#answer + 1] = node[1]
+      answer[#answer + 1] = node[2] or '0'
+    end
+    return answer
+    """)
+
+  /// KEYS node; ARGV 1 or 0, how long a drained one is remembered. → whether there is such a node.
   static let setDraining = RedisScript(
     """
     if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
     redis.call('HSET', KEYS[1], 'drains', ARGV[1])
+    if ARGV[1] == '1' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     return 1
     """)
 
-  /// KEYS session; ARGV node, incarnation, how long the record is kept at most.
+  /// KEYS session; ARGV node, incarnation, how long the record is kept at most, the subject it is for or ''.
   /// → {1, epoch}, or {0, the record's fields…} if it is somebody else's.
   ///
   /// An epoch is the time of its claim in microseconds, or one more than the last: it rises even where
@@ -110,20 +172,21 @@ enum RegistryScripts {
     """
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner')
     if held[4] == 'owned' then
       if held[1] == ARGV[1] and held[2] == ARGV[2] then return {1, tonumber(held[3])} end
-      return {0, held[1], held[2], held[3]}
+      return {0, held[1], held[2], held[3], held[5]}
     end
-    local epoch = math.max(now, tonumber(held[3] or 0) + 1)
+    local epoch = math.max(now, (tonumber(held[3] or 0) or 0) + 1)
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2],
       'epoch', string.format('%.0f', epoch), 'state', 'owned')
+    if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[4]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[3])
     return {1, epoch}
     """)
 
-  /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept.
+  /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept, its owner or ''.
   /// → whether it was theirs.
   static let release = RedisScript(
     """
@@ -135,8 +198,31 @@ enum RegistryScripts {
       redis.call('DEL', KEYS[1])
     else
       redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', ARGV[4])
+      if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[6]) end
       redis.call('PEXPIRE', KEYS[1], ARGV[5])
     end
     return 1
+    """)
+
+  /// KEYS tombstones; ARGV session, how many there may be, how long they are kept. → the oldest ones beyond
+  /// that, a few at a time.
+  static let bury = RedisScript(
+    now + """
+      redis.call('ZADD', KEYS[1], now, ARGV[1])
+      redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - ARGV[3])
+      redis.call('PEXPIRE', KEYS[1], ARGV[3])
+      local over = redis.call('ZCARD', KEYS[1]) - ARGV[2]
+      if over <= 0 then return {} end
+      local popped = redis.call('ZPOPMIN', KEYS[1], math.min(over, 16))
+      local answer = {}
+      for i = 1, #popped, 2 do answer[#answer + 1] = popped[i] end
+      return answer
+      """)
+
+  /// KEYS session. A tombstone is forgotten; a session of the same name that lives is not.
+  static let unbury = RedisScript(
+    """
+    if redis.call('HGET', KEYS[1], 'state') ~= 'closed' then return 0 end
+    return redis.call('DEL', KEYS[1])
     """)
 }

@@ -1,6 +1,6 @@
 // A node: owns sessions. It listens on one port per event loop, so that a link reaches exactly the
-// loop that holds its sessions and bytes never change threads; it keeps its lease in the registry by
-// heartbeats.
+// loop that holds its sessions and bytes never change threads. How it keeps its lease in the registry is in
+// NodeLease.swift.
 
 public import Auth
 public import Cluster
@@ -61,6 +61,8 @@ public struct NodeError: Error, CustomStringConvertible {
   public enum Code: String, Sendable {
     case addressInUse = "address_in_use"
     case nodeExists = "node_exists"
+    /// Another process has become this node while this one was silent.
+    case replaced
     case registry
   }
   public var code: Code
@@ -72,10 +74,10 @@ public struct NodeError: Error, CustomStringConvertible {
 public final class Node: Sendable {
   public let id: NodeID
   public let incarnation = Incarnation.random()
-  private let configuration: NodeConfiguration
-  private let identity: NodeIdentity
-  private let loops: [NIOLoopBound<NodeLoop>]
-  private let eventLoops: [any EventLoop]
+  let configuration: NodeConfiguration
+  let identity: NodeIdentity
+  let loops: [NIOLoopBound<NodeLoop>]
+  let eventLoops: [any EventLoop]
 
   /// A node whose sessions live on all loops of `group`.
   public init(
@@ -97,11 +99,20 @@ public final class Node: Sendable {
     self.loops = loops
   }
 
+  var logger: Logger { configuration.logger }
+
   /// Listens, registers, and keeps the lease until the task is cancelled; then ends every session,
   /// in order: no new ones, processes, records, links, lease.
   /// - Throws: ``NodeError``.
   public func run(onReady: @Sendable ([NodeAddress]) async -> Void = { _ in }) async throws {
+    logger.notice(
+      "node starts",
+      metadata: [
+        "node": "\(id)", "incarnation": "\(incarnation)", "version": "\(configuration.version)",
+        "loops": "\(loops.count)", "capacity": "\(configuration.capacity)",
+      ])
     let listeners = try await listen()
+    var replaced: NodeError?
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       try await register(addresses)
@@ -109,30 +120,43 @@ public final class Node: Sendable {
       let sweep = Task { for starter in identity.starters { await starter.sweep() } }
       defer { sweep.cancel() }
       await onReady(addresses)
-      await keepLease(addresses)
+      replaced = await keepLease(addresses)
     } catch {
       for listener in listeners { try? await listener.close() }
+      if error is CancellationError { return }
       throw error
     }
     for listener in listeners { try? await listener.close() }
     // The task is cancelled; what is left to do must not be.
-    await Task { await stop() }.value
+    let reason = replaced == nil ? "stopped" : NodeLoop.superseded
+    await Task { await stop(reason: reason) }.value
+    if let replaced { throw replaced }
   }
 
-  private func stop() async {
+  private func stop(reason: String) async {
+    logger.notice(
+      "node shuts down; its sessions are ended",
+      metadata: ["node": "\(id)", "sessions": "\(identity.sessions)", "reason": "\(reason)"])
     // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.
     let stopping = loops.enumerated().map { index, loop in
-      eventLoops[index].flatSubmit { loop.value.stop() }
+      eventLoops[index].flatSubmit { loop.value.stop(reason: reason) }
     }
     for future in stopping { try? await future.get() }
     await identity.waitForReleases(atMost: .seconds(5))
     identity.stop()
-    try? await identity.registry.leave(id, incarnation: incarnation)
+    do {
+      try await identity.registry.leave(id, incarnation: incarnation)
+    } catch {
+      logger.warning(
+        "the registry was not told that this node leaves: its lease runs out",
+        metadata: ["node": "\(id)", "error": "\(error)"])
+    }
     await waitUntilAllAreTold(atMost: NodeLimits.farewell)
     for (index, loop) in loops.enumerated() {
       try? await eventLoops[index].submit { loop.value.closeLinks() }.get()
     }
     for starter in identity.starters { await starter.shutdown() }
+    logger.notice("node has left", metadata: ["node": "\(id)"])
   }
 
   /// Waits until every client has its last output and ENDED; one that does not read is not waited for.
@@ -215,87 +239,4 @@ public final class Node: Sendable {
   }
 
   public var loopCount: Int { loops.count }
-
-  // MARK: The lease
-
-  private func record(_ addresses: [NodeAddress]) -> NodeRecord {
-    NodeRecord(
-      id: id, incarnation: incarnation, loops: addresses, labels: configuration.labels,
-      weight: configuration.weight, capacity: configuration.capacity, sessions: identity.sessions,
-      version: configuration.version)
-  }
-
-  private func register(_ addresses: [NodeAddress]) async throws {
-    let result = try await firstHeartbeat(addresses)
-    if case .refused(let holder, let milliseconds) = result {
-      throw NodeError(
-        code: .nodeExists,
-        message:
-          "another process runs as node \(id) (incarnation \(holder), its lease ends in "
-          + "\(milliseconds) ms at the earliest): stop it, or give this one another --id",
-        cause: nil)
-    }
-  }
-
-  /// A registry that is away gets some time to come; one that is wrong does not.
-  private func firstHeartbeat(_ addresses: [NodeAddress]) async throws -> HeartbeatResult {
-    let deadline = ContinuousClock.now + NodeLimits.registrationPatience
-    while true {
-      do {
-        return try await identity.registry.heartbeat(record(addresses))
-      } catch {
-        let isAway = (error as? RegistryError).map { $0.code.passes } ?? false
-        guard isAway, !Task.isCancelled, ContinuousClock.now < deadline else {
-          throw NodeError(
-            code: .registry, message: "cannot register node \(id): \(error)", cause: error)
-        }
-        configuration.logger.warning(
-          "the registry does not answer yet; trying again", metadata: ["error": "\(error)"])
-        try? await Task.sleep(for: NodeLimits.registrationInterval)
-      }
-    }
-  }
-
-  /// Says again what this node holds, and ends what another node owns by now (promise P3).
-  private func announce(_ why: HeartbeatResult.Outdated) async throws {
-    var held: [SessionID: Epoch] = [:]
-    for (index, loop) in loops.enumerated() {
-      let sessions = try await eventLoops[index].submit { loop.value.held }.get()
-      held.merge(sessions) { $1 }
-    }
-    configuration.logger.warning(
-      why == .lostData
-        ? "the registry has lost its data; announcing sessions"
-        : "the registry had taken this node for dead; announcing sessions",
-      metadata: ["sessions": "\(held.count)"])
-    let superseded = try await identity.registry.announce(held, node: id, incarnation: incarnation)
-    for session in superseded {
-      configuration.logger.error(
-        "another node owns a session of the same name by now; ours is ended",
-        metadata: ["session": "\(session)"])
-      guard let epoch = held[session] else { continue }
-      let index = session.loopIndex(of: loops.count)
-      let loop = loops[index]
-      try await eventLoops[index].submit { loop.value.end(superseded: session, epoch: epoch) }.get()
-    }
-  }
-
-  private func keepLease(_ addresses: [NodeAddress]) async {
-    while !Task.isCancelled {
-      try? await Task.sleep(for: Lease.heartbeatInterval)
-      if Task.isCancelled { break }
-      do {
-        let result = try await identity.registry.heartbeat(record(addresses), isRenewal: true)
-        switch result {
-        case .alive: break
-        case .outdated(let why): try await announce(why)
-        case .refused(let holder, _):
-          configuration.logger.error(
-            "another process holds this node's lease", metadata: ["incarnation": "\(holder)"])
-        }
-      } catch {
-        configuration.logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
-      }
-    }
-  }
 }

@@ -64,12 +64,12 @@ final class NodeIdentity: Sendable {
 
   /// Makes the session this node's, if it is nobody's. Not before an earlier one of the same name was
   /// released: a late try would release the new one.
-  func claim(_ session: SessionID) async throws -> ClaimResult {
+  func claim(_ session: SessionID, owner: String?) async throws -> ClaimResult {
     guard await waitForReleases(of: session, atMost: NodeLimits.farewell) else {
       throw RegistryError(
         .unavailable, "it has not yet taken that an earlier session \(session) has ended")
     }
-    return try await registry.claim(session, node: id, incarnation: incarnation)
+    return try await registry.claim(session, node: id, incarnation: incarnation, owner: owner)
   }
 
   /// Frees the session's record, trying again while the registry is away, however long that is: a record
@@ -95,6 +95,16 @@ final class NodeIdentity: Sendable {
     }
   }
 
+  /// The registry has a session here that is not: it came back from an older dump, and knows nothing of the
+  /// session's end. Only a record of exactly this epoch is closed.
+  func disown(_ session: SessionID, epoch: Epoch) {
+    guard !releasing.withLockedValue({ $0.contains(session) }) else { return }
+    release(
+      session, epoch: epoch,
+      tombstone: Tombstone(
+        status: nil, reason: Tombstone.lostReason, ended: wallClockMilliseconds()))
+  }
+
   /// What could not be released by now stays: the node leaves.
   func stop() { hasStopped.withLockedValue { $0 = true } }
 
@@ -112,3 +122,10 @@ final class NodeIdentity: Sendable {
 
 /// Milliseconds since 1970.
 func wallClockMilliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }
+
+/// The same of a time that has passed; of none, now's.
+func wallClockMilliseconds(_ time: NIODeadline?) -> UInt64 {
+  let now = wallClockMilliseconds()
+  guard let time else { return now }
+  return now - min(now, UInt64(max(0, (NIODeadline.now() - time).nanoseconds / 1_000_000)))
+}

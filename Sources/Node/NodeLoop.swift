@@ -19,6 +19,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   private var table: [SessionID: Entry] = [:]
   private var reaper: RepeatedTask?
   private var isStopping = false
+  private var stopReason = "stopped"
   /// Sessions that ended while stopping, for their streams: those know them only weakly, and have yet
   /// to send their last output and ENDED.
   private var leaving: [Session] = []
@@ -97,7 +98,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     case nil:
       guard let creation = request.open.create else {
         // The router remembers a session that was here; the registry knows what became of it.
-        guard request.epoch == nil else {
+        if let epoch = request.epoch {
+          identity.disown(id, epoch: epoch)
           return link.refuse(
             Refused(.notOwner, "session \(id) is not here any more", retry: 0), stream: stream)
         }
@@ -151,7 +153,9 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       return fail(id, Refused(.noCapacity, "node \(identity.id) is full", retry: 2_000))
     }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    let claim = eventLoop.makeFutureWithTask { [identity] in try await identity.claim(id) }
+    let claim = eventLoop.makeFutureWithTask { [identity] in
+      try await identity.claim(id, owner: owner)
+    }
     claim.whenComplete { result in
       let loop = bound.value
       switch result {
@@ -214,21 +218,28 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     for (index, entry) in waiting.enumerated() {
       attach(entry.link, entry.stream, entry.request, to: session, created: index == 0)
     }
-    if isStopping { session.terminate(reason: "stopped") }
+    if isStopping { session.terminate(reason: stopReason) }
   }
 
   /// What this loop owns, for a registry that may be wrong about it.
-  var held: [SessionID: Epoch] {
-    table.compactMapValues { if case .session(let session) = $0 { session.epoch } else { nil } }
+  var held: [SessionID: Holding] {
+    table.compactMapValues { entry in
+      guard case .session(let session) = entry else { return nil }
+      return Holding(epoch: session.epoch, owner: session.owner)
+    }
   }
 
-  /// Another node owns the session under a larger epoch: its clients are to find that one.
+  /// Another node owns the session under a larger epoch: its clients are brought to that one (promise P3).
   func end(superseded id: SessionID, epoch: Epoch) {
     guard case .session(let session) = table[id], session.epoch == epoch else { return }
-    end(session, reason: NodeLoop.superseded)
+    logger.error(
+      "another node owns a session of the same name by now; ours is ended",
+      metadata: ["node": "\(identity.id)", "session": "\(id)"])
+    session.sendAway(Refused(.notOwner, "session \(id) has another owner by now", retry: 0))
+    end(session, reason: Self.superseded)
   }
 
-  private static let superseded = Tombstone.lost.reason
+  static let superseded = Tombstone.lostReason
 
   private func fail(_ id: SessionID, _ refusal: Refused) {
     guard case .starting(let waiting) = table.removeValue(forKey: id) else { return }
@@ -270,7 +281,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     release(
       session.id, epoch: session.epoch,
       tombstone: Tombstone(
-        status: session.ended?.status, reason: session.ended?.reason ?? "exited"))
+        status: session.ended?.status, reason: session.ended?.reason ?? "exited",
+        ended: wallClockMilliseconds(session.endedAt), owner: session.owner))
     checkEmpty()
   }
 
@@ -291,14 +303,13 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   }
 
   /// Ends every session; completes when the last process has gone.
-  func stop() -> EventLoopFuture<Void> {
+  func stop(reason: String) -> EventLoopFuture<Void> {
     let promise = whenEmpty ?? eventLoop.makePromise(of: Void.self)
     whenEmpty = promise
     isStopping = true
+    stopReason = reason
     reaper?.cancel()
-    for case .session(let session) in table.values {
-      end(session, reason: "stopped")
-    }
+    for case .session(let session) in table.values { end(session, reason: reason) }
     checkEmpty()
     return promise.futureResult
   }
@@ -326,6 +337,14 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         return answer(link, request.id, error: "forbidden")
       }
       end(session, reason: "killed")
+      answer(link, request.id, [])
+    case .superseded:
+      // The registry, which this node may be cut off from, says so to the router.
+      if let id = request.session, let epoch = request.epoch,
+        case .session(let session) = table[id], session.epoch < epoch
+      {
+        end(superseded: id, epoch: session.epoch)
+      }
       answer(link, request.id, [])
     case .screen:
       guard let id = request.session, case .session(let session) = table[id] else {

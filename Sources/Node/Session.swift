@@ -142,6 +142,14 @@ final class Session: PipeDelegate {
     updateReading()
   }
 
+  /// Its clients are to look for it elsewhere.
+  func sendAway(_ refusal: Refused) {
+    for stream in streams {
+      leave(stream)
+      stream.end(with: .refused(refusal))
+    }
+  }
+
   private func tellViewers() {
     viewersEvent = nil
     for stream in streams { stream.tell(.viewers) }

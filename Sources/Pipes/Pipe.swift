@@ -101,8 +101,16 @@ public protocol PipeStarter: Sendable {
   /// - Throws (fails with): ``PipeError``.
   func start(_ request: PipeRequest, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
+  /// Told once, before anything is started: which registry the node is in. What the node of the same name of
+  /// another registry left is not its own.
+  func enter(registry: String)
   /// Ends what earlier incarnations of this node left behind, when the backend can tell.
   func sweep() async
   /// Frees what the starter holds.
   func shutdown() async
+}
+
+extension PipeStarter {
+  /// Nothing of its processes outlives it.
+  public func enter(registry: String) {}
 }

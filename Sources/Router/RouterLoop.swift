@@ -124,7 +124,7 @@ final class RouterLoop {
       guard creation != nil else {
         return .failure(
           Refusal(
-            tombstone.reason == Tombstone.lost.reason
+            tombstone.isLost
               ? Refused(.lost, "session \(session) was lost with its node")
               : Refused(
                 .gone, "session \(session) has ended (\(tombstone.reason))",

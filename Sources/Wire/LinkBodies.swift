@@ -90,6 +90,8 @@ public struct LinkRequest: Sendable, Equatable, Codable {
     case kill
     /// The screen of the session named, as `format` says.
     case screen
+    /// The session named is owned by another node, under a larger `epoch`: this one ends it.
+    case superseded
   }
   /// The asking end's number for it, of the link.
   public var id: UInt64
@@ -100,9 +102,10 @@ public struct LinkRequest: Sendable, Equatable, Codable {
   public var scrollback: UInt32?
   /// What the asker may do to the session named.
   public var access: Access?
+  public var epoch: Epoch?
   public init(
     id: UInt64 = 0, method: Method, session: SessionID? = nil, format: String? = nil,
-    scrollback: UInt32? = nil, access: Access? = nil
+    scrollback: UInt32? = nil, access: Access? = nil, epoch: Epoch? = nil
   ) {
     self.id = id
     self.method = method
@@ -110,6 +113,7 @@ public struct LinkRequest: Sendable, Equatable, Codable {
     self.format = format
     self.scrollback = scrollback
     self.access = access
+    self.epoch = epoch
   }
 }
 

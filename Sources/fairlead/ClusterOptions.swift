@@ -36,7 +36,11 @@ struct ClusterOptions: ParsableArguments {
     try tls.credentials(for: redis, logger: logger)
   }
 
-  func registry(_ tls: TLSCredentials?, logger: Logger) throws -> any Registry {
-    try openRegistry(redis, cluster: cluster, tls: tls, logger: logger)
+  /// - Parameter keepTombstones: milliseconds; only a node leaves them.
+  func registry(
+    _ tls: TLSCredentials?, keepTombstones: Int = Tombstone.keep, logger: Logger
+  ) throws -> any Registry {
+    try openRegistry(
+      redis, cluster: cluster, tls: tls, keepTombstones: keepTombstones, logger: logger)
   }
 }

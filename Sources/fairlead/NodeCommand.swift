@@ -83,7 +83,8 @@ struct NodeCommand: AsyncParsableCommand {
         plaintextBehindProxy: false, publicURL: nil), logger)
     let group = MultiThreadedEventLoopGroup.singleton
     let redisCredentials = try cluster.credentials(logger: logger)
-    let registry = try cluster.registry(redisCredentials, logger: logger)
+    let registry = try cluster.registry(
+      redisCredentials, keepTombstones: Int(node.keepTombstones.seconds) * 1_000, logger: logger)
     let pipes = try makeStarters(node, scope: "\(cluster.cluster)/\(id)", logger: logger)
     let owner = try await Node(
       NodeConfiguration(

@@ -142,9 +142,11 @@ struct RegistryOptions: ParsableArguments {
 
 /// The registry in a Redis.
 func openRegistry(
-  _ url: String, cluster: String, tls: TLSCredentials?, logger: Logger
+  _ url: String, cluster: String, tls: TLSCredentials?, keepTombstones: Int = Tombstone.keep,
+  logger: Logger
 ) throws -> any Registry {
-  try RedisRegistry(url: url, cluster: cluster, tls: tls, logger: logger)
+  try RedisRegistry(
+    url: url, cluster: cluster, tls: tls, keepTombstones: keepTombstones, logger: logger)
 }
 
 func requireRedisURL(_ url: String) throws {

@@ -137,6 +137,11 @@ struct NodeOptions: ParsableArguments {
   @Option(help: "A session whose process has ended stays readable for this time.")
   var keepEnded: TimeOption = fromEnvironment("KEEP_ENDED", default: TimeOption(seconds: 1_800))
 
+  @Option(
+    help: "How a session ended can be asked for this time, of the last \(Tombstone.most) at most.")
+  var keepTombstones: TimeOption = fromEnvironment(
+    "KEEP_TOMBSTONES", default: TimeOption(seconds: Int64(Tombstone.keep / 1_000)))
+
   @Option(help: "Lines of scrollback that a session keeps.")
   var scrollback: Int = fromEnvironment("SCROLLBACK", default: 1_000)
 

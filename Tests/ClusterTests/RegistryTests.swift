@@ -15,16 +15,20 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   private let second = Incarnation(rawValue: 2)
   private let session = SessionID(unchecked: "s")
 
-  /// - Parameter grace: milliseconds.
+  /// - Parameters:
+  ///   - grace: milliseconds.
+  ///   - tombstones: how many are kept.
   private func with(
-    _ kind: Kind, grace: Int = Lease.grace, _ body: (any Registry) async throws -> Void
+    _ kind: Kind, grace: Int = Lease.grace, tombstones: Int = Tombstone.most,
+    _ body: (any Registry) async throws -> Void
   ) async throws {
     switch kind {
-    case .memory: try await body(MemoryRegistry(grace: grace))
+    case .memory: try await body(MemoryRegistry(mostTombstones: tombstones, grace: grace))
     case .redis:
       let server = try await RedisServer.start()
       let registry = try RedisRegistry(
-        url: server.url, cluster: "test", grace: grace, logger: Logger(label: "test"))
+        url: server.url, cluster: "test", mostTombstones: tombstones, grace: grace,
+        logger: Logger(label: "test"))
       try await body(registry)
       await registry.shutdown()
       try await server.stop()
@@ -81,6 +85,19 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     }
   }
 
+  @Test(arguments: Kind.allCases) func drainingOutlivesARestart(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      #expect(try await registry.setDraining(a, true))
+      try await registry.leave(a, incarnation: first)
+      #expect(try await registry.nodes().isEmpty, "what has left is not listed")
+      #expect(try await registry.heartbeat(record(a, second)) == .alive(isDraining: true))
+      try await registry.leave(a, incarnation: second)
+      #expect(try await registry.setDraining(a, false), "also while it is away")
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: false))
+    }
+  }
+
   @Test(arguments: Kind.allCases) func oneOwnerAtATime(_ kind: Kind) async throws {
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
@@ -110,7 +127,8 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       guard
         case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
       else { return }
-      let tombstone = Tombstone(status: .exited(code: 3), reason: "exited")
+      let tombstone = Tombstone(
+        status: .exited(code: 3), reason: "exited", ended: 1_764_453_600_000, owner: "ann")
       for (node, incarnation, wrong) in [
         (b, first, epoch), (a, second, epoch), (a, first, Epoch(epoch.rawValue + 1)),
       ] {
@@ -124,7 +142,8 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
           session, node: a, incarnation: first, epoch: epoch, tombstone: tombstone))
       #expect(
         try await registry.lookUp(session)
-          == SessionRecord(node: a, incarnation: first, epoch: epoch, state: .closed(tombstone)))
+          == SessionRecord(
+            node: a, incarnation: first, epoch: epoch, state: .closed(tombstone), owner: "ann"))
       #expect(
         try await registry.release(
           session, node: a, incarnation: first, epoch: epoch, tombstone: nil) == false)
@@ -148,15 +167,18 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       _ = try await registry.heartbeat(record(a, first))
       _ = try await registry.heartbeat(record(b, second))
       guard
-        case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
+        case .claimed(let epoch) = try await registry.claim(
+          session, node: a, incarnation: first, owner: "ann")
       else { return }
       try await registry.leave(a, incarnation: first)
       _ = try await registry.heartbeat(record(a, second))
-      let lost = SessionRecord(node: a, incarnation: first, epoch: epoch)
+      let lost = SessionRecord(node: a, incarnation: first, epoch: epoch, owner: "ann")
       #expect(try await registry.claim(session, node: b, incarnation: second) == .lost(lost))
-      #expect(
-        try await registry.lookUp(session)?.state
-          == .closed(Tombstone(status: nil, reason: "lost")))
+      guard case .closed(let tombstone) = try await registry.lookUp(session)?.state else {
+        Issue.record("it left no tombstone")
+        return
+      }
+      #expect(tombstone.isLost && tombstone.owner == "ann" && tombstone.ended != nil)
       guard
         case .claimed(let next) = try await registry.claim(session, node: b, incarnation: second)
       else {
@@ -210,10 +232,12 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         #expect(error?.code == .unsettled)
       }
       #expect(
-        try await registry.announce([session: Epoch(7)], node: a, incarnation: first) == [])
+        try await registry.announce(
+          [session: Holding(epoch: Epoch(7), owner: "ann")], node: a, incarnation: first)
+          == Announcement(repaired: [session]))
       #expect(
         try await registry.lookUp(session)
-          == SessionRecord(node: a, incarnation: first, epoch: Epoch(7)))
+          == SessionRecord(node: a, incarnation: first, epoch: Epoch(7), owner: "ann"))
       #expect(
         try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false)
       )
@@ -232,11 +256,13 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         -> ClaimResult
       { try await registry.claim(session, node: node, incarnation: incarnation) }
       _ = try await registry.heartbeat(record(a, first))
-      var held: [SessionID: Epoch] = [:]
+      var held: [SessionID: Holding] = [:]
       for id in [session, kept, gone] {
-        if case .claimed(let epoch) = try await claim(id, a, first) { held[id] = epoch }
+        if case .claimed(let epoch) = try await claim(id, a, first) {
+          held[id] = Holding(epoch: epoch)
+        }
       }
-      let epoch = try #require(held[gone])
+      let epoch = try #require(held[gone]).epoch
       #expect(
         try await registry.release(
           gone, node: a, incarnation: first, epoch: epoch, tombstone: exited))
@@ -260,8 +286,8 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
             == .outdated(.takenForDead))
       }
       #expect(
-        try await registry.announce(held, node: a, incarnation: first) == [session],
-        "the larger epoch wins")
+        try await registry.announce(held, node: a, incarnation: first)
+          == Announcement(superseded: [session], repaired: [kept]), "the larger epoch wins")
       #expect(
         try await registry.lookUp(session)
           == SessionRecord(node: b, incarnation: second, epoch: next))
@@ -292,12 +318,17 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
       _ = try await registry.heartbeat(record(b, second))
-      #expect(try await registry.announce([session: Epoch(5)], node: a, incarnation: first) == [])
-      #expect(try await registry.announce([session: Epoch(9)], node: b, incarnation: second) == [])
+      let (five, nine) = (Holding(epoch: Epoch(5)), Holding(epoch: Epoch(9)))
+      let won = Announcement(repaired: [session])
+      let lost = Announcement(superseded: [session])
       #expect(
-        try await registry.announce([session: Epoch(5)], node: a, incarnation: first) == [session])
+        try await registry.announce([session: five], node: a, incarnation: first) == won)
       #expect(
-        try await registry.announce([session: Epoch(9)], node: a, incarnation: first) == [session])
+        try await registry.announce([session: nine], node: b, incarnation: second) == won)
+      #expect(
+        try await registry.announce([session: five], node: a, incarnation: first) == lost)
+      #expect(
+        try await registry.announce([session: nine], node: a, incarnation: first) == lost)
       #expect(
         try await registry.lookUp(session)
           == SessionRecord(node: b, incarnation: second, epoch: Epoch(9)))
@@ -330,5 +361,73 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
           session, node: a, incarnation: first, epoch: epoch, tombstone: nil)
       }
     }
+  }
+
+  /// Promise P6: however many sessions end.
+  @Test(arguments: Kind.allCases) func onlyTheLatestTombstonesAreKept(_ kind: Kind) async throws {
+    try await with(kind, tombstones: 3) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      let ids = (0..<6).map { SessionID(unchecked: "s\($0)") }
+      // The first lives again in the end.
+      for (index, id) in (ids + [ids[0]]).enumerated() {
+        guard
+          case .claimed(let epoch) = try await registry.claim(id, node: a, incarnation: first)
+        else {
+          Issue.record("\(id) could not be claimed")
+          return
+        }
+        guard index < ids.count else { break }
+        #expect(
+          try await registry.release(
+            id, node: a, incarnation: first, epoch: epoch,
+            tombstone: Tombstone(status: nil, reason: "exited")))
+      }
+      var left: [SessionID] = []
+      for id in ids where try await registry.lookUp(id) != nil { left.append(id) }
+      #expect(left == [ids[0], ids[3], ids[4], ids[5]])
+    }
+  }
+
+  /// Promise P4.
+  @Test(arguments: Kind.allCases) func aNodeFindsWhichOfItsRecordsAreMissing(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      _ = try await registry.heartbeat(record(a, first))
+      guard
+        case .claimed(let epoch) = try await registry.claim(
+          session, node: a, incarnation: first, owner: "ann")
+      else { return }
+      let holding = Holding(epoch: epoch, owner: "ann")
+      let there = [session: holding]
+      let missing = SessionID(unchecked: "missing")
+      #expect(
+        try await registry.confirm(there, node: a, incarnation: first) == Announcement())
+      #expect(
+        try await registry.confirm(
+          [session: holding, missing: holding], node: a, incarnation: first)
+          == Announcement(repaired: [missing]))
+      for id in [session, missing] {
+        #expect(
+          try await registry.lookUp(id)
+            == SessionRecord(node: a, incarnation: first, epoch: epoch, owner: "ann"))
+      }
+      #expect(
+        try await registry.confirm(
+          [session: Holding(epoch: Epoch(1))], node: a, incarnation: second)
+          == Announcement(superseded: [session]))
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func aRegistryKnowsItself(_ kind: Kind) async throws {
+    var names: Set<RegistryIdentity> = []
+    for _ in 0..<2 {
+      try await with(kind) { registry in
+        let name = try await registry.identity()
+        #expect(try await registry.identity() == name)
+        names.insert(name)
+      }
+    }
+    #expect(names.count == 2, "and is told from another")
   }
 }

@@ -6,6 +6,9 @@ import Chaos
 import Client
 import Cluster
 import Foundation
+import Logging
+import NIOPosix
+import Redis
 import TestSupport
 import Testing
 import Wire
@@ -196,6 +199,129 @@ import Wire
       try await cluster.admin.nodes().map(\.id.rawValue) == ["a", "b"]
     }
     try await again.stop()
+  }
+
+  /// How a Redis loses a session's record, and keeps its node's.
+  enum Loss: String, CaseIterable, Sendable { case restored, evicted, deleted }
+
+  /// Promise P4: what Redis has lost is never answered with a second process.
+  @Test(arguments: Loss.allCases)
+  func aRecordThatRedisLostIsAnnouncedAgain(loss: Loss) async throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("fairlead-redis-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var server = try await RedisServer.start(["--dir", folder])
+    let nodes = [
+      try await TestNode.start("a", redis: server.url),
+      try await TestNode.start("b", redis: server.url),
+    ]
+    let routers = [
+      try await TestRouter.start("r0", redis: server.url),
+      try await TestRouter.start("r1", redis: server.url),
+    ]
+    let fronts = routers.map { Front($0.url, nil) }
+    let redis = RedisClient(
+      try RedisEndpoint(server.url), on: MultiThreadedEventLoopGroup.singleton.next(),
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    _ = try await redis.send(["SAVE"])
+    let id = SessionID(unchecked: "kept")
+    let key = "fl:s:{kept}"
+    var terminal = try await LiveTerminal.create(id, at: fronts[0])
+    try await terminal.run("X=secret")
+    func isThere() async -> Bool { (try? await redis.send(["EXISTS", key]))?.integer == 1 }
+
+    switch loss {
+    case .restored:
+      server.process.signal(SIGKILL)
+      try await server.process.waitForExit()
+      server = try await RedisServer.start(port: server.port, ["--dir", folder])
+    case .evicted:
+      for node in ["a", "b"] { _ = try await redis.send(["PERSIST", "{fl}:node:\(node)"]) }
+      _ = try await redis.send(["CONFIG", "SET", "maxmemory-policy", "volatile-lru"])
+      _ = try await redis.send(["CONFIG", "SET", "maxmemory", "1"])
+      try await eventually("it is evicted") { await !isThere() }
+      _ = try await redis.send(["CONFIG", "SET", "maxmemory", "0"])
+    case .deleted:
+      _ = try await redis.send(["DEL", key])
+      // Nothing tells of this, but that the node looks.
+      try await eventually("its node writes it again") { await isThere() }
+    }
+
+    // This router has never heard of the session, and either node would start another.
+    var created: Bool?
+    try await eventually("the registry is settled") {
+      created = try? await fronts[1].admin.create(
+        Open(session: id, create: LiveTerminal.shell, size: .standard)
+      ).created
+      return created != nil
+    }
+    #expect(created == false)
+    var other = try LiveTerminal.attach(id, at: fronts[1])
+    try await other.echo("$X from elsewhere", prints: "secret from elsewhere")
+    try await terminal.echo("$X in the end", prints: "secret in the end")
+    #expect(await isThere())
+    await redis.shutdown()
+    withExtendedLifetime((nodes, server)) {}
+  }
+
+  /// Promise P3: another process has become this node while it slept.
+  @Test func aNodeThatWasReplacedLetsGo() async throws {
+    let cluster = try await RunningCluster.start(.plain, routers: 1, nodes: ["a"])
+    let file = FileManager.default.temporaryDirectory
+      .appendingPathComponent("fairlead-pid-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    var terminal = try await LiveTerminal.create(SessionID(unchecked: "s"), at: cluster.front)
+    try await terminal.run("echo $$ > \(file)")
+    try await terminal.echo("here")
+    let shell = try #require(
+      pid_t(String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)))
+    let old = cluster.nodes[0].process
+    old.signal(SIGSTOP)
+    let new = try await cluster.join("a")
+    #expect(new.process.output.contains("waiting for it"))
+    old.signal(SIGCONT)
+    #expect(try await old.waitForExit() == 1)
+    #expect(old.output.contains("has become node a"), "\(old.output)")
+    try await eventually("its process has gone") { kill(shell, 0) != 0 }
+    switch try await terminal.end() {
+    case .ended(let ended): #expect(ended.reason == "lost")
+    case .refused(let refusal): #expect(refusal.code == .lost)
+    case .closed: Issue.record("its client was not told")
+    }
+    var fresh = try await LiveTerminal.create(SessionID(unchecked: "t"), at: cluster.front)
+    try await fresh.echo("there")
+    #expect(new.process.isRunning)
+  }
+
+  /// Promise P3: its record says that another owns it.
+  @Test func aSessionThatAnotherOwnsIsLetGo() async throws {
+    let cluster = try await RunningCluster.start(.plain, routers: 1, nodes: ["a"])
+    let file = FileManager.default.temporaryDirectory
+      .appendingPathComponent("fairlead-pid-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    let id = SessionID(unchecked: "s")
+    var terminal = try await LiveTerminal.create(id, at: cluster.front)
+    try await terminal.run("echo $$ > \(file)")
+    try await terminal.echo("here")
+    let shell = try #require(
+      pid_t(String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)))
+    let registry = try RedisRegistry(
+      url: cluster.server.url, cluster: "fl",
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let owned = try #require(try await registry.lookUp(id))
+    let (b, incarnation) = (NodeID(unchecked: "b"), Incarnation.random())
+    let epoch = Epoch(owned.epoch.rawValue + 1)
+    _ = try await registry.confirm([id: Holding(epoch: epoch)], node: b, incarnation: incarnation)
+    try await eventually("its process has gone") { kill(shell, 0) != 0 }
+    // Nobody answers as that owner: the client, which was sent there, is told so.
+    guard case .refused(let refusal) = try await terminal.end() else {
+      Issue.record("its client was not sent to the new owner")
+      return
+    }
+    #expect(refusal.code == .lost)
+    #expect(try await registry.lookUp(id)?.node == b, "whose record is as it was")
+    await registry.shutdown()
   }
 
   @Test(arguments: [Transport.plain, .passthrough])

@@ -87,6 +87,47 @@ import Testing
     #expect(first.process.isRunning)
   }
 
+  @Test func aNodeThatWasKilledIsStartedAtOnce() async throws {
+    let redis = try await RedisServer.start()
+    let first = try await TestNode.start("a", redis: redis.url)
+    first.process.signal(SIGKILL)
+    let second = try await TestNode.start("a", redis: redis.url)
+    #expect(second.process.output.contains("waiting for it"), "\(second.process.output)")
+    let third = try Fairlead.start(
+      ["node", "--id", "a", "--redis", redis.url, "--listen", "127.0.0.1:0"])
+    third.signal(SIGTERM)
+    try await third.waitForExit()
+    second.process.signal(SIGTERM)
+    #expect(try await second.process.waitForExit() == 0)
+    for word in ["node starts", "node has registered", "node shuts down", "node has left"] {
+      #expect(second.process.output.contains(word), "\(word): \(second.process.output)")
+    }
+  }
+
+  /// What one `serve` left in containers is the next one's to end, and nobody else's.
+  @Test func aServeIsTheSameRegistryAtEachStartOnItsPort() async throws {
+    let home = FileManager.default.temporaryDirectory
+      .appendingPathComponent("fairlead-home-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: home) }
+    func serve(_ host: String, _ port: Int) async throws -> (ChildProcess, String) {
+      let process = try Fairlead.start(
+        ["serve", "--listen", "\(host):\(port)"], environment: ["XDG_RUNTIME_DIR": home])
+      _ = try await process.line(with: "fairlead serves on")
+      let line = try await process.line(with: "node has registered")
+      return (process, try #require(line.firstMatch(of: /registry=([\w-]+)/)).1.description)
+    }
+    let port = try freePort()
+    let (first, name) = try await serve("127.0.0.1", port)
+    let (beside, other) = try await serve("127.0.0.2", port)
+    #expect(other != name)
+    first.signal(SIGKILL)
+    try await first.waitForExit()
+    let (again, same) = try await serve("127.0.0.1", port)
+    #expect(same == name)
+    withExtendedLifetime((beside, again)) {}
+  }
+
   @Test func anOperatorCanAskRedisWhenNoRouterAnswers() async throws {
     let redis = try await RedisServer.start()
     let node = try await TestNode.start("a", redis: redis.url)

@@ -1,0 +1,56 @@
+// What a node's log tells of its lease: each change once, not each heartbeat.
+
+import Cluster
+import Logging
+
+struct LeaseStory {
+  private let node: NodeID
+  private let logger: Logger
+  private var lastRenewal = ContinuousClock.now
+  private var isDraining = false
+  private var state = State.kept
+
+  private enum State { case kept, failing, ended }
+
+  init(_ node: NodeID, _ logger: Logger) {
+    self.node = node
+    self.logger = logger
+  }
+
+  mutating func renewed() {
+    let silence = ContinuousClock.now - lastRenewal
+    lastRenewal = .now
+    if state == .ended || silence > .milliseconds(Lease.length) {
+      logger.notice(
+        "the node has its lease again",
+        metadata: ["node": "\(node)", "silent": "\(silence.components.seconds) s"])
+    } else if state == .failing {
+      logger.notice("the registry takes heartbeats again", metadata: ["node": "\(node)"])
+    }
+    state = .kept
+  }
+
+  mutating func failed(_ error: any Error) {
+    let silence = ContinuousClock.now - lastRenewal
+    if state != .ended, silence > .milliseconds(Lease.length) {
+      state = .ended
+      logger.error(
+        "the node's lease has ended: it gets no new sessions, and keeps those it has",
+        metadata: [
+          "node": "\(node)", "silent": "\(silence.components.seconds) s", "error": "\(error)",
+        ])
+    } else if state == .kept {
+      state = .failing
+      logger.warning(
+        "a heartbeat failed; trying again", metadata: ["node": "\(node)", "error": "\(error)"])
+    }
+  }
+
+  mutating func draining(_ now: Bool) {
+    guard now != isDraining else { return }
+    isDraining = now
+    logger.notice(
+      now ? "the node is drained: it gets no new sessions" : "the node takes new sessions again",
+      metadata: ["node": "\(node)", "drains": "\(now)"])
+  }
+}

@@ -1,0 +1,220 @@
+// A node and its registry: it registers, keeps its lease by heartbeats, and sees to it that the registry knows
+// what it holds. What it finds that it is not any more, it lets go of (promise P3).
+
+import Cluster
+import Logging
+import NIOCore
+import Pipes
+import Wire
+
+extension Node {
+  private var registry: any Registry { identity.registry }
+
+  private func record(_ addresses: [NodeAddress]) -> NodeRecord {
+    NodeRecord(
+      id: id, incarnation: incarnation, loops: addresses, labels: configuration.labels,
+      weight: configuration.weight, capacity: configuration.capacity, sessions: identity.sessions,
+      version: configuration.version)
+  }
+
+  // MARK: Registering
+
+  /// - Throws: ``NodeError``; `CancellationError` if the node is to stop before it has registered.
+  func register(_ addresses: [NodeAddress]) async throws {
+    let name = try await patiently { try await registry.identity() }
+    for starter in identity.starters { starter.enter(registry: name.rawValue) }
+    try await takeLease(addresses)
+    logger.notice(
+      "node has registered",
+      metadata: [
+        "node": "\(id)", "incarnation": "\(incarnation)", "registry": "\(name)",
+        "links": "\(addresses.map(\.description).joined(separator: " "))",
+      ])
+    for warning in (try? await registry.warnings()) ?? [] {
+      logger.warning("\(warning)", metadata: ["node": "\(id)"])
+    }
+  }
+
+  /// Waits for the lease of a process that ran before as this node, and has not left; but not for one that
+  /// renews it.
+  private func takeLease(_ addresses: [NodeAddress]) async throws {
+    var waiting: (holder: Incarnation, end: ContinuousClock.Instant)?
+    while true {
+      let asked = ContinuousClock.now
+      let result = try await patiently { try await registry.heartbeat(record(addresses)) }
+      guard case .refused(let holder, let left) = result else { return }
+      if let waiting {
+        // Of its end, the earliest that this answer allows, against the latest of the first.
+        let isRenewed = asked + .milliseconds(left) > waiting.end + NodeLimits.registrationInterval
+        guard holder == waiting.holder, !isRenewed else { throw exists(holder, left) }
+      } else {
+        waiting = (holder, ContinuousClock.now + .milliseconds(left))
+        logger.notice(
+          "the lease of a process that ran before under this name has not ended; waiting for it",
+          metadata: [
+            "node": "\(id)", "incarnation": "\(holder)", "milliseconds": "\(left)",
+          ])
+      }
+      try await Task.sleep(for: NodeLimits.registrationInterval)
+    }
+  }
+
+  private func exists(_ holder: Incarnation, _ left: Int) -> NodeError {
+    NodeError(
+      code: .nodeExists,
+      message:
+        "another process runs as node \(id) (incarnation \(holder), its lease ends in "
+        + "\(left) ms at the earliest): stop it, or give this one another --id",
+      cause: nil)
+  }
+
+  /// A registry that is away gets some time to come; one that is wrong does not.
+  private func patiently<Answer>(_ ask: () async throws -> Answer) async throws -> Answer {
+    let deadline = ContinuousClock.now + NodeLimits.registrationPatience
+    while true {
+      do {
+        return try await ask()
+      } catch {
+        try Task.checkCancellation()
+        let isAway = (error as? RegistryError).map { $0.code.passes } ?? false
+        guard isAway, ContinuousClock.now < deadline else {
+          throw NodeError(
+            code: .registry, message: "cannot register node \(id): \(error)", cause: error)
+        }
+        logger.warning(
+          "the registry does not answer yet; trying again", metadata: ["error": "\(error)"])
+        try await Task.sleep(for: NodeLimits.registrationInterval)
+      }
+    }
+  }
+
+  // MARK: The lease
+
+  /// Keeps the lease until the task is cancelled, or another process has it.
+  /// - Returns: why it is not kept any more; nil if the node is to stop.
+  func keepLease(_ addresses: [NodeAddress]) async -> NodeError? {
+    var told = LeaseStory(id, logger)
+    var confirmation = Confirmation()
+    while !Task.isCancelled {
+      try? await Task.sleep(for: Lease.heartbeatInterval)
+      if Task.isCancelled { break }
+      do {
+        let result = try await registry.heartbeat(record(addresses), isRenewal: true)
+        switch result {
+        case .refused(let holder, _): return replaced(by: holder)
+        case .outdated(let why):
+          told.renewed()
+          try await announce(why)
+        case .alive(let isDraining):
+          told.renewed()
+          told.draining(isDraining)
+          try await confirm(&confirmation)
+        }
+      } catch {
+        if !Task.isCancelled { told.failed(error) }
+      }
+    }
+    return nil
+  }
+
+  private func replaced(by holder: Incarnation) -> NodeError {
+    let error = NodeError(
+      code: .replaced,
+      message:
+        "another process (incarnation \(holder)) has become node \(id) while this one was silent for "
+        + "longer than its lease: this one ends its sessions as lost, and itself. Give each process an --id "
+        + "of its own",
+      cause: nil)
+    logger.critical("\(error)", metadata: ["node": "\(id)", "incarnation": "\(incarnation)"])
+    return error
+  }
+
+  // MARK: What it holds
+
+  /// What is still to be looked through of all that the node held when the round began.
+  struct Confirmation {
+    var rest: ArraySlice<(key: SessionID, value: Holding)> = []
+    /// How many are looked at with each heartbeat.
+    var pace = 0
+  }
+
+  private func held() async throws -> [SessionID: Holding] {
+    var held: [SessionID: Holding] = [:]
+    for (index, loop) in loops.enumerated() {
+      let sessions = try await eventLoops[index].submit { loop.value.held }.get()
+      held.merge(sessions) { $1 }
+    }
+    return held
+  }
+
+  /// Says again all that this node holds.
+  private func announce(_ why: HeartbeatResult.Outdated) async throws {
+    let held = try await held()
+    let reason =
+      switch why {
+      case .lostData: "the registry has lost its data"
+      case .takenForDead: "the registry had taken this node for dead"
+      case .evicted: "the registry has thrown away keys since its memory is full"
+      }
+    logger.warning(
+      "\(reason); announcing sessions", metadata: ["node": "\(id)", "sessions": "\(held.count)"])
+    let announcement = try await registry.announce(held, node: id, incarnation: incarnation)
+    try await settle(announcement, of: held)
+  }
+
+  /// Looks whether the registry still has some of the sessions that this node holds; after all of them, from
+  /// the beginning.
+  private func confirm(_ round: inout Confirmation) async throws {
+    if round.rest.isEmpty {
+      let all = Array(try await held())
+      let bounds = Lease.confirmedAtOnce
+      round.rest = all[...]
+      round.pace = min(
+        max(all.count / Lease.heartbeatsPerConfirmation + 1, bounds.lowerBound), bounds.upperBound)
+    }
+    guard !round.rest.isEmpty else { return }
+    let some = Dictionary(round.rest.prefix(round.pace).map { ($0.key, $0.value) }) { $1 }
+    round.rest = round.rest.dropFirst(round.pace)
+    let announcement = try await registry.confirm(some, node: id, incarnation: incarnation)
+    guard try await settle(announcement, of: some) > 0 else { return }
+    // Where one record is gone, others may be.
+    round.rest = []
+    let held = try await held()
+    let rest = try await registry.announce(held, node: id, incarnation: incarnation)
+    try await settle(rest, of: held)
+  }
+
+  /// Ends what another node owns by now (promise P3), and takes back the record of what has ended meanwhile.
+  /// - Returns: how many records were missing.
+  @discardableResult
+  private func settle(
+    _ announcement: Announcement, of announced: [SessionID: Holding]
+  ) async throws -> Int {
+    for session in announcement.superseded {
+      guard let holding = announced[session] else { continue }
+      let index = session.loopIndex(of: loops.count)
+      let loop = loops[index]
+      try await eventLoops[index].submit {
+        loop.value.end(superseded: session, epoch: holding.epoch)
+      }.get()
+    }
+    guard !announcement.repaired.isEmpty else { return 0 }
+    let held = try await held()
+    var missing = 0
+    for session in announcement.repaired {
+      guard let holding = announced[session] else { continue }
+      if held[session]?.epoch == holding.epoch {
+        missing += 1
+      } else {
+        _ = try await registry.release(
+          session, node: id, incarnation: incarnation, epoch: holding.epoch, tombstone: nil)
+      }
+    }
+    if missing > 0 {
+      logger.warning(
+        "records of sessions were missing in the registry, and are there again",
+        metadata: ["node": "\(id)", "sessions": "\(missing)"])
+    }
+    return missing
+  }
+}

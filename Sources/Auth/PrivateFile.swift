@@ -7,11 +7,7 @@ public enum PrivateFile {
 
   /// Writes `bytes` to `path`, whose folders are made if need be, in place of what was there.
   public static func write(_ bytes: [UInt8], path: String) -> Bool {
-    var folder = ""
-    for part in path.split(separator: "/").dropLast() {
-      folder += "/" + part
-      mkdir(folder, 0o700)
-    }
+    makeFolders(of: path)
     let temporary = "\(path).\(getpid())"
     unlink(temporary)
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -23,6 +19,31 @@ public enum PrivateFile {
       return false
     }
     return true
+  }
+
+  private static func makeFolders(of path: String) {
+    var folder = ""
+    for part in path.split(separator: "/").dropLast() {
+      folder += "/" + part
+      mkdir(folder, 0o700)
+    }
+  }
+
+  /// Opens the file, which is made if need be, for this process alone, until it is closed or the process ends.
+  /// - Returns: its descriptor; nil if it is not this user's alone, or another process has it.
+  public static func lock(_ path: String) -> CInt? {
+    makeFolders(of: path)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { return nil }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+      status.st_uid == getuid(), status.st_mode & 0o077 == 0,
+      flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    else {
+      close(descriptor)
+      return nil
+    }
+    return descriptor
   }
 
   /// Nil unless the file is this user's, and nobody else may read or write it.

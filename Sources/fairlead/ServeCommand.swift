@@ -42,7 +42,9 @@ struct ServeCommand: AsyncParsableCommand {
     let access = try await door.access(local: local)
     let audit = try door.audit(logger)
     let group = MultiThreadedEventLoopGroup.singleton
-    let registry = MemoryRegistry(keepTombstones: Int(node.keepEnded.seconds) * 1_000)
+    let identity = ServeIdentity(listen.address)
+    let registry = MemoryRegistry(
+      keepTombstones: Int(node.keepTombstones.seconds) * 1_000, identity: identity.registry)
     let pipes = try makeStarters(node, scope: "serve/\(defaultNodeID())", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
@@ -64,6 +66,7 @@ struct ServeCommand: AsyncParsableCommand {
       registry: registry, group: group)
     let host = listen.address.host
     let nodeService = NodeService(node: owner) { _ in }
+    defer { withExtendedLifetime(identity) {} }
     let publicURL = door.publicURL
     let file = ServeFileService(issuer: local, publicURL: publicURL, logger: logger)
     let routerService = RouterService(router: router) { port in

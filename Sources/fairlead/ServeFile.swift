@@ -19,7 +19,7 @@ struct ServeFile: Codable, Sendable {
   private var scheme: Substring { url.prefix { $0 != ":" } }
 
   /// `$XDG_RUNTIME_DIR/fairlead`, or `~/.local/state/fairlead`.
-  private static var directory: String? {
+  static var directory: String? {
     if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.first == "/" {
       return runtime + "/fairlead"
     }

@@ -10,9 +10,12 @@ import Testing
 import Wire
 
 @Suite("A pipe into a container", .timeLimit(.minutes(3 * patience))) struct DockerPipeTests {
-  private func starter(_ endpoint: HTTPEndpoint, scope: String = "test/\(UUID())") -> DockerStarter
-  {
-    DockerStarter(endpoint, scope: scope, logger: Backend.quiet)
+  private func starter(
+    _ endpoint: HTTPEndpoint, scope: String = "test/\(UUID())", registry: String = "one"
+  ) -> DockerStarter {
+    let starter = DockerStarter(endpoint, scope: scope, logger: Backend.quiet)
+    starter.enter(registry: registry)
+    return starter
   }
 
   private func request(_ container: String, _ command: [String]) -> PipeRequest {
@@ -204,6 +207,10 @@ import Wire
     let left = try await RunningPipe.start(
       starter(endpoint, scope: scope), request("base", script))
     let leftPid = try await left.line(after: "pid=")
+
+    // A node of this name, of a cluster of this name, but another one.
+    await starter(endpoint, scope: scope, registry: "other").sweep()
+    #expect(try await Backend.docker.isAlive(leftPid))
 
     await starter(endpoint, scope: scope).sweep()
     try await left.end()

@@ -2,7 +2,9 @@
 // children inherit. The engine has no call that ends an exec, and the process number that it tells is
 // one of its own host; so a process is only ever signalled where its environment shows the mark.
 //
-//     FAIRLEAD_MARK=cluster/node/incarnation/session/nonce/
+//     FAIRLEAD_MARK=registry/cluster/node/incarnation/session/nonce/
+//
+// `registry` is the random identity of the node's registry.
 
 import Wire
 

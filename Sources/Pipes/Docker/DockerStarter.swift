@@ -3,19 +3,22 @@
 
 public import HTTPClient
 public import Logging
+import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 import Wire
 
 public struct DockerStarter: PipeStarter {
   private let engine: DockerEngine
-  private let scope: String
+  private let node: String
+  private let registry = NIOLockedValueBox("")
   private let incarnation: IncarnationLock
   private let seesProcesses: Bool
   private let logger: Logger
 
   /// - Parameters:
-  ///   - scope: names this node, across its incarnations: `sweep` ends what earlier ones left.
+  ///   - scope: names this node, across its incarnations, within its registry: `sweep` ends what earlier ones
+  ///     left.
   ///   - transport: makes the handler that goes between the socket and HTTP, for an engine over TLS.
   ///   - seesProcesses: whether the engine's processes are looked for in this machine's /proc first.
   public init(
@@ -23,13 +26,18 @@ public struct DockerStarter: PipeStarter {
     seesProcesses: Bool = true, logger: Logger
   ) {
     engine = DockerEngine(endpoint, transport: transport)
-    self.scope = scope
+    node = scope
     incarnation = IncarnationLock(.random())
     self.seesProcesses = seesProcesses
     self.logger = logger
   }
 
   public func shutdown() async {}
+
+  public func enter(registry: String) { self.registry.withLockedValue { $0 = registry } }
+
+  /// On one engine there may be nodes of the same name, of clusters of the same name.
+  private var scope: String { "\(registry.withLockedValue { $0 })/\(node)" }
 
   // MARK: Starting
 

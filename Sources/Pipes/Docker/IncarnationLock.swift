@@ -1,6 +1,7 @@
 // Tells the incarnations that live from those that died: while one lives, it holds an abstract Unix
 // socket (unix(7)) of its name, which the kernel frees with the process. It is seen by the processes
-// of the same network namespace; a node's name is kept unique beyond that by its lease.
+// of the same network namespace; within one registry a node's name is kept unique beyond that by its lease, and
+// the registry's identity tells its nodes from another's.
 
 import Glibc
 import Wire

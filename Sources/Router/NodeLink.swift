@@ -130,6 +130,11 @@ final class NodeLink: LinkPeer {
 
   // MARK: Streams
 
+  /// The sessions that streams are open on, and under which epoch their node has them.
+  var sessions: [SessionID: Epoch] {
+    streams.values.reduce(into: [:]) { $0[$1.session] = $1.epoch }
+  }
+
   /// Opens a stream on the route's node and returns its number.
   func open(_ stream: RoutedStream, _ request: LinkOpen) -> UInt64 {
     let number = nextStream

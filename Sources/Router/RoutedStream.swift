@@ -39,7 +39,7 @@ final class RoutedStream {
   private var state = State.resolving
   private var hasOpened = false
   private var life: Life?
-  private var epoch: Epoch?
+  private(set) var epoch: Epoch?
   /// The output offset after the last byte forwarded.
   private var next: UInt64 = 0
   /// A snapshot has begun, or been promised, and its last part has not come.
@@ -117,12 +117,19 @@ final class RoutedStream {
   }
 
   private func refused(_ refusal: Refused) {
+    let wasLive = if case .live = state { true } else { false }
     // The node has done with this OPEN; the link must not speak for it any more.
     leaveLink(telling: nil)
     if refusal.code == .notOwner {
       loop.forget(session)
       attempts += 1
-      if attempts < RouterLimits.attempts { return retry() }
+      if attempts < RouterLimits.attempts {
+        guard wasLive else { return retry() }
+        // The node has let go of a session that another owns by now.
+        deliver(.event(.paused))
+        open.create = nil
+        return resume()
+      }
       return finish(
         .refused(Refused(.unavailable, "the session's owner is not settled", retry: 1_000)))
     }

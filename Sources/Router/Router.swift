@@ -121,6 +121,7 @@ public final class Router: Sendable {
       logger: quietLogger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { await self.watchNodes() }
+      tasks.addTask { await self.watchOwners() }
       tasks.addTask { await self.watchKeys() }
       tasks.addTask { try await application.run() }
       do {
@@ -162,7 +163,7 @@ public final class Router: Sendable {
     for loop in eventLoops { _ = await on(loop, body) }
   }
 
-  private func on<Result: Sendable>(
+  func on<Result: Sendable>(
     _ eventLoop: any EventLoop, _ body: @escaping @Sendable (RouterLoop) -> Result
   ) async -> Result? {
     guard let loop = loops[ObjectIdentifier(eventLoop)] else { return nil }

@@ -32,6 +32,10 @@ enum RouterLimits {
   static let reopenLast = 3_000.0
   /// How old the list of nodes may be.
   static let directoryInterval = Duration.seconds(2)
+  /// How often the registry is asked for the owners of sessions whose node counts as dead or was replaced, while
+  /// its link lives; and for how many at a time.
+  static let ownersInterval = Duration.seconds(3)
+  static let ownersAtOnce = 64
   /// A node that does not take a connection, or does not say WELCOME, in this time.
   static let connectDeadline = TimeAmount.seconds(3)
   /// An answer of a node to a question of the admin API.

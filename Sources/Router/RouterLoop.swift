@@ -13,11 +13,11 @@ final class RouterLoop {
   let eventLoop: any EventLoop
   let context: RouterContext
   private(set) var directory = NodeDirectory()
-  private var links: [LinkKey: NodeLink] = [:]
+  private(set) var links: [LinkKey: NodeLink] = [:]
   private var connections: [ObjectIdentifier: ClientConnection] = [:]
   private(set) var isStopping = false
 
-  private struct LinkKey: Hashable {
+  struct LinkKey: Hashable {
     var node: NodeID
     var incarnation: Incarnation
     var loop: Int

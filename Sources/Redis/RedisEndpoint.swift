@@ -67,6 +67,21 @@ public struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
     port = number
   }
 
+  /// `url` with this password in it; nil if it has one already.
+  public static func url(_ url: String, password: String) -> String? {
+    guard let scheme = url.firstRange(of: "://") else { return url }
+    let rest = url[scheme.upperBound...]
+    let authority = rest.prefix { $0 != "/" }
+    // Here, a name alone is the user's: the password is elsewhere.
+    let at = authority.lastIndex(of: "@")
+    let login = (at.map { authority[..<$0] } ?? "").split(separator: ":", maxSplits: 1)
+    guard login.count < 2 else { return nil }
+    let host = at.map { rest[rest.index(after: $0)...] } ?? rest
+    let digits = Array("0123456789ABCDEF")
+    let encoded = password.utf8.map { "%\(digits[Int($0 >> 4)])\(digits[Int($0 & 15)])" }.joined()
+    return "\(url[..<scheme.upperBound])\(login.first ?? ""):\(encoded)@\(host)"
+  }
+
   /// RFC 3986, section 2.1; nil for a % that two hexadecimal digits do not follow.
   private static func percentDecoded(_ text: Substring) -> String? {
     var bytes: [UInt8] = []

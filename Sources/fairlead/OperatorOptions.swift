@@ -112,6 +112,7 @@ struct RegistryOptions: ParsableArguments {
   @Option(help: "The cluster's name in that Redis.")
   var cluster: String = fromEnvironment("CLUSTER", default: "fl")
 
+  @OptionGroup var password: RedisPasswordOptions
   @OptionGroup var tls: RedisTLSOptions
 
   func validate() throws { if !redis.isEmpty { try requireRedisURL(redis) } }
@@ -127,7 +128,8 @@ struct RegistryOptions: ParsableArguments {
       complain("\(error.message); asking Redis instead")
       let logger = Logger(label: "redis")
       let credentials = try tls.credentials(for: redis, logger: logger)
-      let registry = try openRegistry(redis, cluster: cluster, tls: credentials, logger: logger)
+      let registry = try openRegistry(
+        try password.url(redis), cluster: cluster, tls: credentials, logger: logger)
       do {
         let answer = try await askRegistry(registry)
         await registry.shutdown()

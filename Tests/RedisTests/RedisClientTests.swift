@@ -15,6 +15,22 @@ import Testing
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
+  @Test(
+    "A password from elsewhere goes where the URL has none",
+    arguments: [
+      ("redis://h", "redis://:%61%40@h", nil), ("rediss://h:1/2", "rediss://:%61%40@h:1/2", nil),
+      ("redis://user@h", "redis://user:%61%40@h", "user"),
+      ("redis://user:@h", "redis://user:%61%40@h", "user"),
+      ("redis://user:old@h", nil, nil),
+    ] as [(String, String?, String?)])
+  func passwordFromElsewhere(url: String, expected: String?, user: String?) throws {
+    let result = RedisEndpoint.url(url, password: "a@")
+    #expect(result == expected)
+    guard let result else { return }
+    let endpoint = try RedisEndpoint(result)
+    #expect(endpoint.password == "a@" && endpoint.user == user && endpoint.host == "h")
+  }
+
   @Test func manyCommandsShareOneConnectionAndKeepTheirReplies() async throws {
     let server = try await RedisServer.start()
     let redis = try client(server.url)

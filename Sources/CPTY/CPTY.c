@@ -3,82 +3,143 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
-static int spawn_on(const char *slave, const char *path, char *const argv[], char *const envp[],
-                    const char *directory, pid_t *pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  int error = posix_spawn_file_actions_init(&actions);
-  if (error) return error;
-  if ((error = posix_spawnattr_init(&attributes))) {
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
+#if defined(__has_attribute) && __has_attribute(disable_sanitizer_instrumentation)
+#define UNINSTRUMENTED __attribute__((disable_sanitizer_instrumentation))
+#else
+#define UNINSTRUMENTED
+#endif
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_setgroups32
+#define SYS_setgroups32 SYS_setgroups
+#endif
+
+// The child runs in the memory of this process, which waits for it to exec or exit, as with vfork(2): copying
+// the page tables of a node with many sessions would take long. Its stack is its own.
+enum { stack_size = 64 * 1024, kernel_signals = 64, kernel_signal_set = kernel_signals / 8 };
+
+struct start {
+  const struct cpty_command *command;
+  int slave;  // over 2
+  int error;
+  char step;
+};
+
+UNINSTRUMENTED static int fail(struct start *start, char step, int error) {
+  start->step = step;
+  start->error = error;
+  _exit(127);
+}
+
+// System calls only. Those that glibc carries out in every thread (setuid), or that a sanitizer keeps a record
+// of in memory (sigaction), are made directly: the memory is the parent's.
+UNINSTRUMENTED static int child(void *argument) {
+  struct start *start = argument;
+  const struct cpty_command *command = start->command;
+  long zero[8] = {0};  // SIG_DFL without flags, and an empty set
+  for (int number = 1; number <= kernel_signals; number++)
+    if (number != SIGKILL && number != SIGSTOP)
+      syscall(SYS_rt_sigaction, number, zero, NULL, kernel_signal_set);
+  // A session of its own, with the terminal as its controlling one.
+  if (setsid() < 0 || ioctl(start->slave, TIOCSCTTY, 0)) return fail(start, 'p', errno);
+  for (int fd = 0; fd <= 2; fd++)
+    if (dup2(start->slave, fd) < 0) return fail(start, 'p', errno);
+  struct rlimit files;
+  if (syscall(SYS_close_range, 3, ~0U, 0) && getrlimit(RLIMIT_NOFILE, &files) == 0)
+    // Before Linux 5.9. What is above a million is closed on exec.
+    for (unsigned fd = 3; fd < files.rlim_cur && fd < 1 << 20; fd++) close((int)fd);
+  if (command->files_hard) {
+    files.rlim_cur = command->files_soft;
+    files.rlim_max = command->files_hard;
+    setrlimit(RLIMIT_NOFILE, &files);
   }
-  sigset_t all, none;
+  const struct cpty_user *user = command->user;
+  if (user && (syscall(SYS_setgroups32, user->group_count, user->groups) ||
+               syscall(SYS_setresgid, user->gid, user->gid, user->gid) ||
+               syscall(SYS_setresuid, user->uid, user->uid, user->uid)))
+    return fail(start, 'u', errno);
+  // As that user.
+  if (command->directory && chdir(command->directory)) {
+    if (!command->is_directory_preferred) return fail(start, 'd', errno);
+    if (chdir("/")) return fail(start, 'd', errno);
+  }
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, zero, NULL, kernel_signal_set);
+  execve(command->path, command->argv, command->envp);
+  return fail(start, 'x', errno);
+}
+
+static int spawn_on(int slave, const struct cpty_command *command, pid_t *pid, char *step) {
+  struct start start = {.command = command, .slave = slave};
+  *step = 'f';
+  void *stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) return errno;
+  // No handler of this process may run in the child.
+  sigset_t all, before;
   sigfillset(&all);
-  sigemptyset(&none);
-  // The first terminal that a session leader opens becomes its controlling terminal.
-  if (!error) error = posix_spawn_file_actions_addopen(&actions, 0, slave, O_RDWR, 0);
-  if (!error) error = posix_spawn_file_actions_adddup2(&actions, 0, 1);
-  if (!error) error = posix_spawn_file_actions_adddup2(&actions, 0, 2);
-  if (!error) error = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  if (!error && directory) error = posix_spawn_file_actions_addchdir_np(&actions, directory);
-  if (!error) error = posix_spawnattr_setsigdefault(&attributes, &all);
-  if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
-  if (!error)
-    error = posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  if (!error) error = posix_spawn(pid, path, &actions, &attributes, argv, envp);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  *pid = clone(child, (char *)stack + stack_size, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+  int error = *pid < 0 ? errno : 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  munmap(stack, stack_size);
+  if (!error && start.error) {
+    error = start.error;
+    *step = start.step;
+    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+  }
   return error;
 }
 
-int cpty_spawn(const char *path, char *const argv[], char *const envp[], const char *directory,
-               unsigned short columns, unsigned short rows, struct cpty_process *out, char *step) {
+// A descriptor over 2, whatever this process was started with: the child's 0, 1 and 2 are made from it.
+static int lifted(int fd) {
+  if (fd < 0 || fd > 2) return fd;
+  int higher = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  int error = errno;
+  close(fd);
+  errno = error;
+  return higher;
+}
+
+int cpty_spawn(const struct cpty_command *command, struct cpty_process *out, char *step) {
   char slave[64];
   struct termios modes;
   *step = 'p';
-  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  int master = lifted(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (master < 0) return errno;
   // The slave is kept open until the child has it: a master without any slave reads EIO.
   int keep = -1, error = 0;
   if (grantpt(master) || unlockpt(master)) error = errno;
   if (!error) error = ptsname_r(master, slave, sizeof slave);
-  if (!error) error = cpty_resize(master, columns, rows);
-  if (!error && (keep = open(slave, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0) error = errno;
+  if (!error) error = cpty_resize(master, command->columns, command->rows);
+  if (!error && (keep = lifted(open(slave, O_RDWR | O_NOCTTY | O_CLOEXEC))) < 0) error = errno;
   if (!error && tcgetattr(keep, &modes) == 0) {
     modes.c_iflag |= IUTF8;  // so that erasing takes a whole character
     tcsetattr(keep, TCSANOW, &modes);
   }
-  if (!error && directory) {
-    struct stat status;
-    if (stat(directory, &status)) error = errno;
-    else if (!S_ISDIR(status.st_mode)) error = ENOTDIR;
-    else if (access(directory, X_OK)) error = errno;
-    if (error) *step = 'd';
-  }
-  if (!error) {
-    *step = 'x';
-    error = spawn_on(slave, path, argv, envp, directory, &out->pid);
-  }
+  // Its user opens it by name, too.
+  if (!error && command->user && fchown(keep, command->user->uid, (gid_t)-1)) error = errno;
+  if (!error) error = spawn_on(keep, command, &out->pid, step);
   if (keep >= 0) close(keep);
   if (error) {
     close(master);
     return error;
   }
   out->master = master;
-  out->pidfd = (int)syscall(SYS_pidfd_open, out->pid, 0);  // close-on-exec by definition
   return 0;
 }
 
@@ -101,18 +162,25 @@ int cpty_reap(pid_t pid, int *exit_code, int *signal_number) {
   return 1;
 }
 
-int cpty_exits_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
-
-int cpty_exits_add(int set, int pidfd) {
-  struct epoll_event event = {.events = EPOLLIN, .data.fd = pidfd};
-  return epoll_ctl(set, EPOLL_CTL_ADD, pidfd, &event) ? errno : 0;
+pid_t cpty_wait_any(void) {
+  siginfo_t info = {0};
+  int result;
+  do result = waitid(P_ALL, 0, &info, WEXITED | WNOWAIT);
+  while (result < 0 && errno == EINTR);
+  return result < 0 ? 0 : info.si_pid;
 }
 
-void cpty_exits_remove(int set, int pidfd) { epoll_ctl(set, EPOLL_CTL_DEL, pidfd, NULL); }
-
-int cpty_exits_wait(int set, int *exited, int max) {
-  struct epoll_event events[64];
-  int count = epoll_wait(set, events, max < 64 ? max : 64, -1);
-  for (int i = 0; i < count; i++) exited[i] = events[i].data.fd;
-  return count;
+int cpty_files(uint64_t *soft, uint64_t *hard) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files)) return errno;
+  *soft = files.rlim_cur;
+  *hard = files.rlim_max;
+  return 0;
 }
+
+int cpty_set_files(uint64_t soft, uint64_t hard) {
+  struct rlimit files = {.rlim_cur = soft, .rlim_max = hard};
+  return setrlimit(RLIMIT_NOFILE, &files) ? errno : 0;
+}
+
+int cpty_conceal(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? errno : 0; }

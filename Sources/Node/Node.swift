@@ -115,10 +115,11 @@ public final class Node: Sendable {
     var replaced: NodeError?
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
+      for starter in identity.starters { await starter.check() }
       try await register(addresses)
       // Beside the lease: an engine may take its time.
-      let sweep = Task { for starter in identity.starters { await starter.sweep() } }
-      defer { sweep.cancel() }
+      let attending = identity.starters.map { starter in Task { await starter.attend() } }
+      defer { for task in attending { task.cancel() } }
       await onReady(addresses)
       replaced = await keepLease(addresses)
     } catch {

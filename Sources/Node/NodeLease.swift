@@ -12,9 +12,16 @@ extension Node {
 
   private func record(_ addresses: [NodeAddress]) -> NodeRecord {
     NodeRecord(
-      id: id, incarnation: incarnation, loops: addresses, labels: configuration.labels,
+      id: id, incarnation: incarnation, loops: addresses, labels: labels,
       weight: configuration.weight, capacity: configuration.capacity, sessions: identity.sessions,
       version: configuration.version)
+  }
+
+  /// An engine that does not answer is not advertised.
+  private var labels: [String: String] {
+    configuration.labels.filter { key, _ in
+      key != "docker" || configuration.docker?.isAvailable ?? true
+    }
   }
 
   // MARK: Registering

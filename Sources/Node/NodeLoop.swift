@@ -199,8 +199,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         loop.release(id, epoch: epoch, tombstone: nil)
         loop.logger.info(
           "a pipe did not start", metadata: ["session": "\(id)", "error": "\(error)"])
-        let message = (error as? PipeError)?.message ?? "\(error)"
-        loop.fail(id, Refused(.startFailed, message))
+        loop.fail(id, (error as? PipeError)?.refusal ?? Refused(.startFailed, "\(error)"))
       }
     }
   }

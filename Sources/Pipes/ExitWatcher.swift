@@ -1,54 +1,190 @@
-// Tells when processes exit: one thread sleeps in epoll_wait(2) on all their pidfds (pidfd_open(2)).
-// SwiftNIO cannot watch them itself: it reads what becomes readable, and a pidfd cannot be read.
+// Tells when and how the processes that this one started have ended: one thread sleeps in waitid(2), which
+// says which child has ended and leaves it to be reaped by its number. No descriptor per process is
+// needed for that, and nothing polls.
 
 import CPTY
+import Dispatch
 import Glibc
 import NIOConcurrencyHelpers
+import NIOCore
+import Wire
+
+/// A process that this one started, and leads a process group.
+final class Child: Sendable {
+  let pid: pid_t
+  /// How it ended; nil: that cannot be known.
+  let ended: EventLoopFuture<ExitStatus?>
+  private let promise: EventLoopPromise<ExitStatus?>
+  private let isReaped = NIOLockedValueBox(false)
+
+  fileprivate init(pid: pid_t, eventLoop: any EventLoop) {
+    self.pid = pid
+    promise = eventLoop.makePromise(of: ExitStatus?.self)
+    ended = promise.futureResult
+  }
+
+  /// Sends the signal to its process group, unless the number may be another's by now.
+  func signal(_ number: CInt) {
+    isReaped.withLockedValue { if !$0 { _ = kill(-pid, number) } }
+  }
+
+  /// Reaps it if it has ended; true once there is nothing more to wait for.
+  fileprivate func reap() -> Bool {
+    var code: CInt = 0
+    var number: CInt = 0
+    let result = isReaped.withLockedValue { isReaped -> CInt? in
+      guard !isReaped else { return nil }
+      let result = cpty_reap(pid, &code, &number)
+      if result != 0 { isReaped = true }
+      return result
+    }
+    switch result {
+    case 0: return false
+    case 1:
+      promise.succeed(number > 0 ? .signalled(number: Int(number)) : .exited(code: Int(code)))
+    case nil: break  // and is told
+    default: promise.succeed(nil)  // somebody else has reaped it
+    }
+    return true
+  }
+}
 
 final class ExitWatcher: Sendable {
   static let shared = ExitWatcher()
 
-  private let set: CInt
-  private let waiting = NIOLockedValueBox<[CInt: @Sendable () -> Void]>([:])
-
-  private init() {
-    set = cpty_exits_create()
-    var thread = pthread_t()
-    pthread_create(
-      &thread, nil,
-      { _ in
-        ExitWatcher.shared.run()
-        return nil
-      }, nil)
-    pthread_detach(thread)
+  private struct State {
+    var children: [pid_t: Child] = [:]
+    /// Processes that are being started: a child that is not known yet may be one of them.
+    var starting = 0
+    var isRunning = false
+    var isAsleep = false
+    var reapsOrphans = false
   }
+  private let state = NIOLockedValueBox(State())
+  private let wake = DispatchSemaphore(value: 0)
 
-  /// Calls `then`, on the watcher's thread, when the process behind `pidfd` has exited; takes
-  /// ownership of the descriptor. False: it could not be watched, and is closed.
-  func watch(_ pidfd: CInt, then: @escaping @Sendable () -> Void) -> Bool {
-    waiting.withLockedValue { $0[pidfd] = then }
-    guard cpty_exits_add(set, pidfd) == 0 else {
-      waiting.withLockedValue { $0[pidfd] = nil }
-      close(pidfd)
-      return false
+  /// How long a child that is somebody else's in this process is let be before another look.
+  private static let foreign: useconds_t = 10_000
+  /// A process without children looks so often whether orphans have been handed to it, in seconds.
+  private static let orphans = 5.0
+
+  private init() {}
+
+  /// Starts a process by `spawn`, which returns its number.
+  /// - Throws: what `spawn` does; ``PipeError`` if there is no thread to watch it.
+  func start(on eventLoop: any EventLoop, _ spawn: () throws -> pid_t) throws -> Child {
+    try run()
+    state.withLockedValue { $0.starting += 1 }
+    do {
+      let child = Child(pid: try spawn(), eventLoop: eventLoop)
+      let isAsleep = state.withLockedValue { state in
+        state.starting -= 1
+        state.children[child.pid] = child
+        defer { state.isAsleep = false }
+        return state.isAsleep
+      }
+      if isAsleep { wake.signal() }
+      look(at: child)
+      return child
+    } catch {
+      state.withLockedValue { $0.starting -= 1 }
+      throw error
     }
-    return true
   }
 
-  private func run() {
-    var exited = [CInt](repeating: -1, count: 64)
+  /// From now on, children that nobody started here are reaped, too: those that a process left which was
+  /// replaced by this one, and, for process 1 of a container, everybody's orphans. Not for a process in
+  /// which others wait for children of their own.
+  func reapOrphans() throws {
+    try run()
+    let isAsleep = state.withLockedValue { state in
+      state.reapsOrphans = true
+      defer { state.isAsleep = false }
+      return state.isAsleep
+    }
+    if isAsleep { wake.signal() }
+  }
+
+  /// The thread, once.
+  private func run() throws {
+    try state.withLockedValue { state in
+      guard !state.isRunning else { return }
+      var thread = pthread_t()
+      let error = pthread_create(
+        &thread, nil,
+        { _ in
+          ExitWatcher.shared.watch()
+          return nil
+        }, nil)
+      guard error == 0 else {
+        throw PipeError(.resources, "this machine has no thread left: \(describe(errno: error))")
+      }
+      pthread_detach(thread)
+      state.isRunning = true
+    }
+  }
+
+  private func watch() {
     while true {
-      let count = cpty_exits_wait(set, &exited, CInt(exited.count))
-      for pidfd in exited.prefix(Int(max(0, count))) {
-        guard let then = waiting.withLockedValue({ $0.removeValue(forKey: pidfd) }) else {
-          continue
-        }
-        // Closing alone would not take it out of the set while a child that was forked meanwhile
-        // has not executed yet and still holds it: its number, by then another's, would come again.
-        cpty_exits_remove(set, pidfd)
-        close(pidfd)
-        then()
+      let pid = cpty_wait_any()
+      if pid == 0 {
+        // No child at all: those that are waited for were reaped by somebody else.
+        reap()
+        sleepUntilNeeded()
+      } else if let child = state.withLockedValue({ $0.children[pid] }) {
+        look(at: child)
+      } else {
+        meet(stranger: pid)
       }
     }
   }
+
+  /// Tells of its end without waiting to hear of it, which one whom somebody else has reaped would do in vain.
+  func look(at child: Child) { if child.reap() { forget(child) } }
+
+  private func forget(_ child: Child) {
+    state.withLockedValue { state in
+      if state.children[child.pid] === child { state.children[child.pid] = nil }
+    }
+  }
+
+  private func reap() {
+    for child in state.withLockedValue({ Array($0.children.values) }) { look(at: child) }
+  }
+
+  /// A child has ended that is not known. It is told again and again until somebody reaps it.
+  private func meet(stranger pid: pid_t) {
+    let isOrphan = state.withLockedValue { state in
+      // One that was just started is known by now, or still counts.
+      state.reapsOrphans && state.starting == 0 && state.children[pid] == nil
+    }
+    if isOrphan {
+      var code: CInt = 0
+      var number: CInt = 0
+      _ = cpty_reap(pid, &code, &number)
+    } else {
+      // Its owner will reap it; the others are looked at meanwhile.
+      reap()
+      if state.withLockedValue({ $0.children[pid] == nil }) { usleep(Self.foreign) }
+    }
+  }
+
+  private func sleepUntilNeeded() {
+    let (maySleep, hasLimit) = state.withLockedValue { state in
+      state.isAsleep = state.children.isEmpty
+      return (state.isAsleep, state.reapsOrphans)
+    }
+    guard maySleep else {
+      usleep(Self.foreign)
+      return
+    }
+    if hasLimit {
+      _ = wake.wait(timeout: .now() + Self.orphans)
+    } else {
+      wake.wait()
+    }
+  }
 }
+
+/// errno in words.
+func describe(errno error: CInt) -> String { String(cString: strerror(error)) }

@@ -1,5 +1,5 @@
-// A process on a pseudo-terminal of this machine. Its channel is the master side of the terminal;
-// its exit is seen through a pidfd, so that nothing polls and nobody waits.
+// A process on a pseudo-terminal of this machine. One descriptor is all it takes: the terminal's master,
+// which its channel reads from. `PTYWriter` writes to it, and `ExitWatcher` tells of the exit.
 //
 // The end: the leader is reaped, then what is left in the terminal is read for at most 200 ms, since
 // a background job can hold the terminal open for long; then the master is closed, which hangs up.
@@ -14,11 +14,15 @@ import Wire
 final class PTYPipe: Pipe {
   let eventLoop: any EventLoop
   weak var delegate: (any PipeDelegate)?
-  private let pid: pid_t
+  private let child: Child
   private let channel: any Channel
   private let handler: PTYHandler
-  /// A descriptor of the master for ioctls: the channel keeps its own to itself.
-  private let control: CInt
+  private let writer: PTYWriter
+  /// The channel's descriptor: it is this terminal's for as long as the channel is active.
+  private let master: CInt
+  /// Another one of the terminal, from when every process has closed it until the leader's exit.
+  private var kept: CInt = -1
+  private var shell: ShellLook
   private var status: ExitStatus?
   private var isReaped = false
   private var isEnded = false
@@ -30,16 +34,26 @@ final class PTYPipe: Pipe {
   /// What is read at most when that time is over, in bytes.
   static let mostRest = 256 * 1024
 
-  init(pid: pid_t, control: CInt, channel: any Channel, handler: PTYHandler) {
-    self.pid = pid
-    self.control = control
+  init(
+    _ child: Child, master: CInt, channel: any Channel, handler: PTYHandler, isShell: Bool
+  ) {
+    self.child = child
+    self.master = master
     self.channel = channel
     self.handler = handler
-    self.eventLoop = channel.eventLoop
+    eventLoop = channel.eventLoop
+    writer = PTYWriter(master: master, eventLoop: channel.eventLoop)
+    shell = ShellLook(isShell: isShell)
     handler.pipe = self
+    writer.didWrite = { [weak self] count in self?.delegate?.pipeDidWrite(count) }
   }
 
-  deinit { Glibc.close(control) }
+  deinit { if kept >= 0 { close(kept) } }
+
+  private var pid: pid_t { child.pid }
+
+  /// A descriptor of the terminal, if there is one.
+  private var control: CInt? { channel.isActive ? master : kept >= 0 ? kept : nil }
 
   var isReading: Bool {
     get { handler.isReading }
@@ -47,34 +61,34 @@ final class PTYPipe: Pipe {
   }
 
   func write(_ bytes: ByteBuffer) {
-    guard !isEnded else { return }
-    let count = bytes.readableBytes
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    channel.writeAndFlush(bytes).whenSuccess { bound.value.delegate?.pipeDidWrite(count) }
+    guard !isEnded, channel.isActive else { return }
+    writer.write(bytes)
   }
 
   func resize(_ size: TerminalSize) {
-    guard !isEnded else { return }
+    guard !isEnded, let control else { return }
     _ = cpty_resize(control, UInt16(clamping: size.columns), UInt16(clamping: size.rows))
   }
 
+  private var foreground: pid_t { control.map { cpty_foreground($0) } ?? -1 }
+
   func signal(_ signal: PipeSignal) {
     guard !isReaped else { return }
-    let foreground = cpty_foreground(control)
+    let foreground = foreground
     if foreground > 0, foreground != pid { kill(-foreground, signal.rawValue) }
-    kill(-pid, signal.rawValue)
+    child.signal(signal.rawValue)
   }
 
   var hasForegroundJob: Bool? {
     guard !isReaped else { return false }
-    let foreground = cpty_foreground(control)
-    return foreground < 0 ? nil : foreground != pid
+    let foreground = foreground
+    return foreground > 0 && foreground != pid || !shell.isShell(pid)
   }
 
   func terminate(grace: TimeAmount) {
     guard !isReaped else { return }
     signal(.hangup)
-    kill(-pid, SIGCONT)
+    child.signal(SIGCONT)
     // All of the terminal's session, background jobs too; by start time, so that a number that was
     // given to another process meanwhile is let be.
     let members = ProcessTable.members(
@@ -95,29 +109,26 @@ final class PTYPipe: Pipe {
 
   func didRead(_ bytes: ByteBuffer) { delegate?.pipeDidRead(bytes) }
 
-  /// The leader has exited.
-  func leaderDidExit() {
-    guard !isReaped else { return }
-    var code: CInt = 0
-    var number: CInt = 0
-    guard cpty_reap(pid, &code, &number) != 0 else { return pollLeader() }
+  /// The leader has exited and is reaped; nil: nobody knows how.
+  func leaderDidExit(_ status: ExitStatus?) {
     isReaped = true
-    status = number > 0 ? .signalled(number: Int(number)) : .exited(code: Int(code))
+    self.status = status
     guard channel.isActive else { return end() }
     handler.isReading = true
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: Self.drain) { bound.value.end() }
   }
 
-  /// Where the kernel gives no pidfd (before Linux 5.3).
-  func pollLeader() {
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.scheduleTask(in: .milliseconds(50)) { bound.value.leaderDidExit() }
+  /// Every process has closed the terminal. The leader may live on without it: to take the last descriptor
+  /// away would send it SIGHUP.
+  func terminalWillClose() {
+    writer.close()
+    if !isReaped, kept < 0 { kept = fcntl(master, F_DUPFD_CLOEXEC, 3) }
   }
 
   /// The terminal has no reader or writer left on the other side.
   func terminalDidClose() {
-    if isReaped { end() }
+    if isReaped { end() } else { ExitWatcher.shared.look(at: child) }
   }
 
   private func end() {
@@ -125,7 +136,10 @@ final class PTYPipe: Pipe {
     isEnded = true
     readRest()
     handler.pipe = nil
+    writer.close()
     channel.close(promise: nil)
+    if kept >= 0 { close(kept) }
+    kept = -1
     // A node that stops ends with its last pipe: not before everybody has heard of it.
     guard let hangup else { return didEnd() }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -133,14 +147,14 @@ final class PTYPipe: Pipe {
   }
 
   private func didEnd() {
-    delegate?.pipeDidEnd(status, reason: nil)
+    delegate?.pipeDidEnd(
+      status, reason: status == nil ? "how the process ended is not known" : nil)
   }
 
   /// What the terminal still holds: on a busy loop the time to drain may be over before the channel
   /// came to read at all. A terminal holds less than `mostRest`; a flood from a background job is cut.
   private func readRest() {
-    // The descriptor shares its mode with the channel's.
-    guard fcntl(control, F_GETFL) & O_NONBLOCK != 0 else { return }
+    guard let control, fcntl(control, F_GETFL) & O_NONBLOCK != 0 else { return }
     var rest = ByteBuffer()
     while rest.readableBytes < Self.mostRest {
       let count = rest.writeWithUnsafeMutableBytes(minimumWritableBytes: 4_096) {
@@ -188,6 +202,7 @@ final class PTYHandler: ChannelInboundHandler {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     // EIO is how a master reports that every slave is closed: the end, not an error.
+    pipe?.terminalWillClose()
     context.close(promise: nil)
   }
 

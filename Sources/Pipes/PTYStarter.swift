@@ -8,6 +8,9 @@ import Wire
 
 public struct PTYStarter: PipeStarter {
   private let environment: [String: String]
+  private let home: String
+  private let user: Account?
+  private let files: FileLimit?
   private let threads: NIOThreadPool
 
   /// Variables of the node's own environment that a terminal's process gets. No others: a node may
@@ -16,21 +19,34 @@ public struct PTYStarter: PipeStarter {
     "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TZ", "USER",
   ]
 
-  /// - Parameter environment: the node's own environment.
-  public init(environment: [String: String], threads: NIOThreadPool = .singleton) {
-    var kept = environment.filter { Self.inherited.contains($0.key) }
+  /// - Parameters:
+  ///   - environment: the node's own environment.
+  ///   - user: whom processes run as; nil: as this one. Another takes root.
+  ///   - files: how many descriptors they may have; nil: as many as this one.
+  public init(
+    environment: [String: String], user: Account? = nil, files: FileLimit? = nil,
+    threads: NIOThreadPool = .singleton
+  ) {
+    var kept = environment.filter { Self.inherited.contains($0.key) && !$0.value.isEmpty }
+    // What a login would set: another user's always, this one's where it was started without.
+    if let account = user ?? Account.own {
+      let login = [
+        "HOME": account.home, "LOGNAME": account.name, "SHELL": account.shell, "USER": account.name,
+      ].filter { !$0.value.isEmpty }
+      kept.merge(login) { user == nil ? $0 : $1 }
+    }
     if kept["PATH"] == nil {
       kept["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     }
+    if !Locale.isSet(in: kept.keys) { kept[Locale.variable] = Locale.usual }
     kept["TERM"] = "xterm-256color"
     kept["COLORTERM"] = "truecolor"
     self.environment = kept
+    self.home = kept["HOME"] ?? "/"
+    self.user = user
+    self.files = files
     self.threads = threads
   }
-
-  public func sweep() async {}
-
-  public func shutdown() async {}
 
   public func start(_ request: PipeRequest, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
@@ -43,9 +59,10 @@ public struct PTYStarter: PipeStarter {
     let size = request.size
     // Starting a process takes about a millisecond: not on the loop that others type through.
     return threads.runIfActive(eventLoop: eventLoop) { [environment] in
-      try Self.spawn(command, environment: environment, directory: directory, size: size)
+      try spawn(
+        command, environment: environment, directory: directory, size: size, on: eventLoop)
     }.flatMap { process in
-      Self.open(process, on: eventLoop)
+      Self.open(process, isShell: ShellCommand.isInteractive(command.arguments), on: eventLoop)
     }
   }
 
@@ -65,43 +82,85 @@ public struct PTYStarter: PipeStarter {
   }
 
   struct Process: Sendable {
-    var pid: pid_t
+    var child: Child
     var master: CInt
-    var pidfd: CInt
   }
 
-  private static func spawn(
-    _ command: Command, environment: [String: String], directory: String?, size: TerminalSize
-  ) throws(PipeError) -> Process {
-    let path = try search(command.program, path: environment["PATH"] ?? "", directory: directory)
-    var result = cpty_process()
-    var step: CChar = 0
-    let variables = environment.map { "\($0)=\($1)" }
-    let error = withCStrings(command.arguments) { arguments in
-      withCStrings(variables) { variables in
-        cpty_spawn(
-          path, arguments, variables, directory, UInt16(clamping: size.columns),
-          UInt16(clamping: size.rows), &result, &step)
+  private func spawn(
+    _ command: Command, environment: [String: String], directory: String?, size: TerminalSize,
+    on eventLoop: any EventLoop
+  ) throws -> Process {
+    let path = try Self.search(command.program, path: environment["PATH"] ?? "")
+    var master: CInt = -1
+    let child = try ExitWatcher.shared.start(on: eventLoop) {
+      var started = cpty_process()
+      var step: CChar = 0
+      let error = fill(path, command, environment, directory, size) { request in
+        cpty_spawn(request, &started, &step)
+      }
+      guard error == 0 else {
+        throw failure(error, UInt8(bitPattern: step), command, directory)
+      }
+      master = started.master
+      return started.pid
+    }
+    return Process(child: child, master: master)
+  }
+
+  /// The command as C takes it, for as long as `body` runs.
+  private func fill(
+    _ path: String, _ command: Command, _ environment: [String: String], _ directory: String?,
+    _ size: TerminalSize, _ body: (UnsafePointer<cpty_command>) -> CInt
+  ) -> CInt {
+    let groups = user?.groups ?? []
+    return path.withCString { path in
+      Self.withCStrings(command.arguments) { arguments in
+        Self.withCStrings(environment.map { "\($0)=\($1)" }) { variables in
+          (directory ?? home).withCString { place in
+            groups.withUnsafeBufferPointer { groups in
+              var account = cpty_user(
+                uid: user?.uid ?? 0, gid: user?.gid ?? 0, groups: groups.baseAddress,
+                group_count: groups.count)
+              return withUnsafePointer(to: &account) { account in
+                var request = cpty_command(
+                  path: path, argv: arguments, envp: variables, directory: place,
+                  is_directory_preferred: directory == nil ? 1 : 0,
+                  columns: UInt16(clamping: size.columns), rows: UInt16(clamping: size.rows),
+                  user: user == nil ? nil : account, files_soft: files?.soft ?? 0,
+                  files_hard: files?.hard ?? 0)
+                return withUnsafePointer(to: &request, body)
+              }
+            }
+          }
+        }
       }
     }
-    guard error == 0 else {
-      let reason = String(cString: strerror(error))
-      switch UInt8(bitPattern: step) {
-      case UInt8(ascii: "d"):
-        throw PipeError(.noCommand, "cannot work in \(directory ?? ""): \(reason)")
-      case UInt8(ascii: "x"):
-        throw PipeError(.noCommand, "cannot execute \(command.program): \(reason)")
-      default:
-        throw PipeError(.resources, "the node has no pseudo-terminal left: \(reason)")
-      }
+  }
+
+  private func failure(_ error: CInt, _ step: UInt8, _ command: Command, _ directory: String?)
+    -> PipeError
+  {
+    let reason = describe(errno: error)
+    switch step {
+    case UInt8(ascii: "d"):
+      return PipeError(.noCommand, "cannot work in \(directory ?? "/"): \(reason)")
+    case UInt8(ascii: "u"):
+      return PipeError(.noCommand, "cannot run as \(user?.name ?? ""): \(reason)")
+    case UInt8(ascii: "x") where ![EAGAIN, ENOMEM, ENFILE].contains(error):
+      return PipeError(.noCommand, "cannot execute \(command.program): \(reason)")
+    case UInt8(ascii: "x"), UInt8(ascii: "f"):
+      return PipeError(.resources, "this node can start no process now: \(reason)")
+    default:
+      return PipeError(
+        .resources,
+        [EMFILE, ENFILE].contains(error)
+          ? "this node has no descriptor left for a terminal: \(reason)"
+          : "this node has no pseudo-terminal left: \(reason)")
     }
-    return Process(pid: result.pid, master: result.master, pidfd: result.pidfd)
   }
 
   /// The file to execute, as execvp(3) would find it.
-  private static func search(_ program: String, path: String, directory: String?)
-    throws(PipeError) -> String
-  {
+  private static func search(_ program: String, path: String) throws(PipeError) -> String {
     if program.contains("/") { return program }
     var isForbidden = false
     for folder in path.split(separator: ":", omittingEmptySubsequences: false) {
@@ -111,10 +170,9 @@ public struct PTYStarter: PipeStarter {
       if access(candidate, X_OK) == 0 { return candidate }
       isForbidden = true
     }
+    // Where it was looked for is the node's affair.
     throw PipeError(
-      .noCommand,
-      isForbidden
-        ? "\(program) is not executable" : "command not found: \(program) (searched \(path))")
+      .noCommand, isForbidden ? "\(program) is not executable" : "command not found: \(program)")
   }
 
   private static func withCStrings<Result>(
@@ -128,37 +186,39 @@ public struct PTYStarter: PipeStarter {
     }
   }
 
-  /// Wraps a started process in channels on `eventLoop`.
-  private static func open(_ process: Process, on eventLoop: any EventLoop)
+  /// Wraps a started process in channels on `eventLoop`; if that fails, ends it.
+  private static func open(_ process: Process, isShell: Bool, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
   {
     eventLoop.preconditionInEventLoop()
-    let control = fcntl(process.master, F_DUPFD_CLOEXEC, 3)
     let handler = NIOLoopBound(PTYHandler(), eventLoop: eventLoop)
+    // Once NIO has begun to set the channel up it closes the descriptor itself.
+    let isTaken = NIOLoopBoundBox(false, eventLoop: eventLoop)
+    // Only to read: for that one descriptor will do, where for both it would need two, and trap if it
+    // could not have the second.
     let opened = NIOPipeBootstrap(group: eventLoop)
       .channelOption(.autoRead, value: false)
       .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
+        isTaken.value = true
+        return channel.eventLoop.makeCompletedFuture {
           try PipeReading.limit(channel)
           try channel.pipeline.syncOperations.addHandler(handler.value)
         }
       }
-      .takingOwnershipOfDescriptor(inputOutput: process.master)
-    return opened.map { channel in
+      .takingOwnershipOfDescriptor(input: process.master)
+    opened.whenFailure { _ in
+      if !isTaken.value { close(process.master) }
+      process.child.signal(SIGKILL)
+    }
+    return opened.flatMapErrorThrowing { error in
+      throw PipeError(.resources, "this node can watch no more terminals", cause: error)
+    }.map { channel in
       let pipe = PTYPipe(
-        pid: process.pid, control: control, channel: channel, handler: handler.value)
-      watch(process, pipe, on: eventLoop)
+        process.child, master: process.master, channel: channel, handler: handler.value,
+        isShell: isShell)
+      let bound = NIOLoopBound(pipe, eventLoop: eventLoop)
+      process.child.ended.hop(to: eventLoop).whenSuccess { bound.value.leaderDidExit($0) }
       return NIOLoopBound(pipe, eventLoop: eventLoop)
     }
-  }
-
-  private static func watch(_ process: Process, _ pipe: PTYPipe, on eventLoop: any EventLoop) {
-    let bound = NIOLoopBound(pipe, eventLoop: eventLoop)
-    let isWatched =
-      process.pidfd >= 0
-      && ExitWatcher.shared.watch(process.pidfd) {
-        eventLoop.execute { bound.value.leaderDidExit() }
-      }
-    if !isWatched { pipe.pollLeader() }
   }
 }

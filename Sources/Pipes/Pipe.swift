@@ -65,10 +65,11 @@ public protocol Pipe: AnyObject {
   func write(_ bytes: ByteBuffer)
   func resize(_ size: TerminalSize)
   func signal(_ signal: PipeSignal)
-  /// Whether the terminal's foreground process group is something other than the session's own
-  /// shell: nil where the pipe cannot tell.
+  /// Whether something has the terminal's foreground that may be at work: anything but a shell at its
+  /// prompt, the session's own command too. Nil where the pipe cannot tell.
   var hasForegroundJob: Bool? { get }
-  /// Ends the process: SIGHUP to its group, then after `grace` SIGKILL. `pipeDidEnd` follows.
+  /// Ends the process: SIGHUP to its group, then after `grace` SIGKILL. `pipeDidEnd` follows, and from then
+  /// on the pipe holds no descriptor.
   func terminate(grace: TimeAmount)
 }
 
@@ -81,8 +82,10 @@ public struct PipeError: Error, CustomStringConvertible {
     case noTarget = "no_target"
     /// The backend (Docker engine) cannot be reached or is not configured.
     case unavailable
-    /// The machine refused: no descriptors, no memory, no pseudo-terminals.
+    /// The machine refused: no descriptors, no memory, no pseudo-terminals. Another may not.
     case resources
+    /// The target cannot take a process at this moment, as while its container restarts.
+    case notNow = "not_now"
   }
   public var code: Code
   public var message: String
@@ -104,13 +107,24 @@ public protocol PipeStarter: Sendable {
   /// Told once, before anything is started: which registry the node is in. What the node of the same name of
   /// another registry left is not its own.
   func enter(registry: String)
-  /// Ends what earlier incarnations of this node left behind, when the backend can tell.
-  func sweep() async
+  /// Whether its backend answered when it was last asked: while it does not, new sessions are for other
+  /// nodes.
+  var isAvailable: Bool { get }
+  /// Asks the backend whether it is there, for a few seconds at most.
+  func check() async
+  /// Works for as long as the node does, until the task is cancelled: ends what earlier incarnations of this
+  /// node left behind, when the backend can tell, and `check`s from time to time.
+  func attend() async
   /// Frees what the starter holds.
   func shutdown() async
 }
 
+/// Of a backend that is always there.
 extension PipeStarter {
+  public var isAvailable: Bool { true }
+  public func check() async {}
+  public func attend() async {}
+  public func shutdown() async {}
   /// Nothing of its processes outlives it.
   public func enter(registry: String) {}
 }

@@ -66,6 +66,16 @@ enum ProcessTable {
     }
   }
 
+  /// Those with an entry that begins so, and what follows there.
+  static func members(carryingPrefix prefix: String) -> [(Member, String)] {
+    pids().compactMap { pid in
+      guard let member = member(pid), let text = contents(of: "/proc/\(pid)/environ"),
+        let entry = text.utf8.split(separator: 0).first(where: { $0.starts(with: prefix.utf8) })
+      else { return nil }
+      return (member, String(decoding: entry.dropFirst(prefix.utf8.count), as: UTF8.self))
+    }
+  }
+
   static func member(_ pid: pid_t) -> Member? {
     stat(of: pid).map { Member(pid: pid, startTime: $0.startTime) }
   }
@@ -81,6 +91,13 @@ enum ProcessTable {
   static func hasForegroundJob(_ pid: pid_t) -> Bool? {
     guard let stat = stat(of: pid), stat.foreground > 0 else { return nil }
     return stat.foreground != stat.group
+  }
+
+  /// The words with which the process's program was executed; nil if that cannot be known.
+  static func command(of pid: pid_t) -> [String]? {
+    guard let text = contents(of: "/proc/\(pid)/cmdline"), !text.isEmpty else { return nil }
+    return text.utf8.split(separator: 0, omittingEmptySubsequences: false).dropLast()
+      .map { String(decoding: $0, as: UTF8.self) }
   }
 
   private static func pids() -> [pid_t] {

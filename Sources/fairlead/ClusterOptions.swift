@@ -16,6 +16,7 @@ struct ClusterOptions: ParsableArguments {
   @Option(help: "The cluster's name: the prefix of its keys, so that several can share a Redis.")
   var cluster: String = fromEnvironment("CLUSTER", default: "fl")
 
+  @OptionGroup var password: RedisPasswordOptions
   @OptionGroup var tls: RedisTLSOptions
 
   func validate() throws {
@@ -41,6 +42,7 @@ struct ClusterOptions: ParsableArguments {
     _ tls: TLSCredentials?, keepTombstones: Int = Tombstone.keep, logger: Logger
   ) throws -> any Registry {
     try openRegistry(
-      redis, cluster: cluster, tls: tls, keepTombstones: keepTombstones, logger: logger)
+      try password.url(redis), cluster: cluster, tls: tls, keepTombstones: keepTombstones,
+      logger: logger)
   }
 }

@@ -6,6 +6,7 @@ import Cluster
 import Logging
 import NIOPosix
 import Node
+import Pipes
 import Wire
 
 struct NodeCommand: AsyncParsableCommand {
@@ -73,6 +74,7 @@ struct NodeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = log.logger("node")
+    let surroundings = Surroundings.prepare(logger)
     let linkKey = try clusterKey.key()
     let credentials = try link.listening(logger: logger)
     try enforce(
@@ -85,13 +87,15 @@ struct NodeCommand: AsyncParsableCommand {
     let redisCredentials = try cluster.credentials(logger: logger)
     let registry = try cluster.registry(
       redisCredentials, keepTombstones: Int(node.keepTombstones.seconds) * 1_000, logger: logger)
-    let pipes = try makeStarters(node, scope: "\(cluster.cluster)/\(id)", logger: logger)
+    let pipes = try makeStarters(
+      node, in: surroundings, scope: "\(cluster.cluster)/\(id)", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
         id: id, cluster: cluster.cluster, listen: listen.address, advertise: advertised?.address,
         linkTLS: credentials,
         labels: labels.merging(pipes.labels) { given, _ in given }, weight: weight,
-        capacity: node.capacity, version: fairleadVersion, settings: node.settings,
+        capacity: node.capacity(in: surroundings, logger), version: fairleadVersion,
+        settings: node.settings,
         pty: pipes.pty, docker: pipes.docker, linkKey: linkKey, logger: logger),
       registry: registry, group: group)
     let name = id

@@ -5,6 +5,7 @@ import Auth
 import Cluster
 import Logging
 import NIOPosix
+import Pipes
 import Router
 import Wire
 
@@ -37,6 +38,7 @@ struct RouterCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = log.logger("router")
+    _ = Surroundings.prepare(logger)
     let credentials = try tls.credentials(logger: logger)
     let linkCredentials = try link.connecting(logger: logger)
     let redisCredentials = try cluster.credentials(logger: logger)

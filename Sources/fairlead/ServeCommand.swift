@@ -34,6 +34,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = log.logger("serve")
+    let surroundings = Surroundings.prepare(logger)
     let credentials = try tls.credentials(logger: logger)
     let local = door.noAuth ? nil : try await LocalIssuer()
     try door.check(
@@ -45,11 +46,13 @@ struct ServeCommand: AsyncParsableCommand {
     let identity = ServeIdentity(listen.address)
     let registry = MemoryRegistry(
       keepTombstones: Int(node.keepTombstones.seconds) * 1_000, identity: identity.registry)
-    let pipes = try makeStarters(node, scope: "serve/\(defaultNodeID())", logger: logger)
+    let pipes = try makeStarters(
+      node, in: surroundings, scope: "serve/\(defaultNodeID())", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
-        id: defaultNodeID(), labels: pipes.labels, capacity: node.capacity,
-        version: fairleadVersion, settings: node.settings, pty: pipes.pty, docker: pipes.docker,
+        id: defaultNodeID(), labels: pipes.labels,
+        capacity: node.capacity(in: surroundings, logger), version: fairleadVersion,
+        settings: node.settings, pty: pipes.pty, docker: pipes.docker,
         logger: logger),
       registry: registry, group: group)
     let router = try await Router(

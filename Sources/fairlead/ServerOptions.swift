@@ -127,8 +127,18 @@ struct LogLevel: ExpressibleByArgument, CustomStringConvertible {
 }
 
 struct NodeOptions: ParsableArguments {
-  @Option(help: "Sessions it holds at most.")
-  var capacity: Int = fromEnvironment("CAPACITY", default: 10_000)
+  @Option(
+    help: """
+      Sessions it holds at most. If not given: what this process's limits of descriptors and \
+      pseudo-terminals allow, up to \(Surroundings.mostSessions); said at the start.
+      """)
+  var capacity: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The user that pty terminals run as, if this is root; nobody's secrets but that user's are in "
+        + "their reach.", valueName: "user"))
+  var ptyUser: String?
 
   @Option(
     help: "A session that nobody used for this time is ended: no client, no output, no job.")
@@ -160,9 +170,7 @@ struct NodeOptions: ParsableArguments {
   @OptionGroup var dockerTLS: DockerTLSOptions
 
   func validate() throws {
-    guard (1...1_000_000).contains(capacity) else {
-      throw ValidationError("--capacity is 1 to 1000000")
-    }
+    try checkProcess()
     guard (0...100_000).contains(scrollback) else {
       throw ValidationError("--scrollback is 0 to 100000 lines")
     }

@@ -14,9 +14,13 @@ struct Starters {
 }
 
 /// - Parameter scope: names this node across its incarnations, within whatever containers it shares.
-func makeStarters(_ options: NodeOptions, scope: String, logger: Logger) throws -> Starters {
+func makeStarters(
+  _ options: NodeOptions, in surroundings: Surroundings, scope: String, logger: Logger
+) throws -> Starters {
   var starters = Starters(
-    pty: PTYStarter(environment: NodeOptions.processEnvironment), docker: nil,
+    pty: PTYStarter(
+      environment: NodeOptions.processEnvironment, user: options.ptyAccount,
+      files: surroundings.inherited), docker: nil,
     labels: ["pty": "true"])
   if let endpoint = options.dockerEndpoint {
     let credentials = try options.dockerTLS.credentials(logger: logger)

@@ -55,6 +55,22 @@ import Testing
     }
   }
 
+  @Test func aPasswordMayStandInAFile() async throws {
+    let redis = try await RedisServer.start(["--requirepass", "a@b/c:d"])
+    let file = FileManager.default.temporaryDirectory.path + "/fl-password-\(UUID())"
+    try "a@b/c:d\n".write(toFile: file, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    let node = try await TestNode.start(
+      "n", redis: redis.url, ["--redis-password-file", file])
+    #expect(node.process.isRunning)
+    let (code, output) = try await Fairlead.run([
+      "node", "--redis", redis.url, "--redis-password-file", file + "-none", "--listen",
+      "127.0.0.1:0",
+    ])
+    #expect(code == 64)
+    #expect(output.contains("--redis-password-file"), "\(output)")
+  }
+
   /// Promise P5: a router may start before its Redis.
   @Test func aRouterIsReadyWhenItsRedisIs() async throws {
     let port = try freePort()

@@ -1,20 +1,40 @@
-// A process on a new pseudo-terminal. In C because posix_openpt, ptsname_r and the newer
-// posix_spawn actions are hidden from Swift, and because nothing of Swift may run between fork
-// and exec.
+// A process on a new pseudo-terminal, how children end, and what a process sets for itself. In C
+// because posix_openpt, ptsname_r and prctl are hidden from Swift, and because nothing of Swift may run
+// between clone and exec.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+// Another user to run as.
+struct cpty_user {
+  uid_t uid;
+  gid_t gid;
+  const gid_t *groups;
+  size_t group_count;
+};
+
+struct cpty_command {
+  const char *path;
+  char *const *argv;
+  char *const *envp;
+  // Where it starts; NULL: where this process is. One that is only preferred may be missing: then /.
+  const char *directory;
+  int is_directory_preferred;
+  unsigned short columns, rows;
+  const struct cpty_user *user;  // NULL: as this process
+  // RLIMIT_NOFILE for it; a hard limit of 0: as this process has it.
+  uint64_t files_soft, files_hard;
+};
 
 struct cpty_process {
   pid_t pid;   // leader of a new session and process group
-  int master;  // close-on-exec
-  int pidfd;   // readable when the leader has exited; close-on-exec; -1 where the kernel has none
+  int master;  // close-on-exec, over 2
 };
 
-// Starts path with argv and envp in directory (NULL: as it is) on a terminal of the given size.
-// Returns 0, or the errno of the step that failed; *step then says which: 'p' no pseudo-terminal,
-// 'd' the directory, 'x' the program.
-int cpty_spawn(const char *path, char *const argv[], char *const envp[], const char *directory,
-               unsigned short columns, unsigned short rows, struct cpty_process *out, char *step);
+// Starts it. Returns 0, or the errno of the step that failed, and then nothing is left of it; *step then
+// says which: 'p' no pseudo-terminal, 'f' no process, 'u' the user, 'd' the directory, 'x' the program.
+int cpty_spawn(const struct cpty_command *command, struct cpty_process *out, char *step);
 
 // Returns 0 or an errno.
 int cpty_resize(int master, unsigned short columns, unsigned short rows);
@@ -22,12 +42,15 @@ int cpty_resize(int master, unsigned short columns, unsigned short rows);
 // Process group in the terminal's foreground, or -1.
 pid_t cpty_foreground(int master);
 
-// Reaps the child: 1 and the wait status if it has ended, 0 if not yet, -1 if it is not ours.
+// Reaps the child: 1 and the wait status if it has ended, 0 if not yet, -1 if there is no such child.
 int cpty_reap(pid_t pid, int *exit_code, int *signal_number);
 
-// A set of pidfds to wait on: a new one, or -1; adding, 0 or an errno; waiting, the number of pidfds
-// written to `exited`, at most `max`, or -1. To be removed before it is closed.
-int cpty_exits_create(void);
-int cpty_exits_add(int set, int pidfd);
-void cpty_exits_remove(int set, int pidfd);
-int cpty_exits_wait(int set, int *exited, int max);
+// Waits until some child has ended, and tells which without reaping it. 0: there is no child at all.
+pid_t cpty_wait_any(void);
+
+// RLIMIT_NOFILE. Returns 0 or an errno.
+int cpty_files(uint64_t *soft, uint64_t *hard);
+int cpty_set_files(uint64_t soft, uint64_t hard);
+
+// Other processes of the same user may no longer look into this one: its memory, its environment.
+int cpty_conceal(void);

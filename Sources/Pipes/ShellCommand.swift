@@ -1,0 +1,54 @@
+// Whether a command is a shell that a person types into, rather than one that runs a script: only the
+// former does nothing while it has the terminal to itself.
+
+import Glibc
+import NIOCore
+
+enum ShellCommand {
+  private static let shells: Set<String> = [
+    "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "mksh", "nu", "pwsh", "rbash", "sh",
+    "tcsh",
+    "xonsh", "yash", "zsh",
+  ]
+  /// Options that take the next word.
+  private static let withValue: Set<String> = ["--init-file", "--rcfile", "-O", "-o", "+O", "+o"]
+
+  /// - Parameter words: as a program gets them, from argument 0 on.
+  static func isInteractive(_ words: [String]) -> Bool {
+    guard let first = words.first else { return false }
+    let name = first.split(separator: "/").last.map { $0.hasPrefix("-") ? $0.dropFirst() : $0 }
+    guard let name, shells.contains(String(name)) else { return false }
+    var rest = words.dropFirst()[...]
+    while let word = rest.popFirst() {
+      if withValue.contains(word) {
+        _ = rest.popFirst()
+      } else if word.hasPrefix("--"), word.count > 2 {
+        if word == "--command" || word.hasPrefix("--command=") { return false }
+      } else if word.hasPrefix("-"), word.count > 1, word != "--" {
+        if word.contains("c") { return false }
+      } else if !word.hasPrefix("+") {
+        return rest.isEmpty && (word == "-" || word == "--")  // a script
+      }
+    }
+    return true
+  }
+}
+
+/// Looks from time to time whether a session's process is still, or has become, such a shell: it may have
+/// executed something else.
+struct ShellLook {
+  private var isShell: Bool
+  private var lookedAt: NIODeadline?
+
+  /// Each look reads a file, on the session's loop.
+  private static let interval = TimeAmount.seconds(10)
+
+  init(isShell: Bool) { self.isShell = isShell }
+
+  mutating func isShell(_ pid: pid_t, now: NIODeadline = .now()) -> Bool {
+    if let lookedAt, now - lookedAt < Self.interval { return isShell }
+    lookedAt = now
+    if let words = ProcessTable.command(of: pid) { isShell = ShellCommand.isInteractive(words) }
+    return isShell
+  }
+}

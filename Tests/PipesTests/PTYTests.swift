@@ -1,0 +1,98 @@
+// What only a terminal of this machine has to promise.
+
+import Foundation
+import NIOCore
+import NIOPosix
+import TestSupport
+import Testing
+import Wire
+
+@testable import Pipes
+
+@Suite("A terminal of this machine", .timeLimit(.minutes(2 * patience))) struct PTYTests {
+  private func run(
+    _ environment: [String: String], _ script: String, with more: [String: String] = [:]
+  ) async throws -> String {
+    let pipe = try await RunningPipe.start(
+      PTYStarter(environment: environment),
+      PipeRequest(
+        session: .random(),
+        creation: Creation(command: ["sh", "-c", script], environment: more), size: .standard))
+    try await pipe.end()
+    return try await pipe.text.trimmingCharacters(in: .newlines)
+  }
+
+  @Test("has what a login sets, where the node was started without")
+  func bare() async throws {
+    let account = try #require(Account.own)
+    #expect(
+      try await run([:], "echo \"$HOME $USER $LOGNAME $SHELL $LANG $PWD\"")
+        == "\(account.home) \(account.name) \(account.name) \(account.shell) C.UTF-8 \(account.home)"
+    )
+    #expect(try await run(["HOME": "/tmp", "USER": "x"], "echo $HOME $USER $PWD") == "/tmp x /tmp")
+    #expect(try await run(["HOME": "/no/such/home"], "echo $PWD") == "/")
+  }
+
+  @Test("has a locale that knows more than ASCII, unless it is told another")
+  func locale() async throws {
+    #expect(
+      try await run(["LC_ALL": "de_DE.UTF-8"], "echo \"[$LANG][$LC_ALL]\"") == "[][de_DE.UTF-8]")
+    #expect(try await run(["LANG": ""], "echo $LANG") == "C.UTF-8")
+    #expect(try await run([:], "echo $LANG", with: ["LANG": "C"]) == "C")
+  }
+
+  @Test("does not tell where it looked for a command")
+  func commandNotFound() async throws {
+    let error = try await #require(throws: PipeError.self) {
+      try await Backend.pty.start(["no-such-program"])
+    }
+    #expect(error.message == "command not found: no-such-program")
+  }
+
+  @Test("of which its leader lets go lasts as long as the leader")
+  func letGo() async throws {
+    let pipe = try await Backend.pty.start(
+      shell: "echo going; exec </dev/null >/dev/null 2>&1; sleep 1; exit 9")
+    #expect(try await pipe.end().status == .exited(code: 9), "and not by a hangup")
+    #expect(try await pipe.text == "going\r\n")
+  }
+
+  @Test("takes what is typed while its process does not read, once it does")
+  func unread() async throws {
+    let pipe = try await Backend.pty.start(
+      shell: "stty raw -echo; echo ready; sleep 1; exec head -c 100000")
+    try await pipe.wait(for: "ready\n")
+    let start = try await pipe.output.count
+    let bytes = (0..<100_000).map { UInt8($0 % 64 + 32) }
+    // In odd pieces, so that some begin while others are under way.
+    for start in stride(from: 0, to: bytes.count, by: 1_777) {
+      try await pipe.type(Array(bytes[start..<min(start + 1_777, bytes.count)]))
+    }
+    #expect(try await pipe.end().status == .exited(code: 0))
+    #expect(try await Array(pipe.output.dropFirst(start)) == bytes)
+    #expect(try await pipe.written == bytes.count)
+  }
+
+  @Test("tells what it cannot know as unknown")
+  func unknownEnd() async throws {
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    // Not a child of this process: as one that somebody else has reaped.
+    let child = try ExitWatcher.shared.start(on: eventLoop) { 1 }
+    #expect(try await child.ended.get() == nil)
+  }
+
+  @Test(
+    "A shell is told from what is at work",
+    arguments: [
+      (["-bash"], true), (["/bin/bash", "--norc", "-i"], true), (["sh"], true),
+      (["zsh", "-il"], true),
+      (["bash", "--rcfile", "x"], true), (["fish"], true), (["bash", "-o", "vi"], true),
+      (["sh", "-c", "make"], false), (["bash", "-lc", "make"], false), (["bash", "script"], false),
+      (["bash", "--norc", "script", "-i"], false), (["sleep", "40"], false),
+      (["ssh", "host"], false),
+      (["bash", "--", "script"], false), ([], false), (["sh", "-"], true),
+    ] as [([String], Bool)])
+  func shells(_ words: [String], _ isShell: Bool) {
+    #expect(ShellCommand.isInteractive(words) == isShell)
+  }
+}

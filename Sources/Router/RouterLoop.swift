@@ -149,6 +149,7 @@ final class RouterLoop {
     guard let chosen = Placement.choose(ranked)?.node,
       let route = directory.route(session, node: chosen, incarnation: nil, epoch: nil)
     else {
+      if let refused = missingEngine(for: creation.target) { return .failure(Refusal(refused)) }
       return .failure(
         Refusal(
           Refused(
@@ -157,6 +158,20 @@ final class RouterLoop {
     }
     context.noteCreated(on: chosen)
     return .success(route)
+  }
+
+  /// Waiting brings no engine: where nodes live and none has one, that is an answer.
+  private func missingEngine(for target: Target) -> Refused? {
+    guard case .docker = target else { return nil }
+    let live = directory.all.filter(\.isLive)
+    let fits = { (entry: NodeEntry) in
+      target.requirements.allSatisfy { entry.record.labels[$0.key] == $0.value }
+    }
+    guard !live.isEmpty, !live.contains(where: fits) else { return nil }
+    return Refused(
+      .noCapacity,
+      "no node can start \(target): none has a Docker engine that answers (see --docker of "
+        + "`fairlead node`)")
   }
 
   func remember(_ session: SessionID, _ route: Route, epoch: Epoch) {

@@ -264,6 +264,23 @@ import Wire
     #expect(try await pipe.hasForegroundJob == false)
   }
 
+  /// A silent one must not be taken for idle.
+  @Test(
+    "takes its own command for a job, unless that is a shell at its prompt",
+    arguments: Backend.allCases)
+  func ownCommand(_ backend: Backend) async throws {
+    let sleeper = try await backend.start(["sleep", "600"])
+    let script = try await backend.start(shell: "echo up; read x; exec sh")
+    try await script.wait(for: "up")
+    #expect(try await sleeper.hasForegroundJob == true)
+    #expect(try await script.hasForegroundJob == true)
+    for pipe in [sleeper, script] {
+      try await pipe.terminate()
+      try await pipe.end()
+      #expect(try await pipe.hasForegroundJob == false)
+    }
+  }
+
   @Test("does not guess about jobs that it cannot see")
   func unseenJob() async throws {
     let pipe = try await Backend.remoteDocker.start(["bash", "--norc", "-i"])

@@ -10,9 +10,10 @@ struct Relay: Sendable {
   private let connections: Connections
   var port: Int { listener.localAddress?.port ?? 0 }
 
-  static func start(to socket: String) async throws -> Relay {
+  static func start(to socket: String, port: Int = 0) async throws -> Relay {
     let connections = Connections()
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { inbound in
         let (near, far) = (NIOLoopBound(Half(), eventLoop: inbound.eventLoop), inbound.eventLoop)
         connections.add(inbound)
@@ -28,7 +29,7 @@ struct Relay: Sendable {
             try inbound.pipeline.syncOperations.addHandler(near.value)
           }
         }
-      }.bind(host: "127.0.0.1", port: 0).get()
+      }.bind(host: "127.0.0.1", port: port).get()
     return Relay(listener: listener, connections: connections)
   }
 

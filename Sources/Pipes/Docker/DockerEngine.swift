@@ -104,6 +104,17 @@ struct DockerEngine: Sendable {
 
   // MARK: Containers
 
+  struct Container: Decodable, Sendable {
+    struct State: Decodable, Sendable { var running: Bool }
+    struct Config: Decodable, Sendable { var env: [String]? }
+    var state: State
+    var config: Config?
+  }
+
+  func inspect(container: String) async throws -> Container {
+    try await call(.GET, "/containers/\(container)/json", nil as Int?, container: container)
+  }
+
   /// The running containers in which some exec still runs.
   func containersWithExecs() async throws -> [String] {
     struct Listed: Decodable { var id: String }
@@ -157,8 +168,20 @@ struct DockerEngine: Sendable {
 
   /// The path with the newest version that both sides know.
   private func path(_ path: String) async throws -> String {
-    if let minor = minorVersion.withLockedValue({ $0 }) { return "/v1.\(minor)\(path)" }
-    let answer = try await http.send(.GET, "/_ping", within: Self.deadline, largestBody: 4_096)
+    let minor =
+      if let known = minorVersion.withLockedValue({ $0 }) { known } else {
+        try await version(within: Self.deadline)
+      }
+    return "/v1.\(minor)\(path)"
+  }
+
+  /// Whether it answers, and as one that is of use.
+  func ping(within limit: TimeAmount) async throws {
+    _ = try await reaching { try await version(within: limit) }
+  }
+
+  private func version(within limit: TimeAmount) async throws -> Int {
+    let answer = try await http.send(.GET, "/_ping", within: limit, largestBody: 4_096)
     // The words of Go's HTTP server: the request came in the clear.
     if answer.status == .badRequest, String(buffer: answer.body).contains("HTTPS server") {
       throw PipeError(
@@ -178,7 +201,7 @@ struct DockerEngine: Sendable {
     }
     let common = min(minor, Self.versions.upperBound)
     minorVersion.withLockedValue { $0 = common }
-    return "/v1.\(common)\(path)"
+    return common
   }
 
   /// Says in a user's words why the engine could not be asked.
@@ -217,6 +240,8 @@ struct DockerEngine: Sendable {
     switch (answer.status, container) {
     case (.notFound, let container?):
       return PipeError(.noTarget, "no container \(container) on the engine at \(endpoint)")
+    case (.conflict, let container?) where reason.contains("restarting"):
+      return PipeError(.notNow, "container \(container) is restarting: try again in a moment")
     case (.conflict, let container?):
       return PipeError(
         .noTarget,

@@ -13,7 +13,10 @@ final class DockerPipe: Pipe {
   private let process: DockerProcess
   private let channel: any Channel
   private let handler: DockerHandler
+  private let leftovers: DockerLeftovers
   private let logger: Logger
+  private let isShell: Bool
+  private var shell: ShellLook
   private var wantedSize: TerminalSize?
   private var isResizing = false
   private var isTerminating = false
@@ -24,10 +27,16 @@ final class DockerPipe: Pipe {
   /// orphaned.
   static let lastWait = TimeAmount.seconds(15)
 
-  init(process: DockerProcess, channel: any Channel, handler: DockerHandler, logger: Logger) {
+  init(
+    process: DockerProcess, channel: any Channel, handler: DockerHandler, isShell: Bool,
+    leftovers: DockerLeftovers, logger: Logger
+  ) {
     self.process = process
     self.channel = channel
     self.handler = handler
+    self.isShell = isShell
+    self.shell = ShellLook(isShell: isShell)
+    self.leftovers = leftovers
     self.logger = logger
     eventLoop = channel.eventLoop
     handler.attach(self)
@@ -68,7 +77,13 @@ final class DockerPipe: Pipe {
     _ = perform { await $0.signal([signal]) }
   }
 
-  var hasForegroundJob: Bool? { isEnded ? false : process.hasForegroundJob }
+  var hasForegroundJob: Bool? {
+    if isEnded { return false }
+    // A shell that is not seen may do anything.
+    guard let pid = process.seen else { return isShell ? nil : true }
+    guard let hasJob = ProcessTable.hasForegroundJob(pid) else { return nil }
+    return hasJob || !shell.isShell(pid)
+  }
 
   func terminate(grace: TimeAmount) {
     guard !isEnded, !isTerminating else { return }
@@ -103,12 +118,16 @@ final class DockerPipe: Pipe {
 
   /// The process may live on in its container, and cannot be ended from here.
   private func orphan(_ why: String) {
+    leftovers.add(process)
     logger.warning(
-      "a process may be orphaned in its container",
+      "a process may be orphaned in its container; it is looked for again",
       metadata: [
         "container": "\(process.container)", "mark": "\(process.mark)", "why": "\(why)",
       ])
-    end(DockerProcess.Outcome(reason: "the process may still run in its container: \(why)"))
+    end(
+      DockerProcess.Outcome(
+        reason: "the process may still run in its container, and is ended once it is found: \(why)")
+    )
   }
 
   // MARK: What happens to it
@@ -123,11 +142,21 @@ final class DockerPipe: Pipe {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     perform { await $0.outcome() }.whenSuccess { outcome in
       let pipe = bound.value
-      guard outcome.isRunning else { return pipe.end(outcome) }
+      guard outcome.mayRun else { return pipe.end(outcome) }
       let killed = pipe.perform { await $0.signal([.hangup, .kill]) }
-      killed.whenSuccess { found in
-        if found == .signalled { bound.value.end(outcome) } else { bound.value.orphan("\(found)") }
-      }
+      killed.whenSuccess { bound.value.didLose(outcome, $0) }
+    }
+  }
+
+  /// What became of a process that was, perhaps, still running.
+  private func didLose(_ outcome: DockerProcess.Outcome, _ found: DockerProcess.Found) {
+    let lost = outcome.reason ?? ""
+    switch found {
+    case .signalled:
+      end(DockerProcess.Outcome(reason: "\(lost); so the process was ended"))
+    case .none:
+      end(DockerProcess.Outcome(reason: "\(lost); the process has gone, and how is not known"))
+    case .unknown(let why): orphan("\(lost); \(why)")
     }
   }
 

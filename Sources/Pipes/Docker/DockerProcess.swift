@@ -71,7 +71,18 @@ struct DockerProcess: Sendable {
       default: return .unknown("no shell in the container could look for it: \(result.output)")
       }
     } catch {
-      return .unknown("\(error)")
+      return await hasContainer ? .unknown("\(error)") : .none
+    }
+  }
+
+  /// Whether there may be processes in its container; true if nobody answers.
+  private var hasContainer: Bool {
+    get async {
+      do {
+        return try await engine.inspect(container: container).state.running
+      } catch {
+        return (error as? PipeError)?.code != .noTarget
+      }
     }
   }
 
@@ -91,19 +102,16 @@ struct DockerProcess: Sendable {
     return members.isEmpty ? .none : .signalled
   }
 
-  /// Whether something other than the leader's own group has the terminal's foreground; nil where the
-  /// process is not seen from here.
-  var hasForegroundJob: Bool? {
-    guard let leader, ProcessTable.isAlive(leader) else { return nil }
-    return ProcessTable.hasForegroundJob(leader.pid)
-  }
+  /// Its number on this machine, while it lives and is seen from here.
+  var seen: pid_t? { leader.flatMap { ProcessTable.isAlive($0) ? $0.pid : nil } }
 
   // MARK: The end
 
   struct Outcome: Sendable {
     var status: ExitStatus?
     var reason: String?
-    var isRunning = false
+    /// It is not known to have ended.
+    var mayRun = false
   }
 
   /// How the process ended, asked when its stream did. The engine may learn of the exit a moment
@@ -119,12 +127,14 @@ struct DockerProcess: Sendable {
           return Outcome(status: .exited(code: code))
         }
       } catch {
+        // An engine that is restarted with its containers left alone forgets their execs, not the processes.
         return Outcome(
-          reason: "how the process ended is not known: \((error as? PipeError)?.message ?? "")")
+          reason: "the connection to the Docker engine was lost: "
+            + ((error as? PipeError)?.message ?? "\(error)"), mayRun: true)
       }
       try? await Task.sleep(for: .milliseconds(10 << attempt))
     }
     return Outcome(
-      reason: "the Docker engine ended the connection while the process ran", isRunning: true)
+      reason: "the Docker engine ended the connection while the process ran", mayRun: true)
   }
 }

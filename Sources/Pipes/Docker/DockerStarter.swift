@@ -1,6 +1,7 @@
 // Starts processes in running containers of one Docker engine, and ends what earlier incarnations of
 // the node left there.
 
+import Glibc
 public import HTTPClient
 public import Logging
 import NIOConcurrencyHelpers
@@ -14,6 +15,8 @@ public struct DockerStarter: PipeStarter {
   private let registry = NIOLockedValueBox("")
   private let incarnation: IncarnationLock
   private let seesProcesses: Bool
+  private let leftovers = DockerLeftovers()
+  private let hasAnswered = NIOLockedValueBox(true)
   private let logger: Logger
 
   /// - Parameters:
@@ -32,7 +35,44 @@ public struct DockerStarter: PipeStarter {
     self.logger = logger
   }
 
-  public func shutdown() async {}
+  // MARK: The engine, from time to time
+
+  /// An engine that is well answers this at once.
+  static let pingTime = TimeAmount.seconds(3)
+  static let checkInterval = Duration.seconds(5)
+
+  public var isAvailable: Bool { hasAnswered.withLockedValue { $0 } }
+
+  public func check() async {
+    var problem: String?
+    do { try await engine.ping(within: Self.pingTime) } catch { problem = "\(error)" }
+    if Task.isCancelled { return }
+    let answers = problem == nil
+    let had = hasAnswered.withLockedValue { hasAnswered in
+      defer { hasAnswered = answers }
+      return hasAnswered
+    }
+    guard had != answers else { return }
+    if let problem {
+      logger.warning(
+        "no sessions in containers are taken while the Docker engine does not answer",
+        metadata: ["error": "\(problem)"])
+    } else {
+      logger.notice("the Docker engine answers; sessions in containers are taken")
+    }
+  }
+
+  public func attend() async {
+    var isSwept = false
+    while !Task.isCancelled {
+      if isAvailable {
+        if !isSwept { isSwept = await sweep() }
+        await leftovers.settle()
+      }
+      try? await Task.sleep(for: Self.checkInterval)
+      await check()
+    }
+  }
 
   public func enter(registry: String) { self.registry.withLockedValue { $0 = registry } }
 
@@ -57,7 +97,8 @@ public struct DockerStarter: PipeStarter {
       return started.map { started in
         let pipe = DockerPipe(
           process: started.process, channel: started.channel, handler: handler.value,
-          logger: logger)
+          isShell: ShellCommand.isInteractive(Self.command(request.creation)),
+          leftovers: leftovers, logger: logger)
         return NIOLoopBound(pipe, eventLoop: eventLoop)
       }
     }
@@ -73,8 +114,9 @@ public struct DockerStarter: PipeStarter {
   ) async throws -> Started {
     let mark = DockerMark(
       scope: scope, incarnation: incarnation.incarnation, session: request.session)
+    let given = try await engine.inspect(container: container).config?.env ?? []
     let exec = try await engine.createExec(
-      in: container, Self.exec(request, mark: mark))
+      in: container, Self.exec(request, mark: mark, given: given))
     do {
       let any = try await handler.eventLoop.submit {
         NIOLoopBound<any ChannelHandler>(handler.value, eventLoop: handler.eventLoop)
@@ -96,7 +138,9 @@ public struct DockerStarter: PipeStarter {
       // Nobody knows whether it was started.
       let process = DockerProcess(
         engine: engine, exec: exec, container: container, mark: mark, pid: 0)
-      Task { await process.signal([.hangup, .kill]) }
+      Task {
+        if case .unknown = await process.signal([.hangup, .kill]) { leftovers.add(process) }
+      }
       throw error
     }
   }
@@ -139,14 +183,24 @@ public struct DockerStarter: PipeStarter {
 
   static let shell = "/bin/sh"
 
-  private static func exec(_ request: PipeRequest, mark: DockerMark) -> DockerEngine.ExecRequest {
+  private static func command(_ creation: Creation) -> [String] {
+    creation.command.isEmpty ? [shell] : creation.command
+  }
+
+  /// - Parameter given: the container's own environment, `NAME=value` each, in which that of an exec is put.
+  private static func exec(_ request: PipeRequest, mark: DockerMark, given: [String])
+    -> DockerEngine.ExecRequest
+  {
     let creation = request.creation
     var environment = ["TERM": "xterm-256color", "COLORTERM": "truecolor"]
+    if !Locale.isSet(in: given.map { String($0.prefix { $0 != "=" }) }) {
+      environment[Locale.variable] = Locale.usual
+    }
     environment.merge(creation.environment) { $1 }
     environment["FAIRLEAD_SESSION"] = request.session.rawValue
     environment[DockerMark.variable] = mark.value
     return DockerEngine.ExecRequest(
-      cmd: creation.command.isEmpty ? [shell] : creation.command,
+      cmd: command(creation),
       env: environment.map { "\($0)=\($1)" }.sorted(),
       workingDir: creation.workingDirectory,
       detachKeys: detachKeys(),
@@ -154,12 +208,18 @@ public struct DockerStarter: PipeStarter {
   }
 
   /// The engine filters a terminal's input for a sequence of keys that detaches, ctrl-p ctrl-q unless
-  /// told otherwise, and withholds what may begin it. So: one that nobody types, beginning with a key
-  /// that nobody types.
+  /// told otherwise, and withholds what may begin it until the next byte comes. (moby/term: an empty list
+  /// means the usual one; each key is one character below 0x80, or a name such as ctrl-a for one below
+  /// 0x20. A byte above cannot be said, since the list travels as JSON.) So some key that can be typed is
+  /// always late, and whatever were sent after it to push it through would reach the process too.
+  ///
+  /// It is ctrl-@, the key whose lateness is seen least: to editors and shells it sets a mark, to others it
+  /// is a prefix, and both show with the key that follows. All others arrive at once. What follows it in the
+  /// list is random, so that nobody detaches.
   private static func detachKeys() -> String {
     let letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     let keys = (0..<24).map { _ in String(letters.randomElement() ?? "x") }
-    return (["ctrl-^"] + keys).joined(separator: ",")
+    return (["ctrl-@"] + keys).joined(separator: ",")
   }
 
   /// A container runtime's message without what means nothing to a user.
@@ -177,25 +237,53 @@ public struct DockerStarter: PipeStarter {
 
   // MARK: What earlier incarnations left
 
-  /// Looks into every container in which some exec runs, and ends what carries the mark of an
-  /// incarnation of this node that is dead.
-  public func sweep() async {
+  /// Ends what carries the mark of an incarnation of this node that is dead: what is seen in this machine's
+  /// /proc, which an engine that was restarted since has forgotten, and what is in any container in which
+  /// some exec runs. False: the engine could not be asked.
+  @discardableResult
+  public func sweep() async -> Bool {
     do {
+      if seesProcesses { try await sweepProcesses() }
       for container in try await engine.containersWithExecs() {
         for earlier in try await incarnations(in: container) where !IncarnationLock.isHeld(earlier)
         {
-          logger.notice(
-            "ending what an earlier incarnation left",
-            metadata: ["container": "\(container)", "incarnation": "\(earlier)"])
+          note(earlier, ["container": "\(container)"])
           let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
           try await signal(sought, [.hangup], in: container)
           try await Task.sleep(for: Self.sweepGrace)
           try await signal(sought, [.kill], in: container)
         }
       }
+      return true
     } catch {
       logger.warning("the Docker engine was not swept", metadata: ["error": "\(error)"])
+      return false
     }
+  }
+
+  private func note(_ earlier: Incarnation, _ metadata: Logger.Metadata) {
+    logger.notice(
+      "ending what an earlier incarnation left",
+      metadata: metadata.merging(["incarnation": "\(earlier)"]) { $1 })
+  }
+
+  private func sweepProcesses() async throws {
+    let sought = DockerMark.prefix(scope: scope)
+    // All of /proc is read.
+    let marked = try await NIOThreadPool.singleton.runIfActive {
+      ProcessTable.members(carryingPrefix: sought).compactMap { member, rest in
+        Incarnation(String(rest.prefix { $0 != "/" })).map { (member, $0) }
+      }
+    }
+    let left = marked.filter { !IncarnationLock.isHeld($0.1) }
+    guard !left.isEmpty else { return }
+    for earlier in Set(left.map(\.1)) { note(earlier, ["on": "this machine"]) }
+    for (member, _) in left where ProcessTable.isAlive(member) {
+      kill(member.pid, SIGHUP)
+      kill(member.pid, SIGCONT)
+    }
+    try await Task.sleep(for: Self.sweepGrace)
+    for (member, _) in left where ProcessTable.isAlive(member) { kill(member.pid, SIGKILL) }
   }
 
   /// Between SIGHUP and SIGKILL.

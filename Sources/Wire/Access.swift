@@ -21,11 +21,37 @@ public struct Access: Sendable, Equatable, Codable {
   public var rights: Rights?
   /// What owning it gives; nil: nothing.
   public var own: Rights?
+  /// Whether its name, or owning it, lets them know who else is attached.
+  public var names: Bool?
+  public var ownNames: Bool?
 
-  public init(subject: String?, rights: Rights?, own: Rights?) {
+  public init(
+    subject: String?, rights: Rights?, own: Rights?, names: Bool? = nil, ownNames: Bool? = nil
+  ) {
     self.subject = subject
     self.rights = rights
     self.own = own
+    self.names = names
+    self.ownNames = ownNames
+  }
+
+  private enum CodingKeys: String, CodingKey { case subject, rights, own, names, ownNames }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    subject = try container.decodeIfPresent(String.self, forKey: .subject)
+    rights = try container.decodeIfPresent(Rights.self, forKey: .rights)
+    own = try container.decodeIfPresent(Rights.self, forKey: .own)
+    names = try container.decodeIfPresent(Bool.self, forKey: .names)
+    ownNames = try container.decodeIfPresent(Bool.self, forKey: .ownNames)
+    // It is told to others, in frames that have a bound.
+    if let subject,
+      subject.utf8.count > WireLimits.subject || subject.utf8.contains(where: { $0 < 0x20 })
+    {
+      throw DecodingError.dataCorruptedError(
+        forKey: .subject, in: container,
+        debugDescription: "over \(WireLimits.subject) bytes, or with control characters")
+    }
   }
 
   /// Authentication is off: everybody may do everything.
@@ -40,6 +66,12 @@ public struct Access: Sendable, Equatable, Codable {
   public func rights(owner: String?) -> Rights? {
     guard isOwner(owner), let own else { return rights }
     return max(own, rights ?? own)
+  }
+
+  /// Who else is attached is told, besides their ClientIDs, to an `admin` and to whom a token says so.
+  public func mayName(owner: String?) -> Bool {
+    guard let rights = rights(owner: owner) else { return false }
+    return rights == .admin || names == true || (ownNames == true && isOwner(owner))
   }
 
   /// Ending a session takes `write` to one's own, or `admin`.

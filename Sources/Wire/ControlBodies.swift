@@ -135,10 +135,12 @@ public struct Open: Sendable, Equatable, Codable {
   /// Which of this client's OPENs of this session it is; only rises. An OPEN that comes late, from a
   /// connection that its client has given up, must not supersede a newer one.
   public var attempt: UInt64?
+  /// With `create`: the session must not exist yet. Absent: one that does is attached to.
+  public var exclusive: Bool?
 
   public init(
     session: SessionID?, create: Creation? = nil, resume: Resume? = nil, size: TerminalSize,
-    mode: StreamMode = .driver, colors: ThemeColors? = nil
+    mode: StreamMode = .driver, colors: ThemeColors? = nil, exclusive: Bool? = nil
   ) {
     self.session = session
     self.create = create
@@ -146,10 +148,11 @@ public struct Open: Sendable, Equatable, Codable {
     self.size = size
     self.mode = mode
     self.colors = colors
+    self.exclusive = exclusive
   }
 
   private enum CodingKeys: String, CodingKey {
-    case session, create, resume, size, mode, colors, attempt
+    case session, create, resume, size, mode, colors, attempt, exclusive
   }
 
   public init(from decoder: any Decoder) throws {
@@ -161,6 +164,7 @@ public struct Open: Sendable, Equatable, Codable {
     mode = try container.decodeIfPresent(StreamMode.self, forKey: .mode) ?? .driver
     colors = try container.decodeIfPresent(ThemeColors.self, forKey: .colors)
     attempt = try container.decodeIfPresent(UInt64.self, forKey: .attempt)
+    exclusive = try container.decodeIfPresent(Bool.self, forKey: .exclusive)
   }
 
   /// What is wrong with it, for REFUSED `bad_request`; nil if nothing is.
@@ -168,7 +172,9 @@ public struct Open: Sendable, Equatable, Codable {
     if !size.isValid { return "size \(size) is not within 1x1 and 1000x1000" }
     if create != nil && resume != nil { return "an OPEN that resumes never creates" }
     if session == nil && create == nil { return "an OPEN without session must say what to create" }
-    guard let create else { return nil }
+    guard let create else {
+      return exclusive == true ? "\"exclusive\" goes with \"create\"" : nil
+    }
     if create.command.count > WireLimits.commandWords {
       return "a command of \(create.command.count) words; at most \(WireLimits.commandWords)"
     }
@@ -182,8 +188,27 @@ public struct Open: Sendable, Equatable, Codable {
     if create.environment.keys.contains(where: { $0.isEmpty || $0.utf8.contains(0x3D) }) {
       return "a variable's name is empty or contains ="
     }
+    // What has ended takes memory for as long as it is kept.
+    switch create.keep {
+    case .never?: return "\"keep\" is a time of at most 7d"
+    case .seconds(let seconds)? where seconds > WireLimits.keep:
+      return "\"keep\" is at most 7d, not \(Lifetime.seconds(seconds))"
+    default: break
+    }
+    if create.idle == .seconds(0) || create.timeout == .seconds(0) {
+      return "\"idle\" and \"timeout\" are a second at least"
+    }
     return nil
   }
+}
+
+/// Whether a session's process runs.
+public struct SessionState: RawRepresentable, Sendable, Hashable, Codable {
+  public var rawValue: String
+  public init(rawValue: String) { self.rawValue = rawValue }
+
+  public static let running = SessionState(rawValue: "running")
+  public static let ended = SessionState(rawValue: "ended")
 }
 
 /// ← The answer to OPEN; again on the same stream after a link loss.
@@ -212,10 +237,16 @@ public struct Opened: Sendable, Equatable, Codable {
   public var mode: StreamMode
   /// Whether KILL will be obeyed.
   public var mayKill: Bool?
+  /// Its process runs, or has ended: then ENDED follows what is left of its output.
+  public var state: SessionState?
+  /// The OPEN said what to create, and the session, which existed, is another: in these keys of `create`,
+  /// or its `owner`. Nil: nothing differs.
+  public var differs: [String]?
 
   public init(
     session: SessionID, life: Life, epoch: Epoch, created: Bool, resumed: Resumed, output: UInt64,
-    input: UInt64, inDoubt: Bool? = nil, size: TerminalSize, mode: StreamMode, mayKill: Bool? = nil
+    input: UInt64, inDoubt: Bool? = nil, size: TerminalSize, mode: StreamMode,
+    mayKill: Bool? = nil, state: SessionState? = nil, differs: [String]? = nil
   ) {
     self.session = session
     self.life = life
@@ -228,6 +259,8 @@ public struct Opened: Sendable, Equatable, Codable {
     self.size = size
     self.mode = mode
     self.mayKill = mayKill
+    self.state = state
+    self.differs = differs
   }
 }
 
@@ -256,6 +289,8 @@ public struct Refused: Sendable, Equatable, Codable {
     public static let unavailable = Code(rawValue: "unavailable")
     /// The client may not do this.
     public static let forbidden = Code(rawValue: "forbidden")
+    /// The OPEN was to create a session that exists (`exclusive`); it is another in `differs`.
+    public static let exists = Code(rawValue: "exists")
     /// Too many streams on this connection or this session.
     public static let tooMany = Code(rawValue: "too_many")
   }
@@ -265,16 +300,21 @@ public struct Refused: Sendable, Equatable, Codable {
   public var retry: Int?
   public var status: ExitStatus?
   public var owner: String?
+  /// With `exists`.
+  public var state: SessionState?
+  public var differs: [String]?
 
   public init(
     _ code: Code, _ message: String, retry: Int? = nil, status: ExitStatus? = nil,
-    owner: String? = nil
+    owner: String? = nil, state: SessionState? = nil, differs: [String]? = nil
   ) {
     self.code = code
     self.message = message.clipped(to: WireLimits.message)
     self.retry = retry
     self.status = status
     self.owner = owner
+    self.state = state
+    self.differs = differs
   }
 }
 
@@ -297,11 +337,13 @@ public struct Close: Sendable, Equatable, Codable {
   public static let badAck = Close(reason: "bad_ack")
   /// A size outside 1x1 to 1000x1000.
   public static let badSize = Close(reason: "bad_size")
+  /// The session ended long ago and is forgotten, and its client has not read to its end.
+  public static let notRead = Close(reason: "not_read")
 }
 
 /// ← After the last output byte: the process has ended.
 public struct Ended: Sendable, Equatable, Codable {
-  /// `exited`, `killed`, `idle`, `lost`, `failed`.
+  /// `exited`, `killed`, `idle`, `timeout`, `stopped`, `lost`, `failed`.
   public var reason: String
   public var status: ExitStatus?
   public var message: String?
@@ -317,9 +359,12 @@ public struct Event: Sendable, Equatable, Codable {
   public struct Viewer: Sendable, Equatable, Codable {
     public var client: ClientID
     public var mode: StreamMode
-    public init(client: ClientID, mode: StreamMode) {
+    /// Whom its token proves, for who may be told.
+    public var sub: String?
+    public init(client: ClientID, mode: StreamMode, sub: String? = nil) {
       self.client = client
       self.mode = mode
+      self.sub = sub
     }
   }
   /// `paused`, `viewers`, `size_owner`, `title`, `refused`; unknown ones are ignored.

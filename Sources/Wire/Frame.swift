@@ -32,6 +32,17 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
 
   /// Types from here up may be skipped by who does not know them.
   static let firstSkippable: UInt8 = 0x40
+
+  /// Bytes that its body may have beyond ``WireLimits/frameBody``.
+  var envelope: Int {
+    switch self {
+    case .linkOpen: WireLimits.linkEnvelope
+    case .response: WireLimits.responseEnvelope
+    default: 0
+    }
+  }
+
+  static let largestEnvelope = allCases.map(\.envelope).max() ?? 0
 }
 
 /// A part of a snapshot.

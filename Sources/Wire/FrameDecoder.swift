@@ -47,7 +47,7 @@ public struct FrameDecoder {
         let stream = content.readVarint()
       else { throw WireError(.malformed, "a frame without type or stream") }
       let type = FrameType(rawValue: rawType)
-      let limit = WireLimits.frameBody + (type == .linkOpen ? WireLimits.linkEnvelope : 0)
+      let limit = WireLimits.frameBody + (type?.envelope ?? 0)
       guard content.readableBytes <= limit else {
         throw WireError(.frameTooLong, "a body of \(content.readableBytes) bytes; at most 16 KiB")
       }
@@ -87,7 +87,7 @@ public struct FrameDecoder {
     var cursor = bytes
     guard let length = cursor.readVarint() else { return 1 }
     guard
-      length <= UInt64(WireLimits.frameBody + WireLimits.linkEnvelope + WireLimits.frameOverhead)
+      length <= UInt64(WireLimits.frameBody + FrameType.largestEnvelope + WireLimits.frameOverhead)
     else { throw WireError(.frameTooLong, "a frame of \(length) bytes; at most 16 KiB of body") }
     guard length >= 2 else { throw WireError(.malformed, "a frame without type or stream") }
     return max(0, Int(length) - cursor.readableBytes)

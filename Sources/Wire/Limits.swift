@@ -10,6 +10,11 @@ public enum WireLimits {
   /// at the most; a subject of 320, twice as long when escaped) and the keys of the OPEN in it that the client left out. So every OPEN that a
   /// client may send fits, and none can break a link.
   static let linkEnvelope = 2048
+  /// What RESPONSE may have besides: a session's command can be as long as a LINK_OPEN, and its title, owner
+  /// and viewers (``viewersListed`` of them) go with it: 5 KiB at the most, escaped.
+  public static let responseEnvelope = 8192
+  /// Bytes of who somebody is: what a token may hold of them.
+  public static let subject = 320
   /// Bytes of a text that the system says of itself (a reason, a message): it may quote what a client
   /// sent, and its frame must stay within `frameBody` however JSON escapes it.
   public static let message = 1024
@@ -31,4 +36,8 @@ public enum WireLimits {
   /// these keep an `execve` from being asked for with ten thousand empty strings.
   public static let commandWords = 256
   public static let environmentVariables = 256
+  /// Seconds that `create` may ask for its session to be kept after its end: a week, since it takes memory.
+  public static let keep = 7 * 86_400
+  /// Viewers in a session's summary.
+  public static let viewersListed = 4
 }

@@ -15,11 +15,13 @@ public struct LinkOpen: Sendable, Equatable, Codable {
   /// and that the client acknowledged, so that the credit goes on where it stood.
   public var sent: UInt64
   public var consumed: UInt64
+  /// The router has sent this OPEN before and had no answer: a session that exists may be what came of it.
+  public var again: Bool?
   public var open: Open
 
   public init(
     client: ClientID, access: Access, from: String, incarnation: Incarnation? = nil,
-    epoch: Epoch? = nil, sent: UInt64 = 0, consumed: UInt64 = 0, open: Open
+    epoch: Epoch? = nil, sent: UInt64 = 0, consumed: UInt64 = 0, again: Bool? = nil, open: Open
   ) {
     self.client = client
     self.access = access
@@ -28,7 +30,30 @@ public struct LinkOpen: Sendable, Equatable, Codable {
     self.epoch = epoch
     self.sent = sent
     self.consumed = consumed
+    self.again = again
     self.open = open
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case client, access, from, incarnation, epoch, sent, consumed, again, open
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    client = try container.decode(ClientID.self, forKey: .client)
+    access = try container.decode(Access.self, forKey: .access)
+    from = try container.decode(String.self, forKey: .from)
+    incarnation = try container.decodeIfPresent(Incarnation.self, forKey: .incarnation)
+    epoch = try container.decodeIfPresent(Epoch.self, forKey: .epoch)
+    sent = try container.decode(UInt64.self, forKey: .sent)
+    consumed = try container.decode(UInt64.self, forKey: .consumed)
+    again = try container.decodeIfPresent(Bool.self, forKey: .again)
+    open = try container.decode(Open.self, forKey: .open)
+    guard consumed <= sent, sent <= Varint.maximum else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .consumed, in: container,
+        debugDescription: "\(consumed) bytes of \(sent) cannot have been consumed")
+    }
   }
 }
 
@@ -43,22 +68,27 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   /// `running` or `ended`.
   public var state: String
   public var status: ExitStatus?
+  /// Why and when it ended (milliseconds since 1970); nil: it has not.
+  public var reason: String?
+  public var ended: UInt64?
   public var size: TerminalSize
   public var title: String?
   /// Milliseconds since 1970.
   public var created: UInt64
-  /// Milliseconds since it was last used: output, input, or a client attached (then 0).
+  /// Milliseconds since its last output or input, whoever looks at it.
   public var idle: UInt64
   /// Output and input bytes so far.
   public var output: UInt64
   public var input: UInt64
   /// The subject that created it; absent: nobody's.
   public var owner: String?
+  /// A few of those attached, who may type first.
   public var viewers: [Event.Viewer]
 
   public init(
     session: SessionID, node: String, life: Life, epoch: Epoch, target: String,
-    command: [String], state: String, status: ExitStatus?, size: TerminalSize, title: String?,
+    command: [String], state: String, status: ExitStatus?, reason: String? = nil,
+    ended: UInt64? = nil, size: TerminalSize, title: String?,
     created: UInt64, idle: UInt64, output: UInt64, input: UInt64, owner: String? = nil,
     viewers: [Event.Viewer]
   ) {
@@ -70,6 +100,8 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     self.command = command
     self.state = state
     self.status = status
+    self.reason = reason
+    self.ended = ended
     self.size = size
     self.title = title
     self.created = created

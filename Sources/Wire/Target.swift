@@ -64,19 +64,29 @@ public struct Creation: Hashable, Sendable, Codable {
   /// Added to the environment, or replacing variables of it.
   public var environment: [String: String]
   public var workingDirectory: String?
+  /// When it is ended for want of use; nil: as the node's operator chose.
+  public var idle: Lifetime?
+  /// How long its end stays readable; nil: as the node's operator chose.
+  public var keep: Lifetime?
+  /// When it is ended however busy it is; nil: never.
+  public var timeout: Lifetime?
 
   public init(
     target: Target = .pty, command: [String] = [], environment: [String: String] = [:],
-    workingDirectory: String? = nil
+    workingDirectory: String? = nil, idle: Lifetime? = nil, keep: Lifetime? = nil,
+    timeout: Lifetime? = nil
   ) {
     self.target = target
     self.command = command
     self.environment = environment
     self.workingDirectory = workingDirectory
+    self.idle = idle
+    self.keep = keep
+    self.timeout = timeout
   }
 
   private enum CodingKeys: String, CodingKey {
-    case target, command
+    case target, command, idle, keep, timeout
     case environment = "env"
     case workingDirectory = "cwd"
   }
@@ -88,5 +98,21 @@ public struct Creation: Hashable, Sendable, Codable {
     environment =
       try container.decodeIfPresent([String: String].self, forKey: .environment) ?? [:]
     workingDirectory = try container.decodeIfPresent(String.self, forKey: .workingDirectory)
+    idle = try container.decodeIfPresent(Lifetime.self, forKey: .idle)
+    keep = try container.decodeIfPresent(Lifetime.self, forKey: .keep)
+    timeout = try container.decodeIfPresent(Lifetime.self, forKey: .timeout)
+  }
+
+  /// What of it is not what `other` asks for, by the names of `create`.
+  public func differences(from other: Creation) -> [String] {
+    var names: [String] = []
+    if target != other.target { names.append("target") }
+    if command != other.command { names.append("command") }
+    if workingDirectory != other.workingDirectory { names.append("cwd") }
+    if environment != other.environment { names.append("env") }
+    if idle != other.idle { names.append("idle") }
+    if keep != other.keep { names.append("keep") }
+    if timeout != other.timeout { names.append("timeout") }
+    return names
   }
 }

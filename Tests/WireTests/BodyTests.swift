@@ -108,6 +108,54 @@ private func error(_ type: FrameType, _ json: some Sequence<UInt8>) -> WireError
       error(.open, #"{"size":{"columns":\#(text),"rows":1}}"#.utf8)?.code == .malformed, "\(text)")
   }
 
+  @Test(
+    "what a LINK_OPEN says was consumed was sent, and both are counts of bytes",
+    arguments: [
+      ("9", "8", true), ("0", "0", true), ("\(Varint.maximum)", "\(Varint.maximum)", true),
+      ("8", "9", false), ("0", "18446744073709551615", false),
+      ("9223372036854775808", "0", false), ("18446744073709551615", "0", false),
+      ("18446744073709551615", "18446744073709551615", false), ("-1", "0", false),
+    ])
+  func credit(sent: String, consumed: String, isGood: Bool) {
+    let json =
+      #"{"client":"c","access":{},"from":"","open":{},"sent":\#(sent),"consumed":\#(consumed)}"#
+    #expect((error(.linkOpen, json.utf8) == nil) == isGood)
+  }
+
+  @Test func whoSomebodyIsHasABound() {
+    func error(subject: String) -> WireError? {
+      let json =
+        #"{"client":"c","access":{"subject":"\#(subject)"},"from":"","open":{},"sent":0,"consumed":0}"#
+      return WireTests.error(.linkOpen, json.utf8)
+    }
+    #expect(error(subject: String(repeating: "a", count: WireLimits.subject)) == nil)
+    #expect(error(subject: String(repeating: "a", count: WireLimits.subject + 1)) != nil)
+    #expect(error(subject: #"a\u0007"#) != nil)
+  }
+
+  @Test(
+    "a time in create",
+    arguments: [
+      ("90s", "90s"), ("60s", "1m"), ("90m", "90m"), ("24h", "1d"), ("365d", "365d"),
+      ("never", "never"), ("0s", "0s"),
+    ])
+  func lifetimes(text: String, canonical: String) throws {
+    let value = try #require(Lifetime(text))
+    #expect(value.description == canonical)
+    #expect(Lifetime(canonical) == value)
+    let open = try read(.open, #"{"create":{"idle":"\#(text)"}}"#)
+    #expect(open == .open(Open(session: nil, create: Creation(idle: value), size: .standard)))
+  }
+
+  @Test(arguments: [
+    "", "s", "90", "-1s", "+1s", "1.5h", "1w", "366d", "999999999d", "9999999999s", "1 s", "Never",
+    "٣s",
+  ])
+  func noTime(text: String) {
+    #expect(Lifetime(text) == nil)
+    #expect(error(.open, #"{"create":{"idle":"\#(text)"}}"#.utf8)?.code == .malformed)
+  }
+
   @Test func aDuplicateKeyIsTakenOnceAndHarmsNothing() throws {
     let frame = try read(.close, #"{"reason":"a","reason":"b"}"#)
     #expect(frame == .close(Close(reason: "a")) || frame == .close(Close(reason: "b")))
@@ -136,6 +184,8 @@ private func error(_ type: FrameType, _ json: some Sequence<UInt8>) -> WireError
       #"{"session":"a","size":{"columns":1,"rows":1001}}"#, #"{"create":{"command":[""]}}"#,
       #"{"create":{"command":["a\u0000b"]}}"#, #"{"create":{"cwd":"\u0000"}}"#,
       #"{"create":{"env":{"":"x"}}}"#, #"{"create":{"env":{"a=b":"x"}}}"#,
+      #"{"create":{"keep":"never"}}"#, #"{"create":{"keep":"8d"}}"#, #"{"create":{"idle":"0s"}}"#,
+      #"{"create":{"timeout":"0s"}}"#, #"{"session":"a","exclusive":true}"#,
       #"{"create":{"command":[\#(String(repeating: "\"a\",", count: 256))"a"]}}"#,
       #"{"create":{"env":{\#((0...256).map { "\"v\($0)\":\"\"" }.joined(separator: ","))}}}"#,
     ])

@@ -22,7 +22,7 @@ import Wire
         return (frames, error)
       }
       // One frame of the longest kind, with its length.
-      #expect(decoder.bufferedBytes <= WireLimits.frameBody + 1024 + 9 + 8)
+      #expect(decoder.bufferedBytes <= WireLimits.frameBody + WireLimits.responseEnvelope + 9 + 8)
     }
     return (frames, nil)
   }

@@ -14,15 +14,18 @@ let everyFrame: [Frame] = {
     session: session,
     create: Creation(
       target: .docker(container: "web"), command: ["sh", "-c", "echo \"hi\""],
-      environment: ["LANG": "C.UTF-8", "EMPTY": ""], workingDirectory: "/tmp"),
+      environment: ["LANG": "C.UTF-8", "EMPTY": ""], workingDirectory: "/tmp",
+      idle: .never, keep: .seconds(90), timeout: .seconds(86_400)),
     size: size, mode: .watcher,
-    colors: ThemeColors(foreground: "#ffffff", background: "#000000", cursor: "#ff0000"))
+    colors: ThemeColors(foreground: "#ffffff", background: "#000000", cursor: "#ff0000"),
+    exclusive: true)
   let resuming = Open(
     session: session, resume: Resume(life: Life(rawValue: 7), next: 9, input: 11), size: size)
   let summary = SessionSummary(
     session: session, node: "a", life: Life(rawValue: 7), epoch: Epoch(3), target: "pty",
-    command: ["sh"], state: "ended", status: .signalled(number: 9), size: size, title: "vi",
-    created: 1, idle: 2, output: 3, input: 4, viewers: [.init(client: client, mode: .driver)])
+    command: ["sh"], state: "ended", status: .signalled(number: 9), reason: "idle", ended: 5,
+    size: size, title: "vi", created: 1, idle: 2, output: 3, input: 4,
+    viewers: [.init(client: client, mode: .driver, sub: "ann")])
   return [
     .hello(Hello(client: client, token: "t", router: "r", cluster: "c")),
     .welcome(Welcome(time: 1_700_000_000_000, node: "a", incarnation: Incarnation(rawValue: 5))),
@@ -33,14 +36,15 @@ let everyFrame: [Frame] = {
       Opened(
         session: session, life: Life(rawValue: .max), epoch: Epoch(1), created: true,
         resumed: .snapshot, output: Varint.maximum, input: 5, inDoubt: true, size: size,
-        mode: .driver)),
+        mode: .driver, mayKill: true, state: .ended, differs: ["owner", "command"])),
     .refused(Refused(.gone, "it ended", retry: 5, status: .exited(code: 3), owner: "b")),
+    .refused(Refused(.exists, "it exists", state: .running, differs: ["env"])),
     .close(.superseded), .kill,
     .ended(Ended(reason: "exited", status: .signalled(number: 15), message: "terminated")),
     .event(
       Event(
-        event: "viewers", viewers: [.init(client: client, mode: .watcher)], owner: client,
-        title: "vi")),
+        event: "viewers", viewers: [.init(client: client, mode: .watcher, sub: "ann")],
+        owner: client, title: "vi")),
     .resize(size), .resized(offset: 70_000, size), .take,
     .output(offset: 70_000, ByteBuffer(string: "hello")), .output(offset: 0, ByteBuffer()),
     .output(offset: 1, ByteBuffer(repeating: 0xFF, count: WireLimits.dataPayload)),
@@ -54,9 +58,10 @@ let everyFrame: [Frame] = {
     .inputAck(offset: Varint.maximum),
     .linkOpen(
       LinkOpen(
-        client: client, access: Access(subject: "a", rights: .admin, own: nil), from: "::1",
-        incarnation: Incarnation(rawValue: 5),
-        epoch: Epoch(2), sent: 9, consumed: 8, open: resuming)),
+        client: client,
+        access: Access(subject: "a", rights: .admin, own: nil, names: true, ownNames: true),
+        from: "::1", incarnation: Incarnation(rawValue: 5), epoch: Epoch(2), sent: 9, consumed: 8,
+        again: true, open: resuming)),
     .request(
       LinkRequest(id: 1, method: .screen, session: session, format: "ansi", scrollback: 100)),
     .response(
@@ -269,7 +274,8 @@ extension FrameTests {
           client: ClientID(unchecked: name),
           access: Access(
             subject: String(repeating: "\"", count: 320), rights: .admin, own: .admin), from: name,
-          incarnation: .random(), epoch: Epoch(.max), sent: .max, consumed: .max, open: open)),
+          incarnation: .random(), epoch: Epoch(.max), sent: Varint.maximum,
+          consumed: Varint.maximum, open: open)),
       stream: Varint.maximum)
     #expect(try decode(Array(wire.readableBytesView)).count == 1)
   }

@@ -90,8 +90,10 @@ private func addSessions(
       }
       idle = milliseconds
     }
-    let sessions = try await context.cluster(operations).sessions(node: node).filter {
-      $0.idle >= idle
+    // Where somebody is who may type, it is in use, however long nothing has moved.
+    let sessions = try await context.cluster(operations).sessions(node: node).filter { session in
+      idle == 0
+        || session.idle >= idle && !session.viewers.contains { $0.mode == .driver }
     }
     return try json(SessionsAnswer(sessions: sessions))
   }

@@ -69,11 +69,16 @@ public struct Grant: Hashable, Sendable, Codable {
   public var rights: Rights
   /// What may be started, under a name that `sessions` cover (`@own` covers any); needs `write`.
   public var create: CreationRule?
+  /// Whether who else is attached to these sessions is told by name (`sub`); an `admin` is told anyway.
+  public var names: Bool?
 
-  public init(sessions: [SessionPattern], rights: Rights, create: CreationRule? = nil) {
+  public init(
+    sessions: [SessionPattern], rights: Rights, create: CreationRule? = nil, names: Bool? = nil
+  ) {
     self.sessions = sessions
     self.rights = rights
     self.create = create
+    self.names = names
   }
 
   func covers(_ session: SessionID) -> Bool {
@@ -123,9 +128,11 @@ public struct Grants: Hashable, Sendable, Codable {
     for grant in all {
       if grant.sessions.contains(where: { $0.names(session) }) {
         access.rights = max(access.rights ?? grant.rights, grant.rights)
+        if grant.names == true { access.names = true }
       }
       if subject != nil, grant.sessions.contains(.own) {
         access.own = max(access.own ?? grant.rights, grant.rights)
+        if grant.names == true { access.ownNames = true }
       }
     }
     return access

@@ -27,4 +27,12 @@ public struct Principal: Sendable, Equatable {
   public func access(to session: SessionID) -> Access {
     grants.access(to: session, subject: subject)
   }
+
+  /// The summary as this one may see it: without the viewers' names, if they are not to be told.
+  public func shown(_ summary: SessionSummary) -> SessionSummary {
+    guard !access(to: summary.session).mayName(owner: summary.owner) else { return summary }
+    var summary = summary
+    for index in summary.viewers.indices { summary.viewers[index].sub = nil }
+    return summary
+  }
 }

@@ -209,30 +209,17 @@ final class ClientConnection: StreamOwner {
     }
     if let problem = open.problem { return refuse(number, Refused(.badRequest, problem)) }
     let session = open.session ?? .random()
-    if let why = obstacle(to: open, session, for: principal) {
+    let mayNotCreate = principal.mayNotCreate(open, session)
+    if let why = principal.obstacle(to: open, session, mayNotCreate: mayNotCreate) {
       let refusal = Refused(.forbidden, why)
       audit(open.create == nil ? .open : .create, session: session, refused: refusal)
       return refuse(number, refusal)
     }
     let stream = RoutedStream(
-      number: number, session: session, open: open, client: client,
+      number: number, session: session, open: open, mayNotCreate: mayNotCreate, client: client,
       access: principal.access(to: session), from: from, loop: loop, owner: self)
     streams[number] = stream
     stream.start()
-  }
-
-  /// Why the token allows this in no case. Whether it may enter a session that exists is for the
-  /// session's node to say.
-  private func obstacle(
-    to open: Open, _ session: SessionID, for principal: Principal
-  ) -> String? {
-    if let creation = open.create {
-      let decision = principal.allows(.create(creation), session: session)
-      if case .refused(let why) = decision { return why }
-      return nil
-    }
-    return principal.access(to: session).isNothing
-      ? "this token may not enter session \(session)" : nil
   }
 
   private func refuse(_ number: UInt64, _ refusal: Refused) {
@@ -346,5 +333,26 @@ final class ClientConnection: StreamOwner {
     turns = []
     for stream in left { stream.clientDidLeave(telling: Close(reason: "disconnected")) }
     loop.remove(self)
+  }
+}
+
+extension Principal {
+  /// Why it may not create what the OPEN asks for; nil: it may, or it does not ask.
+  func mayNotCreate(_ open: Open, _ session: SessionID) -> String? {
+    guard let creation = open.create,
+      case .refused(let why) = allows(.create(creation), session: session)
+    else { return nil }
+    return why
+  }
+
+  /// Why it may do that in no case. Whether it may enter a session that exists is for the session's node to say,
+  /// also where it could not create it.
+  func obstacle(to open: Open, _ session: SessionID, mayNotCreate: String?) -> String? {
+    // A random name is nobody's, and one that must not exist is not entered.
+    if let mayNotCreate, open.session == nil || open.exclusive == true { return mayNotCreate }
+    guard access(to: session).isNothing, mayNotCreate != nil || open.create == nil else {
+      return nil
+    }
+    return mayNotCreate ?? "this token may not enter session \(session)"
   }
 }

@@ -69,7 +69,7 @@ struct RouterOperations: ClusterOperations {
     all.removeAll {
       !principal.allows(.watch, session: $0.session, owner: $0.owner).isAllowed
     }
-    return all.sorted { $0.session.rawValue < $1.session.rawValue }
+    return all.map(principal.shown).sorted { $0.session.rawValue < $1.session.rawValue }
   }
 
   func session(_ id: SessionID) async throws -> SessionSummary {
@@ -79,7 +79,7 @@ struct RouterOperations: ClusterOperations {
     if case .refused(let why) = caller.principal.allows(.watch, session: id, owner: summary.owner) {
       throw refusal(.inspect, why, session: id)
     }
-    return summary
+    return caller.principal.shown(summary)
   }
 
   func kill(_ id: SessionID) async throws {
@@ -126,9 +126,9 @@ struct RouterOperations: ClusterOperations {
     let id = open.session ?? .random()
     open.session = id
     if let problem = open.problem { throw OperationError(.badRequest, problem) }
-    if case .refused(let why) = caller.principal.allows(
-      .create(open.create ?? Creation()), session: id)
-    {
+    open.create = open.create ?? Creation()
+    let mayNotCreate = caller.principal.mayNotCreate(open, id)
+    if let why = caller.principal.obstacle(to: open, id, mayNotCreate: mayNotCreate) {
       throw refusal(.create, why, session: id)
     }
     let request = open
@@ -136,7 +136,8 @@ struct RouterOperations: ClusterOperations {
     let answer = try await router.onLoop { loop in
       let promise = loop.eventLoop.makePromise(of: CreationAnswer.self)
       let creator = Creator(
-        request, session: id, caller: caller, loop: loop, promise: promise)
+        request, session: id, mayNotCreate: mayNotCreate, caller: caller, loop: loop,
+        promise: promise)
       creator.start()
       // Its stream knows it only weakly.
       promise.futureResult.assumeIsolated().whenComplete { _ in withExtendedLifetime(creator) {} }
@@ -263,12 +264,12 @@ private final class Creator: StreamOwner {
   private var stream: RoutedStream?
 
   init(
-    _ open: Open, session: SessionID, caller: Caller, loop: RouterLoop,
+    _ open: Open, session: SessionID, mayNotCreate: String?, caller: Caller, loop: RouterLoop,
     promise: EventLoopPromise<CreationAnswer>
   ) {
     self.promise = promise
     stream = RoutedStream(
-      number: 1, session: session, open: open, client: .random(),
+      number: 1, session: session, open: open, mayNotCreate: mayNotCreate, client: .random(),
       access: caller.principal.access(to: session), from: caller.from, loop: loop, owner: self)
   }
 

@@ -36,6 +36,9 @@ final class RoutedStream {
   var isQueued = false
 
   private var open: Open
+  /// Why the token may not create the session that `create` asked for: it is entered if it exists, and this
+  /// is told if not.
+  private let mayNotCreate: String?
   private var state = State.resolving
   private var hasOpened = false
   private var life: Life?
@@ -62,6 +65,8 @@ final class RoutedStream {
   /// The owner did not answer: the registry is to be asked, and to be believed.
   private var isRouteDoubtful = false
   private var mayKill = false
+  /// A node was asked to create the session, and has not answered.
+  private var hasAsked = false
   private var attempts = 0
   private var backoff = RouterLimits.reopenFirst
 
@@ -73,14 +78,17 @@ final class RoutedStream {
     case closed
   }
 
+  /// - Parameter mayNotCreate: nil: `create` of the OPEN is allowed, or there is none.
   init(
-    number: UInt64, session: SessionID, open: Open, client: ClientID, access: Access, from: String,
-    loop: RouterLoop, owner: any StreamOwner
+    number: UInt64, session: SessionID, open: Open, mayNotCreate: String? = nil, client: ClientID,
+    access: Access, from: String, loop: RouterLoop, owner: any StreamOwner
   ) {
     self.number = number
     self.session = session
     self.open = open
     self.open.session = session
+    self.mayNotCreate = mayNotCreate
+    if mayNotCreate != nil { self.open.create = nil }
     self.client = client
     self.access = access
     self.from = from
@@ -110,7 +118,9 @@ final class RoutedStream {
     let link = loop.link(to: route)
     let request = LinkOpen(
       client: client, access: access, from: from, incarnation: route.incarnation,
-      epoch: route.epoch, sent: sent, consumed: consumed, open: open)
+      epoch: route.epoch, sent: sent, consumed: consumed, again: hasAsked ? true : nil,
+      open: open)
+    hasAsked = open.create != nil
     toldConsumed = consumed
     state = .opening(link, link.open(self, request))
     if link.isCongested { owner?.hold(until: link) }
@@ -120,6 +130,7 @@ final class RoutedStream {
     let wasLive = if case .live = state { true } else { false }
     // The node has done with this OPEN; the link must not speak for it any more.
     leaveLink(telling: nil)
+    hasAsked = false
     if refusal.code == .notOwner {
       loop.forget(session)
       attempts += 1
@@ -135,9 +146,13 @@ final class RoutedStream {
     }
     // A stream that was open waits for better times; a first OPEN is told, and decides itself.
     if hasOpened, refusal.retry != nil { return retry() }
+    var refusal = refusal
+    if !hasOpened, let mayNotCreate, [.notFound, .gone, .lost].contains(refusal.code) {
+      refusal = Refused(.forbidden, mayNotCreate)
+    }
+    let wasToCreate = open.create != nil || (mayNotCreate != nil && !hasOpened)
     audit(
-      open.create == nil ? .open : .create, result: refusal.code.rawValue,
-      message: refusal.message)
+      wasToCreate ? .create : .open, result: refusal.code.rawValue, message: refusal.message)
     finish(.refused(refusal))
   }
 

@@ -14,6 +14,7 @@ struct NewCommand: AsyncParsableCommand {
 
         fairlead new
         fairlead new --session build-42 -- make -j8 test
+        fairlead new --idle never --timeout 8h -- ./nightly.sh
         fairlead new --target docker:web1 --env TERM=xterm-256color -- bash -l
         id=$(fairlead new --detached --size 120x40 -- top)
       """)
@@ -33,6 +34,22 @@ struct NewCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Where it starts.", valueName: "dir"))
   var cwd: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "It is ended when unused for this time: no client, no output, no job; or never. The node's "
+        + "--idle-timeout if not given.", valueName: "time"))
+  var idle: Lifetime?
+
+  @Option(
+    help: ArgumentHelp(
+      "Its end stays readable for this time, at most 7d. The node's --keep-ended if not given.",
+      valueName: "time"))
+  var keep: Lifetime?
+
+  @Option(
+    help: ArgumentHelp("It is ended after this time, however busy it is.", valueName: "time"))
+  var timeout: Lifetime?
+
   @Flag(help: "Do not attach; print the id.")
   var detached = false
 
@@ -46,7 +63,7 @@ struct NewCommand: AsyncParsableCommand {
     let creation = Creation(
       target: target, command: command,
       environment: Dictionary(env.map { ($0.key, $0.value) }) { _, last in last },
-      workingDirectory: cwd)
+      workingDirectory: cwd, idle: idle, keep: keep, timeout: timeout)
     return Open(
       session: session ?? .random(), create: creation,
       size: size ?? RawTerminal.size ?? .standard)

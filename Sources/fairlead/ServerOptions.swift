@@ -74,6 +74,10 @@ struct LabelOption: ExpressibleByArgument {
   }
 }
 
+extension Lifetime: ExpressibleByArgument {
+  init?(argument: String) { self.init(argument) }
+}
+
 extension NodeID: ExpressibleByArgument {
   init?(argument: String) { self.init(argument) }
 }

@@ -68,6 +68,31 @@ extension AuthMatrix.Kind {
   }
 }
 
+@Suite struct NamesTests {
+  private func seesNames(_ claim: String, owner: String?) throws -> Bool {
+    let viewer = Event.Viewer(client: .random(), mode: .driver, sub: "eve")
+    let summary = SessionSummary(
+      session: SessionID(unchecked: "p-1"), node: "a", life: .random(), epoch: Epoch(1),
+      target: "pty", command: [], state: "running", status: nil, size: .standard, title: nil,
+      created: 0, idle: 0, output: 0, input: 0, owner: owner, viewers: [viewer])
+    let principal = Principal(subject: "alice", grants: try Grants(json: claim))
+    return principal.shown(summary).viewers.first?.sub != nil
+  }
+
+  @Test func whoElseIsThereIsToldToAnAdminAndToWhomTheTokenSaysSo() throws {
+    #expect(try seesNames(#"{"sessions":["p-*"],"rights":"admin"}"#, owner: "bob"))
+    #expect(try !seesNames(#"{"sessions":["p-*"],"rights":"write"}"#, owner: "bob"))
+    #expect(try seesNames(#"{"sessions":["p-*"],"rights":"read","names":true}"#, owner: "bob"))
+    #expect(try !seesNames(#"{"sessions":["q-*"],"rights":"read","names":true}"#, owner: "bob"))
+    let own = #"{"sessions":["@own"],"rights":"write","names":true}"#
+    #expect(try seesNames(own, owner: "alice"))
+    #expect(try !seesNames(own, owner: "bob"))
+    #expect(try !seesNames(own, owner: nil))
+    let both = #"[\#(own),{"sessions":["*"],"rights":"read"}]"#
+    #expect(try !seesNames(both, owner: "bob"), "the grant that lets them in does not")
+  }
+}
+
 @Suite struct CreationRuleTests {
   private func allows(_ rule: String, _ creation: Creation) throws -> Bool {
     try Grants(json: #"{"sessions":["@own"],"rights":"write","create":\#(rule)}"#).allows(

@@ -87,10 +87,10 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
         #expect(try await status("GET", path) == (sees ? 200 : 403), "\(kind.name) \(path)")
         #expect(try await status("GET", path + "/screen") == (sees ? 200 : 403))
         #expect(listed.contains("\"session\":\"\(session.name)\"") == sees, "\(kind.name) lists")
-        let creates = kind.allows(.create, session)
+        // What exists and may be entered is, whoever may create it.
         #expect(
           try await status("POST", "/v1/sessions", #"{"session":"\#(session.name)"}"#)
-            == (creates && sees ? 200 : 403), "\(kind.name) creates \(session.name) again")
+            == (sees ? 200 : 403), "\(kind.name) creates \(session.name) again")
         let kills = kind.allows(.kill, session)
         #expect(
           try await status("DELETE", path) == (kills ? 204 : 403), "\(kind.name) kills \(path)")
@@ -179,11 +179,16 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
         }
       }
       for session in AuthMatrix.sessions {
+        // What exists and may be entered is, whoever may create it.
         let answer = try await open(session.name, create: shell)
-        let enters = kind.allows(.create, session) && kind.allows(.watch, session)
+        let enters = kind.allows(.watch, session)
         #expect((answer.type == .opened) == enters, "\(kind.name) creates \(session.name)")
         if !enters { #expect(answer.isForbidden) }
       }
+      let new = try await open("x-new-\(stream)-\(shape)", create: shell)
+      let creates = kind.allows(.create, AuthMatrix.sessions[0])
+      #expect((new.type == .opened) == creates, "\(kind.name) creates a new one")
+      if !creates { #expect(new.isForbidden) }
       client.close()
     }
   }

@@ -96,6 +96,34 @@ import Wire
     try await node.stop()
   }
 
+  /// The node may have created the session and not come to say so; it knows by this that nobody else did.
+  @Test func aCreateWithoutAnAnswerIsSaidToComeAgain() async throws {
+    let session = session
+    let links = NIOLockedValueBox(0)
+    let node = try await owner { frame, stream, link in
+      guard case .linkOpen = frame else { return }
+      let count = links.withLockedValue { count in
+        count += 1
+        return count
+      }
+      switch count {
+      case 1: link.close()
+      case 2: link.send(.refused(Refused(.notOwner, "an old epoch")), stream: stream)
+      default: link.send(ScriptedNode.opened(session), stream: stream)
+      }
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(
+        .open(Open(session: session, create: Creation(), size: .standard, exclusive: true)),
+        stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      #expect(node.opens.map(\.again) == [nil, true, nil])
+      #expect(node.opens.allSatisfy { $0.open.exclusive == true })
+    }
+    try await node.stop()
+  }
+
   @Test func aLinkWhoseNodeRefusedSaysNothingOfAStreamThatWentElsewhere() async throws {
     let session = session
     let opens: FakeNode.Script = { frame, stream, link in

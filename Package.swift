@@ -246,7 +246,8 @@ let package = Package(
     .testTarget(
       name: "NodeTests",
       dependencies: [
-        "Node", "Auth", "Link", "Pipes", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded"),
+        "Node", "Auth", "Cluster", "Link", "Pipes", "Screen", "TestSupport", "Wire", logging,
+        nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -240,4 +240,7 @@ public final class Node: Sendable {
   }
 
   public var loopCount: Int { loops.count }
+
+  /// Sessions that take a place: what has ended takes none.
+  var sessions: Int { identity.sessions }
 }

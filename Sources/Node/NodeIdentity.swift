@@ -20,6 +20,8 @@ final class NodeIdentity: Sendable {
   let linkKey: LinkKey?
   let registry: any Registry
   let logger: Logger
+  /// Of all sessions' logs.
+  let pages = PagePool().source
   private let ptyStarter: (any PipeStarter)?
   private let dockerStarter: (any PipeStarter)?
   private let count = NIOLockedValueBox(0)
@@ -122,10 +124,3 @@ final class NodeIdentity: Sendable {
 
 /// Milliseconds since 1970.
 func wallClockMilliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }
-
-/// The same of a time that has passed; of none, now's.
-func wallClockMilliseconds(_ time: NIODeadline?) -> UInt64 {
-  let now = wallClockMilliseconds()
-  guard let time else { return now }
-  return now - min(now, UInt64(max(0, (NIODeadline.now() - time).nanoseconds / 1_000_000)))
-}

@@ -13,7 +13,7 @@ extension Node {
   private func record(_ addresses: [NodeAddress]) -> NodeRecord {
     NodeRecord(
       id: id, incarnation: incarnation, loops: addresses, labels: labels,
-      weight: configuration.weight, capacity: configuration.capacity, sessions: identity.sessions,
+      weight: configuration.weight, capacity: configuration.capacity, sessions: sessions,
       version: configuration.version)
   }
 
@@ -145,7 +145,7 @@ extension Node {
     var pace = 0
   }
 
-  private func held() async throws -> [SessionID: Holding] {
+  func held() async throws -> [SessionID: Holding] {
     var held: [SessionID: Holding] = [:]
     for (index, loop) in loops.enumerated() {
       let sessions = try await eventLoops[index].submit { loop.value.held }.get()

@@ -9,6 +9,10 @@ public enum NodeLimits {
   public static let log = 1024 * 1024
   /// The log grows by pages of this size, so that a session that has printed a prompt holds one.
   public static let logPage = 4 * 1024
+  /// Free pages that a node keeps for the next sessions: a log's worth. The rest goes back to the system.
+  public static let warmPages = 256
+  /// … after so long, since sessions often end in numbers and others begin.
+  public static let tidying = Duration.seconds(1)
   /// Size changes kept with the log. More than these within one log means a window being dragged
   /// while nothing is printed.
   public static let sizeMarks = 256
@@ -18,6 +22,8 @@ public enum NodeLimits {
   public static let streamsPerSession = 256
   /// Viewers named in an event; all of them in `streamsPerSession` would not fit in one frame.
   public static let viewersNamed = 64
+  /// Bytes of their names in it, as JSON; the rest of it takes less than 8 KiB.
+  public static let viewersNames = 8 * 1024
   /// OPENs that may wait for one session's start.
   public static let waitingOpens = 64
 
@@ -57,17 +63,34 @@ public enum NodeLimits {
   /// Bytes of a screen as text in one answer: a screen of 200 × 50 with 1,000 lines of scrollback, every
   /// cell in another one of 256 colours, is under two thirds of it.
   public static let answer = 4 * 1024 * 1024
-  /// Parts of answers that wait on one link, of 2 KiB at most: two of the largest.
-  public static let waitingAnswers = 4_096
+  /// Answers to the API under way on one link, made as they are sent.
+  public static let waitingAnswers = 256
+  /// Between two changes of a session's size: each is work for the screen and a signal to the process, which
+  /// draws anew; a person who drags a window sees 30 a second as smooth.
+  public static let resizeInterval = TimeAmount.milliseconds(33)
+  /// What the screens of a loop may take of a tick: with one slice more (``Screen/workPerCall``) under 5 ms.
+  public static let screenTime = TimeAmount.milliseconds(3)
+  /// Between two rounds of turns at the screens: the loop looks at its sockets and pipes.
+  public static let screenPause = TimeAmount.microseconds(100)
+  /// Work of one session after the screens have had their time in a tick: some thousands of characters.
+  public static let screenEcho = 20_000
+  /// Sessions that have ended and are kept to be read, of one loop, and the memory that they hold: what users
+  /// leave behind must not fill a node. The oldest go first.
+  public static let endedSessions = 1_000
+  public static let endedBytes = 64 * 1024 * 1024
+  /// A session that is to be forgotten waits for a client that reads its end, as long as that moves at least so
+  /// often, and never longer than this: the log over a line of 2 KiB a second.
+  public static let lastReading = TimeAmount.seconds(10)
+  public static let longestReading = TimeAmount.minutes(10)
   /// How often sessions are looked at by the reaper.
   public static let reaperInterval = TimeAmount.seconds(2)
 }
 
 /// What an operator may set.
 public struct NodeSettings: Sendable {
-  /// A session that nobody used for so long is ended.
+  /// A session that nobody used for so long is ended, unless its `create` says otherwise.
   public var idleTimeout: TimeAmount
-  /// A session whose process ended stays readable for so long.
+  /// A session whose process ended stays readable for so long, unless its `create` says otherwise.
   public var keepEnded: TimeAmount
   /// Bytes of output kept per session.
   public var logLimit: Int

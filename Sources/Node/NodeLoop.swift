@@ -17,18 +17,31 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   private let logger: Logger
   private var links: [ObjectIdentifier: RouterLink] = [:]
   private var table: [SessionID: Entry] = [:]
+  let turns: ScreenTurns
+  var pages: PageSource { identity.pages }
+  private var finished = EndedSessions()
   private var reaper: RepeatedTask?
   private var isStopping = false
   private var stopReason = "stopped"
-  /// Sessions that ended while stopping, for their streams: those know them only weakly, and have yet
-  /// to send their last output and ENDED.
-  private var leaving: [Session] = []
+  /// Sessions that are forgotten but for their streams: those know them only weakly, and have yet to send
+  /// their last output and ENDED.
+  private var leaving: [(session: Session, since: NIODeadline)] = []
   private var whenEmpty: EventLoopPromise<Void>?
 
   private enum Entry {
-    /// Being claimed and started; these wait.
-    case starting([Waiting])
+    case starting(Starting)
     case session(Session)
+  }
+
+  /// A session that is being claimed and started.
+  private struct Starting {
+    /// For whom it is started first, then who came meanwhile.
+    var waiting: [Waiting]
+    /// Once it is claimed.
+    var epoch: Epoch?
+    var owner: String? { waiting.first?.request.access.subject }
+    /// Another node owns it by now.
+    var isSuperseded = false
   }
 
   private struct Waiting {
@@ -41,6 +54,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     self.identity = identity
     self.index = index
     self.eventLoop = eventLoop
+    self.turns = ScreenTurns(eventLoop: eventLoop)
     self.logger = identity.logger
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     reaper = eventLoop.scheduleRepeatedTask(
@@ -87,14 +101,15 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
           Refused(.notOwner, "the session is at epoch \(session.epoch)", retry: 0), stream: stream)
       }
       attach(link, stream, request, to: session, created: false)
-    case .starting(var waiting):
-      guard waiting.count < NodeLimits.waitingOpens else {
+    case .starting(var starting):
+      guard starting.waiting.count < NodeLimits.waitingOpens else {
         return link.refuse(
-          Refused(.tooMany, "\(waiting.count) clients wait for this session", retry: 1_000),
+          Refused(
+            .tooMany, "\(starting.waiting.count) clients wait for this session", retry: 1_000),
           stream: stream)
       }
-      waiting.append(Waiting(link: link, stream: stream, request: request))
-      table[id] = .starting(waiting)
+      starting.waiting.append(Waiting(link: link, stream: stream, request: request))
+      table[id] = .starting(starting)
     case nil:
       guard let creation = request.open.create else {
         // The router remembers a session that was here; the registry knows what became of it.
@@ -108,8 +123,9 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
           ? Refused(.notFound, "no session \(id)") : Refused(.gone, "session \(id) is gone")
         return link.refuse(refusal, stream: stream)
       }
-      table[id] = .starting([Waiting(link: link, stream: stream, request: request)])
-      start(id, creation, owner: request.access.subject, size: request.open.size)
+      table[id] = .starting(
+        Starting(waiting: [Waiting(link: link, stream: stream, request: request)]))
+      start(id, creation, for: ClientIdentity(request), size: request.open.size)
     }
   }
 
@@ -133,17 +149,33 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       return link.refuse(
         Refused(.forbidden, "this token may not enter session \(session.id)"), stream: stream)
     }
+    // A router that had no answer to its OPEN, since its link broke, asks for what it has created itself.
+    let isCreator =
+      created || (request.again == true && session.creator == ClientIdentity(request))
+    let differs = isCreator ? nil : session.differences(from: request, rights: rights)
+    if request.open.exclusive == true, !isCreator {
+      return link.refuse(exists(session, differs: differs), stream: stream)
+    }
     let attached = SessionStream(
-      number: stream, request: request, rights: rights,
-      mayKill: request.access.mayKill(owner: session.owner), link: link)
+      number: stream, request: request, rights: rights, owner: session.owner, link: link)
     link.add(attached)
-    session.attach(attached, request: request, created: created)
+    session.attach(
+      attached, request: request, created: request.open.create != nil && isCreator,
+      differs: differs)
+  }
+
+  private func exists(_ session: Session, differs: [String]?) -> Refused {
+    let how = differs.map { ", with another \($0.joined(separator: ", "))" } ?? ""
+    return Refused(
+      .exists, "session \(session.id) exists\(session.ended == nil ? "" : " and has ended")\(how)",
+      status: session.ended?.status, state: session.ended == nil ? .running : .ended,
+      differs: differs)
   }
 
   // MARK: Starting
 
   private func start(
-    _ id: SessionID, _ creation: Creation, owner: String?, size: TerminalSize
+    _ id: SessionID, _ creation: Creation, for creator: ClientIdentity, size: TerminalSize
   ) {
     guard let starter = identity.starter(for: creation.target) else {
       return fail(
@@ -154,14 +186,14 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let claim = eventLoop.makeFutureWithTask { [identity] in
-      try await identity.claim(id, owner: owner)
+      try await identity.claim(id, owner: creator.subject)
     }
     claim.whenComplete { result in
       let loop = bound.value
       switch result {
       case .success(.claimed(let epoch)):
         loop.startPipe(
-          id, creation, owner: owner, size: size, epoch: epoch, starter: starter)
+          id, creation, for: creator, size: size, epoch: epoch, starter: starter)
       case .success(.owned(let record)):
         loop.identity.dismiss()
         loop.fail(
@@ -183,9 +215,13 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   }
 
   private func startPipe(
-    _ id: SessionID, _ creation: Creation, owner: String?, size: TerminalSize, epoch: Epoch,
-    starter: any PipeStarter
+    _ id: SessionID, _ creation: Creation, for creator: ClientIdentity, size: TerminalSize,
+    epoch: Epoch, starter: any PipeStarter
   ) {
+    if case .starting(var starting) = table[id] {
+      starting.epoch = epoch
+      table[id] = .starting(starting)
+    }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let request = PipeRequest(session: id, creation: creation, size: size)
     starter.start(request, on: eventLoop).whenComplete { result in
@@ -193,7 +229,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       switch result {
       case .success(let pipe):
         loop.started(
-          id, creation, owner: owner, size: size, epoch: epoch, pipe: pipe.value)
+          id, creation, for: creator, size: size, epoch: epoch, pipe: pipe.value)
       case .failure(let error):
         loop.identity.dismiss()
         loop.release(id, epoch: epoch, tombstone: nil)
@@ -205,44 +241,58 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   }
 
   private func started(
-    _ id: SessionID, _ creation: Creation, owner: String?, size: TerminalSize, epoch: Epoch,
-    pipe: any Pipe
+    _ id: SessionID, _ creation: Creation, for creator: ClientIdentity, size: TerminalSize,
+    epoch: Epoch, pipe: any Pipe
   ) {
-    guard case .starting(let waiting) = table[id] else { return }
+    guard case .starting(let starting) = table[id] else { return }
     let session = Session(
-      id: id, epoch: epoch, creation: creation, subject: owner, size: size, pipe: pipe,
+      id: id, epoch: epoch, creation: creation, creator: creator, size: size, pipe: pipe,
       settings: identity.settings, createdAt: wallClockMilliseconds(), owner: self)
     table[id] = .session(session)
     logger.info("session started", metadata: ["session": "\(id)", "target": "\(creation.target)"])
-    for (index, entry) in waiting.enumerated() {
+    for (index, entry) in starting.waiting.enumerated() {
       attach(entry.link, entry.stream, entry.request, to: session, created: index == 0)
     }
+    if starting.isSuperseded { letGo(session) }
     if isStopping { session.terminate(reason: stopReason) }
   }
 
-  /// What this loop owns, for a registry that may be wrong about it.
-  var held: [SessionID: Holding] {
-    table.compactMapValues { entry in
-      guard case .session(let session) = entry else { return nil }
-      return Holding(epoch: session.epoch, owner: session.owner)
+  /// What this loop owns, for a registry that may be wrong about it: also what is being started, which can
+  /// take an engine many seconds.
+  var held: [SessionID: Holding] { table.compactMapValues(Self.holding) }
+
+  private static func holding(_ entry: Entry) -> Holding? {
+    switch entry {
+    case .starting(let starting): starting.epoch.map { Holding(epoch: $0, owner: starting.owner) }
+    case .session(let session): Holding(epoch: session.epoch, owner: session.owner)
     }
   }
 
   /// Another node owns the session under a larger epoch: its clients are brought to that one (promise P3).
   func end(superseded id: SessionID, epoch: Epoch) {
-    guard case .session(let session) = table[id], session.epoch == epoch else { return }
+    switch table[id] {
+    case .session(let session) where session.epoch == epoch: letGo(session)
+    case .starting(var starting) where starting.epoch == epoch:
+      starting.isSuperseded = true
+      table[id] = .starting(starting)
+    default: break
+    }
+  }
+
+  private func letGo(_ session: Session) {
     logger.error(
       "another node owns a session of the same name by now; ours is ended",
-      metadata: ["node": "\(identity.id)", "session": "\(id)"])
-    session.sendAway(Refused(.notOwner, "session \(id) has another owner by now", retry: 0))
+      metadata: ["node": "\(identity.id)", "session": "\(session.id)"])
+    session.sendAway(
+      Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
     end(session, reason: Self.superseded)
   }
 
   static let superseded = Tombstone.lostReason
 
   private func fail(_ id: SessionID, _ refusal: Refused) {
-    guard case .starting(let waiting) = table.removeValue(forKey: id) else { return }
-    for entry in waiting { entry.link.refuse(refusal, stream: entry.stream) }
+    guard case .starting(let starting) = table.removeValue(forKey: id) else { return }
+    for entry in starting.waiting { entry.link.refuse(refusal, stream: entry.stream) }
     checkEmpty()
   }
 
@@ -255,7 +305,11 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         "session": "\(session.id)", "reason": "\(session.ended?.reason ?? "")",
         "status": "\(session.ended?.status.map(String.init(describing:)) ?? "unknown")",
       ])
-    if isStopping || session.ended?.reason == NodeLoop.superseded { leave(session) }
+    // What has ended takes no place.
+    identity.dismiss()
+    if isStopping || session.ended?.reason == NodeLoop.superseded { return leave(session) }
+    finished.append(session)
+    while let oldest = finished.excess() { forget(oldest) }
   }
 
   /// Ends the process, or forgets a session whose process has ended.
@@ -265,23 +319,28 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
 
   /// Forgets the session; it lives until its clients have read its end.
   private func leave(_ session: Session) {
-    leaving.removeAll { $0.streams.isEmpty }
-    leaving.append(session)
+    leaving.append((session, .now()))
     drop(session)
   }
 
   /// Whether every client has been told how its session ended.
-  var hasToldAll: Bool { leaving.allSatisfy(\.streams.isEmpty) }
+  var hasToldAll: Bool { leaving.allSatisfy(\.session.streams.isEmpty) }
+
+  /// Forgets a session that has ended; who still reads it is told that it is no more.
+  private func forget(_ session: Session) {
+    drop(session)
+    session.dismissStreams()
+  }
 
   private func drop(_ session: Session) {
     guard case .session(let held) = table[session.id], held === session else { return }
     table[session.id] = nil
-    identity.dismiss()
+    finished.remove(session)
     release(
       session.id, epoch: session.epoch,
       tombstone: Tombstone(
         status: session.ended?.status, reason: session.ended?.reason ?? "exited",
-        ended: wallClockMilliseconds(session.endedAt), owner: session.owner))
+        ended: session.endedTime ?? wallClockMilliseconds(), owner: session.owner))
     checkEmpty()
   }
 
@@ -292,12 +351,19 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   private func reap() {
     let now = NIODeadline.now()
     for case .session(let session) in table.values {
-      if let endedAt = session.endedAt {
-        if now - endedAt >= identity.settings.keepEnded, session.streams.isEmpty { drop(session) }
-      } else if session.isIdle(for: identity.settings.idleTimeout, now: now) {
-        logger.info("an idle session is ended", metadata: ["session": "\(session.id)"])
-        session.terminate(reason: "idle")
+      session.snapshot.forget(madeBefore: now - NodeLimits.reaperInterval)
+      if session.isOver(now: now) {
+        forget(session)
+      } else if let reason = session.reasonToEnd(now: now) {
+        logger.info(
+          "a session's time is over",
+          metadata: ["session": "\(session.id)", "reason": "\(reason)"])
+        session.terminate(reason: reason)
       }
+    }
+    leaving.removeAll { session, since in
+      if session.isReadNoMore(now: now, since: since) { session.dismissStreams() }
+      return session.streams.isEmpty
     }
   }
 
@@ -323,11 +389,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     guard !link.isBusy else { return answer(link, request.id, error: "busy") }
     switch request.method {
     case .sessions:
-      let all = table.values.compactMap { entry -> Session? in
-        guard case .session(let session) = entry else { return nil }
-        return request.session == nil || request.session == session.id ? session : nil
-      }
-      answer(link, request.id, all.map(summary))
+      let wanted = request.session.map { [$0] } ?? Array(table.keys)
+      link.answer(SessionsAnswer(id: request.id, wanted) { [weak self] in self?.summary(of: $0) })
     case .kill:
       guard let id = request.session, case .session(let session) = table[id] else {
         return answer(link, request.id, error: "not_found")
@@ -336,15 +399,15 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
         return answer(link, request.id, error: "forbidden")
       }
       end(session, reason: "killed")
-      answer(link, request.id, [])
+      link.answer(SessionsAnswer(id: request.id, []) { _ in nil })
     case .superseded:
       // The registry, which this node may be cut off from, says so to the router.
       if let id = request.session, let epoch = request.epoch,
-        case .session(let session) = table[id], session.epoch < epoch
+        let held = table[id].flatMap(Self.holding)?.epoch, held < epoch
       {
-        end(superseded: id, epoch: session.epoch)
+        end(superseded: id, epoch: held)
       }
-      answer(link, request.id, [])
+      link.answer(SessionsAnswer(id: request.id, []) { _ in nil })
     case .screen:
       guard let id = request.session, case .session(let session) = table[id] else {
         return answer(link, request.id, error: "not_found")
@@ -359,39 +422,19 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     }
   }
 
-  private func summary(of session: Session) -> SessionSummary {
-    session.summary(node: identity.id.rawValue)
-  }
-
-  /// Parts of 3 summaries, each of 8 words of 32 bytes, 4 viewers, a title and an owner: they fit in
-  /// a frame however JSON escapes them. A part that did not would break the link for all who share it.
-  private func answer(_ link: RouterLink, _ id: UInt64, _ sessions: [SessionSummary]) {
-    var parts: [LinkResponse] = []
-    var rest = sessions[...]
-    repeat {
-      let part = Array(rest.prefix(3))
-      rest = rest.dropFirst(3)
-      parts.append(LinkResponse(id: id, isLast: rest.isEmpty, sessions: part))
-    } while !rest.isEmpty
-    link.answer(parts)
+  private func summary(of id: SessionID) -> SessionSummary? {
+    guard case .session(let session) = table[id] else { return nil }
+    return session.summary(node: identity.id.rawValue)
   }
 
   private func answer(_ link: RouterLink, _ id: UInt64, error: String) {
     link.send(.response(LinkResponse(id: id, isLast: true, error: error)), stream: 0)
   }
 
-  /// Parts of 2,048 bytes, which fit in a frame however JSON escapes them.
   private func answer(_ link: RouterLink, _ id: UInt64, text: String) {
     guard text.utf8.count <= NodeLimits.answer else {
       return answer(link, id, error: "too_large")
     }
-    var parts: [LinkResponse] = []
-    var rest = text[...]
-    repeat {
-      let part = rest.clipped(to: 2_048)
-      rest = Substring(rest.utf8.dropFirst(part.utf8.count))
-      parts.append(LinkResponse(id: id, isLast: rest.isEmpty, text: part))
-    } while !rest.isEmpty
-    link.answer(parts)
+    link.answer(TextAnswer(id: id, text: text))
   }
 }

@@ -16,6 +16,12 @@ struct ClientIdentity: Hashable {
   var subject: String?
 }
 
+extension ClientIdentity {
+  init(_ request: LinkOpen) {
+    self.init(client: request.client, subject: request.access.subject)
+  }
+}
+
 /// One client's attachment to one session, over one link. Confined to its loop.
 final class SessionStream {
   let number: UInt64
@@ -27,6 +33,8 @@ final class SessionStream {
   private let attempt: UInt64?
   /// Ending the session is allowed: by an `admin`, or by its owner who may type.
   let mayKill: Bool
+  /// It is told who the others are.
+  let seesNames: Bool
   weak var session: Session?
   var state: StreamState
   var wantedSize: TerminalSize
@@ -37,7 +45,7 @@ final class SessionStream {
   fileprivate var gathersSince: NIODeadline?
   fileprivate var isInGathering = false
   fileprivate var inputAcknowledgement: UInt64?
-  fileprivate var presence = Presence.none
+  fileprivate(set) var presence = Presence.none
   fileprivate var isTitleDue = false
 
   /// What the client has yet to be told of the others. Told at the stream's next turn, once, however
@@ -46,14 +54,14 @@ final class SessionStream {
   enum Presence: Int { case none, sizeOwner, viewers }
 
   /// - Parameters:
-  ///   - rights: what the request gives to this session, by its owner.
-  init(
-    number: UInt64, request: LinkOpen, rights: Rights, mayKill: Bool, link: RouterLink
-  ) {
+  ///   - rights: what the request gives to this session.
+  ///   - owner: whose the session is.
+  init(number: UInt64, request: LinkOpen, rights: Rights, owner: String?, link: RouterLink) {
     self.number = number
-    self.identity = ClientIdentity(client: request.client, subject: request.access.subject)
+    self.identity = ClientIdentity(request)
     self.mode = rights >= .write ? request.open.mode : .watcher
-    self.mayKill = mayKill
+    self.mayKill = request.access.mayKill(owner: owner)
+    self.seesNames = request.access.mayName(owner: owner)
     self.from = request.from
     self.attempt = request.open.attempt
     self.wantedSize = request.open.size
@@ -115,8 +123,8 @@ final class RouterLink: LinkPeer {
   private var turns: Deque<SessionStream> = []
   /// Streams whose output waits, or waited a moment ago, for more of it. While there are any, a timer runs.
   private var gathering: [SessionStream] = []
-  /// Parts of answers to the admin API, which take turns with the streams.
-  private var answers: Deque<LinkResponse> = []
+  /// Answers to the admin API, whose parts take turns with the streams.
+  private var answers: Deque<any LinkAnswer> = []
   private var greeting = Greeting.awaited
 
   private enum Greeting {
@@ -176,9 +184,8 @@ final class RouterLink: LinkPeer {
     if !gathering.isEmpty { timeGathering(on: loop) }
   }
 
-  /// The parts of one answer.
-  func answer(_ parts: some Sequence<LinkResponse>) {
-    answers.append(contentsOf: parts)
+  func answer(_ answer: any LinkAnswer) {
+    answers.append(answer)
     link?.setNeedsFlush()
   }
 
@@ -187,13 +194,17 @@ final class RouterLink: LinkPeer {
 
   func linkFill(_ buffer: inout ByteBuffer) -> Bool {
     while buffer.readableBytes < LinkLimits.queued, !turns.isEmpty || !answers.isEmpty {
-      if let part = answers.popFirst() { buffer.writeFrame(.response(part), stream: 0) }
+      if var answer = answers.popFirst() {
+        let part = answer.next()
+        buffer.writeFrame(.response(part), stream: 0)
+        if !part.isLast { answers.append(answer) }
+      }
       guard let stream = turns.popFirst() else { continue }
       if streams[stream.number] === stream {
         if let offset = stream.inputAcknowledgement {
           buffer.writeFrame(.inputAck(offset: offset), stream: stream.number)
         }
-        if let event = stream.session?.event(for: stream.presence) {
+        if let event = stream.session?.event(for: stream) {
           buffer.writeFrame(.event(event), stream: stream.number)
         }
         if stream.isTitleDue, let event = stream.session?.titleEvent {
@@ -327,6 +338,7 @@ final class RouterLink: LinkPeer {
     streams = [:]
     opening = []
     turns = []
+    answers = []
     gathering = []
     for stream in left { stream.session?.leave(stream) }
     owner?.routerLinkDidClose(self)

@@ -1,9 +1,13 @@
 // A session: one live process, its output log and its screen, and the streams of the clients attached
 // to it.
 //
-//     pipe ──read──► OutputLog ──► streams (cursor, window) ──► links
-//       │    └─────► Screen ──► snapshots, answers to queries
+//     pipe ──read──► Screen ──► snapshots, answers to queries
+//       │    └─────► OutputLog ──► streams (cursor, window) ──► links
 //     pipe ◄─write── InputQueue ◄── INPUT (client, offset), deduplicated
+//
+// Output comes into the log as the screen takes it in, so that the log's end is always the offset of what
+// the screen shows. What the screen has no time for in this tick waits, and the pipe with it
+// (SessionOutput.swift).
 //
 // Confined to its loop: every call comes from there, bytes never change threads.
 
@@ -18,6 +22,10 @@ import Wire
 protocol SessionOwner: AnyObject {
   /// The process ended, or was ended; the session stays readable until the owner drops it.
   func sessionDidEnd(_ session: Session)
+  /// Of the loop's screens.
+  var turns: ScreenTurns { get }
+  /// Where logs have their memory.
+  var pages: PageSource { get }
 }
 
 final class Session: PipeDelegate {
@@ -25,22 +33,41 @@ final class Session: PipeDelegate {
   let life: Life
   let epoch: Epoch
   let creation: Creation
+  /// Whose OPEN created it.
+  let creator: ClientIdentity
   /// The subject that created it; nil: nobody's, since authentication was off.
-  let owner: String?
+  var owner: String? { creator.subject }
   let created: NIODeadline
+  /// Milliseconds since 1970.
   let createdAt: UInt64
+  let lifetimes: SessionLifetimes
   let eventLoop: any EventLoop
   let log: OutputLog
   let screen: Screen
   private(set) var size: TerminalSize
   private(set) var ended: Ended?
   private(set) var endedAt: NIODeadline?
+  /// Milliseconds since 1970.
+  private(set) var endedTime: UInt64?
+  /// Its last output or input.
   private(set) var lastUsed: NIODeadline
+  /// When its last client left.
+  private var lastLeft: NIODeadline
   private(set) var streams: [SessionStream] = []
   var inputBytes: UInt64 { input.totalAccepted }
 
   private let pipe: any Pipe
   private weak var loop: (any SessionOwner)?
+
+  // What SessionOutput.swift works with.
+  let turns: ScreenTurns
+  /// It is in the queue for a turn.
+  var awaitsTurn = false
+  /// Read from the pipe, and not yet by the screen.
+  var unread = ByteBuffer()
+  var snapshot = SharedSnapshot()
+  /// How the process ended, while there is output of it to be read.
+  private var processEnd: (status: ExitStatus?, reason: String?)?
   private var input = InputQueue<ClientIdentity>()
   /// Accepted and not yet given to the pipe: behind `writing`, which goes to it piece by piece.
   private var waitingInput = ByteBuffer()
@@ -49,30 +76,38 @@ final class Session: PipeDelegate {
   private var underWay = 0
   private let typingTakesSize: Bool
   private var sizeOwner: ClientIdentity?
-  /// What `viewers` says, until it changes.
-  private var viewersEvent: Event?
+  /// The size that its owner wants; ``size`` follows, at its pace.
+  private var wantedSize: TerminalSize
+  private var lastResize: NIODeadline?
+  private var resizing: Scheduled<Void>?
+  /// What `viewers` says, with and without their names, until it changes.
+  private var viewersEvent: (named: Event, unnamed: Event)?
   private var endReason: String?
   private var stallCheck: Scheduled<Void>?
 
   init(
-    id: SessionID, epoch: Epoch, creation: Creation, subject: String?, size: TerminalSize,
+    id: SessionID, epoch: Epoch, creation: Creation, creator: ClientIdentity, size: TerminalSize,
     pipe: any Pipe, settings: NodeSettings, createdAt: UInt64, owner: any SessionOwner
   ) {
     self.id = id
     self.life = .random()
     self.epoch = epoch
     self.creation = creation
-    self.owner = subject
+    self.creator = creator
+    self.lifetimes = SessionLifetimes(creation, settings)
     self.size = size
+    self.wantedSize = size
+    self.turns = owner.turns
     self.pipe = pipe
     self.eventLoop = pipe.eventLoop
-    self.log = OutputLog(limit: settings.logLimit)
+    self.log = OutputLog(limit: settings.logLimit, source: owner.pages)
     self.screen = Screen(
       columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
     self.typingTakesSize = settings.typingTakesSize
     self.createdAt = createdAt
     self.created = .now()
     self.lastUsed = created
+    self.lastLeft = created
     self.loop = owner
     pipe.delegate = self
     updateReading()
@@ -82,7 +117,12 @@ final class Session: PipeDelegate {
 
   /// Attaches a stream and answers its OPEN. A stream of the same client leaves first, so that input
   /// from a half-dead connection cannot overtake the new one's.
-  func attach(_ stream: SessionStream, request: LinkOpen, created: Bool) {
+  /// - Parameters:
+  ///   - created: the OPEN created the session.
+  ///   - differs: what the OPEN would have created and the session is not.
+  func attach(
+    _ stream: SessionStream, request: LinkOpen, created: Bool, differs: [String]? = nil
+  ) {
     // Its OPEN was overtaken by a newer one, on the way through another router.
     if streams.contains(where: { $0.identity == stream.identity && $0.isNewer(than: stream) }) {
       return stream.end(with: .close(.superseded))
@@ -104,7 +144,7 @@ final class Session: PipeDelegate {
     let ledger = input.attach(stream.identity, acknowledged: isSameLife ? resume?.input : nil)
     let resumed: Opened.Resumed
     let cursor: UInt64
-    if created {
+    if created, log.start == 0 {
       (resumed, cursor) = (.new, 0)
     } else if isSameLife, let next = resume?.next, next >= log.start, next <= log.end {
       (resumed, cursor) = (.exact, next)
@@ -120,10 +160,10 @@ final class Session: PipeDelegate {
         Opened(
           session: id, life: life, epoch: epoch, created: created, resumed: resumed,
           output: cursor, input: ledger.accepted, inDoubt: ledger.isInDoubt ? true : nil,
-          size: size, mode: stream.mode, mayKill: stream.mayKill)))
+          size: size, mode: stream.mode, mayKill: stream.mayKill,
+          state: ended == nil ? .running : .ended, differs: differs)))
     if ledger.written > 0 { stream.acknowledgeInput(ledger.written) }
-    if resumed == .snapshot { beginSnapshot(stream) }
-    lastUsed = now
+    if resumed == .snapshot { stream.state.askForSnapshot() }
     tellViewers()
     if !screen.title.isEmpty { stream.tellTitle() }
     stream.setNeedsFlush()
@@ -136,7 +176,7 @@ final class Session: PipeDelegate {
     streams.remove(at: index)
     stream.session = nil
     input.detach(stream.identity)
-    lastUsed = .now()
+    lastLeft = .now()
     if let close { stream.end(with: .close(close)) }
     tellViewers()
     updateReading()
@@ -155,22 +195,33 @@ final class Session: PipeDelegate {
     for stream in streams { stream.tell(.viewers) }
   }
 
-  /// What there is to tell, as it is now.
-  func event(for news: SessionStream.Presence) -> Event? {
-    switch news {
+  /// What there is to tell the stream, as it is now.
+  func event(for stream: SessionStream) -> Event? {
+    switch stream.presence {
     case .none: return nil
     case .sizeOwner: return Event(event: "size_owner", owner: sizeOwner?.client)
     case .viewers:
-      let event =
-        viewersEvent
-        ?? Event(
-          event: "viewers",
-          viewers: streams.prefix(NodeLimits.viewersNamed).map {
-            Event.Viewer(client: $0.client, mode: $0.mode)
-          }, owner: sizeOwner?.client)
-      viewersEvent = event
-      return event
+      let events = viewersEvent ?? makeViewersEvent()
+      viewersEvent = events
+      return stream.seesNames ? events.named : events.unnamed
     }
+  }
+
+  private func makeViewersEvent() -> (named: Event, unnamed: Event) {
+    // An event is one frame: of very many with very long names, the last ones go without.
+    var room = NodeLimits.viewersNames
+    let named = streams.prefix(NodeLimits.viewersNamed).map { stream in
+      let cost = stream.identity.subject?.jsonBound ?? 0
+      room -= cost
+      return Event.Viewer(
+        client: stream.client, mode: stream.mode, sub: room >= 0 ? stream.identity.subject : nil)
+    }
+    let unnamed = named.map { Event.Viewer(client: $0.client, mode: $0.mode) }
+    let owner = sizeOwner?.client
+    return (
+      Event(event: "viewers", viewers: named, owner: owner),
+      Event(event: "viewers", viewers: unnamed, owner: owner)
+    )
   }
 
   var titleEvent: Event { Event(event: "title", title: screen.title) }
@@ -178,22 +229,12 @@ final class Session: PipeDelegate {
   // MARK: Output
 
   func pipeDidRead(_ bytes: ByteBuffer) {
-    let now = NIODeadline.now()
-    lastUsed = now
-    for stream in streams { stream.state.logWillGrow(log, now: now) }
-    bytes.withUnsafeReadableBytes {
-      log.append($0)
-      screen.write($0)
-    }
-    answerQueries()
-    if screen.takeEvents().titleChanged {
-      for stream in streams { stream.tellTitle() }
-    }
-    for stream in streams { sendOutput(to: stream) }
-    updateReading()
+    lastUsed = .now()
+    if unread.readableBytes == 0 { unread = bytes } else { unread.writeImmutableBuffer(bytes) }
+    readOn()
   }
 
-  private func sendOutput(to stream: SessionStream) {
+  func sendOutput(to stream: SessionStream) {
     if mayGather(stream) { stream.gather() } else { stream.setNeedsFlush() }
   }
 
@@ -204,9 +245,9 @@ final class Session: PipeDelegate {
 
   /// The program asked its terminal something: the screen alone answers, at once, attached or not, so
   /// that no replay types junk and two clients do not answer twice.
-  private func answerQueries() {
+  func answerQueries() {
     let answers = screen.takeAnswers()
-    guard !answers.isEmpty, ended == nil, input.answer(answers.count) else { return }
+    guard !answers.isEmpty, isRunning, input.answer(answers.count) else { return }
     waitingInput.writeBytes(answers)
     writeInput()
   }
@@ -214,22 +255,25 @@ final class Session: PipeDelegate {
   /// Appends the stream's next frame to `buffer`; false when it has none that may be sent now.
   func writeNext(of stream: SessionStream, into buffer: inout ByteBuffer) -> Bool {
     let now = NIODeadline.now()
-    if stream.state.needsSnapshot(from: log, now: now) { beginSnapshot(stream) }
+    if stream.state.needsSnapshot(from: log, now: now) {
+      guard let bytes = sharedSnapshot() else { return false }
+      stream.state.begin(snapshot: bytes, size: size, log: log)
+    }
     if stream.state.writeNext(into: &buffer, stream: stream.number, log: log, now: now) {
       return true
     }
     if let ended, stream.state.isCaughtUp(with: log) {
-      streams.removeAll { $0 === stream }
-      stream.session = nil
-      input.detach(stream.identity)
-      viewersEvent = nil
+      remove(stream)
       stream.end(with: .ended(ended))
     }
     return false
   }
 
-  private func beginSnapshot(_ stream: SessionStream) {
-    stream.state.begin(snapshot: ByteBuffer(bytes: screen.snapshot()), size: size, log: log)
+  private func remove(_ stream: SessionStream) {
+    streams.removeAll { $0 === stream }
+    stream.session = nil
+    input.detach(stream.identity)
+    viewersEvent = nil
   }
 
   func acknowledge(_ stream: SessionStream, consumed: UInt64) {
@@ -241,8 +285,9 @@ final class Session: PipeDelegate {
   }
 
   /// The pipe is read while some driver that makes progress can take more, and always when there is
-  /// none (promise P7: only the drivers may hold the process back).
-  private func updateReading() {
+  /// none (promise P7: only the drivers may hold the process back); but not while the screen has yet to
+  /// read what came before.
+  func updateReading() {
     let now = NIODeadline.now()
     var holders = 0
     var wanted = false
@@ -254,9 +299,9 @@ final class Session: PipeDelegate {
         break
       }
     }
-    let isReading = ended == nil && (holders == 0 || wanted)
+    let isReading = isRunning && !hasWork && (holders == 0 || wanted)
     pipe.isReading = isReading
-    if !isReading, ended == nil, stallCheck == nil {
+    if !isReading, isRunning, stallCheck == nil {
       let bound = NIOLoopBound(self, eventLoop: eventLoop)
       stallCheck = eventLoop.scheduleTask(in: .milliseconds(500)) {
         bound.value.stallCheck = nil
@@ -275,7 +320,7 @@ final class Session: PipeDelegate {
       lastUsed = now
       stream.state.didType(now: now)
       if sizeOwner != stream.identity, typingTakesSize || sizeOwner == nil { own(by: stream) }
-      guard ended == nil else { return }
+      guard isRunning else { return }
       // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the
       // process does not read.
       waitingInput.writeBytes(bytes.readableBytesView.suffix(fresh))
@@ -331,8 +376,29 @@ final class Session: PipeDelegate {
       viewersEvent = nil
       for other in streams { other.tell(.sizeOwner) }
     }
-    guard size != stream.wantedSize, ended == nil else { return }
-    size = stream.wantedSize
+    wantedSize = stream.wantedSize
+    changeSize()
+  }
+
+  var isSizeDue: Bool { wantedSize != size && isRunning && resizing == nil }
+
+  /// Only the last of many sizes counts, since each is work for the screen and a signal to the process: a
+  /// window that is dragged, or a flood of RESIZE, changes the size once in ``NodeLimits/resizeInterval``.
+  func changeSize() {
+    guard isSizeDue else { return }
+    let now = eventLoop.now
+    if let lastResize, now - lastResize < NodeLimits.resizeInterval {
+      let bound = NIOLoopBound(self, eventLoop: eventLoop)
+      resizing = eventLoop.scheduleTask(deadline: lastResize + NodeLimits.resizeInterval) {
+        bound.value.resizing = nil
+        bound.value.changeSize()
+      }
+      return
+    }
+    guard !snapshot.isMaking, turns.allowance() > 0 else { return turns.wait(self) }
+    lastResize = now
+    size = wantedSize
+    snapshot.outdate()
     let mark = log.markSize(size)
     pipe.resize(size)
     screen.resize(columns: size.columns, rows: size.rows)
@@ -351,18 +417,82 @@ final class Session: PipeDelegate {
     pipe.terminate(grace: NodeLimits.grace)
   }
 
+  /// Its process runs, as far as is known.
+  var isRunning: Bool { ended == nil && processEnd == nil }
+
   func pipeDidEnd(_ status: ExitStatus?, reason: String?) {
-    guard ended == nil else { return }
-    ended = Ended(reason: endReason ?? "exited", status: status, message: reason)
+    guard isRunning else { return }
+    processEnd = (status, reason)
+    endIfRead()
+  }
+
+  /// The end follows the last byte of output, into the log and to the clients.
+  func endIfRead() {
+    guard let processEnd, ended == nil, unread.readableBytes == 0 else { return }
+    ended = Ended(
+      reason: endReason ?? "exited", status: processEnd.status, message: processEnd.reason)
     endedAt = .now()
+    endedTime = wallClockMilliseconds()
     stallCheck?.cancel()
+    resizing?.cancel()
     for stream in streams { stream.setNeedsFlush() }
     loop?.sessionDidEnd(self)
   }
 
-  /// Whether nobody has used it for `timeout`: no client, no output, no foreground job but the shell.
-  func isIdle(for timeout: TimeAmount, now: NIODeadline) -> Bool {
-    ended == nil && streams.isEmpty && now - lastUsed >= timeout && pipe.hasForegroundJob != true
+  /// Lets go of who has not read to the end.
+  func dismissStreams() {
+    for stream in streams {
+      remove(stream)
+      stream.end(with: .close(.notRead))
+    }
+  }
+
+  /// Bytes of memory that it holds, once it has ended.
+  var heldBytes: Int { log.heldBytes + screen.memoryFootprint }
+
+  /// Why its time is over, if it is: it has run for as long as it may; or nobody has used it for a while: no
+  /// client, no output, no job.
+  func reasonToEnd(now: NIODeadline) -> String? {
+    guard isRunning, endReason == nil else { return nil }
+    if let timeout = lifetimes.timeout, now - created >= timeout { return "timeout" }
+    guard let idle = lifetimes.idle, streams.isEmpty, now - max(lastUsed, lastLeft) >= idle,
+      pipe.hasForegroundJob != true
+    else { return nil }
+    return "idle"
+  }
+
+  /// Whether it ended so long ago that it is to be forgotten. Who still reads it gets some more time.
+  func isOver(now: NIODeadline) -> Bool {
+    guard let endedAt, now - endedAt >= lifetimes.keep else { return false }
+    return isReadNoMore(now: now, since: endedAt + lifetimes.keep)
+  }
+
+  /// Whether nobody reads its end, or somebody too slowly `since` it was to go.
+  func isReadNoMore(now: NIODeadline, since: NIODeadline) -> Bool {
+    streams.allSatisfy { now - $0.state.lastProgress >= NodeLimits.lastReading }
+      || now - since >= NodeLimits.longestReading
+  }
+}
+
+/// How long a session lives: as its creator asked, or else as the node's operator chose.
+struct SessionLifetimes {
+  /// Nil: it is never idle.
+  var idle: TimeAmount?
+  var keep: TimeAmount
+  /// Nil: as long as it likes.
+  var timeout: TimeAmount?
+
+  init(_ creation: Creation, _ settings: NodeSettings) {
+    idle = creation.idle.map(\.amount) ?? settings.idleTimeout
+    keep = creation.keep.flatMap(\.amount) ?? settings.keepEnded
+    timeout = creation.timeout.flatMap(\.amount)
+  }
+}
+
+extension Lifetime {
+  /// Nil: never.
+  var amount: TimeAmount? {
+    if case .seconds(let seconds) = self { .seconds(Int64(seconds)) } else { nil }
   }
 }
 

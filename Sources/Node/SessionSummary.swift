@@ -8,16 +8,29 @@ import Wire
 extension Session {
   func summary(node: String) -> SessionSummary {
     let now = NIODeadline.now()
-    let idle = streams.isEmpty ? (now - lastUsed).nanoseconds / 1_000_000 : 0
-    // A command can be as long as an OPEN; its first words tell enough, and fit in a frame.
-    let words = creation.command.prefix(8).map { $0.clipped(to: 32) }
+    let drivers = streams.lazy.filter { $0.mode == .driver }
+    let watchers = streams.lazy.filter { $0.mode == .watcher }
+    let listed =
+      Array(drivers.prefix(WireLimits.viewersListed)) + watchers.prefix(WireLimits.viewersListed)
     return SessionSummary(
       session: id, node: node, life: life, epoch: epoch, target: creation.target.description,
-      command: words, state: ended == nil ? "running" : "ended", status: ended?.status,
-      size: size, title: screen.title.isEmpty ? nil : screen.title.clipped(to: 256),
-      created: createdAt, idle: UInt64(max(0, idle)), output: log.end,
+      command: creation.command, state: (ended == nil ? SessionState.running : .ended).rawValue,
+      status: ended?.status, reason: ended?.reason, ended: endedTime, size: size,
+      title: screen.title.isEmpty ? nil : screen.title.clipped(to: 256), created: createdAt,
+      idle: UInt64(max(0, (now - lastUsed).nanoseconds / 1_000_000)), output: log.end,
       input: inputBytes, owner: owner,
-      viewers: streams.prefix(4).map { Event.Viewer(client: $0.client, mode: $0.mode) })
+      viewers: listed.prefix(WireLimits.viewersListed).map {
+        Event.Viewer(client: $0.client, mode: $0.mode, sub: $0.identity.subject)
+      })
+  }
+
+  /// What of it is not what the OPEN would have created, for REFUSED `exists` and OPENED; nil: nothing. Who may
+  /// only look is not told how it was started.
+  func differences(from request: LinkOpen, rights: Rights) -> [String]? {
+    guard let wanted = request.open.create else { return nil }
+    var names = owner == request.access.subject ? [] : ["owner"]
+    if rights >= .write { names += creation.differences(from: wanted) }
+    return names.isEmpty ? nil : names
   }
 
   /// What the session shows, as `text`, `ansi` (text with its attributes) or `json`, below so many of the

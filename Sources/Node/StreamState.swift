@@ -19,6 +19,8 @@ public struct StreamState {
   public private(set) var consumed: UInt64
   public private(set) var window = WireLimits.initialWindow
   private var snapshot: Snapshot?
+  /// The client has no screen that the log could continue, and no snapshot was begun for it yet.
+  private var isSnapshotDue = false
   private var snapshots: UInt64 = 0
   /// Bytes counted when the running measurement of acknowledgement time began, and when.
   private var probe: (sent: UInt64, time: NIODeadline)?
@@ -42,36 +44,38 @@ public struct StreamState {
   /// - Parameters:
   ///   - cursor: the first offset that the client needs.
   ///   - sent: body bytes sent on this stream before (after a link loss), with `consumed` of them
-  ///     acknowledged.
+  ///     acknowledged; not more than that, and not over 2^62.
   public init(
     cursor: UInt64, log: OutputLog, sent: UInt64 = 0, consumed: UInt64 = 0, now: NIODeadline
   ) {
     self.cursor = cursor
     self.wanted = cursor
     self.nextMark = log.firstMark(from: cursor)
-    self.sent = max(sent, consumed)
+    self.sent = min(sent, Varint.maximum)
     self.sentBefore = self.sent
-    self.consumed = min(sent, consumed)
+    self.consumed = min(consumed, self.sent)
     self.lastProgress = now
   }
 
-  public var credit: Int { max(0, window - Int(sent - consumed)) }
+  public var credit: Int { max(0, window - Int(clamping: sent - consumed)) }
+
+  private var hasScreen: Bool { snapshot == nil && !isSnapshotDue }
 
   /// Whether everything produced so far, with the snapshot before it, was sent.
   public func isCaughtUp(with log: OutputLog) -> Bool {
-    snapshot == nil && cursor >= log.end && nextMark >= log.nextMark
+    hasScreen && cursor >= log.end && nextMark >= log.nextMark
   }
 
   /// Whether the pipe should be read on this stream's behalf: it could be sent more than there is.
   public func wantsMore(from log: OutputLog) -> Bool {
-    let unsent = snapshot == nil ? Int(clamping: log.end &- cursor) : Int.max
+    let unsent = hasScreen ? Int(clamping: log.end &- cursor) : Int.max
     return credit > unsent
   }
 
   /// Whether what is unsent may wait to become a whole frame (``NodeLimits/gathering``): it is less than one,
   /// and the client has as much to go through before it.
   public func mayGather(from log: OutputLog) -> Bool {
-    guard snapshot == nil, nextMark >= log.nextMark, credit > 0, cursor < log.end else {
+    guard hasScreen, nextMark >= log.nextMark, credit > 0, cursor < log.end else {
       return false
     }
     return sent - consumed >= UInt64(WireLimits.dataPayload)
@@ -96,16 +100,19 @@ public struct StreamState {
     if consumed > sentBefore { lastTyped = now }
   }
 
-  /// True: the stream needs a snapshot. The log has lost what it needs next; or it may send again, its
-  /// user typed a moment ago, and what is unsent is more than a window and than it wanted: another client
-  /// holds the process to a faster pace, and the answer (a prompt after Ctrl-C) must not wait behind all
-  /// that. A client alone, which holds the process back itself, is never that far behind.
+  /// The client has no screen: the next thing that it is sent is a snapshot.
+  public mutating func askForSnapshot() { isSnapshotDue = true }
+
+  /// True: the stream needs a snapshot, and may send it. It was asked for; or the log has lost what it needs
+  /// next; or its user typed a moment ago, and what is unsent is more than a window and than it wanted:
+  /// another client holds the process to a faster pace, and the answer (a prompt after Ctrl-C) must not wait
+  /// behind all that. A client alone, which holds the process back itself, is never that far behind.
   public func needsSnapshot(from log: OutputLog, now: NIODeadline) -> Bool {
-    guard snapshot == nil else { return false }
-    if cursor < log.start || nextMark < log.firstMark { return true }
+    guard snapshot == nil, credit > 0 else { return false }
+    if isSnapshotDue || cursor < log.start || nextMark < log.firstMark { return true }
     guard let lastTyped, now - lastTyped <= NodeLimits.hurry else { return false }
-    return credit > 0 && Int(clamping: log.end - cursor) > window
-      && log.end - wanted > PipeReading.most
+    return Int(clamping: log.end - cursor) > window
+      && log.end - wanted > UInt64(PipeReading.most)
   }
 
   /// Begins a snapshot that is valid at the log's end; what follows goes on from there.
@@ -117,6 +124,7 @@ public struct StreamState {
     snapshot bytes: ByteBuffer, size: TerminalSize, at offset: UInt64, nextMark: Int
   ) {
     snapshots += 1
+    isSnapshotDue = false
     snapshot = Snapshot(id: snapshots, offset: offset, size: size, bytes: bytes)
     cursor = offset
     wanted = offset
@@ -156,6 +164,7 @@ public struct StreamState {
     into buffer: inout ByteBuffer, stream: UInt64, log: OutputLog, now: NIODeadline
   ) -> Bool {
     if sent == consumed { lastProgress = now }
+    if isSnapshotDue { return false }
     if snapshot != nil { return writeSnapshotPart(into: &buffer, stream: stream, now: now) }
     if let mark = log.mark(nextMark), mark.offset <= cursor {
       nextMark += 1

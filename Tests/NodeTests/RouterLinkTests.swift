@@ -1,7 +1,6 @@
 // When a stream's output leaves: an echo at once, a flood in whole frames, and what is left of it soon
 // after (promise P7).
 
-import Auth
 import Link
 import NIOCore
 import NIOEmbedded
@@ -14,7 +13,7 @@ import Wire
 @Suite final class RouterLinkTests {
   private let loop = EmbeddedEventLoop()
   private let transport = FakeTransport()
-  private let nobody = Nobody()
+  private let nobody: Nobody
   private let pipe: FakePipe
   private let session: Session
   private let routerLink: RouterLink
@@ -24,10 +23,8 @@ import Wire
 
   init() throws {
     pipe = FakePipe(loop)
-    session = Session(
-      id: .random(), epoch: Epoch(1), creation: Creation(), subject: nil, size: .standard,
-      pipe: pipe,
-      settings: NodeSettings(), createdAt: 0, owner: nobody)
+    nobody = Nobody(loop)
+    session = Session(pipe, owner: nobody)
     routerLink = RouterLink(owner: nobody)
     link = Link(eventLoop: loop, peer: routerLink, transport: transport)
     routerLink.start(link)
@@ -36,7 +33,7 @@ import Wire
       client: .random(), access: .open, from: "a test",
       open: Open(session: session.id, size: .standard))
     let stream = SessionStream(
-      number: 1, request: request, rights: .write, mayKill: true, link: routerLink)
+      number: 1, request: request, rights: .write, owner: nil, link: routerLink)
     routerLink.add(stream)
     session.attach(stream, request: request, created: true)
     _ = try sent()
@@ -142,42 +139,4 @@ import Wire
   private func acknowledge() {
     link.transportDidRead(bytes(.outputAck(offset: received, consumed: received)))
   }
-}
-
-private func bytes(_ frame: Frame, stream: UInt64 = 1) -> ByteBuffer {
-  var buffer = ByteBuffer()
-  buffer.writeFrame(frame, stream: stream)
-  return buffer
-}
-
-private final class FakePipe: Pipe {
-  let eventLoop: any EventLoop
-  weak var delegate: (any PipeDelegate)?
-  var isReading = false
-  var hasForegroundJob: Bool? { nil }
-  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
-  func prints(_ count: Int) { delegate?.pipeDidRead(ByteBuffer(repeating: 0x61, count: count)) }
-  func write(_ bytes: ByteBuffer) {}
-  func resize(_ size: TerminalSize) {}
-  func signal(_ signal: PipeSignal) {}
-  func terminate(grace: TimeAmount) {}
-}
-
-private final class FakeTransport: LinkTransport {
-  let isWritable = true
-  var writes: [ByteBuffer] = []
-  func write(_ buffer: ByteBuffer) { writes.append(buffer) }
-  func close() {}
-}
-
-/// The node behind the session and the link, which does nothing.
-private final class Nobody: SessionOwner, RouterLinkOwner {
-  let clusterName = "test"
-  let linkKey: LinkKey? = nil
-  let welcome = Welcome(time: 0, node: "test")
-  func sessionDidEnd(_ session: Session) {}
-  func routerLink(_ link: RouterLink, open request: LinkOpen, stream: UInt64) {}
-  func routerLink(_ link: RouterLink, request: LinkRequest) {}
-  func routerLinkDidClose(_ link: RouterLink) {}
-  func routerLink(_ link: RouterLink, refused problem: String) {}
 }

@@ -1,0 +1,88 @@
+// Answers to the admin API's questions. A part is made when its turn on the link comes, so that a long
+// answer is neither made nor kept at once, and short ones do not wait for it.
+
+import NIOCore
+import Wire
+
+protocol LinkAnswer {
+  /// The next part; after the one that `isLast` no more are asked for.
+  mutating func next() -> LinkResponse
+}
+
+/// Sessions as they are when their part is made; those that have gone by then are left out.
+struct SessionsAnswer: LinkAnswer {
+  let id: UInt64
+  /// Nil: the session is no more.
+  let summary: (SessionID) -> SessionSummary?
+  private var rest: ArraySlice<SessionID>
+  /// Made, and too long for the part before.
+  private var held: SessionSummary?
+
+  init(id: UInt64, _ sessions: [SessionID], summary: @escaping (SessionID) -> SessionSummary?) {
+    self.id = id
+    self.summary = summary
+    rest = sessions[...]
+  }
+
+  mutating func next() -> LinkResponse {
+    var part: [SessionSummary] = []
+    var size = 0
+    while let summary = held ?? nextSummary() {
+      let cost = summary.jsonBound
+      // One alone fits in a part whatever it holds: WireLimits.responseEnvelope.
+      if !part.isEmpty, size + cost > WireLimits.frameBody {
+        held = summary
+        return LinkResponse(id: id, isLast: false, sessions: part)
+      }
+      held = nil
+      size += cost
+      part.append(summary)
+    }
+    return LinkResponse(id: id, isLast: true, sessions: part)
+  }
+
+  private mutating func nextSummary() -> SessionSummary? {
+    while let session = rest.popFirst() {
+      if let summary = summary(session) { return summary }
+    }
+    return nil
+  }
+}
+
+/// Parts of 2,048 bytes, which fit in a frame however JSON escapes them.
+struct TextAnswer: LinkAnswer {
+  let id: UInt64
+  private var rest: Substring
+
+  init(id: UInt64, text: String) {
+    self.id = id
+    rest = text[...]
+  }
+
+  mutating func next() -> LinkResponse {
+    let part = rest.clipped(to: 2_048)
+    rest = Substring(rest.utf8.dropFirst(part.utf8.count))
+    return LinkResponse(id: id, isLast: rest.isEmpty, text: part)
+  }
+}
+
+extension SessionSummary {
+  /// Bytes that it takes as JSON, at most.
+  var jsonBound: Int {
+    // Keys and numbers: under 500.
+    var bytes = 600 + session.rawValue.utf8.count + node.utf8.count + target.jsonBound
+    bytes += command.reduce(0) { $0 + $1.jsonBound }
+    bytes += (title?.jsonBound ?? 0) + (owner?.jsonBound ?? 0)
+    for viewer in viewers {
+      bytes += 64 + viewer.client.rawValue.utf8.count + (viewer.sub?.jsonBound ?? 0)
+    }
+    return bytes
+  }
+}
+
+extension String {
+  /// Bytes that it takes as a string of JSON with a comma behind it, at most.
+  var jsonBound: Int {
+    utf8.reduce(3) { $0 + ($1 < 0x20 ? 6 : $1 == 0x22 || $1 == 0x5C ? 2 : 1) }
+  }
+}

@@ -1,0 +1,63 @@
+// What the screens of a loop may cost at a time. Output can ask for much work with few bytes, and a size,
+// a snapshot or a flood takes its time as well: each session takes a slice, by turns, and between two
+// rounds the loop serves everything else (promise P7).
+
+import DequeModule
+import NIOCore
+import Screen
+
+/// Confined to its loop.
+final class ScreenTurns {
+  private let eventLoop: any EventLoop
+  private var waiting: Deque<Session> = []
+  private var isScheduled = false
+  /// When the present tick's first work on a screen began.
+  private var began: NIODeadline?
+
+  init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+  /// What may be worked at once in this tick, in ``Screen``'s units; 0: wait for a turn.
+  func allowance() -> Int {
+    let now = NIODeadline.now()
+    guard let began else {
+      began = now
+      let bound = NIOLoopBound(self, eventLoop: eventLoop)
+      eventLoop.execute { bound.value.began = nil }
+      return Screen.workPerCall
+    }
+    let spent = now - began
+    if spent < NodeLimits.screenTime { return Screen.workPerCall }
+    // An echo need not wait for the turns of those who print a lot.
+    return spent < NodeLimits.screenTime * 2 ? NodeLimits.screenEcho : 0
+  }
+
+  /// The session has work to do when its turn comes.
+  func wait(_ session: Session) {
+    guard !session.awaitsTurn else { return }
+    session.awaitsTurn = true
+    waiting.append(session)
+    schedule()
+  }
+
+  /// A task that is due at once would run before the loop looks at its sockets and pipes again, and so would
+  /// one that is due while others of the same tick run: so it is made when those have run.
+  private func schedule() {
+    guard !isScheduled else { return }
+    isScheduled = true
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.execute {
+      bound.value.eventLoop.scheduleTask(in: NodeLimits.screenPause) { bound.value.round() }
+    }
+  }
+
+  private func round() {
+    isScheduled = false
+    let began = NIODeadline.now()
+    repeat {
+      guard let session = waiting.popFirst() else { break }
+      session.awaitsTurn = false
+      if session.takeTurn(work: Screen.workPerCall) { wait(session) }
+    } while NIODeadline.now() - began < NodeLimits.screenTime
+    if !waiting.isEmpty { schedule() }
+  }
+}

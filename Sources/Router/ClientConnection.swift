@@ -111,6 +111,7 @@ final class ClientConnection: StreamOwner {
     }
     guard hello.versions.contains(1) else {
       throw WireError(.unexpected, "this server speaks version 1")
+    case .unreadableOpen(let problem): try refuseUnreadable(problem, number)
     }
     guard let client = hello.client else {
       throw WireError(.malformed, "hello: \"client\" is missing")
@@ -196,8 +197,8 @@ final class ClientConnection: StreamOwner {
 
   // MARK: Opening
 
-  private func open(_ open: Open, _ number: UInt64) throws(WireError) {
-    guard let client, let principal else { return }
+  /// A stream begins, and with it the use of its number.
+  private func begin(_ number: UInt64) throws(WireError) {
     guard number > 0 else { throw WireError(.unexpected, "stream 0 is the connection itself") }
     guard number > highestStream else {
       throw WireError(.unexpected, "stream \(number) was used before; numbers only rise")
@@ -223,6 +224,16 @@ final class ClientConnection: StreamOwner {
 
   /// Why the token allows this in no case. Whether it may enter a session that exists is for the
   /// session's node to say.
+  }
+
+  private func refuseUnreadable(_ problem: String, _ number: UInt64) throws(WireError) {
+    try begin(number)
+    refuse(number, Refused(.badRequest, problem))
+  }
+
+  private func open(_ open: Open, _ number: UInt64) throws(WireError) {
+    guard let client, let principal else { return }
+    try begin(number)
   private func obstacle(
     to open: Open, _ session: SessionID, for principal: Principal
   ) -> String? {

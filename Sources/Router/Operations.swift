@@ -275,7 +275,8 @@ private final class Creator: StreamOwner {
   func start() { stream?.start() }
 
   var isWritable: Bool { true }
-  var lookUps = 0
+  func whenLookUpIsFree(for stream: RoutedStream) { stream.lookUp() }
+  func didLookUp() {}
   // One OPEN for each HTTP request is no flood.
   func hold(until link: NodeLink) {}
 

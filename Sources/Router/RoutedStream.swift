@@ -15,8 +15,10 @@ protocol StreamOwner: AnyObject {
   func queue(_ stream: RoutedStream)
   /// Its last frame is in its queue.
   func streamDidFinish(_ stream: RoutedStream)
-  /// How many streams' owners are being looked up for it.
-  var lookUps: Int { get set }
+  /// The stream wants its owner looked up: calls its `lookUp`, now or when fewer are under way.
+  func whenLookUpIsFree(for stream: RoutedStream)
+  /// That is done.
+  func didLookUp()
   /// More waits for the link than it can take: the client is read no further until it has gone.
   func hold(until link: NodeLink)
 }
@@ -93,7 +95,12 @@ final class RoutedStream {
 
   func start() {
     state = .resolving
-    owner?.lookUps += 1
+    owner?.whenLookUpIsFree(for: self)
+  }
+
+  var isResolving: Bool { if case .resolving = state { true } else { false } }
+
+  func lookUp() {
     loop.resolve(
       session, creating: open.create, resuming: open.resume != nil, doubting: isRouteDoubtful
     ) { result in

@@ -19,7 +19,7 @@ enum RouterLimits {
   static let unsentFrames = 2_048
   /// Bytes of answers to the client's own frames that wait for it to read.
   static let unsentAnswers = 1024 * 1024
-  /// Owners being looked up for one client; its next OPEN waits, unread.
+  /// Owners being looked up for one client; other streams that want to know theirs wait.
   static let lookUps = 16
   /// Bytes of write buffer that an idle connection keeps: some keystrokes' echoes.
   static let keptBuffer = 1024

@@ -1,9 +1,34 @@
 // Every number that bounds what a client's connection may hold or wait for, and why (promise P6).
 
-import NIOCore
+public import NIOCore
+import NIOHTTP1
 
-enum RouterLimits {
-  /// From the upgrade to a HELLO: more than any round trip, less than an idle attacker wants.
+public enum RouterLimits {
+  // MARK: A request's phases
+
+  /// A request's head: a URL, a token of 8 KiB, the cookies of a page.
+  static let requestHead = {
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = 16 * 1024
+    limits.maxHeaderListSize = 64 * 1024
+    limits.maxHeaderFieldCount = 100
+    return limits
+  }()
+  /// From a request's head to the end of its body, of 16 KiB at most.
+  static let bodyDeadline = TimeAmount.seconds(10)
+  /// From there until the answer has been read: a create waits for engines and for three nodes, and a screen
+  /// of 4 MiB for a slow line.
+  static let answerDeadline = TimeAmount.seconds(60)
+  /// Until a whole next request: longer than the 60 s after which load balancers close what they do not
+  /// use, since who closes first must be the one that sends.
+  public static let keepAlive = TimeAmount.seconds(75)
+  /// After the last answer, for its reader to go.
+  static let linger = TimeAmount.seconds(1)
+
+  // MARK: A client's connection
+
+  /// From connecting to a first request, and from the upgrade to a HELLO: more than any round trip, less
+  /// than an idle attacker wants.
   static let helloDeadline = TimeAmount.seconds(10)
   /// A WebSocket PING goes out this often. Browsers answer it in the network process, whatever the
   /// page is doing, so that a hidden tab is not taken for a dead one.

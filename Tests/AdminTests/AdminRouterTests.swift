@@ -94,6 +94,13 @@ private actor FakeCluster: ClusterOperations {
     let cluster = FakeCluster()
     #expect(try await ask(.get, "/v1/nodes", of: cluster).body.contains(#""state":"live""#))
     #expect(try await ask(.post, "/v1/nodes/a/drain", of: cluster).status == 200)
+  @Test func headIsAskedLikeGet() async throws {
+    for path in ["/livez", "/readyz", "/v1/version", "/v1/nodes", "/v1/sessions/busy"] {
+      #expect(try await ask(.head, path) == (200, ""), "\(path)")
+    }
+    #expect(try await ask(.head, "/readyz", of: FakeCluster(isReady: false)).status == 503)
+  }
+
     #expect(try await ask(.get, "/v1/nodes", of: cluster).body.contains(#""state":"draining""#))
     #expect(try await ask(.delete, "/v1/nodes/a/drain", of: cluster).status == 200)
     #expect(await cluster.draining.isEmpty)

@@ -128,8 +128,8 @@ let package = Package(
     .target(
       name: "Router",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", "TLS", nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOHTTP1"),
+        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", "TLS", "ConnectionErrors",
+        nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         nio("NIOConcurrencyHelpers"),
         .product(name: "Hummingbird", package: "hummingbird"),

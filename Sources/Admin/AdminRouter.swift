@@ -63,7 +63,12 @@ private func addNodes(
   to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations
 ) {
   router.get("/v1/nodes") { _, context in
-    try json(NodesAnswer(nodes: try await context.cluster(operations).nodes().map(NodeView.init)))
+    let cluster = try context.cluster(operations)
+    var nodes: [NodeView] = []
+    for entry in try await cluster.nodes() {
+      nodes.append(NodeView(entry, link: await cluster.link(to: entry)))
+    }
+    return try json(NodesAnswer(nodes: nodes))
   }
   router.post("/v1/nodes/{id}/drain") { _, context in
     let node: NodeID = try name("id", in: context)
@@ -93,10 +98,9 @@ private func addSessions(
       }
       idle = milliseconds
     }
-    let sessions = try await context.cluster(operations).sessions(node: node).filter {
-      $0.idle >= idle
-    }
-    return try json(SessionsAnswer(sessions: sessions))
+    var list = try await context.cluster(operations).sessions(node: node)
+    list.sessions.removeAll { $0.idle < idle }
+    return try json(list)
   }
   router.post("/v1/sessions") { request, context in
     let opened = try await context.cluster(operations).create(try await creation(request))

@@ -18,6 +18,8 @@ public enum NodeLimits {
   public static let streamsPerSession = 256
   /// Viewers named in an event; all of them in `streamsPerSession` would not fit in one frame.
   public static let viewersNamed = 64
+  /// A refused link is logged again after this time.
+  static let repeatedRefusal = TimeAmount.minutes(1)
   /// OPENs that may wait for one session's start.
   public static let waitingOpens = 64
 

@@ -199,10 +199,12 @@ public final class Router: Sendable {
     return try? await eventLoop.submit { body(loop.value) }.get()
   }
 
+  /// On the loop that `key` names: what is about one session or one loop of a node uses the same links each time,
+  /// and the whole is spread over all loops.
   func onLoop<Result: Sendable>(
-    _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
+    for key: String, _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
   ) async throws -> Result {
-    let eventLoop = eventLoops[0]
+    let eventLoop = eventLoops[loopIndex(for: key)]
     guard let loop = loops[ObjectIdentifier(eventLoop)] else { throw ChannelError.eof }
     return try await eventLoop.flatSubmit { body(loop.value) }.get()
   }
@@ -245,6 +247,20 @@ public final class Router: Sendable {
     context.noteReports(nodes, asked: asked)
     await onEachLoop { $0.update(directory) }
     context.knowsNodes = true
+    await tend(directory)
+  }
+
+  /// Each node is one loop's to watch.
+  private func tend(_ directory: NodeDirectory) async {
+    // Within this process there is no link to fail.
+    guard configuration.connectLocally == nil, !context.isStopping else { return }
+    context.health.keep(only: Set(directory.entries.keys))
+    let watched = Dictionary(grouping: directory.all) { loopIndex(for: $0.record.id.rawValue) }
+    for (index, nodes) in watched { _ = await on(eventLoops[index]) { $0.tend(nodes) } }
+  }
+
+  private func loopIndex(for key: String) -> Int {
+    SessionID(unchecked: key).loopIndex(of: eventLoops.count)
   }
 }
 

@@ -50,8 +50,10 @@ public enum RouterLimits {
   static let keptBuffer = 1024
   /// Sessions whose owner a router remembers; 100 bytes each.
   static let cachedRoutes = 50_000
-  /// Times that one OPEN is sent to another node after NOT_OWNER or a dead link.
+  /// Times that one OPEN is sent to another node after NOT_OWNER, a dead link, or a node without room.
   static let attempts = 3
+  /// Milliseconds after which a client may ask again for what is away.
+  static let retryLater = 1_000
   /// Between the tries to reopen a broken stream: from, up to, with full jitter.
   static let reopenFirst = 50.0
   static let reopenLast = 3_000.0
@@ -65,6 +67,16 @@ public enum RouterLimits {
   static let connectDeadline = TimeAmount.seconds(3)
   /// An answer of a node to a question of the admin API.
   static let requestDeadline = TimeAmount.seconds(5)
+  /// All sessions of a node's loop: a list that waits for one node is of no use to who looks for the others.
+  static let listDeadline = TimeAmount.seconds(2)
+  /// Nothing heard on a link for so long after an OPEN that creates: another node is asked.
+  static let createSilence = TimeAmount.seconds(3)
+  /// A link on which something was heard so lately answers: it is asked after 3 s (`LinkLimits`).
+  static let lately = TimeAmount.seconds(5)
+  /// Bytes of why a node is not used; a peer may have written them.
+  static let reason = 200
+  /// The same trouble with a node is logged again after this time.
+  static let repeated = TimeAmount.minutes(1)
   /// Before a token runs out, the client is asked for another one this long (or half of what is left
   /// of a shorter one).
   static let tokenNotice = 60.0

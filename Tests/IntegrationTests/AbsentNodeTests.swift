@@ -2,6 +2,7 @@
 // the reason is where an operator looks for it.
 
 import Admin
+import Cluster
 import Foundation
 import NIOCore
 import TestSupport

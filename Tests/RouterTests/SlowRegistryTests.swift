@@ -2,6 +2,7 @@
 
 import Cluster
 import NIOCore
+import NIOEmbedded
 import TestSupport
 import Testing
 import Wire
@@ -21,19 +22,28 @@ private final class SilentRegistry: Registry {
     await memory.heartbeat(record, isRenewal: isRenewal)
   }
   func announce(
-    _ sessions: [SessionID: Epoch], node: NodeID, incarnation: Incarnation
-  ) async throws -> [SessionID] { [] }
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) async throws -> Announcement {
+    await memory.announce(sessions, node: node, incarnation: incarnation)
+  }
+  func confirm(
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) async throws -> Announcement {
+    await memory.confirm(sessions, node: node, incarnation: incarnation)
+  }
   func leave(_ node: NodeID, incarnation: Incarnation) async throws {}
   func nodes() async throws -> [NodeEntry] { await memory.nodes() }
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool { false }
-  func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
-    -> ClaimResult
-  { throw RegistryError(.timedOut, "silent") }
+  func claim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+  ) async throws -> ClaimResult { throw RegistryError(.timedOut, "silent") }
   func release(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?
   ) async throws -> Bool { false }
   func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)] { [] }
+  func identity() async throws -> RegistryIdentity { await memory.identity() }
+  func warnings() async throws -> [String] { [] }
   func shutdown() async {}
 }
 

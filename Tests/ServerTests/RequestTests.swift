@@ -15,7 +15,7 @@ private struct Door {
   init(_ options: [String] = ["--no-auth"]) async throws {
     process = try Fairlead.start(["serve", "--listen", "127.0.0.1:0"] + options)
     port = try TestSupport.port(
-      in: try await process.line(with: "serves on").replacing("/?", with: " "))
+      in: try await process.line(with: "serves on"))
   }
 
   func connect() async throws -> RawClient { try await RawClient.connect(port: port) }
@@ -42,13 +42,15 @@ extension RawClient {
   /// WebSocket's frames behind the 101.
   fileprivate var framesAfterUpgrade: [Frame] {
     get throws {
-      let end = Array("\r\n\r\n".utf8)
       let bytes = Array(received.readableBytesView)
-      guard let start = String(decoding: bytes, as: UTF8.self).range(of: " 101 "),
-        let offset = bytes.indices.first(where: {
-          $0 >= text.utf8.distance(from: text.startIndex, to: start.lowerBound)
-            && bytes[$0...].prefix(4).elementsEqual(end)
-        })
+      func place(of text: String, from start: Int) -> Int? {
+        let wanted = Array(text.utf8)
+        return bytes.indices.dropFirst(start).first {
+          bytes[$0...].prefix(wanted.count).elementsEqual(wanted)
+        }
+      }
+      guard let answer = place(of: " 101 ", from: 0),
+        let offset = place(of: "\r\n\r\n", from: answer)
       else { return [] }
       return try WebSocketMessage.frames(
         WebSocketMessage.parse(ByteBuffer(bytes: bytes[(offset + 4)...]))
@@ -141,26 +143,33 @@ private let hello = WebSocketMessage.bytes(
 
   // MARK: One answer each
 
-  @Test(
-    "what is no request, or could be read as two, gets one 400",
-    arguments: [
-      "GET /livez HTTP/1.1\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-      "GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: evil@a\r\n\r\n",
-      "GET livez HTTP/1.1\r\nHost: a\r\n\r\n", "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-        + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-        + "Content-Length: 3\r\n\r\n0\r\n\r\n",
-      "POST /v1/sessions HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-        + "Transfer-Encoding: chunked\r\n\r\n1ffffffffffffffff\r\n{}\r\n0\r\n\r\n",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-      "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    ])
+  private static func post(_ fields: String, _ body: String, version: String = "1.1") -> String {
+    "POST /v1/sessions HTTP/\(version)\r\nHost: a\r\n\(fields)\r\n\r\n\(body)"
+  }
+
+  private static let wrong: [String] = [
+    "GET /livez HTTP/1.1\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: evil@a\r\n\r\n",
+    "GET livez HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
+    post("Transfer-Encoding: xchunked", "0\r\n\r\n"),
+    post("Transfer-Encoding: gzip, chunked", "0\r\n\r\n"),
+    post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+    post("Transfer-Encoding: chunked\r\nContent-Length: 3", "0\r\n\r\n"),
+    post("Transfer-Encoding: chunked", "0\r\n\r\n", version: "1.0"),
+    post(
+      "Content-Type: application/json\r\nTransfer-Encoding: chunked",
+      "1ffffffffffffffff\r\n{}\r\n0\r\n\r\n"),
+    post("Transfer-Encoding: chunked", "xyz\r\n"),
+    post("Content-Length: 2\r\nContent-Length: 3", "{}"),
+    post("Content-Length: -1", ""),
+    "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  ]
+
+  @Test("what is no request, or could be read as two, gets one 400", arguments: wrong)
   func malformed(request: String) async throws {
     let door = try await Door()
     let answer = try await door.ask(request)
@@ -236,15 +245,18 @@ private let hello = WebSocketMessage.bytes(
 
   @Test func whoEndsItsOwnSideIsAnsweredStill() async throws {
     let door = try await Door()
-    let process = try ChildProcess(
-      "/bin/bash",
-      [
-        "-c",
-        "exec 3<>/dev/tcp/127.0.0.1/\(door.port); printf 'GET /livez HTTP/1.1\\r\\nHost: a\\r\\n"
-          + "Connection: close\\r\\n\\r\\n' >&3; cat <&3",
-      ])
-    #expect(try await process.waitForExit() == 0)
-    #expect(process.output.hasSuffix("ok\n"))
+    let script = """
+      import socket
+      line = socket.create_connection(("127.0.0.1", \(door.port)))
+      line.sendall(b"GET /livez HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+      line.shutdown(socket.SHUT_WR)
+      answer = b""
+      while piece := line.recv(4096): answer += piece
+      print(answer.decode())
+      """
+    let process = try ChildProcess("/usr/bin/env", ["python3", "-c", script])
+    #expect(try await process.waitForExit() == 0, "\(process.output)")
+    #expect(process.output.contains(" 200 ") && process.output.contains("ok\n"))
   }
 
   @Test func aBodyIsAskedForOfWhoIsKnown() async throws {

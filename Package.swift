@@ -128,12 +128,13 @@ let package = Package(
     .target(
       name: "Router",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", "TLS", nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOHTTP1"),
+        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", "TLS", "ConnectionErrors",
+        nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         nio("NIOConcurrencyHelpers"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
       ],

@@ -24,7 +24,7 @@ address)
   ;;
 esac
 . deploy/packages.sh
-need libhiredis-dev libssl-dev redis-server haproxy openssl python3
+need libhiredis-dev libssl-dev redis-server haproxy nginx openssl python3
 need_swift
 ./deploy/assets.sh
 build=(--sanitize "$kind" --scratch-path "$scratch")

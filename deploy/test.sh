@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
-need libhiredis-dev libssl-dev redis-server haproxy docker.io busybox-static iproute2 curl openssl python3
+need libhiredis-dev libssl-dev redis-server haproxy nginx docker.io busybox-static iproute2 curl openssl python3
 need_swift
 ./deploy/assets.sh
 swift build --build-tests

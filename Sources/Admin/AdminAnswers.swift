@@ -37,8 +37,11 @@ public struct NodeView: Sendable, Equatable, Codable {
   public var incarnation: Incarnation
   /// Milliseconds until its lease ends; negative: since it ended.
   public var lease: Int
+  /// How the router that answers gets on with it: `ok`, or what is wrong; absent: it has not tried.
+  public var link: String?
 
-  public init(_ entry: NodeEntry) {
+  public init(_ entry: NodeEntry, link: String? = nil) {
+    self.link = link
     let record = entry.record
     id = record.id
     state =
@@ -55,8 +58,6 @@ public struct NodeView: Sendable, Equatable, Codable {
 }
 
 struct NodesAnswer: Codable { var nodes: [NodeView] }
-
-struct SessionsAnswer: Codable { var sessions: [SessionSummary] }
 
 struct DrainAnswer: Codable {
   var node: NodeID

@@ -61,12 +61,17 @@ public struct AdminClient: Sendable {
 
   /// - Parameter idle: seconds that a session must have been unused.
   public func sessions(node: NodeID? = nil, idle: Int64? = nil) async throws -> [SessionSummary] {
+    try await sessionList(node: node, idle: idle).sessions
+  }
+
+  /// With what is missing from it.
+  /// - Parameter idle: seconds that a session must have been unused.
+  public func sessionList(node: NodeID? = nil, idle: Int64? = nil) async throws -> SessionList {
     var query: [String] = []
     if let node { query.append("node=\(node)") }
     if let idle { query.append("idle=\(idle)s") }
     let suffix = query.isEmpty ? "" : "?" + query.joined(separator: "&")
-    let answer: SessionsAnswer = try await get("/v1/sessions" + suffix)
-    return answer.sessions
+    return try await get("/v1/sessions" + suffix)
   }
 
   public func session(_ id: SessionID) async throws -> SessionSummary {

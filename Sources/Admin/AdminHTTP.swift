@@ -5,7 +5,7 @@ import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import Logging
-import NIOCore
+public import NIOCore
 import Wire
 
 /// A failure with a status of its own.
@@ -13,6 +13,7 @@ struct HTTPProblem: Error {
   var status: HTTPResponse.Status
   var code: String
   var message: String
+  var headers: HTTPFields = [:]
   init(_ status: HTTPResponse.Status, _ code: String, _ message: String) {
     self.status = status
     self.code = code
@@ -38,6 +39,7 @@ struct HTTPProblem: Error {
   var response: Response {
     let answer = ErrorAnswer(error: .init(code: code, message: message))
     var response = (try? json(answer, status: status)) ?? Response(status: status)
+    for field in headers { response.headers[field.name] = field.value }
     if status == .unauthorized {
       response.headers[.wwwAuthenticate] =
         code == AuthError.Code.missing.rawValue ? "Bearer" : #"Bearer error="invalid_token""#
@@ -130,7 +132,18 @@ func boundedBody(_ request: Request) async throws -> ByteBuffer {
   } catch is NIOTooManyBytesError {
     throw HTTPProblem(
       .contentTooLarge, "too_large", "a body of more than \(AdminLimits.body) bytes")
+  } catch {
+    // The client left, or was too slow: what has come is not the whole, and nobody's fault here.
+    throw HTTPProblem(.badRequest, "bad_request", "the body broke off")
   }
+}
+
+/// The one form of failures, for who answers before a route is asked.
+public func errorBody(_ code: String, _ message: String) -> ByteBuffer {
+  let answer = ErrorAnswer(error: .init(code: code, message: message))
+  var body = (try? JSONEncoder().encode(answer)).map { ByteBuffer(bytes: $0) } ?? ByteBuffer()
+  body.writeString("\n")
+  return body
 }
 
 func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws -> Value {

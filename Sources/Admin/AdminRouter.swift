@@ -18,20 +18,23 @@ enum AdminLimits {
 ///   - access: who a request is from.
 ///   - isSecure: clients come by TLS.
 ///   - ownHosts: by which names its own pages may call it.
+///   - path: where clients find all of this, if not at the root: begins with a slash, and does not end with one.
 public func adminRouter(
   operations: any ClusterOperations, version: String, access: AccessControl = .open,
-  audit: AuditLog? = nil, isSecure: Bool = false, ownHosts: OwnHosts = .any
+  audit: AuditLog? = nil, isSecure: Bool = false, ownHosts: OwnHosts = .any, path: String = ""
 ) -> Hummingbird.Router<AdminContext> {
-  let router = Hummingbird.Router(context: AdminContext.self)
+  let router = Hummingbird.Router(
+    context: AdminContext.self, options: .autoGenerateHeadEndpoints)
   router.add(middleware: ErrorAnswers())
   if let tickets = access.tickets {
-    router.add(middleware: TicketExchange(tickets: tickets, audit: audit, isSecure: isSecure))
+    router.add(
+      middleware: TicketExchange(tickets: tickets, audit: audit, isSecure: isSecure, path: path))
   }
   router.add(middleware: Identify(access: access, audit: audit))
   router.add(middleware: SameOriginOnly(ownHosts: ownHosts, audit: audit))
   addHealth(to: router, operations, version)
   addNodes(to: router, operations)
-  addSessions(to: router, operations)
+  addSessions(to: router, operations, path)
   addTickets(to: router, operations, access, audit)
   router.get("/v1/connect") { request, context -> Response in
     throw try explainNoUpgrade(request, context, audit)
@@ -60,7 +63,12 @@ private func addNodes(
   to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations
 ) {
   router.get("/v1/nodes") { _, context in
-    try json(NodesAnswer(nodes: try await context.cluster(operations).nodes().map(NodeView.init)))
+    let cluster = try context.cluster(operations)
+    var nodes: [NodeView] = []
+    for entry in try await cluster.nodes() {
+      nodes.append(NodeView(entry, link: await cluster.link(to: entry)))
+    }
+    return try json(NodesAnswer(nodes: nodes))
   }
   router.post("/v1/nodes/{id}/drain") { _, context in
     let node: NodeID = try name("id", in: context)
@@ -75,7 +83,7 @@ private func addNodes(
 }
 
 private func addSessions(
-  to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations
+  to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations, _ path: String
 ) {
   router.get("/v1/sessions") { request, context in
     var node: NodeID?
@@ -90,17 +98,17 @@ private func addSessions(
       }
       idle = milliseconds
     }
+    var list = try await context.cluster(operations).sessions(node: node)
     // Where somebody is who may type, it is in use, however long nothing has moved.
-    let sessions = try await context.cluster(operations).sessions(node: node).filter { session in
-      idle == 0
-        || session.idle >= idle && !session.viewers.contains { $0.mode == .driver }
+    list.sessions.removeAll { session in
+      idle > 0 && (session.idle < idle || session.viewers.contains { $0.mode == .driver })
     }
-    return try json(SessionsAnswer(sessions: sessions))
+    return try json(list)
   }
   router.post("/v1/sessions") { request, context in
     let opened = try await context.cluster(operations).create(try await creation(request))
     var response = try json(opened, status: opened.created ? .created : .ok)
-    response.headers[.location] = "/v1/sessions/\(opened.session)"
+    response.headers[.location] = "\(path)/v1/sessions/\(opened.session)"
     return response
   }
   router.get("/v1/sessions/{id}") { _, context in
@@ -174,30 +182,22 @@ func milliseconds(_ text: String) -> UInt64? {
 private func explainNoUpgrade(
   _ request: Request, _ context: AdminContext, _ audit: AuditLog?
 ) throws -> HTTPProblem {
-  guard
-    request.headers[.upgrade]?.lowercased() == "websocket"
-      || request.headers[.secWebSocketKey] != nil
-  else {
-    return HTTPProblem(
-      .upgradeRequired, "upgrade_required",
-      "connect here by WebSocket with the subprotocol fairlead.v1")
+  let offer = UpgradeOffer { name in
+    HTTPField.Name(name).map { request.headers[values: $0] } ?? []
   }
-  let offered = request.headers[values: .secWebSocketProtocol].joined(separator: ",")
-  guard offered.split(separator: ",").contains(where: { $0.trimmed == "fairlead.v1" }) else {
-    return HTTPProblem(
-      .badRequest, "bad_request", "offer the WebSocket subprotocol fairlead.v1")
+  if let obstacle = offer.obstacle {
+    var problem = HTTPProblem(
+      HTTPResponse.Status(code: obstacle.status), obstacle.code, obstacle.message)
+    if obstacle.status == HTTPResponse.Status.upgradeRequired.code {
+      problem.headers = [
+        .upgrade: "websocket", .connection: "upgrade", .secWebSocketVersion: UpgradeOffer.version,
+      ]
+    }
+    return problem
   }
   // Only a token that is offered and no good keeps one from connecting; others may come by HELLO.
   if request.headers[.authorization] != nil { _ = try context.identity.get() }
   return foreignPage(
     "pages of \(request.headers[.origin] ?? "no origin") may not connect to "
       + "\(request.head.authority ?? "no host"); see fairlead's --allow-origin", context, audit)
-}
-
-extension Substring {
-  fileprivate var trimmed: Substring {
-    var text = drop { $0 == " " }
-    while text.last == " " { text = text.dropLast() }
-    return text
-  }
 }

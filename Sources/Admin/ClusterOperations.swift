@@ -29,6 +29,30 @@ public struct SessionLocation: Sendable, Codable, Equatable {
   }
 }
 
+/// The sessions of the nodes that answered, and which did not.
+public struct SessionList: Sendable, Equatable, Codable {
+  public struct Unanswered: Sendable, Equatable, Codable {
+    public var node: NodeID
+    public var reason: String
+    /// How many of its sessions are not in the list, by what it last told the registry; nil: who asks may not
+    /// know.
+    public var sessions: Int?
+
+    public init(node: NodeID, reason: String, sessions: Int?) {
+      self.node = node
+      self.reason = reason
+      self.sessions = sessions
+    }
+  }
+  public var sessions: [SessionSummary]
+  public var unanswered: [Unanswered]
+
+  public init(sessions: [SessionSummary], unanswered: [Unanswered] = []) {
+    self.sessions = sessions
+    self.unanswered = unanswered
+  }
+}
+
 /// Why an operation could not be done; `message` says what to do.
 public struct OperationError: Error, CustomStringConvertible {
   public enum Code: String, Sendable {
@@ -70,8 +94,10 @@ public protocol ClusterOperations: Sendable {
   /// Whether a load balancer should send clients here.
   var isReady: Bool { get async }
   func nodes() async throws -> [NodeEntry]
+  /// How the one who answers gets on with this node: `ok`, or what is wrong; nil: it has not tried.
+  func link(to node: NodeEntry) async -> String?
   /// Sessions of one node, or of all that answer.
-  func sessions(node: NodeID?) async throws -> [SessionSummary]
+  func sessions(node: NodeID?) async throws -> SessionList
   func session(_ id: SessionID) async throws -> SessionSummary
   func locate(_ id: SessionID) async throws -> SessionLocation
   /// Creates the session without attaching to it.
@@ -88,4 +114,5 @@ extension ClusterOperations {
   /// A cluster that lets everybody do everything.
   public func acting(for caller: Caller) -> any ClusterOperations { self }
   public func mayIssueTickets() async throws {}
+  public func link(to node: NodeEntry) async -> String? { nil }
 }

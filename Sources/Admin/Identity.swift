@@ -66,6 +66,8 @@ struct TicketExchange: RouterMiddleware {
   let tickets: LocalIssuer
   let audit: AuditLog?
   let isSecure: Bool
+  /// Where clients find this server: the cookie is for no other one at their host.
+  let path: String
 
   func handle(
     _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -82,7 +84,7 @@ struct TicketExchange: RouterMiddleware {
         status: .seeOther,
         headers: [
           .location: cleanAddress(request), .cacheControl: "no-store",
-          .setCookie: cookie.header(token: token, isSecure: isSecure),
+          .setCookie: cookie.header(token: token, isSecure: isSecure, path: path),
         ])
     } catch {
       audit?.record(
@@ -95,12 +97,13 @@ struct TicketExchange: RouterMiddleware {
   /// The same address without the ticket. One slash at its beginning, since `//HOST` would lead to
   /// another host, as would a backslash in some browsers.
   private func cleanAddress(_ request: Request) -> String {
-    let path = request.uri.path
-    guard !path.contains("\\") else { return "/" }
+    let local = request.uri.path
+    guard !local.contains("\\") else { return path + "/" }
     let query = (request.uri.query ?? "").split(separator: "&").filter {
       $0 != "ticket" && !$0.hasPrefix("ticket=")
     }
-    return "/" + path.drop { $0 == "/" } + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
+    return path + "/" + local.drop { $0 == "/" }
+      + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
   }
 }
 

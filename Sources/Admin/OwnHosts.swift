@@ -37,7 +37,7 @@ public struct OwnHosts: Sendable {
     for (scheme, port) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme)
     {
       let page = origin.dropFirst(scheme.count)
-      return page == authority || page + port == authority
+      return page == authority || page + port == authority || page == authority + port
     }
     return false
   }

@@ -124,9 +124,11 @@ public struct SessionCookie: Sendable {
   }
 
   /// The value of `Set-Cookie`.
-  /// - Parameter isSecure: the client came by TLS.
-  public func header(token: String, isSecure: Bool) -> String {
-    "\(name)=\(token); Path=/; Max-Age=\(Int(AuthLimits.cookieLife)); HttpOnly; SameSite=Strict"
+  /// - Parameters:
+  ///   - isSecure: the client came by TLS.
+  ///   - path: of the server at its host: empty, or without a slash at its end.
+  public func header(token: String, isSecure: Bool, path: String = "") -> String {
+    "\(name)=\(token); Path=\(path.isEmpty ? "/" : path); Max-Age=\(Int(AuthLimits.cookieLife)); HttpOnly; SameSite=Strict"
       + (isSecure ? "; Secure" : "")
   }
 }

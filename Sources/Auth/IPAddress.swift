@@ -26,6 +26,33 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// As proxies write it: `192.0.2.7:51008`, `[2001:db8::1]:443` or `[2001:db8::1]` as well. An IPv6 address
+  /// without brackets has no port.
+  init?(mayHavePort text: String) {
+    if let address = IPAddress(text) {
+      self = address
+      return
+    }
+    guard let end = text.lastIndex(where: { $0 == ":" || $0 == "]" }) else { return nil }
+    let port = text[end...].dropFirst()
+    var host = text[...end]
+    if text[end] == ":" {
+      guard let number = Int(port), (0...65_535).contains(number),
+        port.utf8.allSatisfy({ (48...57).contains($0) })
+      else { return nil }
+      host = host.dropLast()
+    } else if !port.isEmpty {
+      return nil
+    }
+    let isSix = host.first == "["
+    if isSix {
+      guard host.last == "]" else { return nil }
+      host = host.dropFirst().dropLast()
+    }
+    guard host.contains(":") == isSix else { return nil }
+    self.init(String(host))
+  }
+
   var isLoopback: Bool {
     bytes.count == 4 ? bytes[0] == 127 : bytes == [UInt8](repeating: 0, count: 15) + [1]
   }
@@ -90,7 +117,7 @@ public struct TrustedProxies: Sendable {
     let entries = headers.flatMap { $0.split(separator: ",") }.suffix(32)
     for entry in entries.reversed() {
       let text = String(entry.filter { $0 != " " && $0 != "\t" })
-      guard let address = IPAddress(text) else { break }
+      guard let address = IPAddress(mayHavePort: text) else { break }
       client = address.description
       if !contains(client) { break }
     }

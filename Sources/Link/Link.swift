@@ -63,6 +63,9 @@ public final class Link {
 
   public var isOpen: Bool { transport != nil }
 
+  /// How long nothing was heard.
+  public var silence: TimeAmount { eventLoop.now - lastHeard }
+
   /// More waits for the other end than leaves in one write: whoever can should send it no more until
   /// ``LinkPeer/linkDidDrain()``.
   public var isCongested: Bool { isOpen && out.readableBytes > LinkLimits.queued }

@@ -24,6 +24,8 @@ public enum NodeLimits {
   public static let viewersNamed = 64
   /// Bytes of their names in it, as JSON; the rest of it takes less than 8 KiB.
   public static let viewersNames = 8 * 1024
+  /// A refused link is logged again after this time.
+  static let repeatedRefusal = TimeAmount.minutes(1)
   /// OPENs that may wait for one session's start.
   public static let waitingOpens = 64
 

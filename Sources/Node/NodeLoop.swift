@@ -23,6 +23,9 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   private var reaper: RepeatedTask?
   private var isStopping = false
   private var stopReason = "stopped"
+  /// A router that is wrong comes again every other second: when that was last said, and how often it was not.
+  private var refusalSaid: NIODeadline?
+  private var refusalsUnsaid = 0
   /// Sessions that are forgotten but for their streams: those know them only weakly, and have yet to send
   /// their last output and ENDED.
   private var leaving: [(session: Session, since: NIODeadline)] = []
@@ -72,7 +75,15 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   }
 
   func routerLink(_ link: RouterLink, refused problem: String) {
-    logger.warning("a link was refused", metadata: ["problem": "\(problem)"])
+    let now = eventLoop.now
+    if let refusalSaid, now - refusalSaid < NodeLimits.repeatedRefusal {
+      refusalsUnsaid += 1
+      return
+    }
+    logger.warning(
+      "a link was refused", metadata: ["problem": "\(problem)", "before": "\(refusalsUnsaid)"])
+    refusalSaid = now
+    refusalsUnsaid = 0
   }
 
   // MARK: Links

@@ -300,6 +300,12 @@ final class RouterLink: LinkPeer {
     var welcome = owner.welcome
     guard let key = owner.linkKey else {
       greeting = .done
+      if hello.nonce != nil {
+        owner.routerLink(
+          self,
+          refused: "the router asks for proof of a cluster's key, and this node was given none "
+            + "(--cluster-key-file)")
+      }
       send(.welcome(welcome), stream: 0)
       return
     }
@@ -326,14 +332,29 @@ final class RouterLink: LinkPeer {
 
   private func sendAway(_ reason: String) {
     owner?.routerLink(self, refused: reason)
+    greeting = .done
     send(.goAway(GoAway(reason: reason, within: 0, spread: 0)), stream: 0)
     link?.close()
+  }
+
+  /// A router that leaves before it is greeted has another key, or TLS where this node has none, or the other way
+  /// round. One that only connects asks whether the port is open.
+  private func tellOwner(whyGreetingEndedBy error: (any Error)?) {
+    switch (greeting, error) {
+    case (.challenged, nil):
+      owner?.routerLink(
+        self, refused: "a router left when it saw this node's proof: has it another key?")
+    case (.awaited, let error?), (.challenged, let error?):
+      owner?.routerLink(self, refused: "a router's link failed before its HELLO: \(error)")
+    case (.awaited, nil), (.done, _): break
+    }
   }
 
   /// A session's frames wait for their windows, and nothing else that a node sends comes in floods.
   func linkDidDrain() {}
 
   func linkDidClose(_ error: (any Error)?) {
+    tellOwner(whyGreetingEndedBy: error)
     let left = streams.values
     streams = [:]
     opening = []

@@ -1,5 +1,5 @@
-// One port, two protocols: a connection whose first request upgrades to WebSocket becomes a client's,
-// any other one is Hummingbird's. A child channel type beside Hummingbird's own.
+// One port, two protocols: requests are Hummingbird's, until one of them makes its connection a client's
+// WebSocket. A child channel type beside Hummingbird's own.
 
 public import Admin
 import Auth
@@ -9,7 +9,6 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
-import NIOWebSocket
 import TLS
 import Wire
 
@@ -21,13 +20,11 @@ struct ClientChannel: HTTPChannelHandler {
     let channel: any Channel
   }
 
+  /// What the connection's first request asks for.
   enum Decision: Sendable {
     case client
     case http(HTTPChannel)
   }
-
-  static let path = "/v1/connect"
-  static let subprotocol = "fairlead.v1"
 
   let responder: HTTPChannelHandler.Responder
   let configuration: RouterConfiguration
@@ -41,48 +38,21 @@ struct ClientChannel: HTTPChannelHandler {
         .writeBufferWaterMark,
         value: .init(low: RouterLimits.queued / 2, high: RouterLimits.queued))
       let client = ClientOrigin(channel)
+      let pipeline = channel.pipeline.syncOperations
       // What a proxy says of its client stands before TLS.
       if configuration.proxies.contains(client.peer) {
-        try channel.pipeline.syncOperations.addHandler(ProxyProtocolHandler(client))
+        try pipeline.addHandler(ProxyProtocolHandler(client))
       }
-      if let tls = configuration.tls {
-        try channel.pipeline.syncOperations.addHandler(tls.handler())
-      }
-      let bound = NIOLoopBound(client, eventLoop: channel.eventLoop)
-      let upgrader = NIOTypedWebSocketServerUpgrader<Decision>(
-        maxFrameSize: RouterLimits.webSocketFrame, enableAutomaticErrorHandling: false,
-        shouldUpgrade: { channel, _ in
-          // The gate before this has taken out who is not accepted.
-          channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": Self.subprotocol])
-        },
-        upgradePipelineHandler: { channel, _ in
-          channel.eventLoop.makeCompletedFuture {
-            guard let loop = loop(channel.eventLoop) else { throw ChannelError.eof }
-            let client = bound.value
-            try channel.pipeline.syncOperations.addHandler(
-              WebSocketHandler(loop: loop, from: client.address, identity: client.identity))
-            return .client
-          }
-        })
-      var configuration = NIOUpgradableHTTPServerPipelineConfiguration(
-        upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-          upgraders: [upgrader],
-          notUpgradingCompletionHandler: { channel in
-            channel.eventLoop.makeCompletedFuture { .http(try http(channel, bound.value, logger)) }
-          }))
-      configuration.enablePipelining = false
-      let decision = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
-        configuration: configuration)
-      let pipeline = channel.pipeline.syncOperations
-      try pipeline.addHandler(
-        UpgradeGate { accept($0, from: bound.value) },
-        position: .before(pipeline.handler(type: NIOTypedHTTPServerUpgradeHandler<Decision>.self)))
-      // A connection that never says what it wants is not kept.
-      let deadline = channel.eventLoop.scheduleTask(in: RouterLimits.helloDeadline) {
-        channel.close(promise: nil)
-      }
-      decision.whenComplete { _ in deadline.cancel() }
-      return Value(decision: decision, channel: channel)
+      if let tls = configuration.tls { try pipeline.addHandler(tls.handler()) }
+      let encoder = HTTPResponseEncoder()
+      let decoder = ByteToMessageHandler(
+        HTTPRequestDecoder(
+          leftOverBytesStrategy: .forwardBytes, limitConfiguration: RouterLimits.requestHead))
+      let decision = channel.eventLoop.makePromise(of: Decision.self)
+      let gate = RequestGate(
+        keeper(of: channel, client, decision), encoder: encoder, decoder: decoder)
+      try pipeline.addHandlers(encoder, decoder, gate)
+      return Value(decision: decision.futureResult, channel: channel)
     }
   }
 
@@ -95,53 +65,49 @@ struct ClientChannel: HTTPChannelHandler {
     await handleHTTP(asyncChannel: channel, logger: logger)
   }
 
-  /// False: no upgrade, and the HTTP API explains why.
-  private func accept(_ head: HTTPRequestHead, from client: ClientOrigin) -> Bool {
-    let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
-    guard path == Self.path, configuration.origins.allows(head.headers),
-      head.headers[canonicalForm: "sec-websocket-protocol"].contains(where: {
-        $0 == Self.subprotocol
+  private func keeper(
+    of channel: any Channel, _ client: ClientOrigin, _ decision: EventLoopPromise<Decision>
+  ) -> GateKeeper {
+    let configuration = configuration
+    let loop = loop(channel.eventLoop)
+    var isDecided = false
+    return GateKeeper(
+      rules: RequestRules(path: configuration.path), keepAlive: configuration.keepAlive,
+      prepare: { head in
+        head.headers.replaceOrAdd(
+          name: clientAddressHeader, value: client.client(of: head.headers, configuration.proxies))
+      },
+      accepts: { head in
+        guard loop != nil, configuration.origins.allows(head.headers) else { return false }
+        client.identify(head.headers, configuration)
+        // Who offers a token that is no good hears why from the HTTP API. A cookie may be an old one,
+        // and HELLO can still bring a token.
+        if case .failure = client.identity, head.headers.contains(name: "authorization") {
+          return false
+        }
+        return true
+      },
+      isKnown: { head in client.principal(of: head.headers, configuration) != nil },
+      connect: {
+        guard let loop else { throw ChannelError.eof }
+        return WebSocketHandler(loop: loop, from: client.address, identity: client.identity)
+      },
+      serve: {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: configuration.tls != nil))
+        // The gate ends the connection, not who answers in it.
+        let http = try HTTPChannel(
+          wrappingChannelSynchronously: channel,
+          configuration: .init(isOutboundHalfClosureEnabled: false))
+        isDecided = true
+        decision.succeed(.http(http))
+      },
+      isStopping: { loop?.context.isStopping ?? true },
+      didLeaveHTTP: { isWebSocket in
+        guard !isDecided else { return }
+        isDecided = true
+        if isWebSocket { decision.succeed(.client) } else { decision.fail(ChannelError.eof) }
       })
-    else { return false }
-    client.identify(head.headers, configuration)
-    // Who offers a token that is no good hears why from the HTTP API. A cookie may be an old one,
-    // and HELLO can still bring a token.
-    if case .failure = client.identity, head.headers.contains(name: "authorization") {
-      return false
-    }
-    return true
-  }
-
-  private func http(
-    _ channel: any Channel, _ client: ClientOrigin, _ logger: Logger
-  ) throws -> HTTPChannel {
-    try channel.pipeline.syncOperations.addHandler(
-      ClientAddressHandler(client, proxies: configuration.proxies))
-    try channel.pipeline.syncOperations.addHandler(
-      HTTP1ToHTTPServerCodec(secure: configuration.tls != nil))
-    try channel.pipeline.syncOperations.addHandler(
-      HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
-    return try NIOAsyncChannel(
-      wrappingChannelSynchronously: channel,
-      configuration: .init(isOutboundHalfClosureEnabled: true))
-  }
-}
-
-/// Takes the wish for an upgrade out of requests that will not get it, so that the HTTP API answers
-/// them and says why; to NIO a refused upgrade is an error, and its connection would just end.
-private final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPServerRequestPart
-  typealias InboundOut = HTTPServerRequestPart
-  private let accepts: (HTTPRequestHead) -> Bool
-
-  init(accepts: @escaping (HTTPRequestHead) -> Bool) { self.accepts = accepts }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
-    if !accepts(head) { head.headers.remove(name: "upgrade") }
-    // Only a connection's first request can upgrade it; what follows may be WebSocket's bytes.
-    context.fireChannelRead(wrapInboundOut(.head(head)))
-    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
   }
 }
 
@@ -156,14 +122,24 @@ public struct OriginPolicy: Sendable {
   public init(allowed: Set<String> = [], ownHosts: OwnHosts = .any) {
     self.ownHosts = ownHosts
     self.allowed = Set(
-      allowed.map { ($0.hasSuffix("/") ? String($0.dropLast()) : $0).lowercased() })
+      allowed.map { Self.withoutPort($0.hasSuffix("/") ? String($0.dropLast()) : $0) })
+  }
+
+  /// As browsers send it: without the port that its scheme has anyway.
+  private static func withoutPort(_ origin: String) -> String {
+    let origin = origin.lowercased()
+    for (scheme, port) in [("http://", ":80"), ("https://", ":443")]
+    where origin.hasPrefix(scheme) && origin.hasSuffix(port) {
+      return String(origin.dropLast(port.count))
+    }
+    return origin
   }
 
   func allows(_ headers: HTTPHeaders) -> Bool {
     let origins = headers["origin"]
     if origins.isEmpty { return true }
     guard origins.count == 1, let origin = origins.first else { return false }
-    if allowed.contains(origin.lowercased()) { return true }
+    if allowed.contains(Self.withoutPort(origin)) { return true }
     let hosts = headers["host"]
     guard hosts.count == 1, let host = hosts.first else { return false }
     return ownHosts.own(pageOf: origin, calling: host)

@@ -35,7 +35,9 @@ final class ClientConnection: StreamOwner {
   private var isHandling = false
   /// Links that must drain before the client is read any further.
   private var holds: Set<ObjectIdentifier> = []
-  var lookUps = 0 { didSet { if oldValue == RouterLimits.lookUps { readOn() } } }
+  /// A slow registry holds back only the streams that ask it: so many ask at a time, the others wait.
+  private var lookUps = 0
+  private var waitingToLookUp: Deque<RoutedStream> = []
 
   /// - Parameters:
   ///   - identity: who the upgrade's headers say it is, if anybody; HELLO's token goes before it.
@@ -62,7 +64,25 @@ final class ClientConnection: StreamOwner {
     readOn()
   }
 
-  private var isHeld: Bool { !holds.isEmpty || lookUps >= RouterLimits.lookUps }
+  private var isHeld: Bool { !holds.isEmpty }
+
+  func whenLookUpIsFree(for stream: RoutedStream) {
+    guard lookUps >= RouterLimits.lookUps else { return lookUp(stream) }
+    if !waitingToLookUp.contains(where: { $0 === stream }) { waitingToLookUp.append(stream) }
+  }
+
+  private func lookUp(_ stream: RoutedStream) {
+    lookUps += 1
+    stream.lookUp()
+  }
+
+  func didLookUp() {
+    lookUps -= 1
+    // One that was closed while it waited has nothing to ask any more.
+    while lookUps < RouterLimits.lookUps, let stream = waitingToLookUp.popFirst() {
+      if stream.isResolving { lookUp(stream) }
+    }
+  }
 
   private func readOn() {
     // A frame may end in here again, when what it opens is refused at once.
@@ -91,6 +111,7 @@ final class ClientConnection: StreamOwner {
     guard client != nil else { return try greet(frame) }
     switch frame {
     case .open(let open): try self.open(open, number)
+    case .unreadableOpen(let problem): try refuseUnreadable(problem, number)
     case .ping(let opaque): send(.pong(opaque))
     case .pong: break
     case .token(let renewal): renew(renewal)
@@ -196,13 +217,23 @@ final class ClientConnection: StreamOwner {
 
   // MARK: Opening
 
-  private func open(_ open: Open, _ number: UInt64) throws(WireError) {
-    guard let client, let principal else { return }
+  /// A stream begins, and with it the use of its number.
+  private func begin(_ number: UInt64) throws(WireError) {
     guard number > 0 else { throw WireError(.unexpected, "stream 0 is the connection itself") }
     guard number > highestStream else {
       throw WireError(.unexpected, "stream \(number) was used before; numbers only rise")
     }
     highestStream = number
+  }
+
+  private func refuseUnreadable(_ problem: String, _ number: UInt64) throws(WireError) {
+    try begin(number)
+    refuse(number, Refused(.badRequest, problem))
+  }
+
+  private func open(_ open: Open, _ number: UInt64) throws(WireError) {
+    guard let client, let principal else { return }
+    try begin(number)
     if streams.count >= WireLimits.streamsPerConnection {
       return refuse(
         number, Refused(.tooMany, "at most \(WireLimits.streamsPerConnection) streams at a time"))
@@ -289,7 +320,10 @@ final class ClientConnection: StreamOwner {
 
   // MARK: The end
 
-  func streamDidFinish(_ stream: RoutedStream) { streams[stream.number] = nil }
+  func streamDidFinish(_ stream: RoutedStream) {
+    streams[stream.number] = nil
+    waitingToLookUp.removeAll { $0 === stream }
+  }
 
   func goAway() {
     send(
@@ -330,6 +364,7 @@ final class ClientConnection: StreamOwner {
     tokenTimer?.cancel()
     let left = streams.values
     streams = [:]
+    waitingToLookUp = []
     turns = []
     for stream in left { stream.clientDidLeave(telling: Close(reason: "disconnected")) }
     loop.remove(self)

@@ -1,7 +1,6 @@
 // Where a connection comes from, as far as it can be believed: its peer, or what a trusted proxy says
 // of it, by the PROXY protocol before the first byte or by X-Forwarded-For in a request.
 
-import Admin
 import Auth
 import NIOCore
 import NIOHTTP1
@@ -34,7 +33,18 @@ final class ClientOrigin {
 
   func identify(_ headers: HTTPHeaders, _ configuration: RouterConfiguration) {
     address = client(of: headers, configuration.proxies)
-    identity = Result { () throws(AuthError) in
+    identity = credentials(of: headers, configuration)
+  }
+
+  /// Who asks, if that is known by the request's headers.
+  func principal(of headers: HTTPHeaders, _ configuration: RouterConfiguration) -> Principal? {
+    try? credentials(of: headers, configuration).get()
+  }
+
+  private func credentials(
+    of headers: HTTPHeaders, _ configuration: RouterConfiguration
+  ) -> Result<Principal?, AuthError> {
+    Result { () throws(AuthError) in
       try configuration.access.principal(
         authorization: headers["authorization"], cookies: headers["cookie"],
         host: headers.first(name: "host"))
@@ -77,28 +87,5 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
       context.read()
     }
     context.pipeline.syncOperations.removeHandler(self, promise: nil)
-  }
-}
-
-/// Tells the HTTP API the client's address, in a header that nobody else can set.
-final class ClientAddressHandler: ChannelInboundHandler {
-  typealias InboundIn = HTTPServerRequestPart
-  typealias InboundOut = HTTPServerRequestPart
-
-  private let origin: ClientOrigin
-  private let proxies: TrustedProxies
-
-  init(_ origin: ClientOrigin, proxies: TrustedProxies) {
-    self.origin = origin
-    self.proxies = proxies
-  }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard case .head(var head) = unwrapInboundIn(data) else {
-      return context.fireChannelRead(data)
-    }
-    head.headers.replaceOrAdd(
-      name: clientAddressHeader, value: origin.client(of: head.headers, proxies))
-    context.fireChannelRead(wrapInboundOut(.head(head)))
   }
 }

@@ -3,6 +3,7 @@
 
 import Auth
 import Cluster
+import ConnectionErrors
 import Link
 import Logging
 import NIOCore
@@ -27,6 +28,8 @@ final class NodeLink: LinkPeer {
   /// client's flood can make the link break for the others.
   private var held: [() -> Void] = []
   private var deadline: Scheduled<Void>?
+  /// This end leaves: that is no fault of the node's.
+  private var isLeaving = false
 
   private enum State { case connecting, greeting, ready, closed }
 
@@ -37,6 +40,12 @@ final class NodeLink: LinkPeer {
   }
 
   var isUsable: Bool { state != .closed }
+
+  /// The node was heard over it a moment ago.
+  var isAnswering: Bool {
+    guard state == .ready, let link else { return false }
+    return link.silence < RouterLimits.lately
+  }
 
   // MARK: Connecting
 
@@ -94,15 +103,15 @@ final class NodeLink: LinkPeer {
   private func welcomed(_ welcome: Welcome) {
     guard state == .greeting else { return }
     guard welcome.node == route.node.rawValue, welcome.incarnation == route.incarnation else {
-      return fail(WireError(.unexpected, "another node answers at \(route.address)"))
+      return fail(
+        LinkRefused(reason: "another node, or another start of it, answers at its address"))
     }
     guard prove(to: welcome) else {
-      return fail(
-        AuthError(
-          .clusterKey, "node \(route.node) does not know the cluster's key (--cluster-key-file)"))
+      return fail(LinkRefused(reason: "it does not know this cluster's key (--cluster-key-file)"))
     }
     deadline?.cancel()
     state = .ready
+    context.health.answered(route)
     for (stream, frames) in waiting {
       for frame in frames { link?.send(frame, stream: stream) }
     }
@@ -126,7 +135,30 @@ final class NodeLink: LinkPeer {
     if let link, link.isOpen { link.close(error) } else { linkDidClose(error) }
   }
 
-  func close() { link?.close() }
+  func close() {
+    isLeaving = true
+    link?.close()
+  }
+
+  /// Why the node cannot be used, as far as its end of the link, or the lack of it, tells.
+  private func trouble(_ error: (any Error)?, was state: State) -> (isRefusal: Bool, reason: String)
+  {
+    switch error {
+    case let error as LinkRefused: return (true, error.reason)
+    case let error as TLSError:
+      return (
+        true, "TLS failed: \(error); do both ends have --link-cert, --link-key and --link-ca?"
+      )
+    case let error as WireError: return (false, error.message)
+    case let error?: return (false, cause(of: error))
+    case nil where state == .ready: return (false, "its link has ended")
+    case nil:
+      let hint =
+        context.linkTLS == nil
+        ? "; if it takes links by TLS, give this router --link-cert, --link-key and --link-ca" : ""
+      return (true, "it ends links before WELCOME" + hint)
+    }
+  }
 
   // MARK: Streams
 
@@ -141,7 +173,30 @@ final class NodeLink: LinkPeer {
     nextStream += 1
     streams[number] = stream
     send(.linkOpen(request), stream: number)
+    // A session that is yet to be created can be created elsewhere.
+    if state == .ready, request.epoch == nil, request.open.create != nil { watchCreation(number) }
     return number
+  }
+
+  /// A PING, which every node answers at once: if there is nothing at all, the node hangs, and is not waited for
+  /// until the link is given up.
+  private func watchCreation(_ number: UInt64) {
+    let asked = eventLoop.now
+    link?.send(.ping(asked.uptimeNanoseconds), stream: 0)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: RouterLimits.createSilence) {
+      bound.value.checkCreation(number, asked: asked)
+    }
+  }
+
+  private func checkCreation(_ number: UInt64, asked: NIODeadline) {
+    guard let stream = streams[number], let link, state == .ready,
+      eventLoop.now - link.silence < asked
+    else { return }
+    context.health.failed(
+      route, isRefusal: false,
+      reason: "nothing was heard for \(RouterLimits.createSilence.nanoseconds / 1_000_000_000) s")
+    stream.nodeHangs(because: "node \(route.node) does not answer")
   }
 
   func leave(_ number: UInt64, telling close: Close?) {
@@ -176,7 +231,7 @@ final class NodeLink: LinkPeer {
   func linkDidReceive(_ frame: Frame, stream number: UInt64) {
     switch frame {
     case .welcome(let welcome): welcomed(welcome)
-    case .goAway(let reason): fail(WireError(.unexpected, reason.reason))
+    case .goAway(let reason): fail(LinkRefused(reason: reason.reason))
     // Before its WELCOME, and the proof in it, nobody knows whether that is the node.
     case _ where state != .ready: fail(WireError(.unexpected, "\(frame.type) before WELCOME"))
     case .response(let response): answered(response)
@@ -186,11 +241,11 @@ final class NodeLink: LinkPeer {
 
   func linkDidClose(_ error: (any Error)?) {
     guard state != .closed else { return }
+    let trouble = trouble(error, was: state)
     state = .closed
     deadline?.cancel()
-    if let error {
-      context.logger.info(
-        "a link closed", metadata: ["node": "\(route.node)", "error": "\(error)"])
+    if !isLeaving {
+      context.health.failed(route, isRefusal: trouble.isRefusal, reason: trouble.reason)
     }
     let broken = streams.values
     streams = [:]
@@ -201,13 +256,18 @@ final class NodeLink: LinkPeer {
     for question in unanswered {
       question.promise.fail(error ?? WireError(.unexpected, "the link closed"))
     }
-    for stream in broken { stream.linkDidBreak() }
+    for stream in broken {
+      stream.linkDidBreak(
+        because: "node \(route.node) "
+          + (trouble.isRefusal ? "refuses this router's link: " : "does not answer: ")
+          + trouble.reason.clipped(to: RouterLimits.reason))
+    }
   }
 
   // MARK: Questions
 
   /// Sends the request under a number of this link.
-  func ask(_ request: LinkRequest) -> EventLoopFuture<NodeAnswer> {
+  func ask(_ request: LinkRequest, within limit: TimeAmount) -> EventLoopFuture<NodeAnswer> {
     let promise = eventLoop.makePromise(of: NodeAnswer.self)
     guard state != .closed else {
       promise.fail(WireError(.unexpected, "the link closed"))
@@ -220,9 +280,9 @@ final class NodeLink: LinkPeer {
     request.id = id
     send(.request(request), stream: 0)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.scheduleTask(in: RouterLimits.requestDeadline) {
+    eventLoop.scheduleTask(in: limit) {
       bound.value.questions.removeValue(forKey: id)?.promise.fail(
-        WireError(.unexpected, "node \(bound.value.route.node) did not answer in time"))
+        WireError(.unexpected, "no answer in time"))
     }
     return promise.futureResult
   }
@@ -235,4 +295,10 @@ final class NodeLink: LinkPeer {
     guard response.isLast, let question = questions.removeValue(forKey: response.id) else { return }
     question.promise.succeed(question.answer)
   }
+}
+
+/// The node, or this router, will not have the link: a matter of keys, names or certificates.
+private struct LinkRefused: Error, CustomStringConvertible {
+  var reason: String
+  var description: String { reason }
 }

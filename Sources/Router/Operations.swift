@@ -46,30 +46,76 @@ struct RouterOperations: ClusterOperations {
     audit(isDraining ? .drain : .undrain, node: node)
   }
 
-  /// Those that the caller may see.
-  func sessions(node: NodeID?) async throws -> [SessionSummary] {
-    let directory = NodeDirectory(try await allNodes())
-    if let node, directory.entries[node] == nil {
+  func link(to node: NodeEntry) async -> String? { context.health.view(of: node.record) }
+
+  /// Those that the caller may see. All loops of all nodes are asked at the same time, and who does not answer
+  /// is said.
+  func sessions(node: NodeID?) async throws -> SessionList {
+    let nodes = try await allNodes()
+    if let node, !nodes.contains(where: { $0.record.id == node }) {
       throw OperationError(.notFound, "no node \(node) is registered")
     }
-    var all: [SessionSummary] = []
-    for entry in directory.all where entry.isLive && (node == nil || node == entry.record.id) {
-      for loop in entry.record.loops.indices {
-        let route = Route(
-          node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
-          address: entry.record.loops[loop])
-        do {
-          all += try await router.onLoop { $0.ask(route, LinkRequest(method: .sessions)) }.sessions
-        } catch  where node == nil {
-          context.logger.warning("a node did not answer", metadata: ["node": "\(entry.record.id)"])
+    // One whose lease has ended may only be cut off from the registry; a dead one's sessions are lost.
+    let asked = nodes.filter { !$0.isDead && (node == nil || node == $0.record.id) }
+    var list = SessionList(sessions: [])
+    await withTaskGroup(of: (NodeEntry, [SessionSummary], String?).self) { answers in
+      for entry in asked {
+        answers.addTask {
+          let (sessions, problem) = await self.sessions(of: entry)
+          return (entry, sessions, problem)
         }
+      }
+      for await (entry, sessions, problem) in answers {
+        list.sessions += sessions
+        guard let problem else { continue }
+        let mayCount = caller.principal.allows(.operate).isAllowed
+        list.unanswered.append(
+          SessionList.Unanswered(
+            node: entry.record.id, reason: problem,
+            sessions: mayCount ? max(0, entry.record.sessions - sessions.count) : nil))
       }
     }
     let principal = caller.principal
-    all.removeAll {
+    list.sessions.removeAll {
       !principal.allows(.watch, session: $0.session, owner: $0.owner).isAllowed
     }
-    return all.map(principal.shown).sorted { $0.session.rawValue < $1.session.rawValue }
+    list.sessions = list.sessions.map(principal.shown)
+    list.sessions.sort { $0.session.rawValue < $1.session.rawValue }
+    list.unanswered.sort { $0.node.rawValue < $1.node.rawValue }
+    return list
+  }
+
+  /// What the loops of a node that answered have, and why another did not.
+  private func sessions(of entry: NodeEntry) async -> ([SessionSummary], problem: String?) {
+    let record = entry.record
+    return await withTaskGroup(of: Result<NodeAnswer, any Error>.self) { answers in
+      for loop in record.loops.indices {
+        let route = Route(
+          node: record.id, incarnation: record.incarnation, epoch: nil, loop: loop,
+          address: record.loops[loop])
+        answers.addTask {
+          do {
+            return .success(
+              try await router.onLoop(for: "\(record.id)/\(loop)") {
+                $0.ask(route, LinkRequest(method: .sessions), within: RouterLimits.listDeadline)
+              })
+          } catch {
+            return .failure(error)
+          }
+        }
+      }
+      var sessions: [SessionSummary] = []
+      var problem: String?
+      for await answer in answers {
+        switch answer {
+        case .success(let answer) where answer.error == nil: sessions += answer.sessions
+        case .success(let answer): problem = answer.error
+        case .failure(let error):
+          problem = context.health.trouble(of: record)?.description ?? why(error)
+        }
+      }
+      return (sessions, problem)
+    }
   }
 
   func session(_ id: SessionID) async throws -> SessionSummary {
@@ -133,7 +179,7 @@ struct RouterOperations: ClusterOperations {
     }
     let request = open
     let caller = caller
-    let answer = try await router.onLoop { loop in
+    let answer = try await router.onLoop(for: id.rawValue) { loop in
       let promise = loop.eventLoop.makePromise(of: CreationAnswer.self)
       let creator = Creator(
         request, session: id, mayNotCreate: mayNotCreate, caller: caller, loop: loop,
@@ -221,13 +267,15 @@ struct RouterOperations: ClusterOperations {
     }
   }
 
+  private func why(_ error: any Error) -> String { (error as? WireError)?.message ?? "\(error)" }
+
   /// - Parameter doubting: what the router remembers is forgotten first; done again so, if the node does
   ///   not answer.
   private func put(
     _ request: LinkRequest, about id: SessionID, doubting: Bool
   ) async throws -> NodeAnswer {
     do {
-      return try await router.onLoop { loop in
+      return try await router.onLoop(for: id.rawValue) { loop in
         if doubting { loop.forget(id) }
         let promise = loop.eventLoop.makePromise(of: NodeAnswer.self)
         loop.resolve(id, creating: nil, resuming: false, doubting: doubting) { result in
@@ -248,7 +296,7 @@ struct RouterOperations: ClusterOperations {
     } catch  where !doubting {
       return try await put(request, about: id, doubting: true)
     } catch {
-      throw OperationError(.unavailable, "the session's node does not answer: \(error)")
+      throw OperationError(.unavailable, "the session's node does not answer: \(why(error))")
     }
   }
 }
@@ -276,7 +324,8 @@ private final class Creator: StreamOwner {
   func start() { stream?.start() }
 
   var isWritable: Bool { true }
-  var lookUps = 0
+  func whenLookUpIsFree(for stream: RoutedStream) { stream.lookUp() }
+  func didLookUp() {}
   // One OPEN for each HTTP request is no flood.
   func hold(until link: NodeLink) {}
 

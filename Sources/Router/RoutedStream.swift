@@ -15,8 +15,10 @@ protocol StreamOwner: AnyObject {
   func queue(_ stream: RoutedStream)
   /// Its last frame is in its queue.
   func streamDidFinish(_ stream: RoutedStream)
-  /// How many streams' owners are being looked up for it.
-  var lookUps: Int { get set }
+  /// The stream wants its owner looked up: calls its `lookUp`, now or when fewer are under way.
+  func whenLookUpIsFree(for stream: RoutedStream)
+  /// That is done.
+  func didLookUp()
   /// More waits for the link than it can take: the client is read no further until it has gone.
   func hold(until link: NodeLink)
 }
@@ -68,6 +70,9 @@ final class RoutedStream {
   /// A node was asked to create the session, and has not answered.
   private var hasAsked = false
   private var attempts = 0
+  /// Nodes that have not taken the new session, and the last one's words.
+  private var avoided: Set<NodeID> = []
+  private var lastRefusal: Refused?
   private var backoff = RouterLimits.reopenFirst
 
   private enum State {
@@ -101,11 +106,17 @@ final class RoutedStream {
 
   func start() {
     state = .resolving
-    owner?.lookUps += 1
+    owner?.whenLookUpIsFree(for: self)
+  }
+
+  var isResolving: Bool { if case .resolving = state { true } else { false } }
+
+  func lookUp() {
     loop.resolve(
-      session, creating: open.create, resuming: open.resume != nil, doubting: isRouteDoubtful
+      session, creating: open.create, resuming: open.resume != nil, doubting: isRouteDoubtful,
+      avoiding: avoided
     ) { result in
-      self.owner?.lookUps -= 1
+      self.owner?.didLookUp()
       guard case .resolving = self.state else { return }
       switch result {
       case .success(let route): self.connect(route)
@@ -128,9 +139,16 @@ final class RoutedStream {
 
   private func refused(_ refusal: Refused) {
     let wasLive = if case .live = state { true } else { false }
+    let node = nodeAsked
     // The node has done with this OPEN; the link must not speak for it any more.
     leaveLink(telling: nil)
     hasAsked = false
+    if refusal.code == .noCapacity, !hasOpened, open.create != nil {
+      // It is full, or has no files or terminals left; another one may have.
+      if let node { return tryAnotherNode(than: node, refusal) }
+      // None is left that could: what the last one said tells more than that.
+      if let lastRefusal { return finish(.refused(lastRefusal)) }
+    }
     if refusal.code == .notOwner {
       loop.forget(session)
       attempts += 1
@@ -156,6 +174,30 @@ final class RoutedStream {
     finish(.refused(refusal))
   }
 
+  private var nodeAsked: NodeID? {
+    switch state {
+    case .opening(let link, _), .live(let link, _): link.route.node
+    case .resolving, .paused, .closed: nil
+    }
+  }
+
+  private func tryAnotherNode(than node: NodeID, _ refusal: Refused) {
+    avoided.insert(node)
+    lastRefusal = refusal
+    attempts += 1
+    guard attempts < RouterLimits.attempts else { return finish(.refused(refusal)) }
+    start()
+  }
+
+  /// The node does not answer, though the link to it stands.
+  func nodeHangs(because reason: String) {
+    guard !hasOpened, case .opening(let link, let number) = state else { return }
+    link.leave(number, telling: .done)
+    state = .paused
+    tryAnotherNode(
+      than: link.route.node, Refused(.unavailable, reason, retry: RouterLimits.retryLater))
+  }
+
   private func retry() {
     state = .paused
     let delay = Double.random(in: 0...backoff)
@@ -167,7 +209,8 @@ final class RoutedStream {
   }
 
   /// The link under the stream is gone.
-  func linkDidBreak() {
+  /// - Parameter reason: for the client of a first OPEN.
+  func linkDidBreak(because reason: String) {
     switch state {
     case .live:
       deliver(.event(.paused))
@@ -176,13 +219,15 @@ final class RoutedStream {
     case .opening where hasOpened:
       isRouteDoubtful = true
       resume()
-    case .opening:
+    case .opening(let link, _):
       loop.forget(session)
       isRouteDoubtful = true
       attempts += 1
-      guard attempts < RouterLimits.attempts else {
-        return finish(
-          .refused(Refused(.unavailable, "the session's node does not answer", retry: 1_000)))
+      let refusal = Refused(.unavailable, reason, retry: RouterLimits.retryLater)
+      guard attempts < RouterLimits.attempts else { return finish(.refused(refusal)) }
+      if open.create != nil {
+        avoided.insert(link.route.node)
+        lastRefusal = refusal
       }
       retry()
     case .resolving, .paused, .closed: break

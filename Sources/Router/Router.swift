@@ -9,7 +9,9 @@ import Hummingbird
 import HummingbirdCore
 public import Link
 public import Logging
+import NIOConcurrencyHelpers
 public import NIOCore
+import ServiceLifecycle
 public import TLS
 import Web
 import Wire
@@ -30,6 +32,10 @@ public struct RouterConfiguration: Sendable {
   public var proxies: TrustedProxies
   /// Clients come by TLS, here or at the load balancer, so that cookies are for TLS only.
   public var isSecure: Bool
+  /// Where clients find it at its host, if not at the root: begins with a slash, and does not end with one.
+  public var path: String
+  /// How long an HTTP connection is kept without a request.
+  public var keepAlive: TimeAmount
   /// For clients: nil listens for plain text.
   public var tls: TLSCredentials?
   /// For links to nodes: nil connects in plain text.
@@ -42,7 +48,8 @@ public struct RouterConfiguration: Sendable {
     name: String, cluster: String = "fl", host: String, port: Int,
     origins: OriginPolicy = OriginPolicy(), version: String = "",
     access: AccessControl = .open, audit: AuditLog? = nil, linkKey: LinkKey? = nil,
-    proxies: TrustedProxies = TrustedProxies(), isSecure: Bool = false,
+    proxies: TrustedProxies = TrustedProxies(), isSecure: Bool = false, path: String = "",
+    keepAlive: TimeAmount = RouterLimits.keepAlive,
     tls: TLSCredentials? = nil, linkTLS: TLSCredentials? = nil,
     connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
     logger: Logger
@@ -58,6 +65,8 @@ public struct RouterConfiguration: Sendable {
     self.linkKey = linkKey
     self.proxies = proxies
     self.isSecure = isSecure || tls != nil
+    self.path = path
+    self.keepAlive = keepAlive
     self.tls = tls
     self.linkTLS = linkTLS
     self.connectLocally = connectLocally
@@ -71,6 +80,8 @@ public final class Router: Sendable {
   private let group: any EventLoopGroup
   private let loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>]
   let eventLoops: [any EventLoop]
+  /// The HTTP server, while it runs.
+  private let server = NIOLockedValueBox<ServiceGroup?>(nil)
 
   public init(
     _ configuration: RouterConfiguration, registry: any Registry, group: any EventLoopGroup
@@ -104,7 +115,7 @@ public final class Router: Sendable {
     let routes = adminRouter(
       operations: RouterOperations(self), version: configuration.version,
       access: configuration.access, audit: configuration.audit, isSecure: configuration.isSecure,
-      ownHosts: configuration.origins.ownHosts)
+      ownHosts: configuration.origins.ownHosts, path: configuration.path)
     addWebPage(to: routes, frameAncestors: configuration.origins.allowed)
     let application = Application(
       router: routes,
@@ -123,7 +134,7 @@ public final class Router: Sendable {
       tasks.addTask { await self.watchNodes() }
       tasks.addTask { await self.watchOwners() }
       tasks.addTask { await self.watchKeys() }
-      tasks.addTask { try await application.run() }
+      tasks.addTask { try await self.serve(application) }
       do {
         // The server runs until the task is cancelled, or it could not listen.
         try await tasks.next()
@@ -135,6 +146,20 @@ public final class Router: Sendable {
     }
   }
 
+  /// Runs the HTTP server out of sight of the process's shutdown, which would close the port at once: `drain`
+  /// does that in its time.
+  private func serve(_ application: some Service) async throws {
+    let group = ServiceGroup(
+      configuration: .init(services: [.init(service: application)], logger: quietLogger))
+    server.withLockedValue { $0 = group }
+    let running = Task.detached { try await group.run() }
+    try await withTaskCancellationHandler {
+      try await running.value
+    } onCancel: {
+      running.cancel()
+    }
+  }
+
   /// Hummingbird's own start and stop lines would only repeat ours.
   private var quietLogger: Logger {
     var logger = configuration.logger
@@ -142,9 +167,13 @@ public final class Router: Sendable {
     return logger
   }
 
-  /// Asks the clients to leave, and waits until they have, for at most `limit`.
-  public func drain(atMost limit: Duration) async {
+  /// Shuts down: says on `/readyz` that it is not ready, and goes on for `delay`, so that load balancers send
+  /// nobody to a port that is closed; then closes the port, asks the clients to leave, and waits until they
+  /// have, for at most `limit`.
+  public func drain(after delay: Duration = .zero, atMost limit: Duration) async {
     context.isStopping = true
+    try? await Task.sleep(for: delay)
+    if let server = server.withLockedValue({ $0 }) { await server.triggerGracefulShutdown() }
     await onEachLoop { $0.goAway() }
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline, await connectionCount() > 0 {
@@ -170,10 +199,12 @@ public final class Router: Sendable {
     return try? await eventLoop.submit { body(loop.value) }.get()
   }
 
+  /// On the loop that `key` names: what is about one session or one loop of a node uses the same links each time,
+  /// and the whole is spread over all loops.
   func onLoop<Result: Sendable>(
-    _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
+    for key: String, _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
   ) async throws -> Result {
-    let eventLoop = eventLoops[0]
+    let eventLoop = eventLoops[loopIndex(for: key)]
     guard let loop = loops[ObjectIdentifier(eventLoop)] else { throw ChannelError.eof }
     return try await eventLoop.flatSubmit { body(loop.value) }.get()
   }
@@ -216,6 +247,20 @@ public final class Router: Sendable {
     context.noteReports(nodes, asked: asked)
     await onEachLoop { $0.update(directory) }
     context.knowsNodes = true
+    await tend(directory)
+  }
+
+  /// Each node is one loop's to watch.
+  private func tend(_ directory: NodeDirectory) async {
+    // Within this process there is no link to fail.
+    guard configuration.connectLocally == nil, !context.isStopping else { return }
+    context.health.keep(only: Set(directory.entries.keys))
+    let watched = Dictionary(grouping: directory.all) { loopIndex(for: $0.record.id.rawValue) }
+    for (index, nodes) in watched { _ = await on(eventLoops[index]) { $0.tend(nodes) } }
+  }
+
+  private func loopIndex(for key: String) -> Int {
+    SessionID(unchecked: key).loopIndex(of: eventLoops.count)
   }
 }
 

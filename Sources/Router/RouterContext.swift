@@ -21,6 +21,7 @@ final class RouterContext: Sendable {
   let logger: Logger
   let linkTLS: TLSCredentials?
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
+  let health: NodeHealth
   private let created = NIOLockedValueBox(InFlight())
   private let owners = NIOLockedValueBox<[SessionID: SessionRecord]>([:])
   private let stopping = NIOLockedValueBox(false)
@@ -35,6 +36,7 @@ final class RouterContext: Sendable {
     logger = configuration.logger
     linkTLS = configuration.linkTLS
     connectLocally = configuration.connectLocally
+    health = NodeHealth(logger: configuration.logger)
     self.registry = registry
   }
 

@@ -1,9 +1,34 @@
 // Every number that bounds what a client's connection may hold or wait for, and why (promise P6).
 
-import NIOCore
+public import NIOCore
+import NIOHTTP1
 
-enum RouterLimits {
-  /// From the upgrade to a HELLO: more than any round trip, less than an idle attacker wants.
+public enum RouterLimits {
+  // MARK: A request's phases
+
+  /// A request's head: a URL, a token of 8 KiB, the cookies of a page.
+  static let requestHead = {
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = 16 * 1024
+    limits.maxHeaderListSize = 64 * 1024
+    limits.maxHeaderFieldCount = 100
+    return limits
+  }()
+  /// From a request's head to the end of its body, of 16 KiB at most.
+  static let bodyDeadline = TimeAmount.seconds(10)
+  /// From there until the answer has been read: a create waits for engines and for three nodes, and a screen
+  /// of 4 MiB for a slow line.
+  static let answerDeadline = TimeAmount.seconds(60)
+  /// Until a whole next request: longer than the 60 s after which load balancers close what they do not
+  /// use, since who closes first must be the one that sends.
+  public static let keepAlive = TimeAmount.seconds(75)
+  /// After the last answer, for its reader to go.
+  static let linger = TimeAmount.seconds(1)
+
+  // MARK: A client's connection
+
+  /// From connecting to a first request, and from the upgrade to a HELLO: more than any round trip, less
+  /// than an idle attacker wants.
   static let helloDeadline = TimeAmount.seconds(10)
   /// A WebSocket PING goes out this often. Browsers answer it in the network process, whatever the
   /// page is doing, so that a hidden tab is not taken for a dead one.
@@ -19,14 +44,16 @@ enum RouterLimits {
   static let unsentFrames = 2_048
   /// Bytes of answers to the client's own frames that wait for it to read.
   static let unsentAnswers = 1024 * 1024
-  /// Owners being looked up for one client; its next OPEN waits, unread.
+  /// Owners being looked up for one client; other streams that want to know theirs wait.
   static let lookUps = 16
   /// Bytes of write buffer that an idle connection keeps: some keystrokes' echoes.
   static let keptBuffer = 1024
   /// Sessions whose owner a router remembers; 100 bytes each.
   static let cachedRoutes = 50_000
-  /// Times that one OPEN is sent to another node after NOT_OWNER or a dead link.
+  /// Times that one OPEN is sent to another node after NOT_OWNER, a dead link, or a node without room.
   static let attempts = 3
+  /// Milliseconds after which a client may ask again for what is away.
+  static let retryLater = 1_000
   /// Between the tries to reopen a broken stream: from, up to, with full jitter.
   static let reopenFirst = 50.0
   static let reopenLast = 3_000.0
@@ -40,6 +67,16 @@ enum RouterLimits {
   static let connectDeadline = TimeAmount.seconds(3)
   /// An answer of a node to a question of the admin API.
   static let requestDeadline = TimeAmount.seconds(5)
+  /// All sessions of a node's loop: a list that waits for one node is of no use to who looks for the others.
+  static let listDeadline = TimeAmount.seconds(2)
+  /// Nothing heard on a link for so long after an OPEN that creates: another node is asked.
+  static let createSilence = TimeAmount.seconds(3)
+  /// A link on which something was heard so lately answers: it is asked after 3 s (`LinkLimits`).
+  static let lately = TimeAmount.seconds(5)
+  /// Bytes of why a node is not used; a peer may have written them.
+  static let reason = 200
+  /// The same trouble with a node is logged again after this time.
+  static let repeated = TimeAmount.minutes(1)
   /// Before a token runs out, the client is asked for another one this long (or half of what is left
   /// of a shorter one).
   static let tokenNotice = 60.0

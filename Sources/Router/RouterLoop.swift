@@ -33,6 +33,20 @@ final class RouterLoop {
     links = links.filter { $0.value.isUsable }
   }
 
+  /// Keeps a link to each of these nodes, so that one that does not answer, or answers again, is known before a
+  /// session is sent there.
+  func tend(_ nodes: [NodeEntry]) {
+    for entry in nodes where !entry.isDead && !entry.record.loops.isEmpty {
+      let trouble = context.health.trouble(of: entry.record)
+      let loop = trouble.map { min($0.loop, entry.record.loops.count - 1) } ?? 0
+      let route = Route(
+        node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
+        address: entry.record.loops[loop])
+      let link = link(to: route)
+      if trouble != nil, link.isAnswering { context.health.answered(route) }
+    }
+  }
+
   // MARK: Clients
 
   func add(_ connection: ClientConnection) {
@@ -59,8 +73,10 @@ final class RouterLoop {
   /// Finds the owner of an existing session, or a node for a new one.
   /// - Parameter doubting: the owner did not answer; the registry is asked, and only if it does not answer
   ///   either is the owner that this router remembers tried again (promise P5).
+  /// - Parameter avoiding: nodes that have not taken this new session.
   func resolve(
     _ session: SessionID, creating creation: Creation?, resuming: Bool, doubting: Bool = false,
+    avoiding: Set<NodeID> = [],
     then: @escaping (Result<Route, Refusal>) -> Void
   ) {
     let remembered = context.owner(of: session).flatMap {
@@ -89,7 +105,8 @@ final class RouterLoop {
         if let fresh { loop.update(fresh) }
         completion.value(
           loop.route(
-            session, record, creating: creation, resuming: resuming, doubting: doubting))
+            session, record, creating: creation, resuming: resuming, doubting: doubting,
+            avoiding: avoiding))
       }
     }
   }
@@ -102,7 +119,7 @@ final class RouterLoop {
 
   private func route(
     _ session: SessionID, _ record: SessionRecord?, creating creation: Creation?, resuming: Bool,
-    doubting: Bool
+    doubting: Bool, avoiding: Set<NodeID>
   ) -> Result<Route, Refusal> {
     switch record?.state {
     case .owned:
@@ -139,21 +156,28 @@ final class RouterLoop {
               : Refused(.notFound, "no session \(session)")))
       }
     }
-    return place(session, creation ?? Creation())
+    return place(session, creation ?? Creation(), avoiding: avoiding)
   }
 
-  private func place(_ session: SessionID, _ creation: Creation) -> Result<Route, Refusal> {
-    let ranked = Placement.rank(
-      session, nodes: directory.all, inFlight: context.inFlight(),
-      requirements: creation.target.requirements)
-    guard let chosen = Placement.choose(ranked)?.node,
+  private func place(
+    _ session: SessionID, _ creation: Creation, avoiding: Set<NodeID>
+  ) -> Result<Route, Refusal> {
+    let left = directory.all.filter { !avoiding.contains($0.record.id) }
+    let answering = left.filter { context.health.trouble(of: $0.record) == nil }
+    let inFlight = context.inFlight()
+    let ranked = [answering, left].map {
+      Placement.rank(
+        session, nodes: $0, inFlight: inFlight, requirements: creation.target.requirements)
+    }
+    // If none answers, one is tried all the same: its reason is the answer.
+    guard let chosen = ranked.lazy.compactMap({ Placement.choose($0)?.node }).first,
       let route = directory.route(session, node: chosen, incarnation: nil, epoch: nil)
     else {
       if let refused = missingEngine(for: creation.target) { return .failure(Refusal(refused)) }
       return .failure(
         Refusal(
           Refused(
-            .noCapacity, "no node can take a new session (\(Placement.obstacles(ranked)))",
+            .noCapacity, "no node can take a new session (\(Placement.obstacles(ranked[1])))",
             retry: 2_000)))
     }
     context.noteCreated(on: chosen)
@@ -196,8 +220,10 @@ final class RouterLoop {
   }
 
   /// Sends a question to a loop of a node and collects the parts of its answer.
-  func ask(_ route: Route, _ request: LinkRequest) -> EventLoopFuture<NodeAnswer> {
-    link(to: route).ask(request)
+  func ask(
+    _ route: Route, _ request: LinkRequest, within limit: TimeAmount = RouterLimits.requestDeadline
+  ) -> EventLoopFuture<NodeAnswer> {
+    link(to: route).ask(request, within: limit)
   }
 }
 

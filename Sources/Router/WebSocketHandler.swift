@@ -45,7 +45,11 @@ final class WebSocketHandler: ChannelDuplexHandler, ClientTransport {
 
   func handlerRemoved(context: ChannelHandlerContext) { ended() }
 
-  func channelInactive(context: ChannelHandlerContext) { ended() }
+  func channelInactive(context: ChannelHandlerContext) {
+    ended()
+    // Behind it may be an HTTP server that answered requests of this connection before.
+    context.fireChannelInactive()
+  }
 
   private func ended() {
     pings?.cancel()

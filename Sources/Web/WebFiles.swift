@@ -8,7 +8,7 @@ struct WebFile: Sendable {
   /// Below `/assets/`, or `index.html`.
   let path: String
   let type: String
-  let bytes: ByteBuffer
+  private(set) var bytes: ByteBuffer
   /// The same, compressed by gzip; nil if it is small.
   let gzip: ByteBuffer?
   /// A weak ETag (RFC 9110, section 8.8.3) of the content, however it is encoded.
@@ -26,6 +26,14 @@ struct WebFile: Sendable {
         return (path, WebFile(path, file.bytes, file.length, file.gzip, file.gzip_length))
       }, uniquingKeysWith: { first, _ in first })
   }()
+
+  /// The page one level below its root: its addresses lead up first.
+  func below() -> WebFile {
+    var file = self
+    file.bytes = ByteBuffer(
+      string: String(buffer: bytes).replacing("\"assets/", with: "\"../assets/"))
+    return file
+  }
 
   private init(
     _ path: String, _ bytes: UnsafePointer<UInt8>?, _ length: Int, _ gzip: UnsafePointer<UInt8>?,

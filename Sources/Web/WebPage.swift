@@ -12,8 +12,9 @@ public func addWebPage<Context: RequestContext>(
   let policy = contentSecurityPolicy(frameAncestors: frameAncestors)
   for file in WebFile.all.values {
     if file.path == "index.html" {
-      for path: RouterPath in ["/", "/t/{session}"] {
-        router.get(path) { request, _ in
+      // Its addresses are relative, so that it works wherever a proxy puts it.
+      for (path, file) in [("/", file), ("/t/{session}", file.below())] {
+        router.get(RouterPath(path)) { request, _ in
           var response = answer(request, file)
           response.headers[.contentSecurityPolicy] = policy
           response.headers[.referrerPolicy] = "same-origin"

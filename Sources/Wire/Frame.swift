@@ -92,6 +92,9 @@ public enum Frame: Sendable, Equatable {
   indirect case linkOpen(LinkOpen)
   indirect case request(LinkRequest)
   indirect case response(LinkResponse)
+  /// An OPEN that is an object of JSON, and whose fields are not what they must be. Received only: it is
+  /// refused, and the connection's other streams go on.
+  indirect case unreadableOpen(String)
 
   public var type: FrameType {
     switch self {
@@ -119,6 +122,7 @@ public enum Frame: Sendable, Equatable {
     case .linkOpen: .linkOpen
     case .request: .request
     case .response: .response
+    case .unreadableOpen: .open
     }
   }
 }

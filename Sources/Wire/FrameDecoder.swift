@@ -122,7 +122,7 @@ public struct FrameDecoder {
     case .welcome: return .welcome(try json(body, type))
     case .goAway: return .goAway(try json(body, type))
     case .token: return .token(try json(body, type))
-    case .open: return .open(try json(body, type))
+    case .open: return try open(body)
     case .opened: return .opened(try json(body, type))
     case .refused: return .refused(try json(body, type))
     case .close: return .close(try json(body, type))
@@ -170,6 +170,25 @@ public struct FrameDecoder {
       throw WireError(.malformed, "\(frame.type) has \(rest.readableBytes) bytes too many")
     }
     return frame
+  }
+
+  /// What is not JSON, or no object, is a peer's that does not speak the protocol. A field that is not understood
+  /// may be a user's word.
+  private static func open(_ body: ByteBuffer) throws(WireError) -> Frame {
+    do {
+      return .open(try json(body, .open))
+    } catch {
+      guard body.mayBeUTF8,
+        (try? JSONDecoder().decode(AnyObject.self, from: Data(body.readableBytesView))) != nil
+      else { throw error }
+      return .unreadableOpen(error.message)
+    }
+  }
+
+  /// Any object of JSON, whatever is in it.
+  private struct AnyObject: Decodable {
+    private enum NoKeys: CodingKey {}
+    init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: NoKeys.self) }
   }
 
   private static func json<Body: Decodable>(_ body: ByteBuffer, _ type: FrameType)

@@ -42,6 +42,7 @@ extension ByteBuffer {
     case .linkOpen(let body): writeJSON(.linkOpen, stream: stream, body)
     case .request(let body): writeJSON(.request, stream: stream, body)
     case .response(let body): writeJSON(.response, stream: stream, body)
+    case .unreadableOpen: break
     }
   }
 

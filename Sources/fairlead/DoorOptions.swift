@@ -34,7 +34,9 @@ struct DoorOptions: ParsableArguments {
 
   @Option(
     name: .customLong("public-url"),
-    help: ArgumentHelp("Where browsers reach this, if it is another URL.", valueName: "url"))
+    help: ArgumentHelp(
+      "Where browsers reach this, if it is another URL, such as https://example.com/terminal/.",
+      valueName: "url"))
   var publicURLOption: String?
 
   @Option(
@@ -50,6 +52,12 @@ struct DoorOptions: ParsableArguments {
         + "standard output.", valueName: "file"))
   var auditLog: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long an HTTP connection is kept without a request: longer than the load balancer before "
+        + "this keeps it.", valueName: "time"))
+  var keepAlive: TimeOption = fromEnvironment("KEEP_ALIVE", default: TimeOption(seconds: 75))
+
   var noAuth: Bool { noAuthFlag || flag("NO_AUTH") }
   private var plaintextBehindProxy: Bool { plaintextFlag || flag("PLAINTEXT_BEHIND_PROXY") }
   private var keyPath: String? { tokenKey ?? environment("TOKEN_KEY") }
@@ -60,6 +68,16 @@ struct DoorOptions: ParsableArguments {
       url.hasSuffix("/") ? String(url.dropLast()) : url
     }
   }
+
+  /// The path of the public URL: empty, or beginning with a slash and not ending with one.
+  var publicPath: String {
+    guard let url = publicURL, let scheme = url.firstRange(of: "://") else { return "" }
+    return String(url[scheme.upperBound...].drop { $0 != "/" })
+  }
+
+  /// First words of this server's own paths: where a proxy may take a path off its front, one that begins with
+  /// them could be taken off twice.
+  private static let ownPaths = ["v1", "t", "assets", "livez", "readyz"]
 
   /// Browsers come by TLS.
   var isSecure: Bool { publicURL?.hasPrefix("https://") ?? false }
@@ -77,6 +95,24 @@ struct DoorOptions: ParsableArguments {
     }
     if let url = publicURL, !(url.hasPrefix("https://") || url.hasPrefix("http://")) {
       throw ValidationError("--public-url \(url): it begins with https:// or http://")
+    }
+    let path = publicPath.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+    guard path.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(Self.mayBeInPath) }) else {
+      throw ValidationError(
+        "--public-url \(publicURL ?? ""): its path has letters, digits and -._~ between single slashes"
+      )
+    }
+    if let first = path.first, Self.ownPaths.contains(String(first)) {
+      throw ValidationError("--public-url: a path that begins with /\(first) is this server's own")
+    }
+  }
+
+  private static func mayBeInPath(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    default: "-._~".utf8.contains(byte)
     }
   }
 

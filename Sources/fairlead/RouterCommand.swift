@@ -28,6 +28,12 @@ struct RouterCommand: AsyncParsableCommand {
   var listen: AddressOption = fromEnvironment(
     "LISTEN", default: AddressOption(host: "127.0.0.1", port: 7_070))
 
+  @Option(
+    help: ArgumentHelp(
+      "At its shutdown, /readyz says 503 for this time before the port is closed: as long as load "
+        + "balancers need to see it.", valueName: "time"))
+  var drainDelay: DelayOption = fromEnvironment("DRAIN_DELAY", default: DelayOption(seconds: 5))
+
   @OptionGroup var door: DoorOptions
   @OptionGroup var clusterKey: ClusterKeyOptions
   @OptionGroup var origin: OriginOptions
@@ -55,11 +61,12 @@ struct RouterCommand: AsyncParsableCommand {
         origins: origin.policy(
           and: door.publicOrigin, access: access, host: listen.address.host),
         version: fairleadVersion, access: access, audit: audit, linkKey: linkKey,
-        proxies: door.proxies, isSecure: door.isSecure || credentials != nil, tls: credentials,
+        proxies: door.proxies, isSecure: door.isSecure || credentials != nil,
+        path: door.publicPath, keepAlive: door.keepAlive.amount, tls: credentials,
         linkTLS: linkCredentials, logger: logger),
       registry: registry, group: MultiThreadedEventLoopGroup.singleton)
     let host = listen.address.host
-    let service = RouterService(router: router) { port in
+    let service = RouterService(router: router, drainDelay: drainDelay.duration) { port in
       say(
         "fairlead router serves on \(credentials == nil ? "http" : "https")://\(NodeAddress(host: host, port: port))"
       )

@@ -41,6 +41,27 @@ struct TimeOption: ExpressibleByArgument, CustomStringConvertible {
   var defaultValueDescription: String { description }
 }
 
+/// A time, or none: `5s`, `0`.
+struct DelayOption: ExpressibleByArgument, CustomStringConvertible {
+  var seconds: Int64
+
+  init(seconds: Int64) { self.seconds = seconds }
+
+  init?(argument: String) {
+    if argument == "0" || argument == "0s" {
+      seconds = 0
+    } else {
+      guard let time = TimeOption(argument: argument) else { return nil }
+      seconds = time.seconds
+    }
+  }
+
+  var duration: Duration { .seconds(seconds) }
+
+  var description: String { TimeOption(seconds: seconds).description }
+  var defaultValueDescription: String { description }
+}
+
 /// `HOST:PORT`, or `[ADDRESS]:PORT` for IPv6; `:PORT` listens everywhere.
 struct AddressOption: ExpressibleByArgument, CustomStringConvertible {
   var address: NodeAddress

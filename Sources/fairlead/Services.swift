@@ -22,6 +22,8 @@ struct NodeService: Service {
 
 struct RouterService: Service {
   let router: Router
+  /// For how long it goes on, not ready, before it closes its port.
+  var drainDelay = Duration.zero
   let onReady: @Sendable (Int) async -> Void
   /// How long clients get to leave after GOAWAY.
   static let drainLimit = Duration.seconds(2)
@@ -30,7 +32,7 @@ struct RouterService: Service {
     try await withGracefulShutdownHandler {
       try await router.run(onReady: onReady)
     } onGracefulShutdown: {
-      Task { await router.drain(atMost: Self.drainLimit) }
+      Task { await router.drain(after: drainDelay, atMost: Self.drainLimit) }
     }
   }
 }

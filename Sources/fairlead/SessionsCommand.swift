@@ -14,6 +14,9 @@ struct SessionsCommand: AsyncParsableCommand {
         fairlead sessions --node a --idle 1h      (of node a, unused for an hour or more)
         fairlead sessions -o json
 
+      When a node does not answer, the others' sessions are listed, what is missing is said on standard \
+      error, and the exit code is 1.
+
       Without a router, --redis lists which node owns which session, and no more.
       """)
 
@@ -31,7 +34,7 @@ struct SessionsCommand: AsyncParsableCommand {
   private static let limit = 10_000
 
   private enum Answer {
-    case summaries([SessionSummary])
+    case summaries(SessionList)
     case owners([Owner])
   }
 
@@ -44,12 +47,14 @@ struct SessionsCommand: AsyncParsableCommand {
 
   func run() async throws {
     let answer = try await registry.answer {
-      Answer.summaries(try await api.client().sessions(node: node, idle: idle?.seconds))
+      Answer.summaries(try await api.client().sessionList(node: node, idle: idle?.seconds))
     } orFromRegistry: {
       Answer.owners(try await owners($0))
     }
     switch answer {
-    case .summaries(let sessions): try output.show(sessions, table: table)
+    case .summaries(let list):
+      try output.show(list.sessions, table: table)
+      try sayWhatIsMissing(from: list)
     case .owners(let owners):
       try output.show(owners) { owners in
         var table = Table("SESSION", "NODE", "STATE", "EPOCH", numeric: [3])
@@ -59,6 +64,16 @@ struct SessionsCommand: AsyncParsableCommand {
         return table.text
       }
     }
+  }
+
+  /// Says who did not answer, and ends with 1: a script must not take the rest for the whole.
+  private func sayWhatIsMissing(from list: SessionList) throws {
+    guard !list.unanswered.isEmpty else { return }
+    for node in list.unanswered {
+      let count = node.sessions.map { "\($0) of its sessions are" } ?? "its sessions may be"
+      complain("node \(node.node): \(printable(node.reason)); \(count) not shown")
+    }
+    throw ExitCode.failure
   }
 
   private func owners(_ registry: any Registry) async throws -> [Owner] {

@@ -38,9 +38,13 @@ private actor FakeCluster: ClusterOperations {
       idle: idle, output: 0, input: 0, viewers: [])
   }
 
-  func sessions(node: NodeID?) throws -> [SessionSummary] {
+  func link(to node: NodeEntry) -> String? { "ok" }
+
+  func sessions(node: NodeID?) throws -> SessionList {
     guard node == nil || node == self.node else { throw OperationError(.notFound, "no such node") }
-    return [summary(busy, idle: 0), summary(quiet, idle: 600_000)]
+    return SessionList(
+      sessions: [summary(busy, idle: 0), summary(quiet, idle: 600_000)],
+      unanswered: [.init(node: NodeID(unchecked: "b"), reason: "does not answer", sessions: 3)])
   }
 
   func session(_ id: SessionID) throws -> SessionSummary {
@@ -90,9 +94,17 @@ private actor FakeCluster: ClusterOperations {
         == #"{"protocols":["fairlead.v1"],"version":"9.9"}"# + "\n")
   }
 
+  @Test func headIsAskedLikeGet() async throws {
+    for path in ["/livez", "/readyz", "/v1/version", "/v1/nodes", "/v1/sessions/busy"] {
+      #expect(try await ask(.head, path) == (200, ""), "\(path)")
+    }
+    #expect(try await ask(.head, "/readyz", of: FakeCluster(isReady: false)).status == 503)
+  }
+
   @Test func nodesSayTheirState() async throws {
     let cluster = FakeCluster()
-    #expect(try await ask(.get, "/v1/nodes", of: cluster).body.contains(#""state":"live""#))
+    let live = try await ask(.get, "/v1/nodes", of: cluster).body
+    #expect(live.contains(#""state":"live""#) && live.contains(#""link":"ok""#))
     #expect(try await ask(.post, "/v1/nodes/a/drain", of: cluster).status == 200)
     #expect(try await ask(.get, "/v1/nodes", of: cluster).body.contains(#""state":"draining""#))
     #expect(try await ask(.delete, "/v1/nodes/a/drain", of: cluster).status == 200)
@@ -102,6 +114,8 @@ private actor FakeCluster: ClusterOperations {
   @Test func sessionsAreFilteredByNodeAndIdleTime() async throws {
     let all = try await ask(.get, "/v1/sessions").body
     #expect(all.contains("busy") && all.contains("quiet"))
+    #expect(
+      all.contains(#""unanswered":[{"node":"b","reason":"does not answer","sessions":3}]"#))
     let idle = try await ask(.get, "/v1/sessions?idle=5m").body
     #expect(!idle.contains("busy") && idle.contains("quiet"))
     #expect(try await ask(.get, "/v1/sessions?node=b").status == 404)

@@ -140,6 +140,17 @@ private func binary(_ command: UInt8, _ family: UInt8, _ body: [UInt8]) -> [UInt
     #expect(client("10.0.0.1", "192.0.2.7, 10.0.0.2") == "192.0.2.7")
     #expect(client("10.0.0.1", "192.0.2.7", "10.0.0.2") == "192.0.2.7")
     #expect(client("10.0.0.1") == "10.0.0.1")
+    #expect(client("10.0.0.1", "192.0.2.7:51008") == "192.0.2.7")
+    #expect(client("10.0.0.1", "192.0.2.7, 10.0.0.2:443") == "192.0.2.7")
+    #expect(client("10.0.0.1", "[2001:db8::1]:443") == "2001:db8::1")
+    #expect(client("10.0.0.1", "[2001:db8::1]") == "2001:db8::1")
+    #expect(client("10.0.0.1", "2001:db8::1") == "2001:db8::1")
+    for wrong in [
+      "192.0.2.7:", "192.0.2.7:+1", "192.0.2.7:65536", "[192.0.2.7]:1", "[2001:db8::1", "[::1]x",
+      "2001:db8::1]:5", ":443", "[]:1", "]", "unknown", "_hidden:1",
+    ] {
+      #expect(client("10.0.0.1", wrong) == "10.0.0.1", "\(wrong)")
+    }
     #expect(client("10.0.0.1", "nonsense, 10.0.0.2") == "10.0.0.2")
     #expect(client("192.0.2.9", "1.1.1.1") == "192.0.2.9", "not a proxy of ours")
     #expect(TrustedProxies().client(peer: "10.0.0.1", forwardedFor: ["1.1.1.1"]) == "10.0.0.1")

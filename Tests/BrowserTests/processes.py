@@ -140,7 +140,7 @@ backend routers
     async def start_router(self, name, redis, options, port=0):
         router = await self.run(
             self.fairlead, "router", "--id", name, "--redis", redis,
-            "--listen", f"127.0.0.1:{port}", *options)
+            "--listen", f"127.0.0.1:{port}", "--drain-delay", "0", *options)
         router.port = int((await router.line("serves on")).rsplit(":", 1)[1])
         router.settings = (name, redis, options)
         return router

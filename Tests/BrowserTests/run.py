@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Real browsers against real processes. Each test is an async function `test_…` in tests.py, looks.py or
-snapshots.py; they run together, each with a browser profile of its own.
+"""Real browsers against real processes. Each test is an async function `test_…` in tests.py, looks.py,
+snapshots.py or proxies.py; they run together, each with a browser profile of its own.
 
     deploy/test.sh runs this; by hand: run.py --build .build/debug [--only WORD]
 
@@ -17,6 +17,7 @@ import traceback
 from playwright.async_api import async_playwright
 
 import looks
+import proxies
 import snapshots
 import tests
 from pages import Page
@@ -103,7 +104,7 @@ async def main():
     parser.add_argument("--against", choices=["serve", "cluster"], default="cluster")
     parser.add_argument("--only", default="", help="a part of the names of the tests to run")
     options = parser.parse_args()
-    chosen = [(name, function) for module in (tests, looks, snapshots)
+    chosen = [(name, function) for module in (tests, looks, snapshots, proxies)
               for name, function in vars(module).items()
               if name.startswith("test_") and options.only in name]
     if options.against == "serve":

@@ -132,13 +132,14 @@ import Wire
   @Test func aReasonIsShortHoweverLongWhatItQuotes() throws {
     try router.greet()
     let key = String(repeating: "e\u{301}", count: 2_000)
-    let body = Array(#"{"create":{"env":{"\#(key)":1}}}"#.utf8)
+    let body = Array(#"{"\#(key)":1}"#.utf8)
     var frame = ByteBuffer()
     frame.writeVarint(UInt64(body.count + 2))
-    frame.writeBytes([0x10, 1] + body)
+    // A CLOSE without a reason.
+    frame.writeBytes([0x13, 1] + body)
     try router.send(
       WebSocketMessage.bytes(WebSocketMessage.binary, Array(frame.readableBytesView)))
-    try expectEnd("malformed", "open")
+    try expectEnd("malformed", "close")
     #expect(router.messages.last.map { $0.payload.count <= 125 } == true)
   }
 
@@ -192,6 +193,26 @@ import Wire
     try router.open()
     try router.send(.resize(TerminalSize(columns: columns, rows: rows)), stream: 1)
     try expectClose("bad_size")
+  }
+
+  /// A user's word, such as a container's name, ends no other terminal of the page.
+  @Test func anOpenThatIsNotUnderstoodIsRefused() throws {
+    try router.greet()
+    try router.open()
+    let body = Array(#"{"create":{"target":"docker:x"}}"#.utf8)
+    try router.send(
+      WebSocketMessage.bytes(
+        WebSocketMessage.binary, [UInt8(body.count + 2), 0x10, 2] + body))
+    guard case .refused(let refusal) = try router.frames(stream: 2).first else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(refusal.code == .badRequest)
+    #expect(refusal.message.contains("create.target"))
+    #expect(refusal.retry == nil)
+    #expect(router.channel.isActive)
+    try router.open(SessionID(unchecked: "t"), stream: 3)
+    #expect(try router.frames(stream: 3).first?.type == .opened)
   }
 
   @Test func anOpenWithAProblemIsRefusedWithIt() throws {

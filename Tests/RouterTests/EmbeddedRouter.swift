@@ -77,7 +77,7 @@ final class EmbeddedRouter {
   let routerLoop: RouterLoop
   private var heard = ByteBuffer()
 
-  init() throws {
+  init(registry: any Registry = MemoryRegistry()) throws {
     let loop = EmbeddedEventLoop()
     self.loop = loop
     let node = NIOLoopBound(node, eventLoop: loop)
@@ -89,7 +89,7 @@ final class EmbeddedRouter {
         }
       }, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     routerLoop = RouterLoop(
-      eventLoop: loop, context: RouterContext(configuration, registry: MemoryRegistry()))
+      eventLoop: loop, context: RouterContext(configuration, registry: registry))
     routerLoop.update(NodeDirectory([ScriptedNode.entry()]))
     channel = EmbeddedChannel(loop: loop)
     let pipeline = channel.pipeline.syncOperations

@@ -69,6 +69,10 @@ import Testing
     let allowed: Set = ["https://Console.example.com/", "http://dev.local:3000"]
     #expect(allows(["https://console.example.com"], allowed: allowed))
     #expect(allows(["http://dev.local:3000"], host: nil, allowed: allowed))
+    let withPort: Set = ["https://x.example:443/", "http://y.example:80"]
+    #expect(allows(["https://x.example"], allowed: withPort))
+    #expect(allows(["http://y.example"], allowed: withPort))
+    #expect(!allows(["http://x.example:443"], allowed: withPort))
     #expect(!allows(["http://console.example.com"], allowed: allowed))
     #expect(!allows(["https://console.example.com:444"], allowed: allowed))
     #expect(!allows(["http://dev.local"], allowed: allowed))

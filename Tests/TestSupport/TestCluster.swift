@@ -65,7 +65,10 @@ public struct TestRouter: Sendable {
     _ more: [String] = []
   ) async throws -> TestRouter {
     let process = try Fairlead.start(
-      ["router", "--id", id, "--redis", redis, "--listen", "127.0.0.1:\(wanted)"]
+      [
+        "router", "--id", id, "--redis", redis, "--listen", "127.0.0.1:\(wanted)",
+        "--drain-delay", "0",
+      ]
         + (certificates?.router ?? []) + more)
     return TestRouter(
       port: try TestSupport.port(in: try await process.line(with: "serves on")), process: process,

@@ -27,7 +27,33 @@ private func error(_ type: FrameType, _ json: some Sequence<UInt8>) -> WireError
   }
 }
 
+/// Why it is not taken: it ends the connection, or is an OPEN's, which is refused.
+private func problem(_ type: FrameType, _ json: String) -> String? {
+  if case .unreadableOpen(let problem) = try? read(type, json) { return problem }
+  return error(type, json.utf8)?.message
+}
+
 @Suite struct BodyTests {
+  @Test(
+    "an OPEN that is an object is refused for its fields, and ends nothing",
+    arguments: [
+      #"{"create":{"target":"telnet:x"}}"#, #"{"create":{"target":"docker:x"}}"#,
+      #"{"create":{"target":5}}"#, #"{"create":[]}"#, #"{"session":"a b"}"#, #"{"size":{}}"#,
+      #"{"create":{"env":{"A":1}}}"#, #"{"resume":{}}"#,
+    ])
+  func unreadableOpen(json: String) throws {
+    guard case .unreadableOpen(let problem) = try read(.open, json) else {
+      Issue.record("it was taken")
+      return
+    }
+    #expect(problem.hasPrefix("open: "))
+    #expect(
+      error(.close, #"{"reason":{}}"#.utf8)?.code == .malformed, "other frames are the program's")
+    for wrong in ["[]", "1", "null", "{", #"{"session":"s",}x"#] {
+      #expect(error(.open, wrong.utf8)?.code == .malformed, "\(wrong)")
+    }
+  }
+
   @Test func missingKeysHaveTheirDefaults() throws {
     #expect(try read(.open, "{}") == .open(Open(session: nil, size: .standard)))
     #expect(
@@ -104,8 +130,7 @@ private func error(_ type: FrameType, _ json: some Sequence<UInt8>) -> WireError
       "1e" + String(repeating: "9", count: 900),
     ])
   func numbers(text: String) {
-    #expect(
-      error(.open, #"{"size":{"columns":\#(text),"rows":1}}"#.utf8)?.code == .malformed, "\(text)")
+    #expect(problem(.open, #"{"size":{"columns":\#(text),"rows":1}}"#) != nil, "\(text)")
   }
 
   @Test(
@@ -172,7 +197,7 @@ private func error(_ type: FrameType, _ json: some Sequence<UInt8>) -> WireError
       (.hello, #"{"client":"c"}"#, "\"versions\" is missing"),
     ])
   func names(type: FrameType, json: String, part: String) {
-    let message = error(type, json.utf8)?.message ?? ""
+    let message = problem(type, json) ?? ""
     #expect(message.contains(part), "\(message)")
   }
 

@@ -14,6 +14,8 @@ import { TabBar } from './tabs.js';
 const UNDO = 7_000;
 const $ = (id) => document.getElementById(id);
 const settings = new Settings();
+/** Where the page is, wherever a proxy has put it: two levels above this file. */
+const root = new URL('../..', import.meta.url);
 
 /** At hand in the browser's console as `fairlead`. */
 class App {
@@ -27,12 +29,12 @@ class App {
     step: (by) => this.#step(by), rename: (entry, name) => this.#rename(entry, name),
     nameOf: (entry) => this.#nameOf(entry), entries: () => this.#shown, active: () => this.#active,
   });
-  #cluster = new Fairlead('', { token: takeToken(environment()) });
+  #cluster = new Fairlead(root.href, { token: takeToken(environment()) });
   #keys = new ExtraKeys($('keys'), () => this.#active?.pane);
 
   start() {
     this.#listen();
-    const embedded = /^\/t\/([A-Za-z0-9_-]{1,64})$/.exec(location.pathname);
+    const embedded = /\/t\/([A-Za-z0-9_-]{1,64})$/.exec(location.pathname);
     if (embedded) {
       document.body.classList.add('embedded');
       const mode = new URLSearchParams(location.search).has('watch') ? 'watcher' : 'driver';
@@ -260,7 +262,7 @@ class App {
     settings.addEventListener('change', apply);
     apply();
 
-    const link = () => `${location.origin}/t/${this.#active?.pane.terminal.session}`;
+    const link = () => new URL(`t/${this.#active?.pane.terminal.session}`, root).href;
     const item = (id, run) => ($(id).onclick = () => {
       $('menu').hidePopover();
       run();

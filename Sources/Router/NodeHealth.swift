@@ -1,0 +1,85 @@
+// How this router gets on with each node, as the last of its loops to try has seen it. The registry says who lives;
+// this says who answers here. Who does not gets no new session while another node can take it, and is tried again
+// by a link that serves nobody else.
+
+import Cluster
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Wire
+
+final class NodeHealth: Sendable {
+  /// Why a node cannot be used from here.
+  struct Trouble: Sendable, Equatable {
+    var incarnation: Incarnation
+    /// The loop of the node that did not answer: to hear of another one proves nothing.
+    var loop: Int
+    /// It answers, and will have nothing to do with this router, or the other way round.
+    var isRefusal: Bool
+    var reason: String
+
+    /// For a client and for an operator, behind the node's name.
+    var description: String { (isRefusal ? "refused: " : "does not answer: ") + reason }
+  }
+
+  private struct Known {
+    var trouble: Trouble?
+    /// When this trouble was last said in the log.
+    var said: NIODeadline?
+  }
+
+  private let known = NIOLockedValueBox<[NodeID: Known]>([:])
+  private let logger: Logger
+
+  init(logger: Logger) { self.logger = logger }
+
+  func trouble(of record: NodeRecord) -> Trouble? {
+    let trouble = known.withLockedValue { $0[record.id]?.trouble }
+    return trouble?.incarnation == record.incarnation ? trouble : nil
+  }
+
+  func failed(_ route: Route, isRefusal: Bool, reason: String) {
+    let trouble = Trouble(
+      incarnation: route.incarnation, loop: route.loop, isRefusal: isRefusal,
+      reason: reason.clipped(to: RouterLimits.reason))
+    let now = NIODeadline.now()
+    let isNews = known.withLockedValue { known in
+      let before = known[route.node]
+      let isOld =
+        before?.trouble == trouble && before?.said.map { now - $0 < RouterLimits.repeated } == true
+      known[route.node] = Known(trouble: trouble, said: isOld ? before?.said : now)
+      return !isOld
+    }
+    guard isNews else { return }
+    logger.warning(
+      isRefusal ? "a node's link was refused" : "a node does not answer",
+      metadata: [
+        "node": "\(route.node)", "address": "\(route.address)", "reason": "\(trouble.reason)",
+      ])
+  }
+
+  func answered(_ route: Route) {
+    let hadTrouble = known.withLockedValue { known in
+      let trouble = known[route.node]?.trouble
+      // Another loop of it may hang still.
+      if let trouble, trouble.incarnation == route.incarnation, trouble.loop != route.loop {
+        return false
+      }
+      known[route.node] = Known()
+      return trouble != nil
+    }
+    if hadTrouble { logger.info("a node answers again", metadata: ["node": "\(route.node)"]) }
+  }
+
+  /// A node that has left, or that was stopped, is no trouble.
+  func keep(only nodes: Set<NodeID>) {
+    known.withLockedValue { known in known = known.filter { nodes.contains($0.key) } }
+  }
+
+  /// For an operator: `ok`, or what is wrong; nil: this router has not tried.
+  func view(of record: NodeRecord) -> String? {
+    guard let known = known.withLockedValue({ $0[record.id] }) else { return nil }
+    guard let trouble = known.trouble else { return "ok" }
+    return trouble.incarnation == record.incarnation ? trouble.description : nil
+  }
+}

@@ -1,0 +1,416 @@
+// The door of a client's connection, between HTTP's codec and everything that answers: one request at a time,
+// each phase of it with a deadline (promise P6); what cannot be a request gets one answer and the connection
+// ends; and any request of the connection, not only its first, may make a WebSocket of it.
+
+import Admin
+import DequeModule
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+import Wire
+
+/// What the gate needs of the server behind it.
+struct GateKeeper {
+  var rules = RequestRules()
+  var keepAlive = RouterLimits.keepAlive
+  /// A request that nothing is wrong with, once its address is known.
+  var prepare: (inout HTTPRequestHead) -> Void = { _ in }
+  /// Whether this valid request for a WebSocket is taken; if not, the HTTP API explains why.
+  var accepts: (HTTPRequestHead) -> Bool
+  /// Whether who asks is known: only from them a body is asked for.
+  var isKnown: (HTTPRequestHead) -> Bool
+  /// The end of a WebSocket's pipeline, for the request that was accepted last.
+  var connect: () throws -> any ChannelHandler
+  /// Adds the HTTP server's handlers behind the gate; called before the first request that is for them.
+  var serve: () throws -> Void
+  /// The server shuts down: each answer is the last of its connection.
+  var isStopping: () -> Bool = { false }
+  /// The connection is a WebSocket from now on, or has ended.
+  var didLeaveHTTP: (_ isWebSocket: Bool) -> Void
+}
+
+final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = HTTPServerRequestPart
+  typealias OutboundIn = HTTPServerResponsePart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  private let keeper: GateKeeper
+  private let encoder: HTTPResponseEncoder
+  private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+  private var context: ChannelHandlerContext?
+  private var phase = Phase.open
+  /// The request that is being read or answered.
+  private var exchange: Exchange?
+  /// What came behind it: at most what one read brought, since no more is read while anything waits.
+  private var waiting: Deque<HTTPServerRequestPart> = []
+  private var isReadWanted = false
+  private var hasServer = false
+  /// The present request is the last one.
+  private var isLast = false
+  private var deadline: Scheduled<Void>?
+
+  private enum Phase {
+    case open
+    /// The last answer has been given; what still comes is not looked at.
+    case closing
+    case webSocket
+  }
+
+  private struct Exchange {
+    let isHEAD: Bool
+    let version: HTTPVersion
+    var bodyBytes = 0
+    var hasBodyEnded = false
+    var hasAnswerBegun = false
+    /// Its answer ends the connection.
+    var isLast: Bool
+    /// Set if it becomes a WebSocket.
+    var upgrade: HTTPRequestHead?
+  }
+
+  private enum Wait { case head, body, answer, idle, lingering }
+
+  /// To who reads the body: it ends before its end.
+  struct BrokenOff: Error {}
+
+  init(
+    _ keeper: GateKeeper, encoder: HTTPResponseEncoder,
+    decoder: ByteToMessageHandler<HTTPRequestDecoder>
+  ) {
+    self.keeper = keeper
+    self.encoder = encoder
+    self.decoder = decoder
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    wait(for: .head, RouterLimits.helloDeadline)
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { leave() }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    context.fireChannelInactive()
+    leave()
+  }
+
+  private func leave() {
+    deadline?.cancel()
+    guard context != nil else { return }
+    context = nil
+    keeper.didLeaveHTTP(phase == .webSocket)
+  }
+
+  // MARK: In
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard phase == .open else {
+      // Nothing of HTTP may follow the request that became a WebSocket.
+      if phase == .webSocket { context.close(promise: nil) }
+      return
+    }
+    waiting.append(unwrapInboundIn(data))
+    takeWaiting()
+  }
+
+  private func takeWaiting() {
+    while phase == .open, let context, let part = waiting.first {
+      if case .head = part, exchange != nil { return }
+      waiting.removeFirst()
+      do throws(RequestProblem) {
+        switch part {
+        case .head(let head): try begin(head, context)
+        case .body(let bytes): try takeBody(bytes, context)
+        case .end(let trailers): endRequest(trailers, context)
+        }
+      } catch {
+        refuse(error)
+      }
+    }
+  }
+
+  private func begin(
+    _ given: HTTPRequestHead, _ context: ChannelHandlerContext
+  ) throws(RequestProblem) {
+    var head = given
+    exchange = Exchange(
+      isHEAD: head.method == .HEAD, version: head.version,
+      // After such a request the decoder reads no further one.
+      isLast: !head.isKeepAlive || head.headers.contains(name: "upgrade")
+        || head.method == .CONNECT)
+    try keeper.rules.apply(to: &head)
+    if head.hasBody { wait(for: .body, RouterLimits.bodyDeadline) }
+    if isOffer(head), keeper.accepts(head) {
+      exchange?.upgrade = head
+      return
+    }
+    if !hasServer {
+      hasServer = true
+      do { try keeper.serve() } catch { return context.close(promise: nil) }
+    }
+    if head.hasBody, head.headers.contains(name: "expect"), head.version == .http1_1,
+      keeper.isKnown(head)
+    {
+      context.writeAndFlush(
+        wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil
+      )
+    }
+    keeper.prepare(&head)
+    context.fireChannelRead(wrapInboundOut(.head(head)))
+  }
+
+  private func isOffer(_ head: HTTPRequestHead) -> Bool {
+    head.method == .GET && head.version == .http1_1 && head.pathOnly == UpgradeOffer.path
+      && UpgradeOffer { head.headers[$0] }.obstacle == nil
+  }
+
+  private func takeBody(
+    _ bytes: ByteBuffer, _ context: ChannelHandlerContext
+  ) throws(RequestProblem) {
+    guard exchange?.upgrade == nil else { return }
+    exchange?.bodyBytes += bytes.readableBytes
+    // Of a chunked one, whose length nobody has said.
+    guard exchange?.bodyBytes ?? 0 <= WireLimits.frameBody else { throw .tooLarge }
+    context.fireChannelRead(wrapInboundOut(.body(bytes)))
+  }
+
+  private func endRequest(_ trailers: HTTPHeaders?, _ context: ChannelHandlerContext) {
+    if let head = exchange?.upgrade { return upgrade(head, context) }
+    exchange?.hasBodyEnded = true
+    wait(for: .answer, RouterLimits.answerDeadline)
+    context.fireChannelRead(wrapInboundOut(.end(trailers)))
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if waiting.isEmpty { context.read() } else { isReadWanted = true }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    switch event {
+    case is ChannelShouldQuiesceEvent:
+      isLast = true
+      if exchange == nil, phase == .open { context.close(promise: nil) }
+    case ChannelEvent.inputClosed:
+      isLast = true
+      if exchange == nil { context.close(promise: nil) }
+      context.fireUserInboundEventTriggered(event)
+    default: context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard phase == .open else { return }
+    guard let error = error as? HTTPParserError else {
+      context.fireErrorCaught(error)
+      return context.close(promise: nil)
+    }
+    if exchange?.hasBodyEnded == true {
+      // What comes behind the last request of a connection is nobody's; and one that can be answered is.
+      isLast = true
+      return
+    }
+    refuse(
+      error == .headerOverflow
+        ? RequestProblem(
+          status: .requestHeaderFieldsTooLarge, code: "too_large",
+          message: "the request's head is too large")
+        : .malformed("this is not a request of HTTP/1.1"))
+  }
+
+  // MARK: Out
+
+  func write(
+    context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?
+  ) {
+    // After the gate has answered by itself, what the server says to the same request is not said.
+    guard phase == .open, var exchange else {
+      promise?.succeed()
+      return
+    }
+    switch unwrapOutboundIn(data) {
+    case .head(var head):
+      exchange.hasAnswerBegun = true
+      if isLast || !exchange.hasBodyEnded || keeper.isStopping()
+        || head.headers[canonicalForm: "connection"].contains("close")
+      {
+        exchange.isLast = true
+      }
+      self.exchange = exchange
+      head.version = exchange.version
+      if exchange.isLast {
+        head.headers.add(name: "Connection", value: "close")
+      } else if exchange.version == .http1_0 {
+        head.headers.replaceOrAdd(name: "Connection", value: "keep-alive")
+      }
+      context.write(wrapOutboundOut(.head(head)), promise: promise)
+    case .body:
+      if exchange.isHEAD { promise?.succeed() } else { context.write(data, promise: promise) }
+    case .end(let trailers):
+      self.exchange = nil
+      endAnswer(trailers, exchange, context, promise)
+    }
+  }
+
+  private func endAnswer(
+    _ trailers: HTTPHeaders?, _ exchange: Exchange, _ context: ChannelHandlerContext,
+    _ promise: EventLoopPromise<Void>?
+  ) {
+    let written = promise ?? context.eventLoop.makePromise()
+    if exchange.isLast { phase = .closing }
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    written.futureResult.whenComplete { _ in bound.value.didAnswer() }
+    // To HEAD the encoder would write the end of a body of chunks.
+    let end: HTTPServerResponsePart =
+      exchange.isHEAD ? .body(.byteBuffer(ByteBuffer())) : .end(trailers)
+    context.write(wrapOutboundOut(end), promise: written)
+    context.flush()
+    resume(context)
+  }
+
+  /// The next request, if it has come; or the reading of it.
+  private func resume(_ context: ChannelHandlerContext) {
+    if phase == .closing { waiting.removeAll() }
+    if !waiting.isEmpty {
+      takeWaiting()
+      context.fireChannelReadComplete()
+    }
+    if waiting.isEmpty, isReadWanted {
+      isReadWanted = false
+      context.read()
+    }
+  }
+
+  /// All of an answer has gone to the socket.
+  private func didAnswer() {
+    guard let context else { return }
+    switch phase {
+    case .open: if exchange == nil { wait(for: .idle, keeper.keepAlive) }
+    case .closing:
+      // To close at once, with something unread, would take the answer back from who has yet to read it.
+      context.close(mode: .output, promise: nil)
+      wait(for: .lingering, RouterLimits.linger)
+    case .webSocket: break
+    }
+  }
+
+  /// While the connection lingers, nobody else ends it.
+  func close(
+    context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?
+  ) {
+    guard phase == .closing else { return context.close(mode: mode, promise: promise) }
+    context.channel.closeFuture.cascade(to: promise)
+  }
+
+  // MARK: The gate's own answers
+
+  private func refuse(_ problem: RequestProblem) {
+    guard phase == .open, let context else { return }
+    let refused = exchange
+    exchange = nil
+    phase = .closing
+    waiting.removeAll()
+    if refused != nil, hasServer { context.fireErrorCaught(BrokenOff()) }
+    guard refused?.hasAnswerBegun != true else { return context.close(promise: nil) }
+    let body = errorBody(problem.code, problem.message)
+    var head = HTTPResponseHead(version: .http1_1, status: problem.status)
+    head.headers.add(name: "Connection", value: "close")
+    head.headers.add(name: "Content-Type", value: "application/json")
+    head.headers.add(name: "Content-Length", value: "\(body.readableBytes)")
+    if let location = problem.location { head.headers.add(name: "Location", value: location) }
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    if refused?.isHEAD != true {
+      context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+    }
+    let written = context.eventLoop.makePromise(of: Void.self)
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    written.futureResult.whenComplete { _ in bound.value.didAnswer() }
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+    wait(for: .lingering, RouterLimits.answerDeadline)
+    resume(context)
+  }
+
+  // MARK: Deadlines
+
+  private func wait(for what: Wait, _ time: TimeAmount) {
+    deadline?.cancel()
+    guard let context else { return }
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    deadline = context.eventLoop.scheduleTask(in: time) { bound.value.isTooLate(what) }
+  }
+
+  private func isTooLate(_ what: Wait) {
+    switch what {
+    case .head, .idle, .lingering: context?.close(promise: nil)
+    case .body:
+      refuse(
+        RequestProblem(
+          status: .requestTimeout, code: "too_slow", message: "the request did not come in time"))
+    // Given, and not read.
+    case .answer where exchange == nil: context?.close(promise: nil)
+    case .answer:
+      refuse(
+        RequestProblem(
+          status: .serviceUnavailable, code: "unavailable",
+          message: "there was no answer in time; try again"))
+    }
+  }
+
+  // MARK: WebSocket
+
+  private func upgrade(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    let upgrader = NIOTypedWebSocketServerUpgrader<Void>(
+      shouldUpgrade: { channel, _ in
+        channel.eventLoop.makeSucceededFuture(
+          ["Sec-WebSocket-Protocol": UpgradeOffer.subprotocol])
+      }, upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
+    upgrader.buildUpgradeResponse(
+      channel: context.channel, upgradeRequest: head, initialResponseHeaders: [:]
+    ).assumeIsolated().whenComplete { result in
+      guard case .success(let headers) = result else { return context.close(promise: nil) }
+      do { try self.becomeWebSocket(headers, context) } catch { context.close(promise: nil) }
+    }
+  }
+
+  /// Says 101, takes HTTP out of the pipeline and puts WebSocket in its place. What the client has sent behind
+  /// its request waits in the decoder, which hands it on when it leaves.
+  private func becomeWebSocket(
+    _ headers: HTTPHeaders, _ context: ChannelHandlerContext
+  ) throws {
+    guard phase == .open else { return }
+    let handler = try keeper.connect()
+    phase = .webSocket
+    exchange = nil
+    let head = HTTPResponseHead(
+      version: .http1_1, status: .switchingProtocols, headers: headers)
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    let pipeline = context.pipeline.syncOperations
+    let frames = ByteToMessageHandler(
+      WebSocketFrameDecoder(maxFrameSize: RouterLimits.webSocketFrame))
+    let sluice = Sluice()
+    pipeline.removeHandler(encoder, promise: nil)
+    try pipeline.addHandlers(
+      sluice, WebSocketFrameEncoder(), frames, handler, position: .after(decoder))
+    let bound = NIOLoopBound(sluice, eventLoop: context.eventLoop)
+    let channel = context.channel
+    pipeline.removeHandler(decoder).whenComplete { _ in
+      channel.pipeline.syncOperations.removeHandler(bound.value, promise: nil)
+    }
+    pipeline.removeHandler(context: context, promise: nil)
+  }
+}
+
+/// Behind HTTP's decoder for the tick in which that leaves: it lets bytes through, and ends a connection whose
+/// decoder has read another request, which a WebSocket's could not.
+private final class Sluice: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = Any
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if unwrapInboundIn(data) is IOData {
+      context.fireChannelRead(data)
+    } else {
+      context.close(promise: nil)
+    }
+  }
+}

@@ -1,0 +1,157 @@
+// Behind the proxies that operators have: those that keep their connections to a server and send it one client's
+// WebSocket behind another's requests, and those that put it below a path of their own.
+
+import Admin
+import Client
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+import Wire
+
+@Suite(.timeLimit(.minutes(3 * patience))) struct ProxyTests {
+  /// What `curl` prints.
+  private func fetch(_ arguments: String...) async throws -> String {
+    let process = try ChildProcess("/usr/bin/curl", ["-sS", "-m", "30"] + arguments)
+    _ = try await process.waitForExit()
+    return process.output
+  }
+
+  /// Requests leave connections behind; then terminals and requests take turns on them.
+  private func terminalsAndRequestsTakeTurns(
+    at front: Front, curl options: [String] = []
+  ) async throws {
+    let ready = options + [front.url + "/readyz"]
+    for round in 0..<3 {
+      let process = try ChildProcess("/usr/bin/curl", ["-sS", "-m", "30"] + ready + ready)
+      _ = try await process.waitForExit()
+      #expect(process.output.hasPrefix("ok\n"), "\(process.output)")
+      var terminal = try await LiveTerminal.create(
+        SessionID(unchecked: "turn-\(round)"), at: front)
+      try await terminal.echo("$((6 * 7)) works", prints: "42 works")
+      try await terminal.client.close()
+    }
+  }
+
+  @Test func nginxThatKeepsItsConnections() async throws {
+    let (serve, port) = try await Self.serve(["--no-auth"])
+    let front = try freePort()
+    let proxy = try await ReverseProxy.start(
+      .nginx, port: front,
+      """
+        map $http_upgrade $connection_header { default upgrade; '' ''; }
+        upstream routers { server 127.0.0.1:\(port); keepalive 1; }
+        server {
+          listen 127.0.0.1:\(front);
+          location / {
+            proxy_pass http://routers;
+            proxy_http_version 1.1;
+            proxy_set_header Host $host:$server_port;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_header;
+          }
+        }
+      """)
+    try await terminalsAndRequestsTakeTurns(at: Front("http://127.0.0.1:\(front)", nil))
+    #expect(serve.isRunning && proxy.process.isRunning)
+  }
+
+  @Test func haproxyThatSharesItsConnectionsAndSpeaksHTTP2() async throws {
+    let certificates = try await ClusterCertificates()
+    let (serve, port) = try await Self.serve(["--no-auth"])
+    let front = try freePort()
+    let proxy = try await ReverseProxy.start(
+      .haproxy, port: front,
+      """
+      defaults
+        mode http
+        timeout connect 3s
+        timeout client 30s
+        timeout server 30s
+        timeout tunnel 1h
+      frontend terminals
+        bind 127.0.0.1:\(front) ssl crt \(certificates.file("server-both")) alpn h2,http/1.1
+        default_backend routers
+      backend routers
+        option httpchk HEAD /readyz
+        http-reuse always
+        server router 127.0.0.1:\(port) check inter 200ms
+
+      """)
+    let url = "https://\(ClusterCertificates.host):\(front)"
+    try await terminalsAndRequestsTakeTurns(
+      at: Front(url, certificates), curl: ["--http2", "--cacert", certificates.ca])
+    #expect(serve.isRunning && proxy.process.isRunning)
+  }
+
+  @Test(arguments: [true, false])
+  func belowAPath(isStripped: Bool) async throws {
+    let front = try freePort()
+    let url = "http://127.0.0.1:\(front)/deep/terminal"
+    let (serve, port) = try await Self.serve(["--public-url", url + "/"])
+    let proxy = try await ReverseProxy.start(
+      .nginx, port: front,
+      """
+        map $http_upgrade $connection_header { default upgrade; '' ''; }
+        server {
+          listen 127.0.0.1:\(front);
+          location /deep/terminal/ {
+            proxy_pass http://127.0.0.1:\(port)\(isStripped ? "/" : "");
+            proxy_http_version 1.1;
+            proxy_set_header Host $host:$server_port;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_header;
+          }
+        }
+      """)
+    // The URL that it prints, as a browser follows it.
+    let printed = try await serve.line(with: "serves on").split(separator: " ").last ?? ""
+    #expect(printed.hasPrefix(url + "/?ticket="), "\(printed)")
+    let login = try await fetch("-i", String(printed))
+    #expect(login.contains(" 303 "), "\(login)")
+    #expect(login.contains("/deep/terminal/\r\n"), "\(login)")
+    #expect(login.contains("; Path=/deep/terminal;"), "\(login)")
+    #expect(!login.contains("Path=/;"))
+    let cookie = login.firstMatch(of: /[Ss]et-[Cc]ookie: ([^;]+);/).map { String($0.1) } ?? ""
+    #expect(try await fetch("-b", cookie, url + "/v1/nodes").contains("\"state\":\"live\""))
+    // Every address of the page, from both of its places.
+    for (place, up) in [("/", ""), ("/t/some", "../")] {
+      let page = try await fetch(url + place)
+      let links = page.matches(of: /(?:href|src)="([^"]+)"/).map { String($0.1) }
+      #expect(links.count > 5)
+      for link in links where !link.contains("xterm") {
+        #expect(link.hasPrefix(up + "assets/"), "\(link)")
+        let whole = url + "/" + link.dropFirst(up.count)
+        #expect(
+          try await fetch("-o", "/dev/null", "-w", "%{http_code}", whole) == "200", "\(whole)")
+      }
+    }
+    // The command line, by the token of a file that this user alone can read.
+    let environment = Self.environment(port)
+    defer { try? FileManager.default.removeItem(atPath: environment["HOME"] ?? "") }
+    let api = ["--api", url + "/"]
+    for arguments in [
+      ["new"] + api + ["--detached", "--session", "below", "--", "cat"], ["sessions"] + api,
+      ["screen", "below"] + api, ["kill", "below"] + api,
+    ] {
+      let (code, output) = try await Fairlead.run(arguments, environment: environment)
+      #expect(code == 0, "\(arguments): \(output)")
+    }
+    #expect(proxy.process.isRunning)
+  }
+
+  /// `fairlead serve` with a home of its own, and its port.
+  private static func serve(_ options: [String]) async throws -> (process: ChildProcess, port: Int)
+  {
+    let port = try freePort()
+    let process = try Fairlead.start(
+      ["serve", "--listen", "127.0.0.1:\(port)"] + options, environment: environment(port))
+    _ = try await process.line(with: "serves on")
+    return (process, port)
+  }
+
+  private static func environment(_ port: Int) -> [String: String] {
+    let home = FileManager.default.temporaryDirectory.path + "/fairlead-proxy-\(port)"
+    return ["HOME": home, "XDG_RUNTIME_DIR": home]
+  }
+}

@@ -135,9 +135,10 @@ final class RoutedStream {
     }
     // A stream that was open waits for better times; a first OPEN is told, and decides itself.
     if hasOpened, refusal.retry != nil { return retry() }
+    // The audit log has no commands in it, and what a start failed by may name one.
     audit(
       open.create == nil ? .open : .create, result: refusal.code.rawValue,
-      message: refusal.message)
+      message: refusal.code == .forbidden ? refusal.message : nil)
     finish(.refused(refusal))
   }
 

@@ -3,6 +3,7 @@
 
 import Auth
 import Cluster
+import ConnectionErrors
 import Link
 import Logging
 import NIOCore
@@ -190,7 +191,7 @@ final class NodeLink: LinkPeer {
     deadline?.cancel()
     if let error {
       context.logger.info(
-        "a link closed", metadata: ["node": "\(route.node)", "error": "\(error)"])
+        "a link closed", metadata: ["node": "\(route.node)", "error": "\(cause(of: error))"])
     }
     let broken = streams.values
     streams = [:]

@@ -71,12 +71,15 @@ let package = Package(
 
     .target(
       name: "Link", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+    .target(
+      name: "Logs", dependencies: ["Wire", nio("NIOConcurrencyHelpers"), logging],
+      swiftSettings: swiftSettings),
 
     // MARK: Who may do what.
     .target(
       name: "Auth",
       dependencies: [
-        "Wire", nio("NIOConcurrencyHelpers"),
+        "Logs", "Wire", nio("NIOConcurrencyHelpers"),
         .product(name: "JWTKit", package: "jwt-kit"),
         .product(name: "Crypto", package: "swift-crypto"),
       ],
@@ -103,16 +106,16 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "Pipes", "Screen", "TLS", nio("NIOCore"),
-        nio("NIOPosix"),
+        "Auth", "Wire", "Link", "Cluster", "ConnectionErrors", "Pipes", "Screen", "TLS",
+        nio("NIOCore"), nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .target(
       name: "Admin",
       dependencies: [
-        "Auth", "Wire", "Cluster", "HTTPClient", "TLS", nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOHTTP1"), logging,
+        "Auth", "Wire", "Cluster", "ConnectionErrors", "HTTPClient", "TLS", nio("NIOCore"),
+        nio("NIOPosix"), nio("NIOHTTP1"), logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
@@ -149,8 +152,8 @@ let package = Package(
     .executableTarget(
       name: "fairlead",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "Pipes", "Node", "Router", "Admin", "Client", "Redis",
-        "HTTPClient", "TLS",
+        "Auth", "Wire", "Link", "Logs", "Cluster", "Pipes", "Node", "Router", "Admin", "Client",
+        "Redis", "HTTPClient", "TLS", "ConnectionErrors",
         nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -235,6 +238,10 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "LogsTests",
+      dependencies: ["Logs", "TestSupport", nio("NIOConcurrencyHelpers"), logging],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "ScreenTests", dependencies: ["Screen", "ScreenOperations", "TestSupport"],
       exclude: ["Conformance", "Recordings", "generate-widths.py"], swiftSettings: swiftSettings),
     .testTarget(
@@ -296,7 +303,8 @@ let package = Package(
       dependencies: ["fairlead", "TestSupport", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "CLITests", dependencies: ["fairlead"], swiftSettings: swiftSettings),
+      name: "CLITests", dependencies: ["fairlead", "TestSupport", "Wire"],
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "ClientTests",
       dependencies: [

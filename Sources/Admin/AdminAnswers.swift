@@ -66,11 +66,36 @@ struct DrainAnswer: Codable {
 
 struct TicketAnswer: Codable { var ticket: String }
 
-/// How every failure is told: `{"error":{"code":"not_found","message":"…"}}`.
+/// How every failure is told: `{"error":{"code":"not_found","message":"…"}}`; 409 and 410 say in the same
+/// object what is known of the session.
 struct ErrorAnswer: Codable {
   struct Problem: Codable {
     var code: String
     var message: String
+    /// In the same object.
+    var facts: SessionFacts?
+
+    private enum CodingKeys: String, CodingKey { case code, message }
+
+    init(code: String, message: String, facts: SessionFacts? = nil) {
+      self.code = code
+      self.message = message
+      self.facts = facts
+    }
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      code = try container.decode(String.self, forKey: .code)
+      message = try container.decode(String.self, forKey: .message)
+      facts = try? SessionFacts(from: decoder)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      try facts?.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(code, forKey: .code)
+      try container.encode(message, forKey: .message)
+    }
   }
   var error: Problem
 }

@@ -1,6 +1,7 @@
 // The HTTP API from the other side, for the command line and for programs in Swift.
 
 public import Cluster
+import ConnectionErrors
 import FoundationEssentials
 import HTTPClient
 public import NIOCore
@@ -21,6 +22,8 @@ public struct AdminError: Error, CustomStringConvertible {
   }
   public var code: Code
   public var message: String
+  /// What the answer says of the session, with 409 and 410.
+  public var facts: SessionFacts?
   public var description: String { message }
 }
 
@@ -137,7 +140,7 @@ public struct AdminClient: Sendable {
     do {
       response = try await http.send(method, prefix + path, headers: headers, body: body)
     } catch {
-      let reason = (error as? HTTPClientError)?.reason ?? "\(error)"
+      let reason = (error as? HTTPClientError)?.reason ?? cause(of: error)
       throw AdminError(code: .unreachable, message: "no router answers at \(url): \(reason)")
     }
     guard response.status.code >= 300 else { return response.body }
@@ -146,7 +149,7 @@ public struct AdminClient: Sendable {
     {
       throw AdminError(
         code: .failed(status: Int(response.status.code), code: answer.error.code),
-        message: answer.error.message)
+        message: answer.error.message, facts: answer.error.facts)
     }
     // A load balancer without a router behind it answers in words of its own.
     let isGateway = (502...504).contains(response.status.code)

@@ -14,6 +14,7 @@ struct HTTPProblem: Error {
   var code: String
   var message: String
   var headers: HTTPFields = [:]
+  var facts: SessionFacts?
   init(_ status: HTTPResponse.Status, _ code: String, _ message: String) {
     self.status = status
     self.code = code
@@ -27,17 +28,18 @@ struct HTTPProblem: Error {
       case .forbidden: .forbidden
       case .notFound: .notFound
       case .gone: .gone
-      case .conflict: .conflict
+      case .conflict, .exists: .conflict
       case .unavailable: .serviceUnavailable
       }
     self.init(status, error.code.rawValue, error.message)
+    facts = error.facts
   }
 
   /// Nobody is known to ask: 401 with a challenge (RFC 6750 section 3).
   init(_ error: AuthError) { self.init(.unauthorized, error.code.rawValue, error.message) }
 
   var response: Response {
-    let answer = ErrorAnswer(error: .init(code: code, message: message))
+    let answer = ErrorAnswer(error: .init(code: code, message: message, facts: facts))
     var response = (try? json(answer, status: status)) ?? Response(status: status)
     for field in headers { response.headers[field.name] = field.value }
     if status == .unauthorized {
@@ -113,7 +115,7 @@ func foreignPage(_ message: String, _ context: AdminContext, _ audit: AuditLog?)
 func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
-  var body = ByteBuffer(bytes: try encoder.encode(value))
+  var body = ByteBuffer(bytes: inertJSON(try encoder.encode(value)))
   body.writeString("\n")
   return Response(
     status: status, headers: [.contentType: "application/json"],
@@ -153,19 +155,8 @@ func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws -> 
   do {
     return try JSONDecoder().decode(type, from: Data(body.readableBytesView))
   } catch let error as DecodingError {
-    throw OperationError(.badRequest, "the body is not understood: \(explain(error))")
+    throw OperationError(.badRequest, "the body is not understood: \(error.words())")
   } catch {
     throw OperationError(.badRequest, "the body is not JSON")
-  }
-}
-
-/// The path and the reason, without Swift's type names.
-private func explain(_ error: DecodingError) -> String {
-  switch error {
-  case .keyNotFound(let key, _): return "\"\(key.stringValue)\" is missing"
-  case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-    return path.isEmpty ? "it is not JSON" : "\"\(path)\": \(context.debugDescription)"
-  @unknown default: return "it is not JSON"
   }
 }

@@ -56,13 +56,17 @@ private func addHealth(
     }
     return text("ok\n")
   }
-  router.get("/v1/version") { _, _ in try json(VersionAnswer(version: version)) }
+  router.get("/v1/version") { request, _ in
+    try request.allowQuery()
+    return try json(VersionAnswer(version: version))
+  }
 }
 
 private func addNodes(
   to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations
 ) {
-  router.get("/v1/nodes") { _, context in
+  router.get("/v1/nodes") { request, context in
+    try request.allowQuery()
     let cluster = try context.cluster(operations)
     var nodes: [NodeView] = []
     for entry in try await cluster.nodes() {
@@ -70,12 +74,14 @@ private func addNodes(
     }
     return try json(NodesAnswer(nodes: nodes))
   }
-  router.post("/v1/nodes/{id}/drain") { _, context in
+  router.post("/v1/nodes/{id}/drain") { request, context in
+    try request.allowQuery()
     let node: NodeID = try name("id", in: context)
     try await context.cluster(operations).setDraining(node, true)
     return try json(DrainAnswer(node: node, draining: true))
   }
-  router.delete("/v1/nodes/{id}/drain") { _, context in
+  router.delete("/v1/nodes/{id}/drain") { request, context in
+    try request.allowQuery()
     let node: NodeID = try name("id", in: context)
     try await context.cluster(operations).setDraining(node, false)
     return try json(DrainAnswer(node: node, draining: false))
@@ -86,6 +92,7 @@ private func addSessions(
   to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations, _ path: String
 ) {
   router.get("/v1/sessions") { request, context in
+    try request.allowQuery("node", "idle")
     var node: NodeID?
     if let text = request.uri.queryParameters["node"] {
       node = NodeID(String(text))
@@ -106,19 +113,23 @@ private func addSessions(
     return try json(list)
   }
   router.post("/v1/sessions") { request, context in
+    try request.allowQuery()
     let opened = try await context.cluster(operations).create(try await creation(request))
     var response = try json(opened, status: opened.created ? .created : .ok)
     response.headers[.location] = "\(path)/v1/sessions/\(opened.session)"
     return response
   }
-  router.get("/v1/sessions/{id}") { _, context in
-    try json(try await context.cluster(operations).session(try name("id", in: context)))
+  router.get("/v1/sessions/{id}") { request, context in
+    try request.allowQuery()
+    return try json(try await context.cluster(operations).session(try name("id", in: context)))
   }
-  router.delete("/v1/sessions/{id}") { _, context -> Response in
+  router.delete("/v1/sessions/{id}") { request, context -> Response in
+    try request.allowQuery()
     try await context.cluster(operations).kill(try name("id", in: context))
     return Response(status: .noContent)
   }
   router.get("/v1/sessions/{id}/screen") { request, context in
+    try request.allowQuery("format", "scrollback")
     let format = request.uri.queryParameters["format"].map { String($0) } ?? "text"
     let scrollback = request.uri.queryParameters["scrollback"].map { String($0) } ?? "0"
     guard let lines = scrollbackLines(scrollback) else {
@@ -128,8 +139,9 @@ private func addSessions(
       try name("id", in: context), format: format, scrollback: lines)
     return text(screen, type: format == "json" ? "application/json" : "text/plain; charset=utf-8")
   }
-  router.get("/v1/where/{id}") { _, context in
-    try json(try await context.cluster(operations).locate(try name("id", in: context)))
+  router.get("/v1/where/{id}") { request, context in
+    try request.allowQuery()
+    return try json(try await context.cluster(operations).locate(try name("id", in: context)))
   }
 }
 
@@ -143,7 +155,7 @@ private func creation(_ request: Request) async throws -> Open {
     guard type == "application/json" else {
       throw OperationError(.badRequest, "the body's Content-Type must be application/json")
     }
-    open = try decode(Open.self, body)
+    open = try decodeKnowing(Open.self, body)
   }
   guard open.resume == nil else {
     throw OperationError(.badRequest, "\"resume\" is for connections; creating never resumes")

@@ -61,13 +61,18 @@ public struct OperationError: Error, CustomStringConvertible {
     case notFound = "not_found"
     case gone
     case conflict
+    /// A session of that name.
+    case exists
     case unavailable
   }
   public var code: Code
   public var message: String
-  public init(_ code: Code, _ message: String) {
+  /// Of the session that it is about.
+  public var facts: SessionFacts?
+  public init(_ code: Code, _ message: String, _ facts: SessionFacts? = nil) {
     self.code = code
     self.message = message
+    self.facts = facts
   }
   public var description: String { message }
 }

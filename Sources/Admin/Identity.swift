@@ -13,7 +13,7 @@ public struct AdminContext: RequestContext {
   public var coreContext: CoreRequestContextStorage
   /// Where from, for the audit log.
   var from = "local"
-  var identity: Result<Principal, AuthError> = .failure(AccessControl.missing)
+  var identity: Result<Principal, AuthError> = .failure(AccessControl.open.missing)
 
   public init(source: ApplicationRequestContextSource) {
     coreContext = CoreRequestContextStorage(source: source)
@@ -111,7 +111,8 @@ func addTickets(
   to router: Hummingbird.Router<AdminContext>, _ operations: any ClusterOperations,
   _ access: AccessControl, _ audit: AuditLog?
 ) {
-  router.post("/v1/tickets") { _, context in
+  router.post("/v1/tickets") { request, context in
+    try request.allowQuery()
     try await context.cluster(operations).mayIssueTickets()
     guard let tickets = access.tickets else {
       throw OperationError(

@@ -79,15 +79,19 @@ public final class AccessControl: Sendable {
     guard
       let principal = try principal(
         authorization: authorization, cookies: cookies, host: host)
-    else { throw Self.missing }
+    else { throw missing }
     return principal
   }
 
   /// For who comes with nothing.
-  public static let missing = AuthError(
-    .missing,
-    "this server asks for a token: in Authorization, in HELLO, or by the URL that `fairlead ticket` "
-      + "prints")
+  public var missing: AuthError {
+    AuthError(
+      .missing,
+      "this server asks for a token: in Authorization (\"Bearer TOKEN\"), in HELLO"
+        + (tickets == nil
+          ? "; the commands take it from --token-file or FAIRLEAD_TOKEN"
+          : ", or by the URL that `fairlead ticket` prints"))
+  }
 
   private func bearer(_ header: String) -> String? {
     let parts = header.split(separator: " ", omittingEmptySubsequences: true)

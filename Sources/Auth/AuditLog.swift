@@ -1,12 +1,13 @@
 // The audit log: one JSON object per line for every open, create, kill, drain and refusal. No contents
 // and no secrets: neither what was typed or started, nor any part of a token.
 
-import FoundationEssentials
-import Glibc
+import Logs
 
 public struct AuditEvent: Sendable, Equatable, Codable {
   public enum What: String, Sendable, Codable {
     case open, create, kill, drain, undrain, ticket, login, connect, renew, list, screen, inspect
+    /// Not an operation: lines before this one are missing.
+    case dropped
   }
   /// Milliseconds since 1970.
   public var time: UInt64 = 0
@@ -38,72 +39,52 @@ public struct AuditEvent: Sendable, Equatable, Codable {
   }
 }
 
-/// Writes on a task of its own, so that no event loop waits for a disk. Every batch opens the file
-/// anew for appending: it can be moved away at any time.
+/// Hands its lines to a thread of its own, so that no event loop waits for a disk (`LogWriter`). Every
+/// batch opens the file anew for appending: it can be moved away at any time. Lines that did not fit are
+/// counted, and a line says how many.
 public final class AuditLog: Sendable {
-  /// Lines that wait for the disk, of some 200 bytes. What does not fit is counted, and the count
-  /// is written.
-  static let waiting = 10_000
-
-  private let continuation: AsyncStream<AuditEvent>.Continuation
-  private let writer: Task<Void, Never>
+  private let writer: LogWriter
 
   /// - Parameters:
   ///   - path: of the file; `-` is standard output.
-  ///   - report: called with what went wrong when lines could not be written.
+  ///   - report: called with what went wrong when lines could not be written, once until they can.
   /// - Throws: ``AuthError`` `key_file` when it cannot be written.
-  public init(path: String, report: @escaping @Sendable (String) -> Void) throws(AuthError) {
+  public convenience init(
+    path: String, report: @escaping @Sendable (String) -> Void
+  ) throws(AuthError) {
     // What cannot be written must be known at the start, not at the first refusal.
-    if path != "-" {
-      let descriptor = Self.open(path)
-      guard descriptor >= 0 else {
-        throw AuthError(.keyFile, "--audit-log \(path) cannot be written")
-      }
-      Glibc.close(descriptor)
+    if path != "-", let problem = LogWriter.problem(writing: path) {
+      throw AuthError(.keyFile, "--audit-log \(path) cannot be written: \(problem)")
     }
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: AuditEvent.self, bufferingPolicy: .bufferingOldest(Self.waiting))
-    self.continuation = continuation
-    writer = Task.detached {
-      for await event in stream {
-        if !Self.append(event, to: path) { report("an audit line could not be written to \(path)") }
-      }
+    if path == "-" {
+      LogWriter.standardOutput.setNotice(Self.notice)
+      self.init(writer: .standardOutput)
+    } else {
+      self.init(
+        writer: LogWriter(.file(path), notice: Self.notice) {
+          report("audit lines cannot be written to \(path) and are lost: \($0)")
+        })
     }
-    dropped = report
   }
 
-  private let dropped: @Sendable (String) -> Void
+  init(writer: LogWriter) { self.writer = writer }
 
   public func record(_ event: AuditEvent) {
     var event = event
-    event.time = UInt64(max(0, wallClock() * 1_000))
-    if case .dropped = continuation.yield(event) {
-      dropped("the audit log does not keep up: a line was lost")
-    }
+    event.time = Self.now
+    writer.write(jsonLine(event))
   }
 
-  /// Writes what waits, and ends.
-  public func close() async {
-    continuation.finish()
-    await writer.value
-  }
+  /// Writes what waits, for a bounded time.
+  public func close() { writer.flush() }
 
-  private static func open(_ path: String) -> Int32 {
-    Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
-  }
+  private static var now: UInt64 { UInt64(max(0, wallClock() * 1_000)) }
 
-  static func line(_ event: AuditEvent) -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return Array((try? encoder.encode(event)) ?? Data()) + [0x0A]
-  }
-
-  private static func append(_ event: AuditEvent, to path: String) -> Bool {
-    let line = line(event)
-    let descriptor = path == "-" ? STDOUT_FILENO : open(path)
-    guard descriptor >= 0 else { return false }
-    defer { if path != "-" { Glibc.close(descriptor) } }
-    // One write of one line: O_APPEND keeps lines of several processes apart.
-    return line.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) } == line.count
+  private static func notice(_ count: Int) -> String {
+    var event = AuditEvent(
+      .dropped, who: nil, from: "local", result: "dropped",
+      message: "\(count) lines were dropped: they came faster than they could be written")
+    event.time = now
+    return String(decoding: jsonLine(event), as: UTF8.self)
   }
 }

@@ -103,8 +103,9 @@ public struct Grants: Hashable, Sendable, Codable {
   ])
 
   public init(from decoder: any Decoder) throws {
-    if let list = try? decoder.singleValueContainer().decode([Grant].self) {
-      all = list
+    // Which of the two it is shows before what is in it is read, so that a fault is told where it is.
+    if (try? decoder.unkeyedContainer()) != nil {
+      all = try decoder.singleValueContainer().decode([Grant].self)
     } else {
       all = [try decoder.singleValueContainer().decode(Grant.self)]
     }

@@ -3,6 +3,7 @@
 // algorithm is its key's, and so that a HELLO is checked in one step on its event loop.
 
 import FoundationEssentials
+import Wire
 
 /// Who a token is for, until when, and what it allows.
 public struct Claims: Sendable, Equatable, Codable {
@@ -100,27 +101,12 @@ struct UncheckedToken {
     do {
       claims = try JSONDecoder().decode(Claims.self, from: Data(payload))
     } catch let error as DecodingError {
-      throw AuthError(.malformed, "the token's claims: \(error.reason)")
+      throw AuthError(.malformed, "the token's claims: \(error.words())")
     } catch {
       throw AuthError(.malformed, "the token's claims cannot be read")
     }
     if let problem = claims.problem { throw AuthError(.malformed, "the token's \(problem)") }
     return claims
-  }
-}
-
-extension DecodingError {
-  /// The path and the reason, without Swift's type names.
-  fileprivate var reason: String {
-    switch self {
-    case .keyNotFound(let key, _): return "\"\(key.stringValue)\" is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context),
-      .dataCorrupted(let context):
-      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
-      return path.isEmpty
-        ? "they are not JSON" : "\"\(path.joined(separator: "."))\": \(context.debugDescription)"
-    @unknown default: return "they are not understood"
-    }
   }
 }
 

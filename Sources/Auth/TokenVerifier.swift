@@ -81,12 +81,14 @@ public final class TokenVerifier: Sendable {
     try verify(token, now: wallClock())
   }
 
-  /// Reads the file again if it has changed. True: there are new keys.
+  /// Reads the file again if it has changed, or whether or not it has. True: it was read.
   /// - Throws: ``AuthError`` when the file cannot be used; the keys stay as they were.
-  @discardableResult public func reload() async throws(AuthError) -> Bool {
+  @discardableResult public func reload(evenIfUnchanged: Bool = false) async throws(AuthError)
+    -> Bool
+  {
     guard !path.isEmpty else { return false }
     let stamp = Self.stamp(path)
-    guard state.withLockedValue({ $0.stamp != stamp }) else { return false }
+    guard evenIfUnchanged || state.withLockedValue({ $0.stamp != stamp }) else { return false }
     // What is wrong is said once for each state of the file.
     state.withLockedValue { $0.stamp = stamp }
     let keys = try await Self.read(path)

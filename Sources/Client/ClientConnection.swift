@@ -1,6 +1,7 @@
 // One WebSocket connection to a router: the upgrade, then binary messages as bytes in and out.
 // Message boundaries carry no meaning, so fragments are taken as they come. Knows nothing of streams.
 
+import ConnectionErrors
 import Glibc
 import NIOCore
 import NIOHTTP1
@@ -182,7 +183,7 @@ final class ClientConnection: ChannelInboundHandler {
   func channelReadComplete(context: ChannelHandlerContext) { owner?.connectionDidRead(self) }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    closeReason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+    closeReason = cause(of: error)
     context.close(promise: nil)
   }
 

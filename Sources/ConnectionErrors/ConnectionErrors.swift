@@ -12,7 +12,13 @@ public func cause(of error: any Error) -> String {
   // One for each address of the host; none if its name has none.
   case let error as NIOConnectionError:
     error.connectionErrors.first.map { cause(of: $0.error) } ?? "\(error.host) has no address"
-  case ChannelError.connectTimeout: "no answer in time"
+  case ChannelError.connectTimeout, ChannelError.connectPending: "no answer in time"
+  case ChannelError.eof, ChannelError.inputClosed, ChannelError.outputClosed,
+    ChannelError.alreadyClosed, ChannelError.ioOnClosedChannel:
+    "the connection was closed"
+  case let error as SocketAddressError.UnknownHost: "\(error.host) has no address"
+  case is EventLoopError: "the process is ending"
+  case is CancellationError: "it was called off"
   default: "\(error)"
   }
 }

@@ -4,6 +4,7 @@
 
 public import Auth
 public import Cluster
+import ConnectionErrors
 public import Link
 public import Logging
 public import NIOCore
@@ -203,7 +204,7 @@ public final class Node: Sendable {
         throw NodeError(
           code: .addressInUse,
           message:
-            "cannot listen on \(address.host):\(port): \(error). A node takes one port per event "
+            "cannot listen on \(address.host):\(port): \(ConnectionErrors.cause(of: error)). A node takes one port per event "
             + "loop (\(eventLoops.count) from \(address.port) on); choose others with --listen",
           cause: error)
       }

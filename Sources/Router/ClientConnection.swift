@@ -152,7 +152,7 @@ final class ClientConnection: StreamOwner {
     let access = loop.context.access
     if access.isOpen { return .anyone }
     if let token = hello.token { return try access.principal(token: token) }
-    guard let principal = try identity.get() else { throw AccessControl.missing }
+    guard let principal = try identity.get() else { throw access.missing }
     return principal
   }
 

@@ -3,6 +3,7 @@
 import Admin
 import Auth
 import Cluster
+import ConnectionErrors
 import Logging
 import NIOCore
 import Wire
@@ -149,9 +150,7 @@ struct RouterOperations: ClusterOperations {
           session: id, node: record.node, why: .owner, epoch: record.epoch,
           explanation: "owned by \(record.node) (incarnation \(record.incarnation))")
       case .closed(let tombstone):
-        let status = tombstone.status.map { ", \($0)" } ?? ""
-        throw OperationError(
-          .gone, "session \(id) was on \(record.node) and is closed: \(tombstone.reason)\(status)")
+        throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
       }
     }
     let nodes = try await allNodes()
@@ -194,12 +193,21 @@ struct RouterOperations: ClusterOperations {
     case .refused(let refusal):
       switch refusal.code {
       case .badRequest, .startFailed: throw OperationError(.badRequest, refusal.message)
-      case .gone, .lost: throw OperationError(.gone, refusal.message)
+      case .gone, .lost: throw await gone(id, refusal)
       case .notFound: throw OperationError(.notFound, refusal.message)
       case .forbidden: throw OperationError(.forbidden, refusal.message)
       default: throw OperationError(.unavailable, refusal.message)
       }
     }
+  }
+
+  /// With what its tombstone tells, if the registry has one.
+  private func gone(_ id: SessionID, _ refusal: Refused) async -> OperationError {
+    guard let record = try? await context.registry.lookUp(id),
+      case .closed(let tombstone) = record.state
+    else { return OperationError(.gone, refusal.message) }
+    let mayKnow = caller.principal.allows(.watch, session: id, owner: tombstone.owner).isAllowed
+    return .gone(id, node: record.node, tombstone, tellsOwner: mayKnow)
   }
 
   // MARK: Who may
@@ -289,14 +297,14 @@ struct RouterOperations: ClusterOperations {
     } catch let refusal as RouterLoop.Refusal {
       let refused = refusal.refused
       switch refused.code {
-      case .gone, .lost: throw OperationError(.gone, refused.message)
+      case .gone, .lost: throw await gone(id, refused)
       case .notFound: throw OperationError(.notFound, refused.message)
       default: throw OperationError(.unavailable, refused.message)
       }
     } catch  where !doubting {
       return try await put(request, about: id, doubting: true)
     } catch {
-      throw OperationError(.unavailable, "the session's node does not answer: \(why(error))")
+      throw OperationError(.unavailable, "the session's node does not answer: \(cause(of: error))")
     }
   }
 }

@@ -169,8 +169,10 @@ final class RoutedStream {
       refusal = Refused(.forbidden, mayNotCreate)
     }
     let wasToCreate = open.create != nil || (mayNotCreate != nil && !hasOpened)
+    // The audit log has no commands in it, and what a start failed by may name one.
     audit(
-      wasToCreate ? .create : .open, result: refusal.code.rawValue, message: refusal.message)
+      wasToCreate ? .create : .open, result: refusal.code.rawValue,
+      message: refusal.code == .forbidden ? refusal.message : nil)
     finish(.refused(refusal))
   }
 

@@ -4,6 +4,7 @@
 import Admin
 public import Auth
 public import Cluster
+import ConnectionErrors
 import Glibc
 import Hummingbird
 import HummingbirdCore
@@ -127,7 +128,11 @@ public final class Router: Sendable {
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
         serverName: "fairlead"),
-      onServerRunning: { channel in await onReady(channel.localAddress?.port ?? 0) },
+      onServerRunning: { channel in
+        let port = channel.localAddress?.port ?? 0
+        self.logListening(port)
+        await onReady(port)
+      },
       eventLoopGroupProvider: .shared(group),
       logger: quietLogger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -167,18 +172,41 @@ public final class Router: Sendable {
     return logger
   }
 
+  private func logListening(_ port: Int) {
+    let address = NodeAddress(host: configuration.host, port: port)
+    configuration.logger.info(
+      context.knowsNodes ? "ready for clients" : "listening; not ready before the registry answers",
+      metadata: [
+        "address": "\(address)", "tls": "\(configuration.tls != nil)",
+        "link_tls": "\(configuration.linkTLS != nil)",
+        "authentication": "\(!configuration.access.isOpen)", "loops": "\(eventLoops.count)",
+      ])
+  }
+
   /// Shuts down: says on `/readyz` that it is not ready, and goes on for `delay`, so that load balancers send
   /// nobody to a port that is closed; then closes the port, asks the clients to leave, and waits until they
   /// have, for at most `limit`.
   public func drain(after delay: Duration = .zero, atMost limit: Duration) async {
     context.isStopping = true
+    let start = ContinuousClock.now
     try? await Task.sleep(for: delay)
     if let server = server.withLockedValue({ $0 }) { await server.triggerGracefulShutdown() }
+    let clients = await connectionCount()
+    configuration.logger.info(
+      "shutting down: clients are asked to go elsewhere", metadata: ["clients": "\(clients)"])
     await onEachLoop { $0.goAway() }
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline, await connectionCount() > 0 {
       try? await Task.sleep(for: .milliseconds(20))
     }
+    let left = await connectionCount()
+    let seconds = Double((ContinuousClock.now - start) / .milliseconds(1)) / 1_000
+    configuration.logger.info(
+      "shut down",
+      metadata: [
+        "clients_left_by_themselves": "\(max(0, clients - left))",
+        "clients_closed": "\(left)", "seconds": "\((seconds * 10).rounded() / 10)",
+      ])
     await onEachLoop { $0.close() }
   }
 
@@ -246,6 +274,12 @@ public final class Router: Sendable {
     let directory = NodeDirectory(nodes)
     context.noteReports(nodes, asked: asked)
     await onEachLoop { $0.update(directory) }
+    if !context.knowsNodes {
+      let live = directory.all.count { $0.isLive }
+      configuration.logger.info(
+        "the registry has answered",
+        metadata: ["nodes": "\(directory.all.count)", "live": "\(live)"])
+    }
     context.knowsNodes = true
     await tend(directory)
   }
@@ -288,6 +322,6 @@ public struct RouterError: Error, CustomStringConvertible {
   }
 
   public var description: String {
-    code == .addressInUse ? message : "\(message): \(cause)"
+    code == .addressInUse ? message : "\(message): \(ConnectionErrors.cause(of: cause))"
   }
 }

@@ -97,16 +97,19 @@ public final class CertificateAuthority {
 
 /// In OpenSSL's syntax, in which a comma would begin another name.
 private func alternativeNames(_ hosts: [String]) throws(TLSError) -> String {
-  for host in hosts {
-    let isName = host.utf8.allSatisfy {
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "-._*".utf8.contains($0)
-    }
-    guard isIPAddress(host) || (isName && (1...253).contains(host.utf8.count)) else {
-      throw TLSError(.configuration, "\"\(host)\" is neither a host's name nor an IP address")
-    }
+  for host in hosts where !canBeNamed(host) {
+    throw TLSError(.configuration, "\"\(host)\" is neither a host's name nor an IP address")
   }
   return hosts.map { (isIPAddress($0) ? "IP:" : "DNS:") + $0 }.joined(separator: ",")
+}
+
+/// Whether a certificate can be for `host`: a DNS name, also with a `*`, or an IP address.
+public func canBeNamed(_ host: String) -> Bool {
+  let isName = host.utf8.allSatisfy {
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
+      || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "-._*".utf8.contains($0)
+  }
+  return isIPAddress(host) || (isName && (1...253).contains(host.utf8.count))
 }
 
 private func newKey() throws(TLSError) -> OpaquePointer {

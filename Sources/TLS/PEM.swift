@@ -78,6 +78,12 @@ struct PEMFile {
           : "\(path): the private key is damaged", cause: queue.text)
   }
 
+  /// A key and no certificate.
+  var isKeyAlone: Bool {
+    bytes.contains(subsequence: "PRIVATE KEY-----")
+      && !bytes.contains(subsequence: "-----BEGIN CERTIFICATE-----")
+  }
+
   private func withBIO<Result>(_ body: (OpaquePointer) -> Result) throws(TLSError) -> Result {
     ERR_clear_error()
     let result: Result? = bytes.withUnsafeBytes { bytes in
@@ -105,3 +111,6 @@ extension [UInt8] {
 public func certificates(in path: String) throws(TLSError) -> [CertificateSummary] {
   try PEMFile(path).certificates().map(\.summary)
 }
+
+/// Whether the file holds a private key and nothing that anybody may see.
+public func isPrivateKey(_ path: String) -> Bool { (try? PEMFile(path))?.isKeyAlone ?? false }

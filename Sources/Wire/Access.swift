@@ -9,6 +9,14 @@ public enum Rights: String, Sendable, Codable, Comparable, CaseIterable {
   case write
   /// End any.
   case admin
+  public init(from decoder: any Decoder) throws {
+    let name = try decoder.singleValueContainer().decode(String.self)
+    guard let rights = Self(rawValue: name) else {
+      throw DecodingError.notOneOf(Self.allCases.map(\.rawValue), name, at: decoder.codingPath)
+    }
+    self = rights
+  }
+
   private var order: Int { self == .read ? 0 : self == .write ? 1 : 2 }
   public static func < (a: Rights, b: Rights) -> Bool { a.order < b.order }
 }

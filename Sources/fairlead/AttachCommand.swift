@@ -13,8 +13,12 @@ struct AttachCommand: AsyncParsableCommand {
       terminal's title says so. What this terminal answers to programs' queries is not typed: the \
       session's node answers them.
 
+      When the process ends, attach ends with its exit code, or with 128 and the number of the signal \
+      that ended it; 255 is for Fairlead's own failures, 0 for detaching.
+
       Standard input may be a pipe. All of it is typed, escape keys have no meaning, and after its \
-      end attach leaves as soon as the output has been quiet for a second.
+      end attach leaves as soon as the output has been quiet for a second; if there was nothing in it, \
+      as in /dev/null, attach stays until the process ends.
 
         fairlead attach build-42
         fairlead attach build-42 --watch      (only look; Ctrl-C leaves as well)
@@ -32,8 +36,11 @@ struct AttachCommand: AsyncParsableCommand {
   func run() async throws {
     let open = Open(
       session: id, size: RawTerminal.size ?? .standard, mode: watch ? .watcher : .driver)
-    try await Attachment(
-      url: api.api, tls: api.tls(), token: api.token, open: open, fixedSize: false
-    ).run()
+    if let excess = RawTerminal.excess { complain("[fairlead: \(excess)]") }
+    try await passingOnExitCodes {
+      try await Attachment(
+        api: api, open: open, fixedSize: false
+      ).run()
+    }
   }
 }

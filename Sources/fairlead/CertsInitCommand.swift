@@ -52,45 +52,57 @@ struct CertsInitCommand: AsyncParsableCommand {
     for node in node where NodeID(name(of: node)) == nil {
       throw ValidationError("--node \(node): NAME[,HOST…], where NAME is the node's --id")
     }
+    for host in host where !canBeNamed(host) {
+      throw ValidationError(
+        "--host \(host): a host's name or an IP address, one each; for another one, --host again")
+    }
+    for node in node {
+      for host in node.split(separator: ",").dropFirst() where !canBeNamed(String(host)) {
+        throw ValidationError("--node \(node): \(host) is neither a host's name nor an IP address")
+      }
+    }
   }
 
   private func name(of node: String) -> String {
     node.split(separator: ",").first.map(String.init) ?? ""
   }
 
+  /// All are made before the first is written: what one of them fails by leaves nothing behind.
   func run() async throws {
-    try FileManager.default.createDirectory(
-      atPath: directory, withIntermediateDirectories: true)
-    let authority = try openAuthority()
-    var made = [path("ca")]
+    var files: [(name: String, issued: IssuedCertificate?)] = []
+    let authority: CertificateAuthority
+    if exists("ca") {
+      authority = try CertificateAuthority(certificate: path("ca"), key: path("ca-key"))
+      files.append(("ca", nil))
+    } else {
+      authority = try CertificateAuthority(name: "Fairlead CA", validity: validity(3_650))
+      files.append(("ca", try authority.issued))
+    }
     func make(_ file: String, _ name: String, _ hosts: [String], _ use: CertificateAuthority.Use)
       throws
     {
-      made.append(path(file))
-      guard access(path(file), F_OK) != 0 else { return }
-      let issued = try authority.issue(name, hosts: hosts, use: use, validity: validity(days))
-      try write(issued, to: file)
+      let issued =
+        exists(file)
+        ? nil : try authority.issue(name, hosts: hosts, use: use, validity: validity(days))
+      files.append((file, issued))
     }
     for node in node {
       let hosts = node.split(separator: ",").map(String.init)
       try make("node-\(hosts[0])", hosts[0], hosts, .peer)
     }
     try make("router", "router", [], .client)
-    if !host.isEmpty { try make("server", host[0], host, .server) }
-    let views = try made.flatMap { file in
+    // A common name has at most 64 characters (RFC 5280, ub-common-name), and is for people only.
+    if !host.isEmpty { try make("server", String(host[0].prefix(64)), host, .server) }
+    try FileManager.default.createDirectory(
+      atPath: directory, withIntermediateDirectories: true)
+    for file in files { if let issued = file.issued { try write(issued, to: file.name) } }
+    let views = try files.map { path($0.name) }.flatMap { file in
       try certificates(in: file).map { CertificateView(file, $0) }
     }
     try output.show(views) { CertificateView.table($0).text }
   }
 
-  private func openAuthority() throws -> CertificateAuthority {
-    if access(path("ca"), F_OK) == 0 {
-      return try CertificateAuthority(certificate: path("ca"), key: path("ca-key"))
-    }
-    let authority = try CertificateAuthority(name: "Fairlead CA", validity: validity(3_650))
-    try write(try authority.issued, to: "ca")
-    return authority
-  }
+  private func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
 
   /// From an hour ago, for clocks that are behind.
   private func validity(_ days: Int) -> ClosedRange<Int64> {

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Cluster
+import ConnectionErrors
 import Glibc
 import NIOCore
 import NIOPosix
@@ -39,20 +40,35 @@ struct CertsShowCommand: AsyncParsableCommand {
 
   func run() async throws {
     var views: [CertificateView] = []
+    var failures: [TLSError] = []
     if let connect {
       views = try await ask(connect)
     } else {
-      for file in files.isEmpty ? Self.filesInUse : files {
-        views += try certificates(in: file).map { CertificateView(file, $0) }
-      }
-      guard !views.isEmpty else {
+      let files = files.isEmpty ? Self.filesInUse : files
+      guard !files.isEmpty else {
         throw ValidationError("name PEM files, or --connect HOST:PORT")
       }
+      for file in files {
+        do throws(TLSError) {
+          views += try certificates(in: file).map { CertificateView(file, $0) }
+        } catch {
+          // Keys lie beside certificates, and `certs/*.pem` means those.
+          if isPrivateKey(file) {
+            complain("\(file) holds a private key, which is not shown")
+          } else {
+            failures.append(error)
+          }
+        }
+      }
     }
-    try output.show(views) { views in
-      let faults = Set(views.compactMap(\.fault)).map { "\na client refuses it: \($0)" }
-      return CertificateView.table(views).text + faults.joined()
+    if !views.isEmpty {
+      try output.show(views) { views in
+        let faults = Set(views.compactMap(\.fault)).map { "\na client refuses it: \($0)" }
+        return CertificateView.table(views).text + faults.joined()
+      }
     }
+    for failure in failures { complain("Error: \(failure)") }
+    if !failures.isEmpty || views.isEmpty { throw ExitCode.failure }
   }
 
   private static var filesInUse: [String] {
@@ -97,7 +113,7 @@ struct CertsShowCommand: AsyncParsableCommand {
     } catch {
       promise.fail(error)
       _ = try? await promise.futureResult.get()
-      throw TLSError(.handshake, "cannot connect to \(address): \(error)")
+      throw TLSError(.handshake, "cannot connect to \(address): \(cause(of: error))")
     }
     defer { channel.close(promise: nil) }
     return try await promise.futureResult.get()

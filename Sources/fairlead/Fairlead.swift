@@ -1,6 +1,8 @@
 // The one executable: roles and admin commands, one file each.
 
 import ArgumentParser
+import Glibc
+import Logs
 
 @main
 struct Fairlead: AsyncParsableCommand {
@@ -32,6 +34,38 @@ struct Fairlead: AsyncParsableCommand {
           TicketCommand.self, TokenCommand.self, CertsCommand.self,
         ]),
     ])
+
+  static func main() async {
+    do {
+      let words = Array(CommandLine.arguments.dropFirst())
+      if let problem = Misuse.unknownCommand(in: words, of: self) { throw ValidationError(problem) }
+      var command = try parseAsRoot(words)
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      leave(error)
+    }
+    flushLogs()
+  }
+
+  /// Says what went wrong after what the log has to say of it.
+  private static func leave(_ error: any Error) -> Never {
+    flushLogs()
+    let code = exitCode(for: error)
+    // Help and completions, which were asked for.
+    if code == .success { exit(withError: error) }
+    let message = Misuse.explained(fullMessage(for: error))
+    if !message.isEmpty { complain(message) }
+    Glibc.exit(code.rawValue)
+  }
+
+  private static func flushLogs() {
+    LogWriter.standardOutput.flush()
+    LogWriter.standardError.flush()
+  }
 }
 
 /// The version of this build.

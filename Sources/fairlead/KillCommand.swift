@@ -9,6 +9,8 @@ struct KillCommand: AsyncParsableCommand {
     commandName: "kill",
     abstract: "End a session and its process.",
     discussion: """
+      One that has ended already is forgotten, and said to have ended.
+
         fairlead kill build-42
         fairlead sessions --idle 1d -o json | jq -r '.[].session' | xargs -n1 fairlead kill
       """)
@@ -19,7 +21,12 @@ struct KillCommand: AsyncParsableCommand {
   @OptionGroup var api: APIOptions
 
   func run() async throws {
-    try await api.client().kill(id)
-    say("session \(id) is being ended")
+    let client = try api.client()
+    let session = try await client.session(id)
+    try await client.kill(id)
+    say(
+      session.state == "ended"
+        ? "session \(id) had ended already (\(session.endText)); what it last showed is forgotten now"
+        : "session \(id) is being ended")
   }
 }

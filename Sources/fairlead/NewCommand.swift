@@ -10,7 +10,8 @@ struct NewCommand: AsyncParsableCommand {
     abstract: "Start a session and attach to it.",
     discussion: """
       Without a command, a login shell. A session of that id which exists already is attached to. \
-      The id goes to standard error, or with --detached to standard output.
+      The id goes to standard error, or with --detached to standard output. When the process ends, new \
+      ends with its exit code, as attach does.
 
         fairlead new
         fairlead new --session build-42 -- make -j8 test
@@ -75,10 +76,13 @@ struct NewCommand: AsyncParsableCommand {
 
   func run() async throws {
     let open = request
+    if size == nil, let excess = RawTerminal.excess { complain("[fairlead: \(excess)]") }
     guard detached else {
-      return try await Attachment(
-        url: api.api, tls: api.tls(), token: api.token, open: open, fixedSize: size != nil
-      ).run()
+      return try await passingOnExitCodes {
+        try await Attachment(
+          api: api, open: open, fixedSize: size != nil
+        ).run()
+      }
     }
     try output.show(try await api.client().create(open)) { $0.session.rawValue }
   }

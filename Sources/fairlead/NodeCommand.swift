@@ -73,6 +73,7 @@ struct NodeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    ReloadService.prepare()
     let logger = log.logger("node")
     let surroundings = Surroundings.prepare(logger)
     let linkKey = try clusterKey.key()
@@ -100,14 +101,15 @@ struct NodeCommand: AsyncParsableCommand {
       registry: registry, group: group)
     let name = id
     let service = NodeService(node: owner) { addresses in
-      say(
+      announce(
         "fairlead node \(name) takes links on \(addresses.map(\.description).joined(separator: ", "))"
       )
     }
     do {
       try await runServices(
-        CertificateService.services([credentials, pipes.certificates, redisCredentials]) + [
-          service
+        [
+          ReloadService([credentials, pipes.certificates, redisCredentials], logger: logger),
+          service,
         ], logger: logger)
     } catch {
       await registry.shutdown()

@@ -2,11 +2,12 @@
 // API, or, where that is all they need, straight through the registry.
 
 import Admin
-public import ArgumentParser
+import ArgumentParser
 import Client
 import Cluster
 import FoundationEssentials
 import Logging
+import Logs
 import Redis
 import TLS
 import Wire
@@ -126,7 +127,7 @@ struct RegistryOptions: ParsableArguments {
       return try await ask()
     } catch let error as AdminError where error.code == .unreachable && !redis.isEmpty {
       complain("\(error.message); asking Redis instead")
-      let logger = Logger(label: "redis")
+      let logger = Logger(label: "redis") { TextLogHandler(label: $0) }
       let credentials = try tls.credentials(for: redis, logger: logger)
       let registry = try openRegistry(
         try password.url(redis), cluster: cluster, tls: credentials, logger: logger)
@@ -168,15 +169,17 @@ struct OutputOptions: ParsableArguments {
     case .json:
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .withoutEscapingSlashes, .sortedKeys]
-      say(String(decoding: try encoder.encode(value), as: UTF8.self))
+      say(String(decoding: inertJSON(try encoder.encode(value)), as: UTF8.self))
     }
   }
 }
 
-extension TerminalSize: ExpressibleByArgument {
-  init?(argument: String) { self.init(argument) }
+extension TerminalSize: Formed {
+  static let form = "COLUMNSxROWS, such as 120x40"
+  init?(formed text: String) { self.init(text) }
 }
 
-extension Target: ExpressibleByArgument {
-  init?(argument: String) { self.init(argument) }
+extension Target: Formed {
+  static let form = "pty, or docker:CONTAINER"
+  init?(formed text: String) { self.init(text) }
 }

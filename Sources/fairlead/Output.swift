@@ -2,6 +2,10 @@
 // Written at once, since standard output may be a pipe that someone waits on.
 
 import Glibc
+import Logs
+
+/// What a role says once it serves: it must not wait for who reads it, as commands may.
+func announce(_ line: String) { LogWriter.standardOutput.write(line) }
 
 func say(_ line: String) { write(line, to: STDOUT_FILENO) }
 

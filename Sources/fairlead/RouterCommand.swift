@@ -6,6 +6,7 @@ import Cluster
 import Logging
 import NIOPosix
 import Pipes
+import Redis
 import Router
 import Wire
 
@@ -43,6 +44,7 @@ struct RouterCommand: AsyncParsableCommand {
   @OptionGroup var log: LogOptions
 
   func run() async throws {
+    ReloadService.prepare()
     let logger = log.logger("router")
     _ = Surroundings.prepare(logger)
     let credentials = try tls.credentials(logger: logger)
@@ -52,6 +54,7 @@ struct RouterCommand: AsyncParsableCommand {
       .router, host: listen.address.host, hasTLS: credentials != nil, hasLocalIssuer: false, logger)
     let access = try await door.access(local: nil)
     let audit = try door.audit(logger)
+    defer { audit?.close() }
     let linkKey = try clusterKey.key()
     let registry = try cluster.registry(redisCredentials, logger: logger)
     let router = try await Router(
@@ -65,22 +68,29 @@ struct RouterCommand: AsyncParsableCommand {
         path: door.publicPath, keepAlive: door.keepAlive.amount, tls: credentials,
         linkTLS: linkCredentials, logger: logger),
       registry: registry, group: MultiThreadedEventLoopGroup.singleton)
+    logStart(
+      logger,
+      [
+        "id": "\(id)", "listen": "\(listen)", "cluster": "\(cluster.cluster)",
+        "redis": "\((try? RedisEndpoint(cluster.redis))?.description ?? "-")",
+      ])
     let host = listen.address.host
     let service = RouterService(router: router, drainDelay: drainDelay.duration) { port in
-      say(
+      announce(
         "fairlead router serves on \(credentials == nil ? "http" : "https")://\(NodeAddress(host: host, port: port))"
       )
     }
     do {
       try await runServices(
-        CertificateService.services([credentials, linkCredentials, redisCredentials]) + [service],
-        logger: logger)
+        [
+          ReloadService(
+            [credentials, linkCredentials, redisCredentials], keys: access.verifier, logger: logger),
+          service,
+        ], logger: logger)
     } catch {
       await registry.shutdown()
-      await audit?.close()
       throw error
     }
     await registry.shutdown()
-    await audit?.close()
   }
 }

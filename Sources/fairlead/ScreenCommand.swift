@@ -39,6 +39,7 @@ struct ScreenCommand: AsyncParsableCommand {
     var text = try await api.client().screen(
       id, format: format.rawValue, scrollback: scrollback)
     while text.hasSuffix("\n") { text.removeLast() }
+    if format == .json { text = String(decoding: inertJSON(text.utf8), as: UTF8.self) }
     say(text)
   }
 }

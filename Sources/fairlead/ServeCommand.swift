@@ -33,6 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var log: LogOptions
 
   func run() async throws {
+    ReloadService.prepare()
     let logger = log.logger("serve")
     let surroundings = Surroundings.prepare(logger)
     let credentials = try tls.credentials(logger: logger)
@@ -42,6 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
       logger)
     let access = try await door.access(local: local)
     let audit = try door.audit(logger)
+    defer { audit?.close() }
     let group = MultiThreadedEventLoopGroup.singleton
     let identity = ServeIdentity(listen.address)
     let registry = MemoryRegistry(
@@ -68,6 +70,13 @@ struct ServeCommand: AsyncParsableCommand {
         connectLocally: { eventLoop, loop in owner.connect(from: eventLoop, toLoop: loop) },
         logger: logger),
       registry: registry, group: group)
+    logStart(
+      logger,
+      [
+        "listen": "\(listen)", "capacity": "\(node.capacity)",
+        "targets": "\(pipes.docker == nil ? "pty" : "pty, docker")",
+        "idle_timeout": "\(node.idleTimeout)", "scrollback": "\(node.scrollback)",
+      ])
     let host = listen.address.host
     let nodeService = NodeService(node: owner) { _ in }
     defer { withExtendedLifetime(identity) {} }
@@ -78,17 +87,12 @@ struct ServeCommand: AsyncParsableCommand {
       let url = "\(scheme)://\(NodeAddress(host: host, port: port))"
       file.announce(scheme: scheme, host: host, port: port)
       let ticket = local.map { "/?ticket=\($0.issueTicket())" } ?? ""
-      say("fairlead serves on \(publicURL ?? url)\(ticket)")
+      announce("fairlead serves on \(publicURL ?? url)\(ticket)")
     }
-    do {
-      try await runServices(
-        CertificateService.services([credentials, pipes.certificates]) + [
-          nodeService, routerService, file,
-        ], logger: logger)
-    } catch {
-      await audit?.close()
-      throw error
-    }
-    await audit?.close()
+    try await runServices(
+      [
+        ReloadService([credentials, pipes.certificates], keys: access.verifier, logger: logger),
+        nodeService, routerService, file,
+      ], logger: logger)
   }
 }

@@ -1,11 +1,12 @@
 // Options that the server commands share, each with its environment variable, checked at the start.
 
-public import ArgumentParser
+import ArgumentParser
 import Cluster
 import FoundationEssentials
 import Glibc
 import HTTPClient
 import Logging
+import Logs
 import NIOCore
 import Node
 import Pipes
@@ -18,13 +19,31 @@ func environment(_ name: String) -> String? {
   return text.isEmpty ? nil : text
 }
 
+/// An option's value of a form that is said to who did not keep to it.
+protocol Formed: ExpressibleByArgument {
+  static var form: String { get }
+  init?(formed text: String)
+}
+
+extension Formed {
+  init?(argument: String) {
+    guard let value = Self(formed: argument) else {
+      Misuse.missed(Self.form)
+      return nil
+    }
+    self = value
+  }
+}
+
 /// `30s`, `15m`, `2h` or `1d`.
-struct TimeOption: ExpressibleByArgument, CustomStringConvertible {
+struct TimeOption: Formed, CustomStringConvertible {
+  static let form = "a time is a number with its unit, such as 30s, 15m, 2h or 1d"
+
   var seconds: Int64
 
   init(seconds: Int64) { self.seconds = seconds }
 
-  init?(argument: String) {
+  init?(formed argument: String) {
     let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
     guard let unit = argument.last.flatMap({ units[$0] }), let count = Int64(argument.dropLast()),
       (1...1_000_000).contains(count)
@@ -63,12 +82,14 @@ struct DelayOption: ExpressibleByArgument, CustomStringConvertible {
 }
 
 /// `HOST:PORT`, or `[ADDRESS]:PORT` for IPv6; `:PORT` listens everywhere.
-struct AddressOption: ExpressibleByArgument, CustomStringConvertible {
+struct AddressOption: Formed, CustomStringConvertible {
+  static let form = "HOST:PORT, such as 127.0.0.1:7070, [::1]:7070, or :7070 for every address"
+
   var address: NodeAddress
 
   init(host: String, port: Int) { address = NodeAddress(host: host, port: port) }
 
-  init?(argument: String) {
+  init?(formed argument: String) {
     guard let colon = argument.lastIndex(of: ":"),
       let port = Int(argument[argument.index(after: colon)...]), (0...65_535).contains(port)
     else { return nil }
@@ -82,11 +103,13 @@ struct AddressOption: ExpressibleByArgument, CustomStringConvertible {
 }
 
 /// `KEY=VALUE`.
-struct LabelOption: ExpressibleByArgument {
+struct LabelOption: Formed {
+  static let form = "KEY=VALUE"
+
   var key: String
   var value: String
 
-  init?(argument: String) {
+  init?(formed argument: String) {
     guard let equals = argument.firstIndex(of: "="), equals != argument.startIndex else {
       return nil
     }
@@ -95,23 +118,27 @@ struct LabelOption: ExpressibleByArgument {
   }
 }
 
-extension Lifetime: ExpressibleByArgument {
-  init?(argument: String) { self.init(argument) }
+extension Lifetime: Formed {
+  static let form = "a time such as 90s, 15m, 2h or 1d, or never"
+  init?(formed text: String) { self.init(text) }
 }
 
-extension NodeID: ExpressibleByArgument {
-  init?(argument: String) { self.init(argument) }
+extension NodeID: Formed {
+  static let form = "a name is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
+  init?(formed text: String) { self.init(text) }
 }
 
-extension SessionID: ExpressibleByArgument {
-  init?(argument: String) { self.init(argument) }
+extension SessionID: Formed {
+  static let form = NodeID.form
+  init?(formed text: String) { self.init(text) }
 }
 
 /// Reads an option's environment variable like its argument; misuse ends the process with 64.
 func fromEnvironment<Value: ExpressibleByArgument>(_ name: String, default value: Value) -> Value {
   guard let text = environment(name) else { return value }
   guard let parsed = Value(argument: text) else {
-    complain("Error: FAIRLEAD_\(name)=\(text) is not a valid value. See --help.")
+    let form = (Value.self as? any Formed.Type).map { ": \($0.form)" } ?? ". See --help."
+    complain("Error: FAIRLEAD_\(name)=\(printable(text)) is not a valid value\(form)")
     exit(64)
   }
   return parsed
@@ -126,12 +153,18 @@ struct LogOptions: ParsableArguments {
   @Option(help: "How it is logged, one line each, on standard error.")
   var logFormat: Format = fromEnvironment("LOG_FORMAT", default: .text)
 
-  func logger(_ label: String) -> Logger {
+  func logger(_ role: String) -> Logger {
     let format = logFormat
-    var logger = Logger(label: label) { label in
+    LogWriter.standardError.setNotice { count in
       switch format {
-      case .text: StreamLogHandler.standardError(label: label)
-      case .json: JSONLogHandler(label: label)
+      case .text: TextLogHandler.notice(count, label: role)
+      case .json: JSONLogHandler.notice(count, label: role)
+      }
+    }
+    var logger = Logger(label: role) { role in
+      switch format {
+      case .text: TextLogHandler(label: role)
+      case .json: JSONLogHandler(label: role)
       }
     }
     logger.logLevel = logLevel.level

@@ -1,6 +1,8 @@
 // The roles as services, so that one group starts them and ends them in order.
 
+import Auth
 import Cluster
+import Glibc
 import Logging
 import NIOCore
 import Node
@@ -37,27 +39,53 @@ struct RouterService: Service {
   }
 }
 
-/// Reads certificates again when their files change, and on SIGHUP.
-struct CertificateService: Service {
+/// Reads certificates again when their files change; and on SIGHUP, which ends no role, certificates
+/// and the keys of tokens. (Logs need no word: a file is opened anew for each batch of its lines.)
+struct ReloadService: Service {
   let credentials: [TLSCredentials]
+  let keys: TokenVerifier?
+  let logger: Logger
 
-  /// One for those that are in use; none, and SIGHUP keeps its meaning, if there are none.
-  static func services(_ credentials: [TLSCredentials?]) -> [CertificateService] {
-    let used = credentials.compactMap { $0 }
-    return used.isEmpty ? [] : [CertificateService(credentials: used)]
+  init(_ credentials: [TLSCredentials?], keys: TokenVerifier? = nil, logger: Logger) {
+    self.credentials = credentials.compactMap { $0 }
+    self.keys = keys
+    self.logger = logger
   }
+
+  /// Until the service runs: a signal that comes earlier must not end the process.
+  static func prepare() { signal(SIGHUP, SIG_IGN) }
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
       await withTaskGroup(of: Void.self) { tasks in
         for credentials in credentials { tasks.addTask { await credentials.watch() } }
-        for await _ in await UnixSignalsSequence(trapping: .sighup) {
-          for credentials in credentials { credentials.reload() }
-        }
+        for await _ in await UnixSignalsSequence(trapping: .sighup) { await reload() }
         tasks.cancelAll()
       }
     }
   }
+
+  private func reload() async {
+    logger.info("SIGHUP: certificates and keys of tokens are read again")
+    for credentials in credentials { credentials.reload() }
+    guard let keys else { return }
+    do {
+      try await keys.reload(evenIfUnchanged: true)
+      logger.info("the keys of tokens were read again")
+    } catch {
+      logger.error("the keys of tokens stay as they were", metadata: ["error": "\(error)"])
+    }
+  }
+}
+
+/// The first line of a role's log: which program, where, with how much room.
+func logStart(_ logger: Logger, _ more: Logger.Metadata) {
+  var limit = rlimit()
+  getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  let start: Logger.Metadata = [
+    "version": "\(fairleadVersion)", "pid": "\(getpid())", "descriptors": "\(limit.rlim_cur)",
+  ]
+  logger.info("starting", metadata: start.merging(more) { $1 })
 }
 
 /// Runs the services until SIGTERM or SIGINT, and ends them last to first.

@@ -102,13 +102,16 @@ struct SessionsCommand: AsyncParsableCommand {
         humanTime(milliseconds: now > session.created ? now - session.created : 0),
         session.viewers.isEmpty ? humanTime(milliseconds: session.idle) : "-",
         "\(session.viewers.count)", "\(session.size)", humanBytes(session.output), session.target,
-        session.commandText)
+        shortened(session.commandText))
     }
     return table.text
   }
 }
 
 extension SessionSummary {
-  var stateText: String { state + (status.map { ", \($0)" } ?? "") }
-  var commandText: String { command.isEmpty ? "(login shell)" : command.joined(separator: " ") }
+  var stateText: String { state == "ended" ? "ended, \(endText)" : state }
+  /// How it ended, as far as that is known.
+  var endText: String { status.map { "\($0)" } ?? "how is not known" }
+  /// As a shell would take it, so that words with spaces in them stay words.
+  var commandText: String { command.isEmpty ? "(login shell)" : shellQuoted(command) }
 }

@@ -1,5 +1,7 @@
 // Tables and times for people. Pure.
 
+import Wire
+
 /// Rows of text with aligned columns, no lines, no colours: easy to read and to cut.
 struct Table {
   var header: [String]
@@ -39,13 +41,42 @@ struct Table {
 /// operator's terminal.
 func printable(_ text: String) -> String {
   var clean = String.UnicodeScalarView()
-  for scalar in text.unicodeScalars {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: clean.append("\u{fffd}")
-    default: clean.append(scalar)
-    }
-  }
+  for scalar in text.unicodeScalars { clean.append(scalar.isSteering ? "\u{fffd}" : scalar) }
   return String(clean)
+}
+
+/// The words as a POSIX shell would read them again; control characters as `$'\n'` (bash, POSIX 2024).
+func shellQuoted(_ words: [String]) -> String {
+  words.map { word in
+    let isPlain = word.utf8.allSatisfy {
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "_-+=:,./@%".utf8.contains($0)
+        || $0 >= 0x80
+    }
+    if word.unicodeScalars.contains(where: \.isSteering) {
+      return "$'" + word.unicodeScalars.map(dollarQuoted).joined() + "'"
+    }
+    return isPlain && !word.isEmpty ? word : "'\(word.replacing("'", with: "'\\''"))'"
+  }.joined(separator: " ")
+}
+
+private func dollarQuoted(_ scalar: Unicode.Scalar) -> String {
+  switch scalar {
+  case "\n": return "\\n"
+  case "\r": return "\\r"
+  case "\t": return "\\t"
+  case "\\", "'": return "\\\(scalar)"
+  default:
+    guard scalar.isSteering else { return String(scalar) }
+    let digits = String(scalar.value, radix: 16)
+    let (letter, length) = digits.count > 4 ? ("U", 8) : ("u", 4)
+    return "\\" + letter + String(repeating: "0", count: length - digits.count) + digits
+  }
+}
+
+/// At most `limit` characters, for a table.
+func shortened(_ text: String, to limit: Int = 60) -> String {
+  text.count > limit ? text.prefix(limit - 1) + "…" : text
 }
 
 /// `now`, `12s`, `5m`, `3h 20m`, `2d 4h`: the two largest units.

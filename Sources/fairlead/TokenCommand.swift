@@ -66,7 +66,8 @@ struct TokenCommand: AsyncParsableCommand {
       do {
         return try JSONDecoder().decode(Grants.self, from: Data(claim.utf8))
       } catch {
-        throw ValidationError("--claim is not understood: see docs/security.md")
+        let why = (error as? DecodingError)?.words(root: "fl") ?? "it is not JSON"
+        throw ValidationError("--claim is not understood (see docs/security.md): \(why)")
       }
     }
     let patterns = try (sessions.isEmpty ? ["@own"] : sessions).map { text in

@@ -8,6 +8,9 @@ struct VersionCommand: AsyncParsableCommand {
     commandName: "version",
     abstract: "Print the versions of this program and of the router.",
     discussion: """
+      If no router answers, its own version is printed all the same, and the exit code is 1. \
+      (fairlead --version asks nobody.)
+
         fairlead version
         fairlead version -o json
       """)
@@ -22,13 +25,19 @@ struct VersionCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    // That no router answers is an answer here, not a failure.
-    let router = try? await api.client().version()
+    let router: VersionAnswer?
+    var failure: (any Error)?
+    do {
+      router = try await api.client().version()
+    } catch {
+      (router, failure) = (nil, error)
+    }
     let versions = Versions(
       client: fairleadVersion, router: router?.version,
       protocols: router?.protocols ?? ["fairlead.v1"])
     try output.show(versions) {
       "fairlead \($0.client)\nrouter   \($0.router ?? "none answers at \(api.api)")"
     }
+    if let failure { throw failure }
   }
 }

@@ -41,8 +41,8 @@ struct WhereCommand: AsyncParsableCommand {
 
   private func locate(_ registry: any Registry) async throws -> SessionLocation {
     if let record = try await registry.lookUp(id) {
-      guard case .owned = record.state else {
-        throw OperationError(.gone, "session \(id) was on \(record.node) and is closed")
+      if case .closed(let tombstone) = record.state {
+        throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
       }
       return SessionLocation(
         session: id, node: record.node, why: .owner, epoch: record.epoch,

@@ -159,6 +159,48 @@ private actor FakeCluster: ClusterOperations {
     #expect(try await ask(.post, "/v1/sessions", headers: json, body: long).status == 413)
   }
 
+  @Test func whatIsNotUnderstoodIsRefusedByName() async throws {
+    let json: HTTPFields = [.contentType: "application/json"]
+    for (body, name) in [
+      (#"{"bad":1}"#, "bad"), (#"{"create":{"comand":["make"]}}"#, "create.comand"),
+      (#"{"size":{"columns":80,"rows":24,"depth":8}}"#, "size.depth"),
+      (#"{"create":{"env":{"ANY":"thing"}},"sesion":"x"}"#, "sesion"),
+      (##"{"\u001b[2J":1}"##, #"\\u{1b}[2J"#),
+    ] {
+      let answer = try await ask(.post, "/v1/sessions", headers: json, body: body)
+      #expect(answer.status == 400)
+      #expect(answer.body.contains(#"unknown key \"\#(name)\""#), "\(answer.body)")
+    }
+    // All that there is, and a null, are understood.
+    let whole = #"""
+      {"session":"s","create":{"target":"pty","command":["a"],"env":{"bad":"1"},"cwd":"/"},"resume":null,
+       "size":{"columns":1,"rows":1},"mode":"driver","colors":{"foreground":"#000000"},"attempt":1}
+      """#
+    #expect(try await ask(.post, "/v1/sessions", headers: json, body: whole).status == 201)
+    for (method, path) in [
+      (.get, "/v1/sessions?idel=5m"), (.get, "/v1/sessions/busy?x=1"), (.get, "/v1/nodes?x"),
+      (.get, "/v1/where/busy?node=a"), (.delete, "/v1/sessions/busy?force=1"),
+      (.get, "/v1/sessions/busy/screen?lines=5"), (.post, "/v1/nodes/a/drain?undo=1"),
+      (.post, "/v1/sessions?session=x"), (.get, "/v1/sessions?node=a&node=b"),
+    ] as [(HTTPRequest.Method, String)] {
+      let answer = try await ask(method, path)
+      #expect(answer.status == 400 && answer.body.contains("query parameter"), "\(path) \(answer)")
+    }
+  }
+
+  @Test func aWrongValueIsToldByItsPlace() async throws {
+    let json: HTTPFields = [.contentType: "application/json"]
+    for (body, words) in [
+      (#"{"size":{"columns":"80","rows":1}}"#, "size.columns: it is not a whole number"),
+      (#"{"create":{"command":["a",1]}}"#, "create.command[1]: it is not a text"),
+      (#"{"create":{"command":"make"}}"#, "create.command: it is not a list"),
+      (#"{"mode":"drive"}"#, #"mode: \"drive\" is no value of it"#), ("[1", "it is not JSON"),
+    ] {
+      let answer = try await ask(.post, "/v1/sessions", headers: json, body: body)
+      #expect(answer.status == 400 && answer.body.contains(words), "\(answer.body)")
+    }
+  }
+
   @Test func otherSitesPagesChangeNothing() async throws {
     let cluster = FakeCluster()
     let foreign: HTTPFields = [.origin: "https://evil.example"]

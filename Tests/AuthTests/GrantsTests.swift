@@ -93,6 +93,42 @@ extension AuthMatrix.Kind {
   }
 }
 
+@Suite struct ClaimFaultTests {
+  /// What is wrong with a claim is told by its place, whether it stands alone or in a list.
+  @Test(
+    arguments: [
+      (
+        #"[{"sessions":["*"],"rights":"read"},{"sessions":["*"],"rights":"wrte"}]"#,
+        #"fl[1].rights: "wrte" is not one of read, write, admin"#
+      ),
+      (
+        #"{"sessions":["*"],"rights":"wrte"}"#,
+        #"fl.rights: "wrte" is not one of read, write, admin"#
+      ),
+      (#"[{"sessions":["*"]}]"#, #"fl[0]: "rights" is missing"#),
+      (#"{"sessions":"*","rights":"read"}"#, "fl.sessions: it is not a list"),
+      (
+        #"[{"sessions":["a","b c"],"rights":"read"}]"#,
+        "fl[0].sessions[1]: a session is NAME, PREFIX*, * or @own"
+      ),
+      (
+        #"{"sessions":["*"],"rights":"write","create":{"commands":"*"}}"#,
+        "fl.create.commands: it is not a list"
+      ),
+      (
+        #"{"sessions":["*"],"rights":"write","create":{"commands":[["a"],"b"]}}"#,
+        #"fl.create.commands[1]: a command is "*" or a list of words"#
+      ), ("7", "fl: it is not an object"),
+    ] as [(String, String)]) func isToldByItsPlace(claim: String, words: String) async throws
+  {
+    let payload = #"{"sub":"a","aud":"fairlead","exp":4000000000,"fl":\#(claim)}"#
+    let text = [#"{"alg":"HS256"}"#, payload, "x"].map { base64URLEncode($0.utf8) }
+    let token = try UncheckedToken(text.joined(separator: "."))
+    let error = #expect(throws: AuthError.self) { _ = try token.claims() }
+    #expect(error?.message == "the token's claims: " + words)
+  }
+}
+
 @Suite struct CreationRuleTests {
   private func allows(_ rule: String, _ creation: Creation) throws -> Bool {
     try Grants(json: #"{"sessions":["@own"],"rights":"write","create":\#(rule)}"#).allows(

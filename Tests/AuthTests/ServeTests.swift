@@ -287,4 +287,19 @@ import Wire
     #expect(line.contains("serves on https://console.example.com/?ticket="))
     #expect(process.output.contains("plaintext on 0.0.0.0"))
   }
+
+  /// Also of what could not be started.
+  @Test func theAuditLogHoldsNoCommand() async throws {
+    let server = try await Server.start()
+    let secret = try await token("alice", allRights)
+    let refused = try await ask(
+      "POST", "/v1/sessions", port: server.port, token: secret,
+      body: #"{"session":"s","create":{"command":["/no/such/s3cret-program","p4ssword"]}}"#)
+    #expect(refused.status == 400 && refused.body.contains("s3cret-program"), "\(refused)")
+    try await eventually("it is in the audit log") {
+      server.audit.contains { $0.what == .create && $0.result == "start_failed" }
+    }
+    let log = server.folder.read("audit.log")
+    #expect(!log.contains("s3cret") && !log.contains("p4ssword"), "\(log)")
+  }
 }

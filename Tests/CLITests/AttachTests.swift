@@ -1,7 +1,9 @@
 // The pure parts of `fairlead attach`: what the user's terminal answers is not typed, keys are not
 // mistaken for answers, `~.` detaches, and the terminal is given back as it was.
 
+import ArgumentParser
 import Testing
+import Wire
 
 @testable import fairlead
 
@@ -116,6 +118,66 @@ import Testing
     tracker.follow("\u{1b}[6n\u{1b}[c\u{1b}[6n".utf8)
     #expect(tracker.takeCursorQueries() == 2)
     #expect(tracker.takeCursorQueries() == 0)
+  }
+}
+
+@Suite struct TerminalSizeTests {
+  @Test func aTerminalLargerThanASessionCanBeGetsTheLargestThatFits() {
+    func fitting(_ columns: Int, _ rows: Int) -> TerminalSize? {
+      RawTerminal.fitting(TerminalSize(columns: columns, rows: rows))
+    }
+    #expect(fitting(1_500, 40) == TerminalSize(columns: 1_000, rows: 40))
+    #expect(fitting(65_535, 65_535) == TerminalSize(columns: 1_000, rows: 1_000))
+    #expect(fitting(80, 24) == .standard)
+    #expect(fitting(0, 24) == nil, "a terminal that does not know")
+  }
+}
+
+@Suite struct ExitCodeTests {
+  private func code(_ reason: String, _ status: Wire.ExitStatus?) -> Int32 {
+    Attachment.exitCode(reason: reason, status).rawValue
+  }
+
+  @Test func isTheProcesssOwnWhereThatIsKnown() {
+    #expect(code("exited", .exited(code: 7)) == 7)
+    #expect(code("exited", .exited(code: 0)) == 0)
+    #expect(code("killed", .signalled(number: 9)) == 137)
+    #expect(code("idle", .signalled(number: 1)) == 129)
+    #expect(code("exited", nil) == 255)
+    #expect(code("lost", nil) == 255)
+    #expect(code("lost", .exited(code: 0)) == 255)
+    #expect(code("exited", .exited(code: 256)) == 255)
+    #expect(code("exited", .exited(code: -1)) == 255)
+    #expect(code("exited", .signalled(number: .max)) == 255)
+  }
+}
+
+@Suite struct MisuseTests {
+  @Test func aSlipOfTheHandIsSeen() {
+    let commands = ["attach", "session", "sessions", "screen", "new"]
+    #expect(Misuse.meant(by: "atach", among: commands) == "attach")
+    #expect(Misuse.meant(by: "attahc", among: commands) == "attach")
+    #expect(Misuse.meant(by: "sesions", among: commands) == "sessions")
+    #expect(Misuse.meant(by: "scr", among: commands) == "screen")
+    #expect(Misuse.meant(by: "list", among: commands) == nil)
+    #expect(Misuse.meant(by: String(repeating: "x", count: 100_000), among: commands) == nil)
+  }
+
+  @Test func distances() {
+    #expect(Misuse.distance("kitten", "sitting") == 3)
+    #expect(Misuse.distance("ab", "ba") == 1)
+    #expect(Misuse.distance("", "abc") == 3)
+    #expect(Misuse.distance("--sort", "--cert") == 2)
+  }
+}
+
+@Suite struct ShellQuotingTests {
+  @Test func wordsAreThoseThatAShellReads() {
+    #expect(shellQuoted(["make", "-j8", "all"]) == "make -j8 all")
+    #expect(shellQuoted(["sh", "-c", "echo a  b"]) == "sh -c 'echo a  b'")
+    #expect(shellQuoted(["it's", "", "a$b"]) == #"'it'\''s' '' 'a$b'"#)
+    #expect(shellQuoted(["a\nb'\\\u{1b}"]) == #"$'a\nb\'\\\u001b'"#)
+    #expect(shellQuoted(["\u{e0041}"]) == #"$'\U000e0041'"#)
   }
 }
 

@@ -1,6 +1,7 @@
 // A session on this process's terminal: output and input each move in a task of their own, so that
 // neither holds up the other, and whatever ends it first decides what is said at the end.
 
+import Admin
 import ArgumentParser
 import Client
 import NIOCore
@@ -9,9 +10,7 @@ import UnixSignals
 import Wire
 
 struct Attachment {
-  let url: String
-  let tls: TLSContext?
-  let token: @Sendable () -> String?
+  let api: APIOptions
   let open: Open
   /// The size was asked for; this terminal's is not followed.
   let fixedSize: Bool
@@ -26,9 +25,10 @@ struct Attachment {
   }
 
   func run() async throws {
+    let tls = try api.tls()
     let client: TerminalClient
     do {
-      client = try TerminalClient(url: url, tls: tls, token: token)
+      client = try TerminalClient(url: api.api, tls: tls, token: api.token)
     } catch {
       throw ValidationError("--api: \(error)")
     }
@@ -59,10 +59,16 @@ struct Attachment {
     if RawTerminal.isInputTerminal { return await typeKeys(into: stream, screen) }
     if open.mode == .watcher { return nil }
     let input = StandardInput()
+    var hasTyped = false
     for await piece in input.pieces {
+      hasTyped = true
       do { try await stream.type(ByteBuffer(bytes: piece)) } catch { return nil }
       input.release()
     }
+    // A command that was started for its exit code is waited for, and so is a session into which
+    // there was nothing to type: a script has /dev/null as its input.
+    let isAwaited = open.create.map { !$0.command.isEmpty } ?? false
+    if isAwaited || !hasTyped { return nil }
     do { try await stream.flush() } catch { return nil }
     await screen.waitForQuiet(of: .seconds(1))
     return .detached
@@ -109,7 +115,7 @@ struct Attachment {
 
   // MARK: The end
 
-  private func report(_ outcome: Outcome, doubt: Int, _ session: SessionID) throws {
+  private func report(_ outcome: Outcome, doubt: Int, _ session: SessionID) async throws {
     if doubt > 0 { complain("[fairlead: \(doubt) bytes typed may not have reached the process]") }
     switch outcome {
     case .detached:
@@ -117,19 +123,75 @@ struct Attachment {
     case .ended(let ended):
       let status = ended.status.map { ", \($0)" } ?? ""
       let why = ended.message.map { ": \(printable($0))" } ?? ""
-      complain("[fairlead: session \(session) has ended (\(ended.reason)\(status))\(why)]")
-      if ended.reason == "lost" || ended.reason == "failed" { throw ExitCode.failure }
+      complain(
+        "[fairlead: session \(session) has ended (\(printable(ended.reason))\(status))\(why)]")
+      let code = Self.exitCode(reason: ended.reason, ended.status)
+      if code != ExitCode.success { throw code }
     case .refused(let refused):
-      let status = refused.status.map { " (\($0))" } ?? ""
-      complain("Error: \(printable(refused.message))\(status)")
-      throw ExitCode.failure
+      let words = await explained(refused, session)
+      complain("Error: \(printable(words))\(Self.advice(refused, session))")
+      throw refused.code == .gone ? Self.exitCode(reason: "gone", refused.status) : .own
     case .closed(let reason):
       complain("[fairlead: left \(session): \(printable(reason))]")
-      throw ExitCode.failure
+      throw ExitCode.own
     case .neverConnected(let reason):
-      complain("Error: no router answers at \(url): \(reason)")
-      throw ExitCode.failure
+      complain("Error: no router answers at \(api.api): \(printable(reason))")
+      throw ExitCode.own
     }
+  }
+
+  /// The process's own code; 128 and its number for a signal; Fairlead's where the process's is not
+  /// known, as after the loss of its node.
+  static func exitCode(reason: String, _ status: ExitStatus?) -> ExitCode {
+    switch status {
+    case .exited(let code) where (0...255).contains(code) && reason != "lost":
+      ExitCode(Int32(code))
+    case .signalled(let number) where (1...127).contains(number) && reason != "lost":
+      ExitCode(128 + Int32(number))
+    default: .own
+    }
+  }
+
+  /// Of one that has ended the HTTP API tells more than a refusal does.
+  private func explained(_ refused: Refused, _ session: SessionID) async -> String {
+    if refused.code == .gone || refused.code == .lost {
+      do {
+        _ = try await api.client().session(session)
+      } catch let error as AdminError where error.facts?.reason != nil {
+        return error.message
+      } catch {}
+    }
+    return refused.message + (refused.status.map { " (\($0))" } ?? "")
+  }
+
+  /// What to do about a refusal.
+  private static func advice(_ refused: Refused, _ session: SessionID) -> String {
+    switch refused.code {
+    case .notFound:
+      "; see fairlead sessions, or start it: fairlead new --session \(session)"
+    case .gone, .lost: "; start it anew: fairlead new --session \(session)"
+    default: ""
+    }
+  }
+}
+
+extension ExitCode {
+  /// Fairlead's own failure, where other codes are those of a session's process, as `ssh` has it.
+  static let own = ExitCode(255)
+}
+
+/// Runs what ends by the exit code of a session's process: a failure of Fairlead's own is told apart
+/// from those. A misused command is still one (64).
+func passingOnExitCodes(_ body: () async throws -> Void) async throws {
+  do {
+    try await body()
+  } catch let code as ExitCode {
+    throw code
+  } catch let misuse as ValidationError {
+    throw misuse
+  } catch {
+    complain("Error: \(printable("\(error)"))")
+    throw ExitCode.own
   }
 }
 

@@ -30,13 +30,27 @@ enum RawTerminal {
   static var isInputTerminal: Bool { isatty(STDIN_FILENO) == 1 }
   static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-  /// The terminal's size, if there is a terminal that knows.
-  static var size: TerminalSize? {
+  /// The terminal's size, if there is a terminal that knows; of a larger one than a session can have,
+  /// the largest that fits.
+  static var size: TerminalSize? { window.flatMap(fitting) }
+
+  /// What to say to who has a larger terminal than a session can have; nil: it has not.
+  static var excess: String? {
+    guard let window, let size = fitting(window), size != window else { return nil }
+    return "this terminal is \(window); a session has at most 1000x1000, so this one gets \(size)"
+  }
+
+  static func fitting(_ window: TerminalSize) -> TerminalSize? {
+    guard window.columns > 0, window.rows > 0 else { return nil }
+    return TerminalSize(columns: min(window.columns, 1_000), rows: min(window.rows, 1_000))
+  }
+
+  private static var window: TerminalSize? {
     for descriptor in [STDOUT_FILENO, STDIN_FILENO, STDERR_FILENO] {
       var window = winsize()
       guard ioctl(descriptor, UInt(TIOCGWINSZ), &window) == 0 else { continue }
       let size = TerminalSize(columns: Int(window.ws_col), rows: Int(window.ws_row))
-      if size.isValid { return size }
+      if fitting(size) != nil { return size }
     }
     return nil
   }
@@ -70,7 +84,7 @@ enum RawTerminal {
         let place = RawTerminal.places + RawTerminal.emergency / 65_536 * RawTerminal.placeSize
         _ = write(STDOUT_FILENO, place, RawTerminal.emergency % 65_536)
       }
-      _exit(1)
+      _exit(255)
     }
     for signal in [
       SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,

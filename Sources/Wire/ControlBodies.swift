@@ -1,6 +1,16 @@
 // The JSON bodies of control frames between client and server. Unknown keys are ignored; absent
 // ones take the default given here.
 
+/// A body with offsets in it. They count bytes and travel as varints elsewhere, so that one beyond those is
+/// a lie; refused where it comes in, it lets everyone behind add a length to an offset.
+protocol OffsetBody {
+  var offsets: [UInt64?] { get }
+}
+
+extension OffsetBody {
+  var hasSoundOffsets: Bool { offsets.allSatisfy { ($0 ?? 0) <= Varint.maximum } }
+}
+
 /// → The first frame of a connection.
 public struct Hello: Sendable, Equatable, Codable {
   /// Protocol versions the sender speaks; 1 is the only one.
@@ -165,6 +175,7 @@ public struct Open: Sendable, Equatable, Codable {
 
   /// What is wrong with it, for REFUSED `bad_request`; nil if nothing is.
   public var problem: String? {
+    if !hasSoundOffsets { return "a number in it is over 2^62 - 1" }
     if !size.isValid { return "size \(size) is not within 1x1 and 1000x1000" }
     if create != nil && resume != nil { return "an OPEN that resumes never creates" }
     if session == nil && create == nil { return "an OPEN without session must say what to create" }
@@ -184,6 +195,10 @@ public struct Open: Sendable, Equatable, Codable {
     }
     return nil
   }
+}
+
+extension Open: OffsetBody {
+  var offsets: [UInt64?] { [resume?.next, resume?.input, attempt] }
 }
 
 /// ← The answer to OPEN; again on the same stream after a link loss.
@@ -229,6 +244,10 @@ public struct Opened: Sendable, Equatable, Codable {
     self.mode = mode
     self.mayKill = mayKill
   }
+}
+
+extension Opened: OffsetBody {
+  var offsets: [UInt64?] { [output, input] }
 }
 
 /// ← OPEN failed; the stream is closed.

@@ -18,9 +18,12 @@ extension ByteBuffer {
     case .inputAck(let offset):
       writeNumbers(.inputAck, stream: stream, offset)
     case .resize(let size):
-      writeNumbers(.resize, stream: stream, UInt64(size.columns), UInt64(size.rows))
+      writeNumbers(
+        .resize, stream: stream, UInt64(clamping: size.columns), UInt64(clamping: size.rows))
     case .resized(let offset, let size):
-      writeNumbers(.resized, stream: stream, offset, UInt64(size.columns), UInt64(size.rows))
+      writeNumbers(
+        .resized, stream: stream, offset, UInt64(clamping: size.columns),
+        UInt64(clamping: size.rows))
     case .ping(let opaque), .pong(let opaque):
       writeHeader(frame.type, stream: stream, body: 8)
       writeInteger(opaque)
@@ -58,8 +61,8 @@ extension ByteBuffer {
   }
 
   private mutating func writeSnapshot(_ part: SnapshotPart, stream: UInt64) {
-    let columns = UInt64(part.size.columns)
-    let rows = UInt64(part.size.rows)
+    let columns = UInt64(clamping: part.size.columns)
+    let rows = UInt64(clamping: part.size.rows)
     let head =
       Varint.length(part.id) + 1 + Varint.length(part.offset) + Varint.length(columns)
       + Varint.length(rows)

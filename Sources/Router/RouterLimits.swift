@@ -23,7 +23,7 @@ enum RouterLimits {
   static let lookUps = 16
   /// Bytes of write buffer that an idle connection keeps: some keystrokes' echoes.
   static let keptBuffer = 1024
-  /// Sessions whose owner a router remembers; 100 bytes each.
+  /// Sessions whose owner a router remembers, those asked for last; 200 bytes each.
   static let cachedRoutes = 50_000
   /// Times that one OPEN is sent to another node after NOT_OWNER or a dead link.
   static let attempts = 3

@@ -47,6 +47,10 @@ actor AttachedScreen {
     case .inDoubt(let bytes):
       doubtfulBytes += bytes.readableBytes
       await note("\(bytes.readableBytes) bytes typed may not have reached the process")
+    case .notTyped(let bytes, .interrupted):
+      await note("\(bytes) bytes typed before the interrupt were not sent")
+    case .notTyped(let bytes, .tooMuchWaits):
+      await note("\(bytes) bytes were not typed: too much waits for the process already")
     case .resized: break
     case .ended(let ended): return .ended(ended)
     case .refused(let refused): return .refused(refused)

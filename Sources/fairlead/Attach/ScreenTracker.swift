@@ -1,4 +1,4 @@
-// Follows the output that goes to the user's terminal for what the terminal's model (`Screen`) does not keep, since the
+// Follows the output that goes to the user's terminal for what the terminal's model (`Screen`) does not undo, since the
 // browsers that it models have none of it: which reports the program asks for, so that the answers can be told from
 // keys, and what it has set that only other terminals know, so that it can be undone. Pure.
 

@@ -146,14 +146,14 @@ let package = Package(
       name: "Client",
       dependencies: [
         "ConnectionErrors", "Wire", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
-        nio("NIOWebSocket"), logging,
+        nio("NIOWebSocket"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "fairlead",
       dependencies: [
         "Auth", "Wire", "Link", "Logs", "Cluster", "Pipes", "Node", "Router", "Admin", "Client",
-        "Redis", "HTTPClient", "TLS", "ConnectionErrors",
+        "Redis", "HTTPClient", "Screen", "TLS", "ConnectionErrors",
         nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -262,7 +262,7 @@ let package = Package(
       name: "PipesTests",
       dependencies: [
         "Pipes", "HTTPClient", "TestSupport", "fairlead", "Wire", nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOConcurrencyHelpers"), nio("NIOHTTP1"), logging,
+        nio("NIOConcurrencyHelpers"), nio("NIOEmbedded"), nio("NIOHTTP1"), logging,
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -303,7 +303,10 @@ let package = Package(
       dependencies: ["fairlead", "TestSupport", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "CLITests", dependencies: ["fairlead", "TestSupport", "Wire"],
+      name: "CLITests",
+      dependencies: [
+        "fairlead", "Pipes", "Screen", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "ClientTests",

@@ -2,7 +2,9 @@
 # A fuzzer that is guided by coverage (libFuzzer, with the address sanitizer), in a build of its own:
 #   ./deploy/fuzz.sh screen 3600     the terminal model, for an hour
 #   ./deploy/fuzz.sh screen --keep   what was found since into Tests/Fuzz/Corpus/screen, as few inputs as reach the same
-# Targets are the folders of Tests/Fuzz that Package.swift names `fuzz-…`. An input that fails is printed and kept in
+# `screen` is a target of Package.swift (`fuzz-…`), built whole. The others, `wire`, `client`, `input`, `redis`, `http` and
+# `docker`, take in what comes from a peer: only the files that do so are built for the fuzzer, by deploy/fuzz-build.sh,
+# and linked with the rest of the ordinary debug build. An input that fails is printed and kept in
 # .build-fuzz/failures; put it into Tests/Fuzz/Corpus once it is mended: the tests replay what is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,10 +17,20 @@ target=${1:-}
 need libhiredis-dev libssl-dev
 need_swift
 ./deploy/assets.sh
-export FAIRLEAD_FUZZ=1
-build=(-c release --sanitize fuzzer --sanitize address --scratch-path .build-fuzz --product "fuzz-$target")
-swift build "${build[@]}" >&2
-fuzzer=$(swift build "${build[@]}" --show-bin-path)/fuzz-$target
+mkdir -p .build-fuzz
+if [ "$target" = screen ]; then
+  export FAIRLEAD_FUZZ=1
+  build=(-c release --sanitize fuzzer --sanitize address --scratch-path .build-fuzz --product "fuzz-$target")
+  swift build "${build[@]}" >&2
+  fuzzer=$(swift build "${build[@]}" --show-bin-path)/fuzz-$target
+else
+  swift build --build-tests >&2
+  fuzzer=.build-fuzz/fuzz-$target
+  ./deploy/fuzz-build.sh "$target" "$fuzzer" >&2
+fi
+longest=192 merge=(-merge=1)
+# One input for each place that is reached will do for these.
+[ "$target" = screen ] || longest=512 merge=(-set_cover_merge=1 -use_counters=0)
 found=.build-fuzz/corpus/$target
 kept=Tests/Fuzz/Corpus/$target
 mkdir -p "$found" .build-fuzz/failures
@@ -28,11 +40,11 @@ export SWIFT_BACKTRACE=enable=no
 export ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS:-}"
 if [ "${2:-}" = --keep ]; then
   fresh=$(mktemp -d)
-  "$fuzzer" -merge=1 -max_len=192 "$fresh" "$kept" "$found"
+  "$fuzzer" "${merge[@]}" -max_len=$longest "$fresh" "$kept" "$found"
   rm -rf "$kept"
   mv "$fresh" "$kept"
   chmod 755 "$kept"
   exit
 fi
-exec "$fuzzer" "$found" "$kept" -max_total_time="${2:-600}" -max_len=192 -timeout=20 -rss_limit_mb=4096 \
+exec "$fuzzer" "$found" "$kept" -max_total_time="${2:-600}" -max_len=$longest -timeout=20 -rss_limit_mb=4096 \
   -artifact_prefix=.build-fuzz/failures/ -print_final_stats=1

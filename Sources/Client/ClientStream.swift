@@ -118,13 +118,13 @@ public struct ClientStream: Sendable {
       guard let next, !isOtherLife, opened.output == next else {
         throw WireError(.unexpected, "OPENED goes on at \(opened.output), not where it was left")
       }
-    } else {
-      next = opened.resumed == .new ? opened.output : nil
     }
+    let isInDoubt = isOtherLife || opened.inDoubt == true
+    // The last that may throw: what is not told to the user has not changed where the stream stands.
+    let lost = try input.opened(at: opened.input, isInDoubt: isInDoubt)
+    if opened.resumed != .exact { next = opened.resumed == .new ? opened.output : nil }
     dropSnapshot()
     life = opened.life
-    let isInDoubt = isOtherLife || opened.inDoubt == true
-    let lost = try input.opened(at: opened.input, isInDoubt: isInDoubt)
     open.create = nil
     remember()
     phase = .live
@@ -186,7 +186,7 @@ public struct ClientStream: Sendable {
 
   /// An interrupted snapshot is sent again whole; what came of it counts as consumed.
   private mutating func dropSnapshot() {
-    consumed += UInt64(snapshot?.bytes.readableBytes ?? 0)
+    consumed = min(received, consumed + UInt64(snapshot?.bytes.readableBytes ?? 0))
     snapshot = nil
   }
 
@@ -197,11 +197,23 @@ public struct ClientStream: Sendable {
 
   // MARK: From the user
 
-  /// Types; what does not fit the window waits.
+  /// Types; what does not fit the window waits, and what does not fit there is told as not typed.
   public mutating func type(_ bytes: ByteBuffer) -> [Action] {
     guard phase != .over else { return [] }
-    input.append(bytes)
+    guard input.append(bytes) else {
+      return [.tell(.notTyped(bytes: bytes.readableBytes, because: .tooMuchWaits))]
+    }
     return typed()
+  }
+
+  /// Types what interrupts (a Ctrl-C): it takes the place of all that waits and was not sent yet, as a
+  /// terminal throws away what was typed before an interrupt (NOFLSH in termios(3)).
+  public mutating func interrupt(_ bytes: ByteBuffer) -> [Action] {
+    guard phase != .over else { return [] }
+    let discarded = input.discardWaiting()
+    let told: [Action] =
+      discarded > 0 ? [.tell(.notTyped(bytes: discarded, because: .interrupted))] : []
+    return told + type(bytes)
   }
 
   public mutating func resize(_ size: TerminalSize) -> [Action] {
@@ -231,6 +243,7 @@ public struct ClientStream: Sendable {
   /// The user has consumed so many bytes of what was told. Acknowledged at half a window, or when
   /// nothing is left to consume.
   public mutating func consume(_ count: Int) -> [Action] {
+    let count = max(0, count)
     let late = min(stale, count)
     stale -= late
     consumed = min(received, consumed + UInt64(count - late))

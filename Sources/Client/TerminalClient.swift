@@ -114,8 +114,12 @@ public final class TerminalStream: Sendable {
     }.get()
   }
 
-  /// Types without waiting: what does not fit the window is kept here, however much it is.
+  /// Types without waiting: what does not fit the window is kept here, up to 16 MiB; what is more is told by
+  /// ``TerminalEvent/notTyped(bytes:because:)``.
   public func post(_ bytes: ByteBuffer) { perform { $0.type(bytes) } }
+
+  /// Types an interrupt (a Ctrl-C), before all that was not sent yet: that is dropped, and told.
+  public func interrupt(_ bytes: ByteBuffer) { perform { $0.interrupt(bytes) } }
 
   /// Types, and returns when all of it is on its way: at most 64 KiB are at a time.
   /// - Throws: ``ClientError`` when the stream ends first.

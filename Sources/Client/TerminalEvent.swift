@@ -19,6 +19,14 @@ public enum StreamCondition: Sendable, Equatable {
   case postponed(in: Duration, reason: String)
 }
 
+/// Why input was dropped before it was sent.
+public enum NotTyped: Sendable, Equatable {
+  /// An interrupt was typed behind it.
+  case interrupted
+  /// As much as is kept waits already.
+  case tooMuchWaits
+}
+
 public enum TerminalEvent: Sendable, Equatable {
   /// The session was attached to, for the first time or again.
   case opened(Opened)
@@ -33,6 +41,8 @@ public enum TerminalEvent: Sendable, Equatable {
   case event(Event)
   /// Input of which it is unknown whether it reached the process; it is not sent again.
   case inDoubt(ByteBuffer)
+  /// Input that was not sent, and will not be.
+  case notTyped(bytes: Int, because: NotTyped)
   /// Last: the process has ended.
   case ended(Ended)
   /// Last: the session could not be opened, or not again.

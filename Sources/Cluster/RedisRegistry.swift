@@ -129,8 +129,8 @@ public struct RedisRegistry: Registry {
       // It has left meanwhile.
       guard let text = fields[2 * index].string else { return nil }
       return NodeEntry(
-        record: try decode(text), isDraining: fields[2 * index + 1].string == "1",
-        leaseMilliseconds: deadline - now)
+        read: try decode(text), isDraining: fields[2 * index + 1].string == "1",
+        deadline: deadline, now: now)
     }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
   }
 

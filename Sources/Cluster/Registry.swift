@@ -57,6 +57,22 @@ public struct NodeRecord: Hashable, Sendable, Codable {
   }
 }
 
+extension NodeRecord {
+  /// What a node may say of its sessions, its room and its weight: more than any has, and little enough that
+  /// all nodes' together stay a number.
+  static let counts = 0...1_000_000_000
+  static let weights = 0.0...1_000_000.0
+
+  /// With what lies beyond brought in, so that one node's mistake harms no calculation with all of them.
+  var bounded: NodeRecord {
+    var record = self
+    record.weight = min(max(weight, Self.weights.lowerBound), Self.weights.upperBound)
+    record.capacity = min(max(capacity, Self.counts.lowerBound), Self.counts.upperBound)
+    record.sessions = min(max(sessions, Self.counts.lowerBound), Self.counts.upperBound)
+    return record
+  }
+}
+
 /// A node as the registry knows it.
 public struct NodeEntry: Hashable, Sendable, Codable {
   public var record: NodeRecord
@@ -69,6 +85,17 @@ public struct NodeEntry: Hashable, Sendable, Codable {
     self.record = record
     self.isDraining = isDraining
     self.leaseMilliseconds = leaseMilliseconds
+  }
+
+  /// As it was read, with numbers of any size.
+  /// - Parameters:
+  ///   - deadline: the lease's end, in milliseconds by the registry's clock.
+  ///   - now: the time of that clock.
+  init(read record: NodeRecord, isDraining: Bool, deadline: Int, now: Int) {
+    let (left, overflow) = deadline.subtractingReportingOverflow(now)
+    self.init(
+      record: record.bounded, isDraining: isDraining,
+      leaseMilliseconds: overflow ? (deadline < 0 ? .min : .max) : left)
   }
 
   /// Its lease lives: new sessions may go there.

@@ -18,6 +18,8 @@ final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
   /// The handlers of HTTP, behind this one.
   private let codec: [any RemovableChannelHandler]
   private var head = ByteBuffer()
+  /// How much of it was looked through for its end.
+  private var searched = 0
   private var isOpen = false
   private(set) var isSwitching = false
 
@@ -33,7 +35,7 @@ final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isOpen else { return context.fireChannelRead(data) }
     head.writeImmutableBuffer(unwrapInboundIn(data))
-    guard let length = headLength else {
+    guard let length = takeHeadLength() else {
       if head.readableBytes > Self.largestHead { open(context) }
       return
     }
@@ -45,11 +47,14 @@ final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
     if isSwitching { context.pipeline.syncOperations.removeHandler(self, promise: nil) }
   }
 
-  /// The head's length with the empty line behind it, once all of it is there.
-  private var headLength: Int? {
+  /// The head's length with the empty line behind it, once all of it is there. To be called once for each piece.
+  private func takeHeadLength() -> Int? {
     let bytes = head.readableBytesView
     let end = "\r\n\r\n".utf8
-    return bytes.indices.first { bytes[$0...].starts(with: end) }.map {
+    // Each byte is looked at once, however small the pieces are in which it comes.
+    let first = bytes.startIndex + searched
+    searched = max(0, bytes.count - end.count + 1)
+    return bytes.indices[first...].first { bytes[$0...].starts(with: end) }.map {
       $0 - bytes.startIndex + end.count
     }
   }

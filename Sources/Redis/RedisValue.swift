@@ -31,13 +31,23 @@ struct ReplyReader: ~Copyable {
   private let reader: UnsafeMutablePointer<redisReader>
   /// Bytes fed since the last whole reply.
   private var pending = 0
+  /// Parts that arrays may still claim until the next whole reply. In memory of its own, where
+  /// ``BoundedArrays`` finds it.
+  private let room: UnsafeMutablePointer<Int>
 
   init?() {
     guard let reader = CHiredis.redisReaderCreate() else { return nil }
     self.reader = reader
+    room = .allocate(capacity: 1)
+    room.initialize(to: RedisLimits.parts)
+    if let functions = BoundedArrays.functions { reader.pointee.fn = functions }
+    reader.pointee.privdata = UnsafeMutableRawPointer(room)
   }
 
-  deinit { redisReaderFree(reader) }
+  deinit {
+    redisReaderFree(reader)
+    room.deallocate()
+  }
 
   /// - Throws: ``RedisError`` when a reply grows over ``RedisLimits/reply``.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisError) {
@@ -56,6 +66,9 @@ struct ReplyReader: ~Copyable {
   mutating func next() throws(RedisError) -> RedisValue? {
     var object: UnsafeMutableRawPointer?
     guard redisReaderGetReply(reader, &object) == REDIS_OK else {
+      guard reader.pointee.err != REDIS_ERR_OOM else {
+        throw RedisError(.protocolViolation, "a reply has more than \(RedisLimits.parts) parts")
+      }
       let reason = withUnsafeBytes(of: reader.pointee.errstr) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
@@ -65,6 +78,7 @@ struct ReplyReader: ~Copyable {
     guard let object else { return nil }
     defer { freeReplyObject(object) }
     pending = 0
+    room.pointee = RedisLimits.parts
     return Self.value(object.assumingMemoryBound(to: redisReply.self).pointee)
   }
 
@@ -83,5 +97,43 @@ struct ReplyReader: ~Copyable {
   private static func text(_ reply: redisReply) -> String {
     let bytes = UnsafeBufferPointer(start: reply.str, count: Int(reply.len))
     return String(decoding: UnsafeRawBufferPointer(bytes), as: UTF8.self)
+  }
+}
+
+/// libhiredis makes an array as long as its first line says, before anything of it has come: 13 bytes would
+/// reserve 16 GiB. Here an array is made only while its reply is within ``RedisLimits``.
+private enum BoundedArrays {
+  /// Its own functions, but for the one that makes an array. Never changed and never freed, so that any
+  /// thread may use them.
+  nonisolated(unsafe) static let functions: UnsafeMutablePointer<redisReplyObjectFunctions>? = {
+    guard let original, original.createArray != nil else { return nil }
+    let functions = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
+    functions.initialize(to: original)
+    functions.pointee.createArray = { task, count in
+      guard let task, let privdata = task.pointee.privdata else { return nil }
+      let room = privdata.assumingMemoryBound(to: Int.self)
+      guard count <= room.pointee, BoundedArrays.depth(of: task) <= RedisLimits.depth else {
+        return nil
+      }
+      room.pointee -= Int(count)
+      return BoundedArrays.original?.createArray(task, count)
+    }
+    return functions
+  }()
+
+  private static let original: redisReplyObjectFunctions? = {
+    guard let reader = CHiredis.redisReaderCreate() else { return nil }
+    defer { redisReaderFree(reader) }
+    return reader.pointee.fn?.pointee
+  }()
+
+  private static func depth(of task: UnsafePointer<redisReadTask>) -> Int {
+    var depth = 1
+    var outer = task.pointee.parent
+    while let task = outer {
+      depth += 1
+      outer = task.pointee.parent
+    }
+    return depth
   }
 }

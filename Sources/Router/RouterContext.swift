@@ -23,7 +23,8 @@ final class RouterContext: Sendable {
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   let health: NodeHealth
   private let created = NIOLockedValueBox(InFlight())
-  private let owners = NIOLockedValueBox<[SessionID: SessionRecord]>([:])
+  private let owners = NIOLockedValueBox(
+    RouteCache<SessionID, SessionRecord>(capacity: RouterLimits.cachedRoutes))
   private let stopping = NIOLockedValueBox(false)
   private let knowing = NIOLockedValueBox(false)
 
@@ -54,13 +55,10 @@ final class RouterContext: Sendable {
 
   /// The owner as last seen by any of the loops: a client that comes back may reach another loop, and
   /// has to be routed even while Redis is away (promise P5).
-  func owner(of session: SessionID) -> SessionRecord? { owners.withLockedValue { $0[session] } }
+  func owner(of session: SessionID) -> SessionRecord? { owners.withLockedValue { $0.use(session) } }
 
   func remember(_ session: SessionID, _ owner: SessionRecord?) {
-    owners.withLockedValue { owners in
-      if owners.count >= RouterLimits.cachedRoutes { owners.removeAll(keepingCapacity: true) }
-      owners[session] = owner
-    }
+    owners.withLockedValue { $0.set(session, owner) }
   }
 
   var rememberedRoutes: Int { owners.withLockedValue { $0.count } }

@@ -48,7 +48,7 @@ public enum RouterLimits {
   static let lookUps = 16
   /// Bytes of write buffer that an idle connection keeps: some keystrokes' echoes.
   static let keptBuffer = 1024
-  /// Sessions whose owner a router remembers; 100 bytes each.
+  /// Sessions whose owner a router remembers, those asked for last; 200 bytes each.
   static let cachedRoutes = 50_000
   /// Times that one OPEN is sent to another node after NOT_OWNER, a dead link, or a node without room.
   static let attempts = 3

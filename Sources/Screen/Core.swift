@@ -59,6 +59,10 @@ struct Core {
   var preceding = 0
   var charsets = Charsets()
   var modes = Modes()
+  /// Of the active buffer, and of the primary one while the alternate is shown.
+  var keyboard = Keyboard()
+  var hiddenKeyboard = Keyboard()
+  var modifiedKeys = ModifiedKeys()
 
   // MARK: Tables that cells point into.
 
@@ -138,6 +142,9 @@ struct Core {
     preceding = 0
     charsets = Charsets()
     modes.reset()
+    keyboard = Keyboard()
+    hiddenKeyboard = Keyboard()
+    modifiedKeys = ModifiedKeys()
     collectAttributes()
     collectClusters()
   }
@@ -167,6 +174,7 @@ struct Core {
     }
     swap(&saved, &otherSaved)
     swap(&tabs, &otherTabs)
+    swap(&keyboard, &hiddenKeyboard)
     restrictCursor(columns)
   }
 
@@ -178,6 +186,8 @@ struct Core {
     swap(&saved, &otherSaved)
     swap(&tabs, &otherTabs)
     otherTabs = TabStops(columns: columns)
+    keyboard = hiddenKeyboard
+    hiddenKeyboard = Keyboard()
     restrictCursor(columns)
   }
 

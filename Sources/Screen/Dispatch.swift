@@ -117,6 +117,9 @@ extension Core {
     switch key {
     case name("?h"): setPrivateModes(true)
     case name("?l"): setPrivateModes(false)
+    case name(">u"), name("<u"), name("=u"): keyboardFlags(UInt8(truncatingIfNeeded: collected))
+    case name(">m"): modifyKeys()
+    case name(">n"): modifiedKeys.set(Int(parameters[0]), 0)
     case name("?J"): eraseInDisplay(parameters[0], selective: true)
     case name("?K"): eraseInLine(parameters[0], selective: true)
     case name("?n"): deviceStatus(isPrivate: true)

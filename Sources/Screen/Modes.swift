@@ -3,10 +3,30 @@
 
 enum MouseTracking: UInt8 {
   case none, x10, vt200, drag, any
+
+  /// Of the private mode; nil: none.
+  var number: Int? {
+    switch self {
+    case .none: nil
+    case .x10: 9
+    case .vt200: 1_000
+    case .drag: 1_002
+    case .any: 1_003
+    }
+  }
 }
 
 enum MouseEncoding: UInt8 {
   case legacy, sgr, sgrPixels
+
+  /// Of the private mode; nil: none.
+  var number: Int? {
+    switch self {
+    case .legacy: nil
+    case .sgr: 1_006
+    case .sgrPixels: 1_016
+    }
+  }
 }
 
 struct Modes: Equatable {

@@ -17,10 +17,10 @@ struct SnapshotWriter {
   var pen = RenditionWriter()
   let columns: Int
 
-  init(core: Core) {
+  init(core: Core, capacity: Int? = nil) {
     self.core = core
     columns = core.columns
-    bytes.reserveCapacity(4_096 + core.history.byteCount * 5 / 4)
+    bytes.reserveCapacity(capacity ?? 4_096 + core.history.byteCount * 5 / 4)
   }
 
   mutating func write() {
@@ -38,11 +38,13 @@ struct SnapshotWriter {
       bytes.append("\r")
     }
     writeLines(primary, scrollback: true)
+    writeKeyboard(core.isAlternate ? core.hiddenKeyboard : core.keyboard)
     if core.isAlternate {
       finish(primary, saved: saved, tabs: core.otherTabs)
       pen.append(Attributes(), links: core.links, to: &bytes)
       moveTo(0, core.hiddenRow, origin: false)
       bytes.append("\u{1B}[?47h\u{1B}[H")
+      writeKeyboard(core.keyboard)
       writeLines(core.grid, scrollback: false)
     } else if core.otherSaved != SavedCursor() {
       pen.append(Attributes(), links: core.links, to: &bytes)
@@ -56,7 +58,11 @@ struct SnapshotWriter {
     writeTitles()
     let last = joinableCell
     if last == nil { writeCursor() }
-    writeModes()
+    writeKeptModes()
+    var afterReset = core.modes
+    afterReset.reset()
+    writeModes(from: afterReset, to: core.modes)
+    writeModifiedKeys()
     writeCharsets()
     pen.append(core.pen, links: core.links, to: &bytes)
     if last != nil {
@@ -136,13 +142,7 @@ struct SnapshotWriter {
 
   /// A buffer's own state, after its lines.
   private mutating func finish(_ grid: Grid, saved: SavedCursor, tabs: TabStops) {
-    if tabs != TabStops(columns: columns) {
-      bytes.append("\u{1B}[3g")
-      for column in 0..<columns where tabs[column] {
-        control(column + 1, "G")
-        bytes.append("\u{1B}H")
-      }
-    }
+    if tabs != TabStops(columns: columns) { writeTabStops(tabs) }
     if saved != SavedCursor() { writeSavedCursor(saved) }
     if grid.top != 0 || grid.bottom != core.rows - 1 {
       bytes.append("\u{1B}[")
@@ -150,6 +150,14 @@ struct SnapshotWriter {
       bytes.append(UInt8(ascii: ";"))
       bytes.append(decimal: grid.bottom + 1)
       bytes.append(UInt8(ascii: "r"))
+    }
+  }
+
+  mutating func writeTabStops(_ tabs: TabStops) {
+    bytes.append("\u{1B}[3g")
+    for column in 0..<columns where tabs[column] {
+      control(column + 1, "G")
+      bytes.append("\u{1B}H")
     }
   }
 
@@ -175,42 +183,54 @@ struct SnapshotWriter {
     }
   }
 
-  private mutating func writeModes() {
-    let modes = core.modes
-    let fresh = Modes()
-    func change(_ on: Bool, _ normally: Bool, _ mode: StaticString, _ bytes: inout [UInt8]) {
-      guard on != normally else { return }
+  /// RIS leaves these as they are, so they are always sent.
+  private mutating func writeKeptModes() {
+    bytes.append(core.modes.newline ? "\u{1B}[20h" : "\u{1B}[20l")
+    bytes.append(core.modes.isCursorHidden ? "\u{1B}[?25l" : "\u{1B}[?25h")
+    bytes.append(core.modes.cursorBlink ? "\u{1B}[?12h" : "\u{1B}[?12l")
+  }
+
+  /// Brings a terminal with the modes `old` to `new`, except for origin mode and synchronized output, which
+  /// have their places. Both ways: a snapshot sets what is set, a restoration takes it back.
+  mutating func writeModes(from old: Modes, to new: Modes) {
+    func change(_ mode: StaticString, _ field: KeyPath<Modes, Bool>, _ bytes: inout [UInt8]) {
+      guard new[keyPath: field] != old[keyPath: field] else { return }
       bytes.append("\u{1B}[")
       bytes.append(mode)
-      bytes.append(on ? "h" : "l")
+      bytes.append(new[keyPath: field] ? "h" : "l")
     }
-    change(modes.applicationCursorKeys, fresh.applicationCursorKeys, "?1", &bytes)
-    if modes.applicationKeypad { bytes.append("\u{1B}=") }
-    change(modes.bracketedPaste, fresh.bracketedPaste, "?2004", &bytes)
-    change(modes.reverseWraparound, fresh.reverseWraparound, "?45", &bytes)
-    change(modes.focusReports, fresh.focusReports, "?1004", &bytes)
-    change(modes.wraparound, fresh.wraparound, "?7", &bytes)
-    change(modes.insert, fresh.insert, "4", &bytes)
-    // RIS leaves these as they are, so they are always sent.
-    bytes.append(modes.newline ? "\u{1B}[20h" : "\u{1B}[20l")
-    bytes.append(modes.isCursorHidden ? "\u{1B}[?25l" : "\u{1B}[?25h")
-    bytes.append(modes.cursorBlink ? "\u{1B}[?12h" : "\u{1B}[?12l")
-    switch modes.mouse {
-    case .none: break
-    case .x10: bytes.append("\u{1B}[?9h")
-    case .vt200: bytes.append("\u{1B}[?1000h")
-    case .drag: bytes.append("\u{1B}[?1002h")
-    case .any: bytes.append("\u{1B}[?1003h")
+    change("?1", \.applicationCursorKeys, &bytes)
+    if new.applicationKeypad != old.applicationKeypad {
+      bytes.append(new.applicationKeypad ? "\u{1B}=" : "\u{1B}>")
     }
-    change(modes.reverseVideo, fresh.reverseVideo, "?5", &bytes)
-    change(modes.mouseUTF8, fresh.mouseUTF8, "?1005", &bytes)
-    change(modes.mouseURXVT, fresh.mouseURXVT, "?1015", &bytes)
-    switch modes.mouseEncoding {
-    case .legacy: break
-    case .sgr: bytes.append("\u{1B}[?1006h")
-    case .sgrPixels: bytes.append("\u{1B}[?1016h")
+    change("?2004", \.bracketedPaste, &bytes)
+    change("?45", \.reverseWraparound, &bytes)
+    change("?1004", \.focusReports, &bytes)
+    change("?7", \.wraparound, &bytes)
+    change("4", \.insert, &bytes)
+    change("20", \.newline, &bytes)
+    change("?12", \.cursorBlink, &bytes)
+    if new.isCursorHidden != old.isCursorHidden {
+      bytes.append(new.isCursorHidden ? "\u{1B}[?25l" : "\u{1B}[?25h")
     }
-    if modes.cursorStyle != 0 { control(Int(modes.cursorStyle), " q") }
+    exchange(old.mouse.number, new.mouse.number)
+    change("?5", \.reverseVideo, &bytes)
+    change("?1005", \.mouseUTF8, &bytes)
+    change("?1015", \.mouseURXVT, &bytes)
+    exchange(old.mouseEncoding.number, new.mouseEncoding.number)
+    if new.cursorStyle != old.cursorStyle {
+      bytes.append("\u{1B}[")
+      bytes.append(decimal: Int(new.cursorStyle))
+      bytes.append(" q")
+    }
+  }
+
+  /// From one private mode to another that excludes it; nil: none.
+  private mutating func exchange(_ old: Int?, _ new: Int?) {
+    guard new != old, let mode = new ?? old else { return }
+    bytes.append("\u{1B}[?")
+    bytes.append(decimal: mode)
+    bytes.append(new == nil ? "l" : "h")
   }
 
   private mutating func resetColors() {

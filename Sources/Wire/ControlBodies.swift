@@ -1,6 +1,16 @@
 // The JSON bodies of control frames between client and server. Unknown keys are ignored; absent
 // ones take the default given here.
 
+/// A body with offsets in it. They count bytes and travel as varints elsewhere, so that one beyond those is
+/// a lie; refused where it comes in, it lets everyone behind add a length to an offset.
+protocol OffsetBody {
+  var offsets: [UInt64?] { get }
+}
+
+extension OffsetBody {
+  var hasSoundOffsets: Bool { offsets.allSatisfy { ($0 ?? 0) <= Varint.maximum } }
+}
+
 /// → The first frame of a connection.
 public struct Hello: Sendable, Equatable, Codable {
   /// Protocol versions the sender speaks; 1 is the only one.
@@ -169,6 +179,7 @@ public struct Open: Sendable, Equatable, Codable {
 
   /// What is wrong with it, for REFUSED `bad_request`; nil if nothing is.
   public var problem: String? {
+    if !hasSoundOffsets { return "a number in it is over 2^62 - 1" }
     if !size.isValid { return "size \(size) is not within 1x1 and 1000x1000" }
     if create != nil && resume != nil { return "an OPEN that resumes never creates" }
     if session == nil && create == nil { return "an OPEN without session must say what to create" }
@@ -209,6 +220,10 @@ public struct SessionState: RawRepresentable, Sendable, Hashable, Codable {
 
   public static let running = SessionState(rawValue: "running")
   public static let ended = SessionState(rawValue: "ended")
+}
+
+extension Open: OffsetBody {
+  var offsets: [UInt64?] { [resume?.next, resume?.input, attempt] }
 }
 
 /// ← The answer to OPEN; again on the same stream after a link loss.
@@ -262,6 +277,10 @@ public struct Opened: Sendable, Equatable, Codable {
     self.state = state
     self.differs = differs
   }
+}
+
+extension Opened: OffsetBody {
+  var offsets: [UInt64?] { [output, input] }
 }
 
 /// ← OPEN failed; the stream is closed.

@@ -197,13 +197,18 @@ public struct FrameDecoder {
     guard body.mayBeUTF8 else {
       throw WireError(.malformed, "\(type): not UTF-8")
     }
+    let decoded: Body
     do {
-      return try JSONDecoder().decode(Body.self, from: Data(body.readableBytesView))
+      decoded = try JSONDecoder().decode(Body.self, from: Data(body.readableBytesView))
     } catch let error as DecodingError {
       throw WireError(.malformed, "\(type): \(error.shortDescription)")
     } catch {
       throw WireError(.malformed, "\(type): not JSON")
     }
+    guard (decoded as? any OffsetBody)?.hasSoundOffsets != false else {
+      throw WireError(.malformed, "\(type): an offset over 2^62 - 1")
+    }
+    return decoded
   }
 }
 

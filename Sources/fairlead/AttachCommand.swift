@@ -11,7 +11,9 @@ struct AttachCommand: AsyncParsableCommand {
       At the beginning of a line: ~. detaches (the session lives on), ~~ types a ~, ~? helps. When \
       the connection drops it is made again by itself, at the byte where it broke; meanwhile the \
       terminal's title says so. What this terminal answers to programs' queries is not typed: the \
-      session's node answers them.
+      session's node answers them. Ctrl-C, Ctrl-\\ and Ctrl-Z take the place of what was typed or \
+      pasted before them and has not been sent yet; how much that was is said. Whatever the \
+      session's program has set on this terminal is undone in the end.
 
       When the process ends, attach ends with its exit code, or with 128 and the number of the signal \
       that ended it; 255 is for Fairlead's own failures, 0 for detaching.

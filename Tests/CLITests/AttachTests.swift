@@ -2,6 +2,7 @@
 // mistaken for answers, `~.` detaches, and the terminal is given back as it was.
 
 import ArgumentParser
+import Screen
 import Testing
 import Wire
 
@@ -15,9 +16,11 @@ import Wire
     "\u{1b}[?5;1R", "\u{1b}[0n", "\u{1b}[?2026;2$y", "\u{1b}[4;1$y", "\u{1b}[?1u",
     "\u{1b}[8;24;80t", "\u{1b}]11;rgb:0000/0000/0000\u{1b}\\", "\u{1b}]10;rgb:ff/ff/ff\u{7}",
     "\u{1b}]4;1;rgb:80/00/00\u{7}", "\u{1b}P>|XTerm(380)\u{1b}\\",
-    "\u{1b}P1+r544e=787465726d\u{1b}\\", "\u{1b}P1$r0m\u{1b}\\",
+    "\u{1b}P1+r544e=787465726d\u{1b}\\", "\u{1b}P1$r0m\u{1b}\\", "\u{1b}]lvi\u{1b}\\",
+    "\u{1b}]52;c;aGk=\u{7}", "\u{1b}P1!~00FF\u{1b}\\", "\u{1b}_Gi=1;OK\u{1b}\\",
   ]) func repliesAreDropped(reply: String) {
     var filter = ReplyFilter()
+    filter.expectStrings(2)
     #expect(filter.filter(bytes("a" + reply + "b")) == bytes("ab"))
     #expect(filter.holdTime == nil)
     // In pieces of one byte as well.
@@ -30,9 +33,30 @@ import Wire
     "hello\r", "\u{1b}[A", "\u{1b}OA", "\u{1b}OR", "\u{1b}[13~", "\u{1b}[1;5C", "\u{1b}[1;2R",
     "\u{1b}b", "\u{1b}\u{1b}[A", "\u{1b}[<0;10;5M", "\u{1b}[M !!", "\u{1b}[I", "\u{1b}[97;5u", "é漢",
     "\u{1b}[200~a\u{1b}[0nb\u{1b}[201~", "\u{1b}]x\u{1b}a",
+    // Alt-Shift-P or Alt-] and what is typed behind it, up to a Ctrl-G.
+    "\u{1b}Pecho\u{7}", "\u{1b}P1$r0m\u{7}", "\u{1b}]2x\u{7}", "\u{1b}]2;title\u{7}",
+    "\u{1b}]lx\u{7}", "\u{1b}]1\u{1b}[A", "\u{1b}_x\u{1b}\\", "\u{1b}P1x\u{1b}\\",
   ]) func keysAreTyped(keys: String) {
+    for due in [0, 1] {
+      var filter = ReplyFilter()
+      filter.expectStrings(due)
+      #expect(filter.filter(bytes(keys)) + filter.release() == bytes(keys))
+    }
+  }
+
+  /// What nobody asked for is typed, and at once.
+  @Test func stringsAreKeysUnlessOneIsDue() {
     var filter = ReplyFilter()
-    #expect(filter.filter(bytes(keys)) + filter.release() == bytes(keys))
+    let reply = "\u{1b}]11;rgb:0000/0000/0000\u{1b}\\"
+    for byte in bytes("\u{1b}]11;") {
+      _ = filter.filter([byte])
+      #expect(filter.holdTime == nil || byte == 0x1b)
+    }
+    filter = ReplyFilter()
+    #expect(filter.filter(bytes(reply)) + filter.release() == bytes(reply))
+    filter.expectStrings(1)
+    #expect(filter.filter(bytes(reply)).isEmpty)
+    #expect(filter.filter(bytes(reply)) + filter.release() == bytes(reply))
   }
 
   @Test func aLoneEscapeIsHeldAndThenTyped() {
@@ -80,6 +104,54 @@ import Wire
     #expect(read("~?ls") == [.help, type("ls")])
   }
 
+  /// However the keyboard was told to say it: kitty's protocol, all of its flags, and modifyOtherKeys.
+  @Test(arguments: [
+    ["\u{1b}[13u", "\u{1b}[126u", "\u{1b}[46u"],
+    [
+      "\u{1b}[13;1:1u", "\u{1b}[13;1:3u", "\u{1b}[57441;2u", "\u{1b}[96:126;2u",
+      "\u{1b}[96:126;2:3u",
+      "\u{1b}[57441;1:3u", "\u{1b}[46u",
+    ],
+    ["\u{1b}[13;129u", "\u{1b}[96;130;126u", "\u{1b}[46;129;46u"], ["\r", "\u{1b}[96;2u", "."],
+    ["\r", "\u{1b}[27;2;126~", "."], ["\u{1b}[57414u", "~", "\u{1b}[57409u"],
+    ["\r", "\u{1b}[I", "~", "\u{1b}[<35;3;4M", "\u{1b}[O", "."],
+  ]) func keysAreMatchedNotBytes(keys: [String]) {
+    #expect(read("x" + keys.joined()).last == .detach)
+    var escape = EscapeKeys()
+    let actions = (["x"] + keys).flatMap { escape.read(Array($0.utf8)) }
+    #expect(actions.last == .detach, "\(actions)")
+  }
+
+  @Test(arguments: [
+    "\u{1b}[13u\u{1b}[126;5u.", "\u{1b}[13;5u~.", "\r\u{1b}[126;3u\u{1b}[46u",
+    "\r\u{1b}[126u\u{1b}[46;5u", "\r\u{1b}[96;1u.", "\r\u{1b}[A~.", "\r\u{1b}[1;2A~.",
+    "\ra\u{1b}[126u.",
+    "\r\u{1b}[27;5;126~.", "\r\u{1b}[126;1:3u.", "\r\u{1b}[99999999999u~.", "\r\u{1b}[;;;u~.",
+    "\r\u{1b}[126;99999999999u.",
+  ]) func otherKeysAreTyped(keys: String) {
+    let actions = read(keys)
+    var typed: [UInt8] = []
+    for case .type(let bytes) in actions { typed += bytes }
+    #expect(typed == Array(keys.utf8), "\(actions)")
+  }
+
+  @Test func aHeldTildeIsTypedWithWhatCameBehindIt() {
+    let keys = "\u{1b}[126u\u{1b}[126;1:3u\u{1b}[97u"
+    #expect(read("\r" + keys) == [type("\r" + keys)])
+    #expect(read("\u{1b}[126u", "\u{1b}[126u.") == [type("\u{1b}[126u.")])
+    #expect(read("\u{1b}[126u\u{1b}[47;2u") == [.help])
+  }
+
+  @Test func interruptsAreToldFromWhatIsTyped() {
+    #expect(
+      read("ab\u{3}cd\u{1c}\u{1a}") == [
+        type("ab"), .interrupt(3), type("cd"), .interrupt(0x1c), .interrupt(0x1a),
+      ])
+    #expect(read("~\u{3}") == [type("~"), .interrupt(3)])
+    let paste = "\u{1b}[200~a\u{3}b\u{1b}[201~"
+    #expect(read(paste + "\u{3}") == [type(paste), .interrupt(3)])
+  }
+
   @Test func whatIsPastedIsNeverACommand() {
     let paste = "\u{1b}[200~a\r~.\u{1b}[201~"
     #expect(read(paste) == [type(paste)])
@@ -88,36 +160,88 @@ import Wire
 }
 
 @Suite struct ScreenTrackerTests {
-  @Test(arguments: [
-    ("hello", true), ("\u{1b}", false), ("\u{1b}[3", false), ("\u{1b}[31m", true),
-    ("\u{1b}]0;ti", false), ("\u{1b}]0;title\u{7}", true), ("\u{1b}Pq\u{1b}\\", true),
-    ("\u{1b}(", false), ("\u{1b}(0", true), ("漢", true),
-  ]) func knowsWhetherASequenceIsCut(text: String, isBetween: Bool) {
+  /// A terminal that has read `output`: its model, and what is kept beside it.
+  private func tracked(_ output: String) -> (model: Screen, tracker: ScreenTracker) {
+    let model = Screen(columns: 80, rows: 24, scrollback: 0)
     var tracker = ScreenTracker()
-    tracker.follow(text.utf8)
-    #expect(tracker.isBetweenSequences == isBetween)
+    model.write(Array(output.utf8))
+    tracker.follow(output.utf8) { model.knows(privateMode: $0) }
+    return (model, tracker)
   }
 
-  @Test func aCharacterCutInTheMiddle() {
-    var tracker = ScreenTracker()
-    tracker.follow(Array("漢".utf8).dropLast())
-    #expect(!tracker.isBetweenSequences)
+  private func restoration(_ output: String) -> String {
+    let (model, tracker) = tracked(output)
+    return String(decoding: tracker.restoration(model), as: UTF8.self)
   }
 
   @Test func givesBackWhatTheProgramSet() {
-    var tracker = ScreenTracker()
-    tracker.follow("\u{1b}[?1049h\u{1b}[?1000;1006h\u{1b}[?25l\u{1b}[?2004h\u{1b}[?2004l".utf8)
-    #expect(
-      tracker.restoration == "\u{1b}[?1000l\u{1b}[?1006l\u{1b}[?1049l\u{1b}[?25h\u{1b}[0m")
-    tracker.follow("\u{1b}c".utf8)
-    #expect(tracker.restoration == "\u{1b}[0m")
+    let set = "\u{1b}[?1049h\u{1b}[?1000;1006h\u{1b}[?25l\u{1b}[?2004h\u{1b}[?2004l"
+    let restored = restoration(set)
+    #expect(restored.hasPrefix("\u{1b}[?1049l"))
+    for part in ["\u{1b}[?1000l", "\u{1b}[?1006l", "\u{1b}[?25h"] {
+      #expect(restored.contains(part))
+    }
+    #expect(!restored.contains("2004"))
+    #expect(restoration("\u{1b}[31m\u{1b}[0m") == "\u{1b}[0m")
   }
 
-  @Test func countsCursorQueries() {
-    var tracker = ScreenTracker()
-    tracker.follow("\u{1b}[6n\u{1b}[c\u{1b}[6n".utf8)
+  /// Each of these was left behind once.
+  @Test(arguments: [
+    ("\u{1b}[?7l", "\u{1b}[?7h"), ("\u{1b}[4h", "\u{1b}[4l"), ("\u{1b}[20h", "\u{1b}[20l"),
+    ("\u{1b}]4;1;#102030\u{7}", "\u{1b}]104\u{1b}\\"),
+    ("\u{1b}]10;red;#111111\u{7}", "\u{1b}]111\u{1b}\\"),
+    ("\u{1b}]12;#111111\u{7}", "\u{1b}]112\u{1b}\\"),
+    ("\u{1b}]8;;http://x/\u{7}", "\u{1b}]8;;\u{1b}\\"),
+    ("\u{1b}[>1u", "\u{1b}[<1u"), ("\u{1b}[=5;1u", "\u{1b}[=0;1u"), ("\u{1b}[>4;2m", "\u{1b}[>4m"),
+    ("\u{1b}[>4n", "\u{1b}[>4m"), ("\u{1b}[?2048h", "\u{1b}[?2048l"),
+    ("\u{1b}[?2031h", "\u{1b}[?2031l"),
+    ("\u{1b}[?8l", "\u{1b}[?8h"), ("\u{1b}]17;#222222\u{1b}\\", "\u{1b}]117\u{1b}\\"),
+    ("\u{1b}]5;0;#222222\u{7}", "\u{1b}]105\u{1b}\\"),
+    ("\u{1b}]22;text\u{7}", "\u{1b}]22;\u{1b}\\"),
+    ("\u{1b}]9;4;1;50\u{7}", "\u{1b}]9;4;0\u{1b}\\"), ("\u{1b}[?2l", "\u{1b}<"),
+    ("\u{1b}]2;half a title", "\u{1b}\\\u{18}"), ("\u{1b}[3", "\u{18}"),
+    ("\u{1b}[22t", "\u{1b}[23;2t"),
+    ("\u{1b}[3g", "\u{1b}H"), ("\u{1b}[5;9r", "\u{1b}[r"), ("\u{1b}(0", "\u{1b}(B"),
+  ]) func isUndone(set: String, undone: String) {
+    #expect(restoration(set).contains(undone))
+    // And not where it was undone by a reset, or never set.
+    #expect(
+      restoration(
+        set
+          + "\u{18}\u{1b}[?2h\u{1b}[?8h\u{1b}c\u{1b}]104\u{7}\u{1b}]111\u{7}\u{1b}]112\u{7}\u{1b}[20l\u{1b}[23t"
+      )
+        == "\u{1b}[0m")
+  }
+
+  /// Each buffer has its own keyboard flags: those of the alternate one go before it does, the primary one's after.
+  @Test func keyboardFlagsAreUndoneWhereTheyWereSet() {
+    let restored = restoration(
+      "\u{1b}[>1u\u{1b}[?1049h\u{1b}[>3u\u{1b}[>5u\u{1b}[=7u\u{1b}[<1u")
+    #expect(restored.hasPrefix("\u{1b}[<1u\u{1b}[?1049l"))
+    #expect(restored.hasSuffix("\u{1b}[0m\u{1b}[<1u"))
+    #expect(
+      restoration("\u{1b}[=1u\u{1b}[?47h\u{1b}[?47l\u{1b}[>1u\u{1b}[<u").hasSuffix(
+        "\u{1b}[0m\u{1b}[=0;1u"))
+    #expect(restoration("\u{1b}[?47h\u{1b}[=1u").hasPrefix("\u{1b}[=0;1u\u{1b}[?47l"))
+  }
+
+  @Test func countsQueries() {
+    var tracker = tracked("\u{1b}[6n\u{1b}[c\u{1b}[6n").tracker
     #expect(tracker.takeCursorQueries() == 2)
     #expect(tracker.takeCursorQueries() == 0)
+    #expect(tracker.takeStringQueries() == 0)
+    tracker =
+      tracked(
+        "\u{1b}]11;?\u{7}\u{1b}]4;1;?;2;?\u{1b}\\\u{1b}P$qm\u{1b}\\\u{1b}P+q544e;436f\u{1b}\\\u{1b}[>q\u{1b}[=c"
+          + "\u{1b}[21t\u{1b}[1;1;1;1;2;2*y\u{1b}_Gi=1,a=q;\u{1b}\\\u{1b}]52;c;?\u{7}"
+      ).tracker
+    #expect(tracker.takeStringQueries() == 12)
+  }
+
+  /// Promise P6: whatever a program sends.
+  @Test func isBounded() {
+    let many = (3_000..<9_000).map { "\u{1b}[?\($0)h\u{1b}[>1u" }.joined()
+    #expect(restoration(many).utf8.count < 1_000)
   }
 }
 

@@ -122,6 +122,86 @@ import Wire
     #expect(stream.waitingInput == 100_000 - 65_536 - 20_000)
   }
 
+  /// As a terminal does with what was typed before an interrupt; what was sent may have arrived, and stays.
+  @Test func anInterruptTakesThePlaceOfWhatWasNotSent() throws {
+    var stream = try live()
+    _ = stream.type(ByteBuffer(repeating: 0x61, count: 100_000))
+    let actions = stream.interrupt(bytes("\u{3}"))
+    let discarded = 100_000 - WireLimits.inputInFlight
+    #expect(told(actions) == [.notTyped(bytes: discarded, because: .interrupted)])
+    #expect(stream.waitingInput == 1)
+    let next = try sent(stream.receive(.inputAck(offset: 1)))
+    #expect(next == [.input(offset: UInt64(WireLimits.inputInFlight), bytes("\u{3}"))])
+    #expect(stream.interrupt(bytes("\u{3}")) == [], "nothing waited; nothing may be sent")
+    #expect(stream.waitingInput == 1)
+  }
+
+  @Test func anInterruptWithNothingQueuedIsAKey() throws {
+    var stream = try live()
+    #expect(stream.interrupt(bytes("\u{3}")) == [.send(.input(offset: 0, bytes("\u{3}")))])
+  }
+
+  /// Promise P10: and what arrives has no gap, so that nothing is typed without its beginning.
+  /// The server claims input that was never sent; what else its OPENED says is not believed either.
+  @Test func anOpenedThatIsNotBelievedChangesNothing() throws {
+    var stream = try live()
+    _ = try stream.receive(.output(offset: 0, bytes("hello")))
+    _ = stream.type(ByteBuffer(repeating: 0x61, count: 100_000))
+    _ = stream.begin()
+    for input in [UInt64(WireLimits.inputInFlight) + 1, Varint.maximum] {
+      #expect(throws: WireError.self) {
+        try stream.receive(opened(.new, output: 900, input: input))
+      }
+      #expect(stream.next == 5)
+      #expect(try open(stream.begin()).resume == Resume(life: life, next: 5, input: 0))
+    }
+  }
+
+  @Test func whatIsTooMuchIsRefusedAndSaid() throws {
+    var stream = try live()
+    let paste = ByteBuffer(repeating: 0x61, count: InputBuffer.largest - 10)
+    #expect(told(stream.type(paste)).isEmpty)
+    #expect(told(stream.type(bytes("0123456789"))).isEmpty)
+    for refused in ["x", "yz"] {
+      #expect(
+        told(stream.type(bytes(refused)))
+          == [.notTyped(bytes: refused.utf8.count, because: .tooMuchWaits)])
+    }
+    // There is room again; but between that and what waits, something is missing.
+    _ = try stream.receive(.inputAck(offset: 10_000))
+    #expect(
+      told(stream.type(bytes("echo"))) == [.notTyped(bytes: 4, because: .tooMuchWaits)])
+    #expect(
+      told(stream.interrupt(bytes("\u{3}"))).contains {
+        if case .notTyped(_, .interrupted) = $0 { true } else { false }
+      })
+    #expect(told(stream.type(bytes("echo"))).isEmpty)
+  }
+
+  @Test func whatIsResentBeginsWhereItArrived() throws {
+    var stream = try live()
+    let text = (0..<30_000).map { "\($0)," }.joined()
+    for piece in stride(from: 0, to: text.utf8.count, by: 1_000) {
+      _ = stream.type(ByteBuffer(bytes: text.utf8.dropFirst(piece).prefix(1_000)))
+    }
+    _ = try stream.receive(.inputAck(offset: 12_345))
+    _ = stream.begin()
+    // The node had accepted more than it has written.
+    var typed = try sent(stream.receive(opened(.exact, output: 0, input: 54_321)))
+    var arrived = 54_321
+    while arrived < text.utf8.count {
+      for case .input(let offset, let piece) in typed {
+        #expect(offset == UInt64(arrived))
+        #expect(
+          piece.readableBytesView.elementsEqual(
+            text.utf8.dropFirst(arrived).prefix(piece.readableBytes)))
+        arrived += piece.readableBytes
+      }
+      typed = try sent(stream.receive(.inputAck(offset: UInt64(arrived))))
+    }
+    #expect(stream.unacknowledgedInput == 0)
+  }
+
   func inputBytes(_ frame: Frame) -> Int {
     if case .input(_, let bytes) = frame { bytes.readableBytes } else { 0 }
   }

@@ -1,8 +1,9 @@
 // Placement is even, weighted, and moves only a joining or leaving node's own share.
 
-import Cluster
 import Testing
 import Wire
+
+@testable import Cluster
 
 @Suite struct PlacementTests {
   private func entry(
@@ -31,6 +32,24 @@ import Wire
       }
     }
     return placed
+  }
+
+  /// Promise P9: what a node says of itself, by mistake or on purpose, stops no router.
+  @Test func aNodeThatSaysNonsenseHarmsNobody() {
+    var nodes = [entry("a")]
+    for (index, weight) in [-.infinity, -1, 1e308, .infinity].enumerated() {
+      for count in [Int.min, -1, Int.max] {
+        let lie = entry("lie-\(index)", weight: weight, capacity: count, sessions: count)
+        for (deadline, now) in [(Int.min, 1), (Int.max, -1), (0, Int.min), (1_000, 0)] {
+          nodes.append(
+            NodeEntry(read: lie.record, isDraining: false, deadline: deadline, now: now))
+        }
+      }
+    }
+    #expect(nodes.filter(\.isLive).count > 1 && nodes.contains(where: \.isDead))
+    let ranked = Placement.rank(session(1), nodes: nodes)
+    #expect(ranked.count == nodes.count)
+    #expect(Placement.choose(session(1), nodes: [entry("a")] + nodes.suffix(4)) != nil)
   }
 
   @Test func loadIsEven() {

@@ -120,6 +120,7 @@ struct ExactReader {
       throw ChildError("refused: \(refusal)")
     case .closed(let reason): throw ChildError("closed: \(reason)")
     case .inDoubt: throw ChildError("input is in doubt")
+    case .notTyped: throw ChildError("input was dropped")
     case .state, .resized, .event: break
     }
     return true

@@ -64,7 +64,7 @@ public final class Viewer: Sendable {
     case .ended(let ended): seen.ended = ended
     case .refused(let refused): seen.closed = refused.code.rawValue
     case .closed(let reason): seen.closed = reason
-    case .state, .inDoubt: break
+    case .state, .inDoubt, .notTyped: break
     }
   }
 

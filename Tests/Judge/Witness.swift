@@ -49,6 +49,7 @@ public struct Witness: Sendable {
       check(snapshot: bytes, at: Int(offset))
       next = Int(offset)
     case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
+    case .notTyped(let bytes, _): report("\(bytes) bytes of input were dropped")
     case .refused(let refusal): report("was refused: \(refusal.code.rawValue), \(refusal.message)")
     case .closed(let reason):
       report("was closed: \(reason), last \(state.map { "\($0)" } ?? "")")

@@ -111,3 +111,37 @@ import Testing
     #expect(RedisError(reply: "ERR unknown command '-\(text)'").code == .refused)
   }
 }
+
+@Suite struct ReplyReaderTests {
+  private func read(_ text: String) throws -> RedisValue? {
+    guard var reader = ReplyReader() else { return nil }
+    try Array(text.utf8).withUnsafeBytes { try reader.feed($0) }
+    return try reader.next()
+  }
+
+  /// Promise P6: an array is made as long as it says before any of it has come.
+  @Test(arguments: [
+    "*2147483647\r\n", "*1000001\r\n", "*2\r\n*999999\r\n", "*1\r\n*1000000\r\n",
+    String(repeating: "*1\r\n", count: 100_000),
+  ]) func anArrayThatClaimsTooMuchEndsTheConnection(text: String) {
+    let error = #expect(throws: RedisError.self) { try read(text) }
+    #expect(error?.code == .protocolViolation)
+  }
+
+  @Test func anArrayMayBeAsLongAsTheLongestList() throws {
+    let count = 50_000
+    let text = "*\(count)\r\n" + String(repeating: ":1\r\n", count: count)
+    #expect(try read(text)?.array?.count == count)
+    #expect(try read("*1000000\r\n") == nil, "more is awaited")
+  }
+
+  /// What one reply took is there again for the next.
+  @Test func theBoundIsOfOneReply() throws {
+    guard var reader = ReplyReader() else { return }
+    let text = "*400000\r\n" + String(repeating: ":1\r\n", count: 400_000)
+    for _ in 0..<3 {
+      try Array(text.utf8).withUnsafeBytes { try reader.feed($0) }
+      #expect(try reader.next()?.array?.count == 400_000)
+    }
+  }
+}

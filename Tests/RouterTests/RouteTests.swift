@@ -1,6 +1,7 @@
 // What a loop of a router knows of the cluster: enough to route, never more than its bound.
 
 import Cluster
+import TestSupport
 import Testing
 import Wire
 
@@ -75,9 +76,39 @@ import Wire
     #expect(loop.rememberedRoutes == 1)
     for number in 1..<RouterLimits.cachedRoutes { router.know(SessionID(unchecked: "s\(number)")) }
     #expect(loop.rememberedRoutes == RouterLimits.cachedRoutes)
+    // Asked for, it is no longer the one that was not used for the longest.
+    #expect(loop.context.owner(of: first) != nil)
     router.know(SessionID(unchecked: "one-more"))
-    #expect(loop.rememberedRoutes <= RouterLimits.cachedRoutes)
+    #expect(loop.rememberedRoutes == RouterLimits.cachedRoutes)
+    #expect(loop.context.owner(of: first) != nil)
+    #expect(loop.context.owner(of: SessionID(unchecked: "s1")) == nil)
+    #expect(loop.context.owner(of: SessionID(unchecked: "s2")) != nil)
     loop.forget(SessionID(unchecked: "one-more"))
-    #expect(loop.rememberedRoutes == 0)
+    #expect(loop.rememberedRoutes == RouterLimits.cachedRoutes - 1)
+  }
+
+  @Test func theLeastRecentlyUsedMakesRoom() {
+    var generator = SeededGenerator.announced()
+    var cache = RouteCache<Int, Int>(capacity: 8)
+    // The same, kept as a list in the order of use.
+    var model: [(key: Int, value: Int)] = []
+    for step in 0..<20_000 {
+      let key = Int.random(in: 0..<20, using: &generator)
+      let place = model.firstIndex { $0.key == key }
+      switch Int.random(in: 0..<4, using: &generator) {
+      case 0:
+        cache.set(key, nil)
+        if let place { model.remove(at: place) }
+      case 1, 2:
+        cache.set(key, step)
+        if let place { model.remove(at: place) } else if model.count == 8 { model.removeFirst() }
+        model.append((key, step))
+      default:
+        #expect(cache.use(key) == place.map { model[$0].value })
+        if let place { model.append(model.remove(at: place)) }
+      }
+      #expect(cache.count == model.count)
+    }
+    for (key, value) in model { #expect(cache.use(key) == value) }
   }
 }

@@ -114,6 +114,35 @@ import Testing
     }
   }
 
+  /// What a terminal behind `fairlead attach` has and xterm.js lacks.
+  @Test(arguments: [
+    "\u{1B}[>1u", "\u{1B}[>1u\u{1B}[>5u\u{1B}[<u", "\u{1B}[=5u",
+    "\u{1B}[=1u\u{1B}[=4;2u\u{1B}[=1;3u",
+    "\u{1B}[>1u\u{1B}[?1049h\u{1B}[>3u\u{1B}[=8;2u", "\u{1B}[?47h\u{1B}[>3u\u{1B}[?47l\u{1B}[>1u",
+    "\u{1B}[>4;2m", "\u{1B}[>4;2m\u{1B}[>1;3m\u{1B}[>4m", "\u{1B}[>4n", "\u{1B}[>u\u{1B}[<99u",
+    String(repeating: "\u{1B}[>7u", count: 40), "\u{1B}[>99999u\u{1B}[=99999;9u\u{1B}[>99;99m",
+  ]) func restoresTheKeyboard(output: String) {
+    let bytes = Array(("$ " + output + "x\u{1B}[<1u").utf8)
+    for cut in [3, bytes.count / 2, bytes.count - 5, bytes.count - 1, bytes.count] {
+      Self.check(
+        bytes, cut: cut, columns: 12, rows: 2, scrollback: 1, output.debugDescription)
+    }
+  }
+
+  /// Where there is anything to bring, the bytes for it are there; a reset takes all of it back.
+  @Test func theKeyboardIsPartOfASnapshot() {
+    let screen = Screen(columns: 80, rows: 24)
+    screen.write(Array("\u{1B}[>1u\u{1B}[?1049h\u{1B}[>5u\u{1B}[>4;2m".utf8))
+    let snapshot = String(decoding: screen.snapshot(), as: UTF8.self)
+    for part in ["\u{1B}[>1u", "\u{1B}[?47h\u{1B}[H\u{1B}[>5u", "\u{1B}[>4;2m"] {
+      #expect(snapshot.contains(part), "\(part.debugDescription)")
+    }
+    #expect(
+      !String(decoding: Screen(columns: 80, rows: 24).snapshot(), as: UTF8.self).contains("u"))
+    screen.write(Array("\u{1B}c".utf8))
+    #expect(StateDump.dump(screen) == StateDump.dump(Screen(columns: 80, rows: 24)))
+  }
+
   @Test func asksNothing() {
     var numbers = OutputGenerator(seed: 1)
     let screen = Screen(columns: 40, rows: 10)

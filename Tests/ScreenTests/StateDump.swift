@@ -8,6 +8,8 @@ enum StateDump {
     screen.withCore { core in
       var lines = ["size \(core.columns)x\(core.rows) cursor \(core.x),\(core.y)"]
       lines.append("modes \(core.modes)")
+      let modified = core.modifiedKeys.values.sorted { $0.key < $1.key }
+      lines.append("keyboard \(core.keyboard) hidden \(core.hiddenKeyboard) \(modified)")
       lines.append("pen \(describe(core.pen, core)) preceding \(core.preceding)")
       lines.append("charsets \(core.charsets.designated) \(core.charsets.level)")
       lines.append("saved \(core.saved) other \(core.otherSaved)")

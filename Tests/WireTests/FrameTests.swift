@@ -280,3 +280,50 @@ extension FrameTests {
     #expect(try decode(Array(wire.readableBytesView)).count == 1)
   }
 }
+
+extension FrameTests {
+  /// Promise P9: whoever adds a length to an offset may do so.
+  @Test("an offset that no varint could carry is refused", arguments: [Varint.maximum + 1, .max])
+  func offsetsBeyondVarints(offset: UInt64) throws {
+    func opened(output: UInt64, input: UInt64) -> Frame {
+      .opened(
+        Opened(
+          session: SessionID(unchecked: "s"), life: Life(rawValue: 1), epoch: Epoch(1),
+          created: false, resumed: .exact, output: output, input: input, size: .standard,
+          mode: .driver))
+    }
+    func open(next: UInt64? = nil, input: UInt64? = nil, attempt: UInt64? = nil) -> Frame {
+      let resume = Resume(life: Life(rawValue: 1), next: next, input: input)
+      var open = Open(session: SessionID(unchecked: "s"), resume: resume, size: .standard)
+      open.attempt = attempt
+      return .open(open)
+    }
+    for frame in [
+      opened(output: offset, input: 0), opened(output: 0, input: offset), open(next: offset),
+      open(input: offset), open(attempt: offset),
+    ] {
+      var wire = ByteBuffer()
+      wire.writeFrame(frame, stream: 1)
+      let error = #expect(throws: WireError.self) { try decode(Array(wire.readableBytesView)) }
+      #expect(error?.code == .malformed)
+      if case .open(let open) = frame { #expect(open.problem != nil) }
+    }
+    var wire = ByteBuffer()
+    wire.writeFrame(opened(output: Varint.maximum, input: Varint.maximum), stream: 1)
+    #expect(try decode(Array(wire.readableBytesView)).count == 1)
+  }
+
+  @Test("a size that no terminal has is written all the same")
+  func impossibleSizes() throws {
+    let size = TerminalSize(columns: -1, rows: .min)
+    var wire = ByteBuffer()
+    wire.writeFrame(.resize(size), stream: 1)
+    wire.writeFrame(.resized(offset: 1, size), stream: 1)
+    wire.writeFrame(
+      .snapshot(
+        SnapshotPart(
+          id: 1, isFirst: true, isLast: true, offset: 1, size: size, bytes: ByteBuffer())),
+      stream: 1)
+    #expect(try decode(Array(wire.readableBytesView)).count == 3)
+  }
+}

@@ -56,9 +56,10 @@ struct DockerEngine: Sendable {
     var containerID: String
   }
 
+  struct Created: Decodable, Sendable { var id: String }
+
   /// Prepares a command in a container; returns the exec's id.
   func createExec(in container: String, _ request: ExecRequest) async throws -> String {
-    struct Created: Decodable { var id: String }
     let created: Created = try await call(
       .POST, "/containers/\(container)/exec", request, container: container)
     return try Self.checked(created.id)
@@ -99,7 +100,10 @@ struct DockerEngine: Sendable {
   }
 
   func inspect(_ exec: String) async throws -> ExecState {
-    try await call(.GET, "/exec/\(exec)/json", nil as Int?, container: nil)
+    let state: ExecState = try await call(.GET, "/exec/\(exec)/json", nil as Int?, container: nil)
+    // It becomes part of paths.
+    _ = try Self.checked(state.containerID)
+    return state
   }
 
   // MARK: Containers
@@ -115,10 +119,11 @@ struct DockerEngine: Sendable {
     try await call(.GET, "/containers/\(container)/json", nil as Int?, container: container)
   }
 
+  struct Listed: Decodable, Sendable { var id: String }
+  struct Details: Decodable, Sendable { var execIDs: [String]? }
+
   /// The running containers in which some exec still runs.
   func containersWithExecs() async throws -> [String] {
-    struct Listed: Decodable { var id: String }
-    struct Details: Decodable { var execIDs: [String]? }
     let listed: [Listed] = try await call(.GET, "/containers/json", nil as Int?, container: nil)
     return try await withThrowingTaskGroup(of: String?.self) { group in
       var found: [String] = []
@@ -182,6 +187,13 @@ struct DockerEngine: Sendable {
 
   private func version(within limit: TimeAmount) async throws -> Int {
     let answer = try await http.send(.GET, "/_ping", within: limit, largestBody: 4_096)
+    let common = try Self.commonVersion(answer, endpoint)
+    minorVersion.withLockedValue { $0 = common }
+    return common
+  }
+
+  /// The newest version (its minor number) that both sides know, by the answer to a ping.
+  static func commonVersion(_ answer: HTTPResponse, _ endpoint: HTTPEndpoint) throws -> Int {
     // The words of Go's HTTP server: the request came in the clear.
     if answer.status == .badRequest, String(buffer: answer.body).contains("HTTPS server") {
       throw PipeError(
@@ -190,7 +202,8 @@ struct DockerEngine: Sendable {
           + "of this node with --docker-cert and --docker-key if it asks for one")
     }
     let parts = answer.headers.first(name: "Api-Version")?.split(separator: ".") ?? []
-    guard parts.count == 2, let major = Int(parts[0]), let minor = Int(parts[1]) else {
+    guard parts.count == 2, let major = Int(parts[0]), let minor = Int(parts[1]), minor >= 0
+    else {
       throw PipeError(.unavailable, "\(endpoint) does not answer like a Docker engine")
     }
     guard major > 1 || minor >= Self.versions.lowerBound else {
@@ -199,9 +212,7 @@ struct DockerEngine: Sendable {
         "the Docker engine at \(endpoint) has API \(major).\(minor): 1.\(Self.versions.lowerBound) "
           + "is needed, Docker 20.10 or newer")
     }
-    let common = min(minor, Self.versions.upperBound)
-    minorVersion.withLockedValue { $0 = common }
-    return common
+    return min(minor, Self.versions.upperBound)
   }
 
   /// Says in a user's words why the engine could not be asked.
@@ -231,7 +242,7 @@ struct DockerEngine: Sendable {
     }
   }
 
-  private static func error(
+  static func error(
     _ answer: HTTPResponse, container: String?, _ endpoint: HTTPEndpoint
   ) -> PipeError {
     struct Reason: Decodable { var message: String }
@@ -265,7 +276,7 @@ struct DockerEngine: Sendable {
     return ByteBuffer(bytes: try encoder.encode(body))
   }
 
-  private static func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws
+  static func decode<Value: Decodable>(_ type: Value.Type, _ body: ByteBuffer) throws
     -> Value
   {
     let decoder = JSONDecoder()
@@ -285,8 +296,9 @@ struct DockerEngine: Sendable {
   }
 
   /// An id becomes part of paths.
-  private static func checked(_ id: String) throws -> String {
-    guard (1...128).contains(id.utf8.count), id.allSatisfy(\.isHexDigit) else {
+  static func checked(_ id: String) throws -> String {
+    // Other scripts have digits that count as hexadecimal, too.
+    guard (1...128).contains(id.utf8.count), id.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
       throw PipeError(.unavailable, "the Docker engine answered with a strange id")
     }
     return id

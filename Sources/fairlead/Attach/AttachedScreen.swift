@@ -3,6 +3,7 @@
 
 import Client
 import NIOCore
+import Screen
 import Wire
 
 actor AttachedScreen {
@@ -13,8 +14,10 @@ actor AttachedScreen {
   private let isNew: Bool
   private let isWatching: Bool
   private let output = StandardOutput()
+  /// What the output makes of this terminal.
+  private let model: Screen
   private var tracker = ScreenTracker()
-  private var prepared = ""
+  private var prepared: [UInt8] = []
   private var filter = ReplyFilter()
   private var holding: Task<Void, Never>?
   private var isLive = false
@@ -30,16 +33,22 @@ actor AttachedScreen {
     self.session = session
     self.isNew = isNew
     self.isWatching = isWatching
+    let size = RawTerminal.size ?? .standard
+    model = Screen(columns: size.columns, rows: size.rows, scrollback: 0)
   }
+
+  /// This terminal has another size.
+  func resized(to size: TerminalSize) { model.resize(columns: size.columns, rows: size.rows) }
 
   /// - Returns: the outcome, if this was the last event.
   func show(_ event: TerminalEvent) async -> Attachment.Outcome? {
     switch event {
-    case .opened(let opened): if !hasBeenLive { begin(opened) }
+    case .opened(let opened): if !hasBeenLive { await begin(opened) }
     case .output(_, let bytes), .snapshot(_, _, let bytes):
       lastOutput = .now
       follow(bytes)
       for _ in 0..<tracker.takeCursorQueries() { filter.expectCursorReport() }
+      filter.expectStrings(tracker.takeStringQueries())
       guard await output.write(bytes) else { return .closed("standard output is closed") }
       lastOutput = .now
     case .state(let condition): return await show(condition)
@@ -47,6 +56,10 @@ actor AttachedScreen {
     case .inDoubt(let bytes):
       doubtfulBytes += bytes.readableBytes
       await note("\(bytes.readableBytes) bytes typed may not have reached the process")
+    case .notTyped(let bytes, .interrupted):
+      await note("\(bytes) bytes typed before the interrupt were not sent")
+    case .notTyped(let bytes, .tooMuchWaits):
+      await note("\(bytes) bytes were not typed: too much waits for the process already")
     case .resized: break
     case .ended(let ended): return .ended(ended)
     case .refused(let refused): return .refused(refused)
@@ -56,21 +69,32 @@ actor AttachedScreen {
   }
 
   private func follow(_ bytes: ByteBuffer) {
-    tracker.follow(bytes.readableBytesView)
-    let restoration = tracker.restoration
+    bytes.withUnsafeReadableBytes { model.write($0) }
+    // The node answers; this model only looks.
+    _ = model.takeAnswers()
+    tracker.follow(bytes.readableBytesView) { model.knows(privateMode: $0) }
+    let restoration = restoration
     if restoration != prepared {
       prepared = restoration
       RawTerminal.prepare(restoration: restoration)
     }
   }
 
-  private func begin(_ opened: Opened) {
+  private var restoration: [UInt8] { tracker.restoration(model) + Array(Self.oldTitle.utf8) }
+
+  /// The terminal's titles are kept by it meanwhile, where it can (XTWINOPS).
+  private static let keepTitle = "\u{1b}[22;0t"
+  private static let oldTitle = "\u{1b}[23;0t"
+
+  private func begin(_ opened: Opened) async {
     let verb = opened.created ? "new session" : isWatching ? "watching" : "attached to"
     if isNew || RawTerminal.isInputTerminal {
       let keys = RawTerminal.isInputTerminal ? "; ~. detaches" : ""
       complain("[fairlead: \(verb) \(session)\(keys)]")
     }
     RawTerminal.enter()
+    guard RawTerminal.isOutputTerminal else { return }
+    _ = await output.write(ByteBuffer(string: Self.keepTitle))
   }
 
   private func show(_ condition: StreamCondition) async -> Attachment.Outcome? {
@@ -105,7 +129,7 @@ actor AttachedScreen {
   }
 
   private func showSign() async {
-    guard !isLive, !showsSign, RawTerminal.isOutputTerminal, tracker.isBetweenSequences else {
+    guard !isLive, !showsSign, RawTerminal.isOutputTerminal, model.isBetweenSequences else {
       return
     }
     showsSign = true
@@ -122,13 +146,13 @@ actor AttachedScreen {
   }
 
   func show(help lines: [String]) async {
-    guard tracker.isBetweenSequences else { return }
+    guard model.isBetweenSequences else { return }
     let text = lines.map { "\r\n" + $0 }.joined() + "\r\n"
     _ = await output.write(ByteBuffer(string: text))
   }
 
   private func note(_ text: String) async {
-    guard RawTerminal.isOutputTerminal, tracker.isBetweenSequences else { return }
+    guard RawTerminal.isOutputTerminal, model.isBetweenSequences else { return }
     _ = await output.write(ByteBuffer(string: "\r\n[fairlead: \(text)]\r\n"))
   }
 
@@ -165,10 +189,10 @@ actor AttachedScreen {
     sign?.cancel()
     guard hasBeenLive, RawTerminal.isOutputTerminal else { return }
     let output = output
-    let restoration = tracker.restoration
+    let bytes = ByteBuffer(bytes: restoration + Array("\r\n\u{1b}[J".utf8))
     await within(.seconds(1)) { [self] in
       await removeSign()
-      _ = await output.write(ByteBuffer(string: restoration + "\r\n\u{1b}[J"))
+      _ = await output.write(bytes)
     }
   }
 }

@@ -43,7 +43,7 @@ struct Attachment {
         }
       },
       Task { if let outcome = await type(into: stream, screen) { finish.yield(outcome) } },
-      Task { await followSize(stream) },
+      Task { await followSize(stream, screen) },
     ]
     let outcome = await outcomes.first { _ in true } ?? .closed("cancelled")
     for task in tasks { task.cancel() }
@@ -95,10 +95,12 @@ struct Attachment {
         case .detach: return .detached
         case .help: await screen.show(help: EscapeKeys.help)
         case .type(let bytes):
-          if open.mode == .watcher {
-            if bytes.contains(0x03) { return .detached }
-          } else {
-            stream.post(ByteBuffer(bytes: bytes))
+          if open.mode != .watcher { stream.post(ByteBuffer(bytes: bytes)) }
+        case .interrupt(let byte):
+          if open.mode != .watcher {
+            stream.interrupt(ByteBuffer(bytes: [byte]))
+          } else if byte == 0x03 {
+            return .detached
           }
         }
       }
@@ -106,10 +108,12 @@ struct Attachment {
     return .closed("standard input has ended")
   }
 
-  private func followSize(_ stream: TerminalStream) async {
-    guard !fixedSize, RawTerminal.size != nil else { return }
+  private func followSize(_ stream: TerminalStream, _ screen: AttachedScreen) async {
+    guard RawTerminal.size != nil else { return }
     for await _ in await UnixSignalsSequence(trapping: .sigwinch) {
-      if let size = RawTerminal.size { stream.resize(size) }
+      guard let size = RawTerminal.size else { continue }
+      await screen.resized(to: size)
+      if !fixedSize { stream.resize(size) }
     }
   }
 

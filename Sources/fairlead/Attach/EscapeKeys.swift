@@ -1,63 +1,95 @@
-// The keys that are for `attach` itself: `~.`, `~~` and `~?` at the beginning of a line, as in ssh.
-// What is pasted (between the marks of bracketed paste) is never a command. Pure.
+// The keys that are for `attach` itself: `~.`, `~~` and `~?` at the beginning of a line, as in ssh, whatever sequences the
+// terminal sends for them; and those that interrupt. What is pasted (between the marks of bracketed paste) is
+// neither. Pure.
 
 struct EscapeKeys {
   enum Action: Equatable {
     case type([UInt8])
+    /// Ctrl-C, Ctrl-\ or Ctrl-Z: before what was typed and has not been sent.
+    case interrupt(UInt8)
     case detach
     case help
   }
 
   private var isLineStart = true
-  private var holdsTilde = false
+  /// A `~` at the beginning of a line, with what came behind it and is no key: what it means is yet to be seen.
+  private var held: [UInt8] = []
   private var isPasting = false
+  /// Of what is pasted, the last bytes, which may be the beginning of its end.
   private var recent: [UInt8] = []
 
-  private static let pasteStart = Array("\u{1b}[200~".utf8)
   private static let pasteEnd = Array("\u{1b}[201~".utf8)
+  /// VINTR, VQUIT and VSUSP of termios(3), as they are set everywhere.
+  private static let interrupts: Set<UInt8> = [0x03, 0x1c, 0x1a]
 
-  /// What to do about `bytes`, in order; nothing follows a `detach`.
+  /// What to do about `bytes`, in order; nothing follows a `detach`. A sequence that comes in pieces is typed, and
+  /// not understood.
   mutating func read(_ bytes: some Sequence<UInt8>) -> [Action] {
     var actions: [Action] = []
     var typed: [UInt8] = []
-    for byte in bytes {
-      if holdsTilde {
-        holdsTilde = false
-        switch byte {
-        case UInt8(ascii: "."):
-          if !typed.isEmpty { actions.append(.type(typed)) }
-          return actions + [.detach]
-        case UInt8(ascii: "?"):
-          if !typed.isEmpty { actions.append(.type(typed)) }
-          typed = []
-          actions.append(.help)
-          continue
-        case UInt8(ascii: "~"):
-          typed.append(byte)
-          isLineStart = false
-          continue
-        default:
-          typed.append(UInt8(ascii: "~"))
-          isLineStart = false
-        }
-      } else if byte == UInt8(ascii: "~"), isLineStart, !isPasting {
-        holdsTilde = true
+    func flush() {
+      if !typed.isEmpty { actions.append(.type(typed)) }
+      typed = []
+    }
+    var rest = Array(bytes)[...]
+    while !rest.isEmpty {
+      if isPasting {
+        typed.append(notePaste(rest.removeFirst()))
         continue
       }
-      typed.append(byte)
-      isLineStart = byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n")
-      notePaste(byte)
+      let key = KeyPress(rest)
+      rest = rest.dropFirst(key.bytes.count)
+      if !held.isEmpty {
+        switch key.meaning {
+        case .nothing:
+          held += key.bytes
+          continue
+        case .character("."):
+          flush()
+          return actions + [.detach]
+        case .character("?"):
+          flush()
+          held = []
+          actions.append(.help)
+          continue
+        case .character("~"): held = []
+        default:
+          typed += held
+          held = []
+        }
+        isLineStart = false
+      } else if key.meaning == .character("~"), isLineStart {
+        held = Array(key.bytes)
+        continue
+      }
+      if key.bytes.count == 1, let byte = key.bytes.first, Self.interrupts.contains(byte) {
+        flush()
+        actions.append(.interrupt(byte))
+        isLineStart = false
+        continue
+      }
+      typed += key.bytes
+      switch key.meaning {
+      case .nothing: break
+      case .pasteStart:
+        isPasting = true
+        isLineStart = false
+      case .enter: isLineStart = true
+      default: isLineStart = false
+      }
     }
-    if !typed.isEmpty { actions.append(.type(typed)) }
+    flush()
     return actions
   }
 
-  private mutating func notePaste(_ byte: UInt8) {
-    if byte == 0x1b { recent = [] }
-    guard recent.count < Self.pasteStart.count else { return }
+  private mutating func notePaste(_ byte: UInt8) -> UInt8 {
     recent.append(byte)
-    if recent == Self.pasteStart { isPasting = true }
-    if recent == Self.pasteEnd { isPasting = false }
+    if recent.count > Self.pasteEnd.count { recent.removeFirst() }
+    if recent == Self.pasteEnd {
+      recent = []
+      isPasting = false
+    }
+    return byte
   }
 
   static let help = [

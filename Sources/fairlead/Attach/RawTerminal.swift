@@ -11,7 +11,7 @@ enum RawTerminal {
   nonisolated(unsafe) private static var isRaw = false
 
   /// What a signal's handler writes: two places by turns, so that it never finds one half written.
-  private static let placeSize = 1_024
+  private static let placeSize = 4_096
   nonisolated(unsafe) private static let places = UnsafeMutablePointer<UInt8>.allocate(
     capacity: 2 * placeSize)
   /// The place in use, and how much is in it: one word, written at once.
@@ -20,8 +20,8 @@ enum RawTerminal {
     "\r\n[fairlead: ended by a signal; the session lives on]\r\n\u{1b}[J"
 
   /// Keeps what brings the terminal back, for a death by signal. From one thread at a time.
-  static func prepare(restoration: String) {
-    let text = Array((restoration + farewell).utf8.prefix(placeSize))
+  static func prepare(restoration: [UInt8]) {
+    let text = (restoration + Array(farewell.utf8)).prefix(placeSize)
     let place = emergency / 65_536 == 0 ? 1 : 0
     for (index, byte) in text.enumerated() { places[place * placeSize + index] = byte }
     emergency = place * 65_536 + text.count
@@ -59,7 +59,7 @@ enum RawTerminal {
   static func enter() {
     guard isInputTerminal, !isRaw, tcgetattr(STDIN_FILENO, &saved) == 0 else { return }
     isRaw = true
-    prepare(restoration: "")
+    prepare(restoration: [])
     installHandlers()
     atexit { RawTerminal.leave() }
     var raw = saved

@@ -1,12 +1,17 @@
 // Keeps what the user's terminal answers to queries out of what the user types. A program's queries
 // reach this terminal as part of its output, and it answers; but the session's node has answered
-// already, and a second answer would be typed into the program (docs/design.md, Queries).
+// already, and a second answer would be typed into the program (docs/protocol.md, section 7).
 //
 // Dropped: device attributes (CSI ? … c, CSI > … c, CSI = … c, DCS ! | …), status and cursor reports
 // (CSI … n, CSI r ; c R), mode reports (CSI … $ y), keyboard flags (CSI ? … u), window reports
-// (CSI … t), colours and titles (OSC … replies), XTVERSION, XTGETTCAP and DECRQSS (DCS replies).
+// (CSI … t), colours and titles (OSC … replies), XTVERSION, XTGETTCAP and DECRQSS (DCS replies), and
+// what kitty says of pictures (APC G).
 //
-// Two keys look alike. A lone Esc may be the beginning of a reply, so it is held until `release()`,
+// Replies that are strings begin as Alt-], Alt-P and Alt-_ do, and would take all that is typed behind those with
+// them. So they are looked for only while one is due, which the caller tells by `expectStrings(_:)` for the queries
+// that it saw in the output; and what cannot be one is let go as soon as that shows.
+//
+// Two keys more look alike. A lone Esc may be the beginning of a reply, so it is held until `release()`,
 // which the caller calls when nothing followed for `holdTime`. F3 with a modifier is CSI 1 ; 2 R, as a
 // cursor report of row 1 is: it counts as a report only while one is due, which the caller tells by
 // `expectCursorReport()` for each query that it saw in the output. What is pasted is left alone.
@@ -17,7 +22,7 @@ struct ReplyFilter {
     case ground
     case escape
     case csi
-    /// OSC or DCS, and whether its last byte was an ESC.
+    /// OSC, DCS or APC, and whether its last byte was an ESC.
     case string(afterEscape: Bool)
     case pasting
   }
@@ -28,6 +33,9 @@ struct ReplyFilter {
   private var state = State.ground
   private var held: [UInt8] = []
   private var cursorReportsDue = 0
+  private var stringsDue = 0
+  /// Queries that are remembered; a terminal that answers none of them must not make them pile up.
+  private static let mostDue = 1_000
   private static let pasteEnd = Array("\u{1b}[201~".utf8)
 
   /// Milliseconds to wait for more of what is held: a key's sequence comes in one piece, a reply of
@@ -41,7 +49,9 @@ struct ReplyFilter {
     }
   }
 
-  mutating func expectCursorReport() { cursorReportsDue += 1 }
+  mutating func expectCursorReport() { cursorReportsDue = min(cursorReportsDue + 1, Self.mostDue) }
+
+  mutating func expectStrings(_ count: Int) { stringsDue = min(stringsDue + count, Self.mostDue) }
 
   /// - Returns: what the user typed of `bytes`, as far as that is known.
   mutating func filter(_ bytes: some Sequence<UInt8>) -> [UInt8] {
@@ -67,7 +77,12 @@ struct ReplyFilter {
     case .escape:
       switch byte {
       case UInt8(ascii: "["): hold(byte, as: .csi)
-      case UInt8(ascii: "]"), UInt8(ascii: "P"): hold(byte, as: .string(afterEscape: false))
+      case UInt8(ascii: "]"), UInt8(ascii: "P"), UInt8(ascii: "_"):
+        if stringsDue > 0 {
+          hold(byte, as: .string(afterEscape: false))
+        } else {
+          typed += release() + [byte]
+        }
       case 0x1b:  // Esc, and perhaps the beginning of another sequence.
         typed.append(0x1b)
       default:
@@ -82,9 +97,12 @@ struct ReplyFilter {
       }
     case .string(let afterEscape):
       held.append(byte)
-      if byte == 0x07 || (afterEscape && byte == UInt8(ascii: "\\")) {
+      // BEL ends an OSC only.
+      if (byte == 0x07 && held[1] == UInt8(ascii: "]"))
+        || (afterEscape && byte == UInt8(ascii: "\\"))
+      {
         endOfString(&typed)
-      } else if afterEscape || held.count > Self.longest {
+      } else if afterEscape || byte == 0x07 || held.count > Self.longest || !mayBeReply {
         // Only ST may follow an ESC: these were keys.
         typed += release()
       } else {
@@ -136,23 +154,55 @@ struct ReplyFilter {
     }
   }
 
+  /// Whether the string that is held may be a terminal's reply, as far as its first bytes tell.
+  private var mayBeReply: Bool {
+    guard held.count > 2 else { return true }
+    let first = held[2]
+    let isDigit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
+    switch held[1] {
+    case UInt8(ascii: "]"):
+      return isDigit || first == UInt8(ascii: "l") || first == UInt8(ascii: "L")
+    case UInt8(ascii: "P"): return isDigit || "!>$+".utf8.contains(first)
+    default: return first == UInt8(ascii: "G")
+    }
+  }
+
   private mutating func endOfString(_ typed: inout [UInt8]) {
     let sequence = held
     held = []
     state = .ground
-    // No key sends a whole OSC or DCS; what a terminal sends of these are replies.
+    if isStringReply(sequence) { stringsDue = max(0, stringsDue - 1) } else { typed += sequence }
+  }
+
+  private func isStringReply(_ sequence: [UInt8]) -> Bool {
     let body = sequence.dropFirst(2)
-    let isReply: Bool
-    if sequence[1] == UInt8(ascii: "P") {
-      isReply = true
-    } else {
-      // A colour or clipboard reply begins with its number, a title reply with l or L.
-      isReply =
-        body.first.map {
-          (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "l")
-            || $0 == UInt8(ascii: "L")
-        } ?? false
+    let isEndedByBell = sequence.last == 0x07
+    switch sequence[1] {
+    case UInt8(ascii: "]"):
+      // The title, of a terminal that tells it, or the number of what was asked for.
+      if body.first == UInt8(ascii: "l") || body.first == UInt8(ascii: "L") {
+        return !isEndedByBell
+      }
+      let digits = body.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+      guard let number = Int(String(decoding: digits, as: UTF8.self)) else { return false }
+      return body.dropFirst(digits.count).first == UInt8(ascii: ";") && Self.answered(number)
+    case UInt8(ascii: "P"):
+      let rest = body.drop {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ";")
+      }
+      let marks = rest.prefix { "!>$+".utf8.contains($0) }
+      return !marks.isEmpty
+        && rest.dropFirst(marks.count).first.map { "|r~uyt".utf8.contains($0) } == true
+    default: return true
     }
-    if !isReply { typed += sequence }
+  }
+
+  /// OSC commands that a terminal answers when asked: colours, fonts, the clipboard and the like; not those that only
+  /// set something, such as the title.
+  private static func answered(_ number: Int) -> Bool {
+    switch number {
+    case 4, 5, 10...19, 21, 22, 50, 52, 60, 61, 99, 1_337: true
+    default: false
+    }
   }
 }

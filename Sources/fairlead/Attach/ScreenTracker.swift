@@ -1,7 +1,8 @@
-// Follows the output that goes to the user's terminal, just so far as to know: whether it stands
-// between two sequences (so that something may be written in between), which modes the program has
-// switched on (so that they can be switched off in the end), and which cursor reports it asked for.
-// Pure; no emulator.
+// Follows the output that goes to the user's terminal for what the terminal's model (`Screen`) does not undo, since the
+// browsers that it models have none of it: which reports the program asks for, so that the answers can be told from
+// keys, and what it has set that only other terminals know, so that it can be undone. Pure.
+
+import Screen
 
 struct ScreenTracker {
   private enum State: Equatable {
@@ -10,169 +11,239 @@ struct ScreenTracker {
     case escapeIntermediate
     case csi
     case string(afterEscape: Bool)
-    case utf8(left: Int)
+  }
+
+  /// Keyboard flags of one buffer, as kitty's protocol has them: a stack, and what is set without it.
+  private struct Keyboard {
+    var pushed = 0
+    var isBaseSet = false
+
+    /// Terminals keep no more.
+    static let deepest = 32
+
+    var restoration: String {
+      (pushed > 0 ? "\u{1b}[<\(pushed)u" : "") + (isBaseSet ? "\u{1b}[=0;1u" : "")
+    }
   }
 
   private var state = State.ground
+  /// The byte behind ESC of the string under way: `]`, `P`, `_` or another.
+  private var introducer: UInt8 = 0
   private var body: [UInt8] = []
+  /// Bytes of a sequence that are looked at: more than its beginning is not needed.
+  private static let longest = 256
+
+  /// Private modes that are set and that the model does not know; bounded.
   private var modes: Set<Int> = []
-  private var isCursorHidden = false
-  private var hasMargins = false
-  private var hasKeypad = false
-  private var hasCharset = false
-  private var keyboardPushes = 0
-  private var hasModifyKeys = false
-  private var hasCursorStyle = false
-  /// Cursor reports asked for (CSI 6 n) since this was last taken.
+  private static let mostModes = 64
+  /// The mode by which the alternate buffer was entered.
+  private var alternateMode = 1_049
+  private var isAlternate = false
+  private var keyboard = Keyboard()
+  private var alternateKeyboard = Keyboard()
+  /// XTMODKEYS: which of the key modifier options were changed.
+  private var modifiedKeys: Set<Int> = []
+  /// Colours of OSC 13 to 19.
+  private var colors: Set<Int> = []
+  private var hasSpecialColors = false
+  private var hasPointer = false
+  private var hasProgress = false
+  private var isVT52 = false
+  private var hasNoRepeat = false
+
+  /// Reports asked for since these were last taken: of the cursor (CSI 6 n), and those that are strings.
   private var cursorQueries = 0
-
-  /// Private modes that a program may leave behind and that hurt a shell: cursor keys, reverse,
-  /// origin, mouse, focus, alternate screen, bracketed paste, and the like.
-  private static let watched: Set<Int> = [
-    1, 5, 6, 9, 47, 66, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004,
-    2026, 2031, 2048,
-  ]
-
-  /// Whether nothing is cut in the middle here.
-  var isBetweenSequences: Bool { state == .ground }
+  private var stringQueries = 0
 
   mutating func takeCursorQueries() -> Int {
     defer { cursorQueries = 0 }
     return cursorQueries
   }
 
-  mutating func follow(_ bytes: some Sequence<UInt8>) {
-    for byte in bytes { follow(byte) }
+  mutating func takeStringQueries() -> Int {
+    defer { stringQueries = 0 }
+    return stringQueries
   }
 
-  private mutating func follow(_ byte: UInt8) {
+  /// - Parameter knows: whether the model keeps a private mode.
+  mutating func follow(_ bytes: some Sequence<UInt8>, knows: (Int) -> Bool) {
+    for byte in bytes { follow(byte, knows) }
+  }
+
+  private mutating func follow(_ byte: UInt8, _ knows: (Int) -> Bool) {
     if case .string(let afterEscape) = state {
-      if byte == 0x07 || byte == 0x18 || byte == 0x1a {
+      switch byte {
+      case _ where byte == 0x07 || (afterEscape && byte == UInt8(ascii: "\\")):
         state = .ground
-        return
+        endOfString()
+      case 0x18, 0x1a: state = .ground
+      case 0x1b: state = .string(afterEscape: true)
+      // An ESC ends the string, whatever follows.
+      case _ where afterEscape:
+        endOfString()
+        followEscape(byte)
+      default: if body.count < Self.longest { body.append(byte) }
       }
-      if byte == 0x1b {
-        state = .string(afterEscape: true)
-        return
-      }
-      if !afterEscape { return }
-      if byte == UInt8(ascii: "\\") {
-        state = .ground
-        return
-      }
-      state = .escape  // an ESC ends the string, whatever follows
+      return
     }
     switch byte {
     case 0x1b: state = .escape
     case 0x18, 0x1a: state = .ground
-    case 0x0e:
-      hasCharset = true
     case 0x00..<0x20: break  // executed, inside a sequence as well
-    default: followPrintable(byte)
-    }
-  }
-
-  private mutating func followPrintable(_ byte: UInt8) {
-    switch state {
-    case .ground: startCharacter(byte)
-    case .utf8(let left):
-      if byte & 0xc0 == 0x80 {
-        state = left > 1 ? .utf8(left: left - 1) : .ground
-      } else {
-        startCharacter(byte)
+    default:
+      switch state {
+      case .escape: followEscape(byte)
+      case .escapeIntermediate: if byte >= 0x30 { state = .ground }
+      case .csi:
+        if (0x40...0x7e).contains(byte) {
+          state = .ground
+          control(String(decoding: body, as: UTF8.self), byte, knows)
+        } else if body.count < Self.longest {
+          body.append(byte)
+        }
+      case .ground, .string: break
       }
-    case .escape: followEscape(byte)
-    case .escapeIntermediate:
-      if byte >= 0x30 { state = .ground }
-    case .csi:
-      if (0x40...0x7e).contains(byte) {
-        state = .ground
-        control(body, byte)
-      } else if body.count < 256 {
-        body.append(byte)
-      }
-    case .string: break
-    }
-  }
-
-  private mutating func startCharacter(_ byte: UInt8) {
-    switch byte {
-    case 0xc2...0xdf: state = .utf8(left: 1)
-    case 0xe0...0xef: state = .utf8(left: 2)
-    case 0xf0...0xf4: state = .utf8(left: 3)
-    default: state = .ground
     }
   }
 
   private mutating func followEscape(_ byte: UInt8) {
     state = .ground
+    body = []
     switch byte {
-    case UInt8(ascii: "["):
-      body = []
-      state = .csi
+    case UInt8(ascii: "["): state = .csi
     case UInt8(ascii: "]"), UInt8(ascii: "P"), UInt8(ascii: "X"), UInt8(ascii: "^"),
       UInt8(ascii: "_"):
+      introducer = byte
       state = .string(afterEscape: false)
-    case 0x20...0x2f:
-      if byte == UInt8(ascii: "(") { hasCharset = true }
-      state = .escapeIntermediate
-    case UInt8(ascii: "="): hasKeypad = true
-    case UInt8(ascii: ">"): hasKeypad = false
-    case UInt8(ascii: "c"): forget()
+    case 0x20...0x2f: state = .escapeIntermediate
+    case UInt8(ascii: "<"): isVT52 = false
+    case UInt8(ascii: "c"):
+      let (cursor, string) = (cursorQueries, stringQueries)
+      self = ScreenTracker()
+      (cursorQueries, stringQueries) = (cursor, string)
     default: break
     }
   }
 
-  private mutating func forget() {
-    let queries = cursorQueries
-    self = ScreenTracker()
-    cursorQueries = queries
-  }
+  // MARK: Control sequences
 
-  private mutating func control(_ body: [UInt8], _ final: UInt8) {
-    let text = String(decoding: body, as: UTF8.self)
+  private mutating func control(_ body: String, _ final: UInt8, _ knows: (Int) -> Bool) {
     switch final {
-    case UInt8(ascii: "h") where text.hasPrefix("?"), UInt8(ascii: "l") where text.hasPrefix("?"):
-      for number in text.dropFirst().split(separator: ";").compactMap({ Int($0) }) {
-        set(number, final == UInt8(ascii: "h"))
+    case UInt8(ascii: "h"), UInt8(ascii: "l"):
+      guard body.hasPrefix("?") else { return }
+      for number in Self.numbers(body.dropFirst()) {
+        set(number, final == UInt8(ascii: "h"), knows)
       }
-    case UInt8(ascii: "n") where text == "6": cursorQueries += 1
-    case UInt8(ascii: "r") where !text.hasPrefix("?"): hasMargins = !text.isEmpty
-    case UInt8(ascii: "u") where text.hasPrefix(">"): keyboardPushes = min(keyboardPushes + 1, 16)
-    case UInt8(ascii: "u") where text.hasPrefix("<"):
-      keyboardPushes = max(0, keyboardPushes - (Int(text.dropFirst()) ?? 1))
-    case UInt8(ascii: "m") where text.hasPrefix(">4"):
-      hasModifyKeys = text != ">4" && text != ">4;0"
-    case UInt8(ascii: "q") where text.hasSuffix(" "): hasCursorStyle = text != " " && text != "0 "
-    case UInt8(ascii: "p") where text == "!":
-      (hasMargins, hasKeypad, isCursorHidden, hasCharset) = (false, false, false, false)
-      modes.subtract([1, 6])
+    case UInt8(ascii: "n"):
+      if body == "6" { cursorQueries += 1 }
+      if body.hasPrefix(">") { modifyKeys(body.dropFirst() + ";0") }
+    case UInt8(ascii: "u"): keyboardFlags(body)
+    case UInt8(ascii: "m"): if body.hasPrefix(">") { modifyKeys(body.dropFirst()) }
+    case UInt8(ascii: "t"): if body == "20" || body == "21" { stringQueries += 1 }
+    case UInt8(ascii: "q"): if body.hasPrefix(">") { stringQueries += 1 }
+    case UInt8(ascii: "c"): if body.hasPrefix("=") { stringQueries += 1 }
+    case UInt8(ascii: "y"): if body.hasSuffix("*") { stringQueries += 1 }
+    case UInt8(ascii: "w"): if body.hasSuffix("$") { stringQueries += 1 }
     default: break
     }
   }
 
-  private mutating func set(_ mode: Int, _ isOn: Bool) {
-    if mode == 25 {
-      isCursorHidden = !isOn
-    } else if Self.watched.contains(mode) {
-      if isOn { modes.insert(mode) } else { modes.remove(mode) }
+  private static func numbers(_ text: Substring) -> [Int] {
+    text.split(separator: ";").compactMap { Int($0) }
+  }
+
+  private mutating func set(_ mode: Int, _ isOn: Bool, _ knows: (Int) -> Bool) {
+    switch mode {
+    case 47, 1_047, 1_049:
+      if isOn, !isAlternate { alternateMode = mode }
+      isAlternate = isOn
+    case 2: isVT52 = !isOn
+    case 8: hasNoRepeat = !isOn
+    case _ where knows(mode) || mode < 0 || mode > 99_999: break
+    default:
+      if !isOn { modes.remove(mode) } else if modes.count < Self.mostModes { modes.insert(mode) }
     }
   }
 
-  /// What brings the terminal back to how a shell wants it.
-  var restoration: String {
-    var text = ""
-    if case .string = state { text += "\u{1b}\\" }
-    if state != .ground { text += "\u{18}" }
-    if keyboardPushes > 0 { text += "\u{1b}[<\(keyboardPushes)u" }
-    if hasModifyKeys { text += "\u{1b}[>4;0m" }
-    for mode in modes.sorted() where mode != 6 { text += "\u{1b}[?\(mode)l" }
-    // These two move the cursor.
-    if modes.contains(6) || hasMargins { text += "\u{1b}7\u{1b}[?6l\u{1b}[r\u{1b}8\u{1b}[?6l" }
-    if isCursorHidden { text += "\u{1b}[?25h" }
-    if hasKeypad { text += "\u{1b}>" }
-    if hasCharset { text += "\u{0f}\u{1b}(B" }
-    if hasCursorStyle { text += "\u{1b}[0 q" }
-    return text + "\u{1b}[0m"
+  private mutating func keyboardFlags(_ body: String) {
+    var keyboard = isAlternate ? alternateKeyboard : keyboard
+    switch body.first {
+    case ">": keyboard.pushed = min(keyboard.pushed + 1, Keyboard.deepest)
+    case "<":
+      let count = Self.numbers(body.dropFirst()).first ?? 1
+      keyboard.pushed = max(0, keyboard.pushed - min(max(count, 1), Keyboard.deepest))
+    // What is set on top of a push goes with it.
+    case "=": if keyboard.pushed == 0 { keyboard.isBaseSet = true }
+    // CSI … $ u asks for a report that is a string.
+    default: if body.hasSuffix("$") { stringQueries += 1 }
+    }
+    if isAlternate { alternateKeyboard = keyboard } else { self.keyboard = keyboard }
+  }
+
+  private mutating func modifyKeys(_ body: Substring) {
+    let numbers = body.split(separator: ";", omittingEmptySubsequences: false).map { Int($0) }
+    guard let first = numbers.first, let option = first, (0...9).contains(option) else {
+      // Without a number: all are as they were.
+      if body.isEmpty { modifiedKeys = [] }
+      return
+    }
+    if numbers.count > 1, numbers[1] != nil {
+      modifiedKeys.insert(option)
+    } else {
+      modifiedKeys.remove(option)
+    }
+  }
+
+  // MARK: Strings
+
+  private mutating func endOfString() {
+    let text = String(decoding: body, as: UTF8.self)
+    switch introducer {
+    case UInt8(ascii: "]"): command(text)
+    case UInt8(ascii: "P"):
+      // DECRQSS, and XTGETTCAP, which asks for several by semicolons.
+      if text.hasPrefix("$q") { stringQueries += 1 }
+      if text.hasPrefix("+q") { stringQueries += 1 + text.utf8.count { $0 == UInt8(ascii: ";") } }
+    case UInt8(ascii: "_"): if text.hasPrefix("G") { stringQueries += 1 }
+    default: break
+    }
+  }
+
+  private mutating func command(_ text: String) {
+    let parts = text.split(separator: ";", omittingEmptySubsequences: false)
+    guard let number = parts.first.flatMap({ Int($0) }) else { return }
+    let queries = parts.dropFirst().count { $0.hasSuffix("?") }
+    stringQueries += queries
+    let sets = parts.count > 1 && queries == 0
+    switch number {
+    case 5: if sets { hasSpecialColors = true }
+    case 105: hasSpecialColors = false
+    case 13...19: if sets { colors.insert(number) }
+    case 113...119: colors.remove(number - 100)
+    case 22: hasPointer = sets && parts[1] != ""
+    case 9: if parts.count > 2, parts[1] == "4" { hasProgress = parts[2] != "0" }
+    default: break
+    }
+  }
+
+  // MARK: Giving it back
+
+  /// What brings the terminal back to how a shell wants it, after the output that `screen` has read as well.
+  func restoration(_ screen: Screen) -> [UInt8] {
+    var text = screen.isBetweenSequences ? "" : "\u{1b}\\\u{18}"
+    if isVT52 { text += "\u{1b}<" }
+    // Each buffer has its own, and they are changed while it is shown.
+    if isAlternate { text += alternateKeyboard.restoration }
+    var bytes = Array(text.utf8) + screen.restoration(leavingAlternateBy: alternateMode)
+    text = keyboard.restoration
+    for option in modifiedKeys.sorted() { text += "\u{1b}[>\(option)m" }
+    for mode in modes.sorted() { text += "\u{1b}[?\(mode)l" }
+    if hasNoRepeat { text += "\u{1b}[?8h" }
+    if hasSpecialColors { text += "\u{1b}]105\u{1b}\\" }
+    for color in colors.sorted() { text += "\u{1b}]\(100 + color)\u{1b}\\" }
+    if hasPointer { text += "\u{1b}]22;\u{1b}\\" }
+    if hasProgress { text += "\u{1b}]9;4;0\u{1b}\\" }
+    bytes += text.utf8
+    return bytes
   }
 }

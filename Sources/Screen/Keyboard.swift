@@ -1,0 +1,92 @@
+// How the keyboard says what is typed: kitty's progressive enhancement (sw.kovidgoyal.net/kitty/keyboard-protocol) and
+// xterm's key modifier options (XTMODKEYS). xterm.js 6 has neither, and passes over both in a snapshot; a terminal
+// behind `fairlead attach` that has them is brought to what the program set before it came. No query is answered,
+// since not every viewer could do what the answer promises.
+
+struct Keyboard: Equatable {
+  /// Flags in force and, before them, those that were pushed away. Terminals bound the stack, too, and drop
+  /// its oldest entries.
+  private(set) var stack: [UInt8] = [0]
+  static let deepest = 16
+  /// The flags that there are: five bits.
+  private static let known: UInt8 = 31
+
+  mutating func push(_ flags: Int) {
+    if stack.count > Self.deepest { stack.removeFirst() }
+    stack.append(UInt8(truncatingIfNeeded: flags) & Self.known)
+  }
+
+  mutating func pop(_ count: Int) {
+    stack.removeLast(min(max(1, count), stack.count))
+    // An emptied stack has no flag set.
+    if stack.isEmpty { stack = [0] }
+  }
+
+  /// - Parameter how: 1 sets exactly these, 2 sets these too, 3 takes these away.
+  mutating func set(_ flags: Int, how: Int) {
+    let flags = UInt8(truncatingIfNeeded: flags) & Self.known
+    guard let present = stack.popLast() else { return }
+    switch how {
+    case 2: stack.append(present | flags)
+    case 3: stack.append(present & ~flags)
+    default: stack.append(flags)
+    }
+  }
+}
+
+/// Values of XTMODKEYS by option (0 … 7); those that are as they were at first are absent.
+struct ModifiedKeys: Equatable {
+  private(set) var values: [Int: Int] = [:]
+  static let options = 0...7
+
+  mutating func set(_ option: Int, _ value: Int?) {
+    guard Self.options.contains(option) else { return }
+    values[option] = value.map { min(max($0, 0), 9) }
+  }
+}
+
+extension Core {
+  /// CSI > flags u, CSI < count u, CSI = flags ; how u.
+  mutating func keyboardFlags(_ prefix: UInt8) {
+    let first = Int(parameters[0])
+    switch prefix {
+    case UInt8(ascii: ">"): keyboard.push(first)
+    case UInt8(ascii: "<"): keyboard.pop(first)
+    default: keyboard.set(first, how: parameters.count > 1 ? Int(parameters[1]) : 1)
+    }
+  }
+
+  /// CSI > option ; value m; without a value, or without anything: as at first.
+  mutating func modifyKeys() {
+    guard parameters.count > 1 else {
+      if parameters[0] == 0 {
+        modifiedKeys = ModifiedKeys()
+      } else {
+        modifiedKeys.set(Int(parameters[0]), nil)
+      }
+      return
+    }
+    modifiedKeys.set(Int(parameters[0]), Int(parameters[1]))
+  }
+}
+
+extension SnapshotWriter {
+  /// After a reset, in the buffer that the flags are of.
+  mutating func writeKeyboard(_ keyboard: Keyboard) {
+    for (index, flags) in keyboard.stack.enumerated() where index > 0 || flags != 0 {
+      bytes.append(index == 0 ? "\u{1B}[=" : "\u{1B}[>")
+      bytes.append(decimal: Int(flags))
+      bytes.append("u")
+    }
+  }
+
+  mutating func writeModifiedKeys() {
+    for (option, value) in core.modifiedKeys.values.sorted(by: { $0.key < $1.key }) {
+      bytes.append("\u{1B}[>")
+      bytes.append(decimal: option)
+      bytes.append(UInt8(ascii: ";"))
+      bytes.append(decimal: value)
+      bytes.append(UInt8(ascii: "m"))
+    }
+  }
+}

@@ -100,7 +100,11 @@ final class Session: PipeDelegate {
     let isSameLife = resume?.life == life
     stream.wantedSize = open.size
     stream.colors = open.colors
-    if stream.mode == .driver, !hasAttachedOwner { own(by: stream) }
+    if stream.mode == .driver, !hasAttachedOwner {
+      own(by: stream)
+      // Its own size is no news after a reload; its colours may be.
+      applyColors(of: stream)
+    }
     let ledger = input.attach(stream.identity, acknowledged: isSameLife ? resume?.input : nil)
     let resumed: Opened.Resumed
     let cursor: UInt64
@@ -316,10 +320,7 @@ final class Session: PipeDelegate {
     guard stream.mode == .driver else { return }
     if sizeOwner != stream.identity {
       sizeOwner = stream.identity
-      screen.setTheme(
-        foreground: stream.colors?.foreground.flatMap(ScreenColor.init(hex:)),
-        background: stream.colors?.background.flatMap(ScreenColor.init(hex:)),
-        cursor: stream.colors?.cursor.flatMap(ScreenColor.init(hex:)))
+      applyColors(of: stream)
       viewersEvent = nil
       for other in streams { other.tell(.sizeOwner) }
     }
@@ -332,6 +333,23 @@ final class Session: PipeDelegate {
       other.state.markReplaced(mark)
       other.setNeedsFlush()
     }
+  }
+
+  /// The client's theme has changed.
+  func recolor(_ stream: SessionStream, _ colors: ThemeColors) {
+    stream.colors = colors
+    if stream.identity == sizeOwner { applyColors(of: stream) }
+  }
+
+  /// Gives the screen the theme of the stream whose client has the size. A program that asked to be told of it
+  /// (mode 2031) is.
+  private func applyColors(of stream: SessionStream) {
+    let colors = stream.colors
+    screen.setTheme(
+      foreground: colors?.foreground.flatMap(ScreenColor.init(hex:)),
+      background: colors?.background.flatMap(ScreenColor.init(hex:)),
+      cursor: colors?.cursor.flatMap(ScreenColor.init(hex:)))
+    answerQueries()
   }
 
   // MARK: The end

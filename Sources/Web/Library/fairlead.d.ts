@@ -3,6 +3,9 @@
 /** Where a terminal may be started. */
 export type Target = 'pty' | `docker:${string}`;
 
+/** `#rrggbb` each. */
+export type Colors = { foreground?: string; background?: string; cursor?: string };
+
 export interface OpenOptions {
   /** Under which the page remembers the session, in local storage per page path. */
   key?: string;
@@ -20,8 +23,8 @@ export interface OpenOptions {
   rows?: number;
   /** A watcher may only look. Driver if absent. */
   mode?: 'driver' | 'watcher';
-  /** `#rrggbb` each, for programs that ask for the theme's colours. */
-  colors?: { foreground?: string; background?: string; cursor?: string };
+  /** For programs that ask for the theme's colours; `setColors` changes them. */
+  colors?: Colors;
   /** True: `ack` is called by the page. False (default): output counts as shown at once. */
   manualAck?: boolean;
 }
@@ -64,6 +67,14 @@ export interface TerminalEvents {
   life: { before: string; after: string };
   /** Typed bytes of which nobody knows whether they arrived; they are not sent again. */
   doubt: { bytes: Uint8Array; reason: 'other_life' | 'forgotten' | 'too_long' };
+  /** So many bytes were not typed, since so many wait already. */
+  full: { bytes: number; waiting: number };
+  /** An interrupt was typed: these bytes had not been sent yet, and will not be. */
+  discarded: { bytes: Uint8Array };
+  /** So many control characters of a paste, or of an input method's text, were made symbols. */
+  neutralised: { count: number };
+  /** `kill()` is not allowed to this client. */
+  denied: { message: string };
   title: string;
   /** Who is attached, and whose size the terminal has. */
   viewers: { viewers: { client: string; mode: string }[]; owner?: string };
@@ -71,7 +82,7 @@ export interface TerminalEvents {
   ended: { reason: string; status?: ExitStatus; message?: string };
   /** Last: the session could not be opened, or not again. */
   refused: { code: string; message: string; status?: ExitStatus };
-  /** Last: it was left, here (`done`) or for a newer stream of the same client (`superseded`). */
+  /** It was left, here (`done`) or for a newer stream of the same client (`superseded`: see `Fairlead.takeBack`). */
   closed: { reason: string };
 }
 
@@ -92,12 +103,20 @@ export class FairleadTerminal {
   acknowledging: 'auto' | 'manual';
   on<Name extends keyof TerminalEvents>(
     name: Name, listener: (detail: TerminalEvents[Name]) => void): () => void;
-  /** False, and nothing was typed: a watcher, an end, or more than 16 MiB waiting. */
+  /**
+   * False, and nothing was typed: a watcher, an end, or more than 16 MiB waiting (`full`). Ctrl-C, Ctrl-\ or Ctrl-Z as the
+   * only byte takes the place of what waits to be sent (`discarded`).
+   */
   write(data: string | Uint8Array): boolean;
+  /** Types text from outside; `isBracketed`: the program asked for pastes in frames. False as for `write`. */
+  paste(text: string, options?: { isBracketed?: boolean }): boolean;
   resize(cols: number, rows: number): void;
+  setColors(colors: Colors): void;
+  /** Makes this client's size the terminal's, as soon as there is a connection. */
   take(): void;
   ack(bytes: number): void;
   close(): void;
+  /** Ends the session, if need be by the next connection or the next page; `ended` follows, or `denied`. */
   kill(): void;
 }
 
@@ -110,7 +129,10 @@ export interface ClusterState {
 
 export class Fairlead {
   constructor(url?: string, options?: {
-    /** A function is asked before each connection, and when the server wants another token. */
+    /**
+     * A function is asked before each connection, and when the server wants another token. If what it throws has
+     * `isFinal: true`, the state is `stopped` at once, with its message as the reason.
+     */
     token?: string | (() => string | Promise<string>);
     client?: string;
   });
@@ -126,7 +148,11 @@ export class Fairlead {
   };
   on(name: 'state', listener: (state: ClusterState) => void): () => void;
   on(name: 'latency', listener: (milliseconds: number) => void): () => void;
+  /** A terminal was left after `kill()`, and its session may not be ended. */
+  on(name: 'denied', listener: (detail: { session: string; message: string }) => void): () => void;
   open(options?: OpenOptions): FairleadTerminal;
+  /** Takes up a terminal that was closed as `superseded`; this tab has another ClientID from then on. */
+  takeBack(terminal: FairleadTerminal): boolean;
   /** Connects now instead of at the time announced; after `stopped`, with another token. */
   reconnect(options?: { token?: string }): void;
   close(): void;

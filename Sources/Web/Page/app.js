@@ -12,6 +12,7 @@ import { badge } from './status.js';
 /** Milliseconds in which a closed terminal can be had back, before its process is ended. */
 const UNDO = 7_000;
 const $ = (id) => document.getElementById(id);
+const env = environment();
 const settings = new Settings();
 
 /** At hand in the browser's console as `fairlead`. */
@@ -19,7 +20,9 @@ class App {
   /** @type {{ key: string, pane: Pane, tab: HTMLElement }[]} */
   #entries = [];
   #active;
-  #cluster = new Fairlead('', { token: takeToken(environment()) });
+  /** Terminals that are closed and can be had back: what ends them. */
+  #closing = new Map();
+  #cluster = new Fairlead('', { token: takeToken(env) });
   #keys = new ExtraKeys($('keys'), () => this.#active?.pane);
 
   start() {
@@ -37,6 +40,10 @@ class App {
       else this.#show(this.#entries.find(({ key }) => key === recall()) ?? this.#entries[0]);
     }
     setInterval(() => this.#update(), 500);
+    // Nobody can take a closing back any more. What cannot be sent now, the next page sends.
+    addEventListener('pagehide', () => {
+      for (const end of this.#closing.values()) end();
+    });
   }
 
   get cluster() { return this.#cluster; }
@@ -61,6 +68,7 @@ class App {
       settings,
       typed: (text) => this.#keys.apply(text),
       changed: () => this.#update(),
+      takeBack: () => this.#cluster.takeBack(terminal),
       again: key && (() => this.#replace(entry)),
       forget: key && (() => this.#remove(entry)),
     });
@@ -99,13 +107,18 @@ class App {
     const left = this.#entries.filter((other) => !other.tab.hidden);
     const before = left.filter((other) => this.#entries.indexOf(other) < this.#entries.indexOf(entry));
     if (this.#active === entry) this.#show(before.at(-1) ?? left[0]);
-    const ending = setTimeout(() => {
+    const end = () => {
+      clearTimeout(timer);
+      this.#closing.delete(entry);
+      // Without a connection it is remembered, and said by the next one.
       entry.pane.terminal.kill();
-      // KILL must be on its way before the stream is left.
-      setTimeout(() => this.#remove(entry), 500);
-    }, UNDO);
+      this.#remove(entry);
+    };
+    const timer = setTimeout(end, UNDO);
+    this.#closing.set(entry, end);
     toast('Terminal closed', ['Undo', () => {
-      clearTimeout(ending);
+      clearTimeout(timer);
+      this.#closing.delete(entry);
       entry.tab.hidden = false;
       this.#show(entry);
     }], UNDO);
@@ -117,7 +130,7 @@ class App {
     if (entry) {
       entry.pane.isActive = true;
       entry.tab.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-      if (entry.key) sessionStorage.setItem('fairlead.active', entry.key);
+      if (entry.key) env.sessionStorage.setItem('fairlead.active', entry.key);
       entry.pane.focus();
     }
     this.#update();
@@ -207,10 +220,12 @@ class App {
       setText(tab.querySelector('.name'), name);
       tab.dataset.state = state;
       tab.classList.toggle('active', entry === this.#active);
-      tab.classList.toggle('unseen', pane.hasUnseen);
+      tab.classList.toggle('unseen', pane.hasUnseen || pane.news !== '');
+      drawProgress(tab, pane.progress);
+      choose.title = pane.news || 'Double-click to rename';
       choose.ariaSelected = String(entry === this.#active);
       choose.tabIndex = entry === this.#active ? 0 : -1;
-      choose.ariaLabel = `${name}, ${text}`;
+      choose.ariaLabel = [name, text, pane.news, progressText(pane.progress)].filter(Boolean).join(', ');
       close.ariaLabel = `Close ${name}`;
     }
     this.#drawStatus(now);
@@ -236,7 +251,8 @@ class App {
     const { latency } = this.#cluster;
     const isOpen = this.#cluster.state.name === 'open' && latency !== undefined;
     setText($('latency'), isOpen ? `${Math.max(1, Math.round(latency))} ms` : '');
-    document.title = `${this.#nameOf(this.#active)} · Fairlead`;
+    const mark = this.#entries.some((entry) => entry.pane.news) ? '● ' : '';
+    document.title = `${mark}${this.#nameOf(this.#active)} · Fairlead`;
   }
 
   // MARK: Controls
@@ -250,16 +266,30 @@ class App {
     };
     this.#cluster.on('state', () => this.#update());
     this.#cluster.on('latency', () => this.#update());
+    this.#cluster.on('denied', ({ message }) => toast(`Not ended: ${message}`));
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') this.#active?.pane.see();
+      this.#update();
+    });
     $('smaller').onclick = () => settings.set({ fontSize: settings.fontSize - 1 });
     $('larger').onclick = () => settings.set({ fontSize: settings.fontSize + 1 });
     $('theme').onchange = ({ target }) => settings.set({ theme: target.value });
     $('reader').onchange = ({ target }) => settings.set({ screenReader: target.checked });
     $('show-keys').onchange = ({ target }) => settings.set({ keys: target.checked });
+    for (const name of ['optionIsMeta', 'cursorBlinks', 'reading']) {
+      $(name).onchange = ({ target }) => settings.set({ [name]: target.checked });
+    }
+    for (const name of ['cursor', 'copying', 'font']) {
+      $(name).onchange = ({ target }) => settings.set({ [name]: target.value });
+    }
+    $('lines').onchange = ({ target }) => settings.set({ lines: target.valueAsNumber });
     const apply = () => {
       setText($('font-size'), String(settings.fontSize));
       $('theme').value = settings.theme;
       $('reader').checked = settings.screenReader;
       $('show-keys').checked = settings.keys;
+      for (const name of ['optionIsMeta', 'cursorBlinks', 'reading']) $(name).checked = settings[name];
+      for (const name of ['cursor', 'copying', 'font', 'lines']) $(name).value = settings[name];
       $('keys').hidden = !settings.keys;
       for (const { pane } of this.#entries) pane.applySettings();
     };
@@ -285,12 +315,14 @@ class App {
     });
     addEventListener('keydown', (event) => this.#shortcut(event));
     addEventListener('hashchange', () =>
-      this.#cluster.reconnect({ token: takeToken(environment()) }));
-    // A phone's keyboard covers the page, and only this says how much.
+      this.#cluster.reconnect({ token: takeToken(env) }));
+    // A phone's keyboard covers the page, and only this says how much. A pinch shows less of the page as well, and
+    // changes nothing of its size.
     const { visualViewport } = window;
     visualViewport?.addEventListener('resize', () => {
-      document.documentElement.style.setProperty('--height', `${visualViewport.height}px`);
-      scrollTo(0, 0);
+      const { height, scale } = visualViewport;
+      document.documentElement.style.setProperty('--height', `${Math.round(height * scale)}px`);
+      if (scale === 1) scrollTo(0, 0);
     });
   }
 
@@ -316,12 +348,20 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A program's progress as a line below its tab's name. */
+function drawProgress(tab, { state, percent }) {
+  tab.dataset.progress = state;
+  tab.style.setProperty('--progress', `${percent ?? 100}%`);
+}
+
+function progressText({ state, percent }) {
+  if (state === 'none') return '';
+  const word = { running: 'running', failed: 'failed', paused: 'paused' }[state] ?? 'busy';
+  return percent === undefined ? word : `${word}, ${percent} percent`;
+}
+
 function recall() {
-  try {
-    return sessionStorage.getItem('fairlead.active');
-  } catch {
-    return undefined;
-  }
+  return env.sessionStorage.getItem('fairlead.active');
 }
 
 if (globalThis.Terminal) {

@@ -70,6 +70,13 @@ export function ending(name, detail) {
   return { text: detail.message ?? detail.code ?? 'The session was closed.', isBad: true };
 }
 
+/** A count of bytes as a person reads it. */
+export function sized(bytes) {
+  if (bytes < 1_000) return bytes === 1 ? '1 byte' : `${bytes} bytes`;
+  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
 /** Typed bytes as a person can read them: at most 60 characters, with control keys as symbols. */
 export function readable(bytes) {
   const text = new TextDecoder().decode(bytes.subarray(0, 240));

@@ -18,6 +18,15 @@ export interface OpenOptions {
   command?: string[];
   env?: Record<string, string>;
   cwd?: string;
+  /**
+   * How long it may be without a client and without output, how long its end is remembered, and how long it may run:
+   * `90s`, `15m`, `2h`, `1d`, or `never` (not for `keep`). The node's own if absent.
+   */
+  idle?: string;
+  keep?: string;
+  timeout?: string;
+  /** True: it must not exist yet. If it does, `refused` says `exists`. */
+  exclusive?: boolean;
   /** 1 to 1,000 each; 80 and 24 if absent. */
   cols?: number;
   rows?: number;
@@ -31,6 +40,9 @@ export interface OpenOptions {
 
 /** An exit code, or the number of the signal that ended the process. */
 export type ExitStatus = { code: number } | { signal: number };
+
+/** Who is attached; `sub` where this client's token lets it know. */
+export type Viewer = { client: string; mode: 'driver' | 'watcher'; sub?: string };
 
 export interface TerminalState {
   name:
@@ -62,7 +74,9 @@ export interface TerminalEvents {
   state: TerminalState;
   /** The session was attached to, for the first time or again. */
   opened: { session: string; life: string; created: boolean;
-    resumed: 'exact' | 'snapshot' | 'new'; mode: 'driver' | 'watcher' };
+    resumed: 'exact' | 'snapshot' | 'new'; mode: 'driver' | 'watcher'; state?: 'running' | 'ended';
+    /** What of `target`, `command`, … is not as this OPEN asked: the session existed. */
+    differs?: string[] };
   /** Another process runs under the session's id now. */
   life: { before: string; after: string };
   /** Typed bytes of which nobody knows whether they arrived; they are not sent again. */
@@ -77,7 +91,7 @@ export interface TerminalEvents {
   denied: { message: string };
   title: string;
   /** Who is attached, and whose size the terminal has. */
-  viewers: { viewers: { client: string; mode: string }[]; owner?: string };
+  viewers: { viewers: Viewer[]; owner?: string };
   /** Last: the process has ended. */
   ended: { reason: string; status?: ExitStatus; message?: string };
   /** Last: the session could not be opened, or not again. */
@@ -94,7 +108,7 @@ export class FairleadTerminal {
   readonly size: { cols: number; rows: number };
   readonly state: TerminalState;
   readonly title: string;
-  readonly viewers: { client: string; mode: string }[];
+  readonly viewers: Viewer[];
   /** The ClientID whose size the terminal has. */
   readonly owner?: string;
   readonly isOver: boolean;

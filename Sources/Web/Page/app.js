@@ -246,8 +246,8 @@ class App {
     const others = terminal.viewers.filter(({ client }) => client !== this.#cluster.client);
     $('viewers').hidden = others.length === 0;
     setText($('viewers'), `${others.length + 1} here`);
-    $('viewers').title = ['you', ...others.map(({ client, mode }) =>
-      `${client.slice(0, 6)} ${mode === 'watcher' ? '(only looks)' : ''}`)].join('\n');
+    $('viewers').title = ['you', ...others.map(({ client, mode, sub }) =>
+      `${sub ?? client.slice(0, 6)} ${mode === 'watcher' ? '(only looks)' : ''}`)].join('\n');
     const { latency } = this.#cluster;
     const isOpen = this.#cluster.state.name === 'open' && latency !== undefined;
     setText($('latency'), isOpen ? `${Math.max(1, Math.round(latency))} ms` : '');

@@ -54,6 +54,7 @@ export function ending(name, detail) {
       case 'exited': return { text: `The process has ended (${exit(detail.status)}).` };
       case 'killed': return { text: 'The session was ended.' };
       case 'idle': return { text: 'The session was ended, as nobody had used it for long.' };
+      case 'timeout': return { text: 'The session was ended: its time was over.' };
       case 'stopped': return { text: 'The server was shut down, and the session with it.' };
       case 'lost':
         return { text: lost, isBad: true };

@@ -37,7 +37,7 @@ export class FairleadTerminal extends Emitter {
   state = Object.freeze({ name: 'connecting' });
   /** The ClientID whose size the terminal has, when known. */
   owner;
-  /** @type {{client: string, mode: string}[]} who is attached */
+  /** @type {{client: string, mode: string, sub?: string}[]} who is attached */
   viewers = [];
   title = '';
   /** The key under which the page remembers it, if any. */
@@ -224,7 +224,7 @@ export class FairleadTerminal extends Emitter {
   _begin(number, send) {
     this.#stream = { number, send };
     this.#consumed = this.#acknowledged = 0;
-    const { target = 'pty', command, env, cwd } = this.#options;
+    const { target = 'pty', command, env, cwd, idle, keep, timeout, exclusive } = this.#options;
     const open = {
       session: this.session, attempt: this.#host.nextAttempt(), mode: this.mode, colors: this.#colors,
     };
@@ -233,7 +233,8 @@ export class FairleadTerminal extends Emitter {
     if (this.life) {
       open.resume = { life: this.life, next: this.#next, input: this.#input.acknowledged };
     } else if (this.#isNew) {
-      open.create = { target, command, env, cwd };
+      open.create = { target, command, env, cwd, idle, keep, timeout };
+      open.exclusive = exclusive;
     }
     this.#opening = this.#wanted;
     this.#send(jsonFrame(Type.OPEN, number, open));

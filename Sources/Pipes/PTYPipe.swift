@@ -65,6 +65,11 @@ final class PTYPipe: Pipe {
     kill(-pid, signal.rawValue)
   }
 
+  func discardInput(for key: UInt8) -> Bool {
+    guard !isReaped else { return false }
+    return cpty_discard_input(control, key) != 0
+  }
+
   var hasForegroundJob: Bool? {
     guard !isReaped else { return false }
     let foreground = cpty_foreground(control)

@@ -73,6 +73,20 @@ async def test_a_paste_that_is_too_long_is_told(test):
     await page.shows("stillhere")
 
 
+async def test_ctrl_c_comes_before_a_paste_that_nobody_reads(test):
+    """A megabyte waits for a program that does not read: the shell is back, and it is said what was discarded."""
+    page = await prompted(test)
+    await page.run("sleep 600")
+    await page.shows("sleep 600")
+    await page.js("() => fairlead.activePane.xterm.paste('echo no\\n'.repeat(125_000))")
+    await page.until("() => fairlead.activePane.terminal.unacknowledged > 500_000")
+    await page.page.keyboard.press("Control+C")
+    await page.says("had yet to be typed")
+    await page.until("() => fairlead.activePane.terminal.unacknowledged === 0")
+    await page.run("clear; echo ba''ck")
+    await page.shows("back\n")
+
+
 async def test_shift_enter_is_not_enter(test):
     page = await prompted(test)
     await page.run("cat -v")

@@ -150,6 +150,20 @@ int cpty_resize(int master, unsigned short columns, unsigned short rows) {
 
 pid_t cpty_foreground(int master) { return tcgetpgrp(master); }
 
+int cpty_discard_input(int master, unsigned char key) {
+  struct termios modes;
+  if (tcgetattr(master, &modes) != 0) return 0;
+  if (!(modes.c_lflag & ISIG) || (modes.c_lflag & NOFLSH) || key == _POSIX_VDISABLE) return 0;
+  if (key != modes.c_cc[VINTR] && key != modes.c_cc[VQUIT] && key != modes.c_cc[VSUSP]) return 0;
+  // What is on its way, and what has arrived and was not read: the other side alone can drop that.
+  tcflush(master, TCOFLUSH);
+  int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (slave < 0) return 0;
+  tcflush(slave, TCIFLUSH);
+  close(slave);
+  return 1;
+}
+
 int cpty_reap(pid_t pid, int *exit_code, int *signal_number) {
   int status;
   pid_t result;

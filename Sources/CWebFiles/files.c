@@ -80,6 +80,15 @@ static const unsigned char fairlead_memory_js[] = {
 static const unsigned char fairlead_terminal_js[] = {
 #embed "../Web/Library/fairlead/terminal.js"
 };
+static const unsigned char fairlead_paste_js[] = {
+#embed "../Web/Library/fairlead/paste.js"
+};
+static const unsigned char fairlead_requests_js[] = {
+#embed "../Web/Library/fairlead/requests.js"
+};
+static const unsigned char fairlead_typing_js[] = {
+#embed "../Web/Library/fairlead/typing.js"
+};
 
 // MARK: Brought by deploy/assets.sh, or not there
 
@@ -154,6 +163,9 @@ static const web_file files[] = {
   OURS("fairlead/identity.js", fairlead_identity_js),
   OURS("fairlead/memory.js", fairlead_memory_js),
   OURS("fairlead/terminal.js", fairlead_terminal_js),
+  OURS("fairlead/paste.js", fairlead_paste_js),
+  OURS("fairlead/requests.js", fairlead_requests_js),
+  OURS("fairlead/typing.js", fairlead_typing_js),
 #ifdef HAS_VENDOR
   VENDOR("xterm.js", vendor_xterm_js),
   VENDOR("xterm.css", vendor_xterm_css),

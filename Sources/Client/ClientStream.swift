@@ -222,6 +222,12 @@ public struct ClientStream: Sendable {
     return isLive ? [.send(.resize(size))] : []
   }
 
+  /// The user's terminal has these colours now, for programs that ask.
+  public mutating func recolor(_ colors: ThemeColors) -> [Action] {
+    open.colors = colors
+    return isLive ? [.send(.colors(colors))] : []
+  }
+
   /// Takes the size.
   public mutating func take() -> [Action] {
     wantsTake = !isLive

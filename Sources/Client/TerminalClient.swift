@@ -145,6 +145,9 @@ public final class TerminalStream: Sendable {
   /// The user's terminal has this size now.
   public func resize(_ size: TerminalSize) { perform { $0.resize(size) } }
 
+  /// The user's terminal has these colours now, for programs that ask.
+  public func setColors(_ colors: ThemeColors) { perform { $0.recolor(colors) } }
+
   /// Takes the size from whoever has it.
   public func takeSize() { perform { $0.take() } }
 

@@ -46,6 +46,13 @@ public enum NodeLimits {
   /// Answers to queries that wait for the program to read them: hundreds. One that asks on and on and never
   /// reads is told no more, and keeps nobody from typing Ctrl-C.
   public static let unwrittenAnswers = 8 * 1024
+  /// An interrupt comes in an INPUT of at most so many bytes: a key, and before it the end of the paste's frame that
+  /// it cuts off. In the middle of more it is part of something.
+  public static let interruptBytes = 16
+  /// Room is made for an interrupt so many times, so often: each time the terminal takes some 12 KiB of the at
+  /// most 16 that were under way.
+  public static let interruptTries = 10
+  public static let interruptRetry = TimeAmount.milliseconds(20)
   /// Unwritten input of one client, by input windows: a page that is reloaded while a paste is stuck
   /// starts counting anew, a few times.
   public static let reloads = 4

@@ -279,6 +279,7 @@ final class RouterLink: LinkPeer {
     case .outputAck(_, let consumed): session.acknowledge(stream, consumed: consumed)
     case .resize(let size): session.resize(stream, to: size)
     case .take: session.own(by: stream)
+    case .colors(let colors): session.recolor(stream, colors)
     case .kill:
       if stream.mayKill {
         session.terminate(reason: "killed")

@@ -74,6 +74,10 @@ final class Session: PipeDelegate {
   private var writing = ByteBuffer()
   /// Bytes that the pipe has and has not reported.
   private var underWay = 0
+  /// Accepted and given up for an interrupt; counts as written once what is under way before it is.
+  private var discarded = 0
+  /// The key that it was given up for, until it is its turn.
+  private var interrupt: UInt8?
   private let typingTakesSize: Bool
   private var sizeOwner: ClientIdentity?
   /// The size that its owner wants; ``size`` follows, at its pace.
@@ -140,7 +144,11 @@ final class Session: PipeDelegate {
     let isSameLife = resume?.life == life
     stream.wantedSize = open.size
     stream.colors = open.colors
-    if stream.mode == .driver, !hasAttachedOwner { own(by: stream) }
+    if stream.mode == .driver, !hasAttachedOwner {
+      own(by: stream)
+      // Its own size is no news after a reload; its colours may be.
+      applyColors(of: stream)
+    }
     let ledger = input.attach(stream.identity, acknowledged: isSameLife ? resume?.input : nil)
     let resumed: Opened.Resumed
     let cursor: UInt64
@@ -321,9 +329,11 @@ final class Session: PipeDelegate {
       stream.state.didType(now: now)
       if sizeOwner != stream.identity, typingTakesSize || sizeOwner == nil { own(by: stream) }
       guard isRunning else { return }
+      let typed = bytes.readableBytesView.suffix(fresh)
+      giveWay(to: typed)
       // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the
       // process does not read.
-      waitingInput.writeBytes(bytes.readableBytesView.suffix(fresh))
+      waitingInput.writeBytes(typed)
       writeInput()
     case .duplicate: break
     case .gap: leave(stream, telling: .inputGap)
@@ -348,8 +358,40 @@ final class Session: PipeDelegate {
   func pipeDidWrite(_ count: Int) {
     underWay = max(0, underWay - count)
     defer { writeInput() }
+    var count = count
+    if underWay == 0 {
+      // The key has to find room.
+      if let interrupt { _ = pipe.discardInput(for: interrupt) }
+      interrupt = nil
+      count += discarded
+      discarded = 0
+    }
     input.wrote(count) { identity, offset in
       for stream in streams where stream.identity == identity { stream.acknowledgeInput(offset) }
+    }
+  }
+
+  /// An interrupt is typed behind input that the process does not read: that input is discarded, as the terminal
+  /// itself discards what it holds, and counts as written. Otherwise the key would wait behind it for good.
+  private func giveWay(to typed: ByteBufferView) {
+    guard underWay > 0, typed.count <= NodeLimits.interruptBytes, let key = typed.last,
+      pipe.discardInput(for: key)
+    else { return }
+    discarded += writing.readableBytes + waitingInput.readableBytes
+    writing = ByteBuffer()
+    waitingInput = ByteBuffer()
+    interrupt = key
+    makeRoom(tries: NodeLimits.interruptTries)
+  }
+
+  /// What the pipe was given before may fill the terminal once more.
+  private func makeRoom(tries: Int) {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: NodeLimits.interruptRetry) {
+      let session = bound.value
+      guard let key = session.interrupt, tries > 0 else { return }
+      _ = session.pipe.discardInput(for: key)
+      session.makeRoom(tries: tries - 1)
     }
   }
 
@@ -369,10 +411,7 @@ final class Session: PipeDelegate {
     guard stream.mode == .driver else { return }
     if sizeOwner != stream.identity {
       sizeOwner = stream.identity
-      screen.setTheme(
-        foreground: stream.colors?.foreground.flatMap(ScreenColor.init(hex:)),
-        background: stream.colors?.background.flatMap(ScreenColor.init(hex:)),
-        cursor: stream.colors?.cursor.flatMap(ScreenColor.init(hex:)))
+      applyColors(of: stream)
       viewersEvent = nil
       for other in streams { other.tell(.sizeOwner) }
     }
@@ -406,6 +445,23 @@ final class Session: PipeDelegate {
       other.state.markReplaced(mark)
       other.setNeedsFlush()
     }
+  }
+
+  /// The client's theme has changed.
+  func recolor(_ stream: SessionStream, _ colors: ThemeColors) {
+    stream.colors = colors
+    if stream.identity == sizeOwner { applyColors(of: stream) }
+  }
+
+  /// Gives the screen the theme of the stream whose client has the size. A program that asked to be told of it
+  /// (mode 2031) is.
+  private func applyColors(of stream: SessionStream) {
+    let colors = stream.colors
+    screen.setTheme(
+      foreground: colors?.foreground.flatMap(ScreenColor.init(hex:)),
+      background: colors?.background.flatMap(ScreenColor.init(hex:)),
+      cursor: colors?.cursor.flatMap(ScreenColor.init(hex:)))
+    answerQueries()
   }
 
   // MARK: The end

@@ -79,6 +79,11 @@ final class PTYPipe: Pipe {
     child.signal(signal.rawValue)
   }
 
+  func discardInput(for key: UInt8) -> Bool {
+    guard !isReaped else { return false }
+    return cpty_discard_input(control, key) != 0
+  }
+
   var hasForegroundJob: Bool? {
     guard !isReaped else { return false }
     let foreground = foreground

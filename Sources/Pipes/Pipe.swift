@@ -65,12 +65,20 @@ public protocol Pipe: AnyObject {
   func write(_ bytes: ByteBuffer)
   func resize(_ size: TerminalSize)
   func signal(_ signal: PipeSignal)
+  /// If the terminal makes a signal of this key and discards input for it (termios: ISIG, without NOFLSH), what it
+  /// holds and its process has not read is discarded now, so that there is room for the key. False: it does not.
+  func discardInput(for key: UInt8) -> Bool
   /// Whether something has the terminal's foreground that may be at work: anything but a shell at its
   /// prompt, the session's own command too. Nil where the pipe cannot tell.
   var hasForegroundJob: Bool? { get }
   /// Ends the process: SIGHUP to its group, then after `grace` SIGKILL. `pipeDidEnd` follows, and from then
   /// on the pipe holds no descriptor.
   func terminate(grace: TimeAmount)
+}
+
+/// Of a terminal whose modes cannot be seen from here.
+extension Pipe {
+  public func discardInput(for key: UInt8) -> Bool { false }
 }
 
 /// Why a pipe could not be started; `message` is for the user and says what to do.

@@ -115,7 +115,7 @@ final class ClientConnection: StreamOwner {
     case .ping(let opaque): send(.pong(opaque))
     case .pong: break
     case .token(let renewal): renew(renewal)
-    case .input, .outputAck, .resize, .take, .kill, .close:
+    case .input, .outputAck, .resize, .take, .colors, .kill, .close:
       // A closed stream's frames may still be under way; one never opened is a mistake.
       guard number > 0, number <= highestStream else {
         throw WireError(.unexpected, "\(frame.type) on stream \(number), which was never opened")

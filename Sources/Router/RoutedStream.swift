@@ -64,6 +64,9 @@ final class RoutedStream {
   private var isKillAudited = false
   /// TAKE came while there was no link to send it over.
   private var isTakeWanted = false
+  /// What the LINK_OPEN under way says of the client's terminal, which may change meanwhile.
+  private var toldSize: TerminalSize?
+  private var toldColors: ThemeColors?
   /// The owner did not answer: the registry is to be asked, and to be believed.
   private var isRouteDoubtful = false
   private var mayKill = false
@@ -133,6 +136,7 @@ final class RoutedStream {
       open: open)
     hasAsked = open.create != nil
     toldConsumed = consumed
+    (toldSize, toldColors) = (open.size, open.colors)
     state = .opening(link, link.open(self, request))
     if link.isCongested { owner?.hold(until: link) }
   }
@@ -286,6 +290,8 @@ final class RoutedStream {
       toldConsumed = consumed
       link.send(.outputAck(offset: next, consumed: consumed), stream: number)
     }
+    if open.size != toldSize { link.send(.resize(open.size), stream: number) }
+    if let colors = open.colors, colors != toldColors { link.send(.colors(colors), stream: number) }
     if isTakeWanted { link.send(.take, stream: number) }
     isTakeWanted = false
     if isKillWanted { kill() }
@@ -358,6 +364,10 @@ final class RoutedStream {
       guard size.isValid else { return fail(.badSize) }
       open.size = size
       forward(frame)
+    case .colors(let colors):
+      let kept = colors.wellFormed
+      open.colors = kept
+      forward(.colors(kept))
     case .kill:
       isKillWanted = true
       if hasOpened { kill() }

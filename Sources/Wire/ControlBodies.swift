@@ -120,7 +120,7 @@ public struct Resume: Sendable, Equatable, Codable {
   }
 }
 
-/// Theme colours as `#rrggbb`, for the answers to colour queries.
+/// Theme colours as `#rrggbb`, for the answers to colour queries. Also → the client's theme has changed.
 public struct ThemeColors: Sendable, Equatable, Codable {
   public var foreground: String?
   public var background: String?
@@ -129,6 +129,18 @@ public struct ThemeColors: Sendable, Equatable, Codable {
     self.foreground = foreground
     self.background = background
     self.cursor = cursor
+  }
+
+  /// Without what is no colour: this is kept, and sent on with an OPEN that may be full already.
+  public var wellFormed: ThemeColors {
+    func checked(_ text: String?) -> String? {
+      guard let text, text.utf8.count == 7, text.utf8.first == UInt8(ascii: "#"),
+        text.utf8.dropFirst().allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit })
+      else { return nil }
+      return text
+    }
+    return ThemeColors(
+      foreground: checked(foreground), background: checked(background), cursor: checked(cursor))
   }
 }
 

@@ -20,6 +20,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
   case resize = 0x17
   case resized = 0x18
   case take = 0x19
+  case colors = 0x1A
   case output = 0x20
   case snapshot = 0x21
   case outputAck = 0x22
@@ -84,6 +85,7 @@ public enum Frame: Sendable, Equatable {
   case resize(TerminalSize)
   case resized(offset: UInt64, TerminalSize)
   case take
+  indirect case colors(ThemeColors)
   case output(offset: UInt64, ByteBuffer)
   indirect case snapshot(SnapshotPart)
   case outputAck(offset: UInt64, consumed: UInt64)
@@ -114,6 +116,7 @@ public enum Frame: Sendable, Equatable {
     case .resize: .resize
     case .resized: .resized
     case .take: .take
+    case .colors: .colors
     case .output: .output
     case .snapshot: .snapshot
     case .outputAck: .outputAck

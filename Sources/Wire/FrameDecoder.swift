@@ -118,6 +118,7 @@ public struct FrameDecoder {
       return try whole(type == .ping ? .ping(opaque) : .pong(opaque), body)
     case .kill: return try whole(.kill, body)
     case .take: return try whole(.take, body)
+    case .colors: return .colors(try json(body, type))
     case .hello: return .hello(try json(body, type))
     case .welcome: return .welcome(try json(body, type))
     case .goAway: return .goAway(try json(body, type))

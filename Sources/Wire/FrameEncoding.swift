@@ -29,6 +29,7 @@ extension ByteBuffer {
       writeInteger(opaque)
     case .kill, .take:
       writeHeader(frame.type, stream: stream, body: 0)
+    case .colors(let body): writeJSON(.colors, stream: stream, body)
     case .token(let body): writeJSON(.token, stream: stream, body)
     case .hello(let body): writeJSON(.hello, stream: stream, body)
     case .welcome(let body): writeJSON(.welcome, stream: stream, body)

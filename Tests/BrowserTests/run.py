@@ -19,7 +19,9 @@ from playwright.async_api import async_playwright
 import looks
 import proxies
 import snapshots
+import tabs
 import tests
+import typed
 from pages import Page
 from processes import CHROMIUM, PATIENCE, Backend, Certificates, Line
 from snapshots import ScreenProcess
@@ -104,7 +106,7 @@ async def main():
     parser.add_argument("--against", choices=["serve", "cluster"], default="cluster")
     parser.add_argument("--only", default="", help="a part of the names of the tests to run")
     options = parser.parse_args()
-    chosen = [(name, function) for module in (tests, looks, snapshots, proxies)
+    chosen = [(name, function) for module in (tests, looks, typed, tabs, snapshots, proxies)
               for name, function in vars(module).items()
               if name.startswith("test_") and options.only in name]
     if options.against == "serve":

@@ -2,6 +2,8 @@
 // whose other end the test holds, storage, Web Locks and page events.
 
 import { webcrypto } from 'node:crypto';
+import { Fairlead } from '../../Sources/Web/Library/fairlead.js';
+import { safeStorage } from '../../Sources/Web/Library/fairlead/environment.js';
 import { jsonFrame, frame, Type, varint } from '../../Sources/Web/Library/fairlead/wire.js';
 
 export { Type, frame, jsonFrame, varint };
@@ -56,13 +58,20 @@ export class FakeStorage {
 export class FakeLocks {
   held = new Set();
   async request(name, { signal, ifAvailable }, run) {
-    if (!this.held.has(name)) {
-      this.held.add(name);
-      return run({ name });
-    }
+    if (!this.held.has(name)) return this.#hold(name, run);
     if (ifAvailable) return run(null);
-    return new Promise((_, reject) =>
-      signal.addEventListener('abort', () => reject(signal.reason)));
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+      this.waiting.push({ name, resolve: () => resolve(this.#hold(name, run)) });
+    });
+  }
+  waiting = [];
+  async #hold(name, run) {
+    this.held.add(name);
+    await run({ name });
+    this.held.delete(name);
+    const next = this.waiting.findIndex((it) => it.name === name);
+    if (next >= 0) this.waiting.splice(next, 1)[0].resolve();
   }
 }
 
@@ -207,7 +216,9 @@ export class Tab {
       random: () => tab.luck,
       window: this.window,
       document: this.document,
-      localStorage, sessionStorage, locks, path, wasReloaded,
+      localStorage: safeStorage(() => this.localStorage),
+      sessionStorage: safeStorage(() => this.sessionStorage),
+      locks, path, wasReloaded,
       base: `https://example.org${path}`,
       status: async () => tab.statusOfGet,
     };
@@ -228,3 +239,33 @@ export class Tab {
     return new Tab({ ...this, sessionStorage: this.sessionStorage.copy() });
   }
 }
+
+/** A page with one terminal, opened; `seen` is what its listeners were told. */
+export async function begin({ tab = new Tab(), options = {}, opened = {} } = {}) {
+  const cluster = new Fairlead('', { env: tab.env });
+  const terminal = cluster.open({ key: 'k', ...options });
+  const seen = { text: '', events: [], doubt: [] };
+  terminal.on('output', ({ bytes }) => (seen.text += text(bytes)));
+  terminal.on('snapshot', ({ first, bytes }) => {
+    seen.text = (first ? '' : seen.text) + text(bytes);
+  });
+  terminal.on('size', ({ cols, rows }) => seen.events.push(`${cols}x${rows}@${seen.text.length}`));
+  terminal.on('doubt', ({ bytes, reason }) => seen.doubt.push([reason, text(bytes)]));
+  await tab.clock.advance(400);
+  await tab.line.accept();
+  const [open] = tab.line.take(Type.OPEN);
+  tab.line.opened(open.stream, opened);
+  await settle();
+  return { tab, cluster, terminal, seen, open: open.json };
+}
+
+/** Cuts the line and accepts the next; returns its OPEN. */
+export async function cut(tab) {
+  await tab.line.end();
+  await tab.clock.advance(1_000);
+  await tab.line.accept();
+  return tab.line.take(Type.OPEN)[0];
+}
+
+/** What was typed and has arrived: [offset, text]. */
+export const typed = (line) => line.take(Type.INPUT).map((one) => [one.offset, one.text]);

@@ -4,35 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Fairlead } from '../../Sources/Web/Library/fairlead.js';
 import { MAX_SAVED } from '../../Sources/Web/Library/fairlead/memory.js';
-import { Tab, Type, frame, jsonFrame, settle, text } from './kit.js';
-
-async function begin({ tab = new Tab(), options = {}, opened = {} } = {}) {
-  const cluster = new Fairlead('', { env: tab.env });
-  const terminal = cluster.open({ key: 'k', ...options });
-  const seen = { text: '', events: [], doubt: [] };
-  terminal.on('output', ({ bytes }) => (seen.text += text(bytes)));
-  terminal.on('snapshot', ({ first, bytes }) => {
-    seen.text = (first ? '' : seen.text) + text(bytes);
-  });
-  terminal.on('size', ({ cols, rows }) => seen.events.push(`${cols}x${rows}@${seen.text.length}`));
-  terminal.on('doubt', ({ bytes, reason }) => seen.doubt.push([reason, text(bytes)]));
-  await tab.clock.advance(400);
-  await tab.line.accept();
-  const [open] = tab.line.take(Type.OPEN);
-  tab.line.opened(open.stream, opened);
-  await settle();
-  return { tab, cluster, terminal, seen, open: open.json };
-}
-
-/** Cuts the line and accepts the next; returns its OPEN. */
-async function cut(tab) {
-  await tab.line.end();
-  await tab.clock.advance(1_000);
-  await tab.line.accept();
-  return tab.line.take(Type.OPEN)[0];
-}
-
-const typed = (line) => line.take(Type.INPUT).map((one) => [one.offset, one.text]);
+import { Tab, Type, begin, cut, frame, jsonFrame, settle, text, typed } from './kit.js';
 
 test('after a cut output goes on at the byte where it stood', async () => {
   const { tab, seen } = await begin();

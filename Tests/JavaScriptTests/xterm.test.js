@@ -19,8 +19,45 @@ class FakeParser {
   registerOscHandler = (id, handler) => this.#register('OSC', id, handler);
 }
 
+/** Events as the addon hears them: in front of xterm.js's own listeners. */
+class FakeElement {
+  listeners = new Map();
+  addEventListener = (name, listener, isCapturing) => {
+    assert.equal(isCapturing, true);
+    this.listeners.set(name, listener);
+  };
+  removeEventListener = (name) => this.listeners.delete(name);
+  /** @returns whether xterm.js would see it */
+  fire(name, detail = {}) {
+    let isSeen = true;
+    this.listeners.get(name)?.({
+      preventDefault() {}, stopImmediatePropagation: () => (isSeen = false), ...detail,
+    });
+    return isSeen;
+  }
+}
+
 class FakeXterm {
   parser = new FakeParser();
+  element = new FakeElement();
+  options = {};
+  modes = { bracketedPasteMode: false };
+  onKey = (listener) => ((this.tellKey = listener), { dispose() {} });
+  input(text) {
+    this.type(text);
+  }
+  paste() {
+    assert.fail('xterm.js pastes by itself');
+  }
+  clearSelection() {}
+  scrollToBottom() {}
+  focus() {}
+  /** As xterm.js types a key: its event, then its text. */
+  press(text, event = {}) {
+    this.element.fire('keydown', event);
+    this.tellKey({ key: text, domEvent: event });
+    this.type(text);
+  }
   cols = 80;
   rows = 24;
   done = [];
@@ -41,13 +78,14 @@ class FakeXterm {
   }
 }
 
-function attached() {
+function attached(options) {
   const terminal = Object.assign(new Emitter(), {
     acks: [], typed: [], ack: (count) => terminal.acks.push(count),
     write: (data) => terminal.typed.push(data),
+    paste: (text, { isBracketed }) => terminal.typed.push([text, isBracketed]),
   });
   const xterm = new FakeXterm();
-  const addon = new FairleadAddon(terminal);
+  const addon = new FairleadAddon(terminal, options);
   addon.activate(xterm);
   return { terminal, xterm, addon };
 }
@@ -163,4 +201,152 @@ test('an addon that is disposed holds the process back no more', () => {
   terminal.emit('output', { bytes: utf8('three') });
   addon.dispose();
   assert.deepEqual(terminal.acks, [5]);
+});
+
+// MARK: Typing
+
+test('held keys change keys and text, and neither pastes nor reports', () => {
+  const { terminal, xterm } = attached({ typed: (text) => `<${text}>` });
+  xterm.press('d', { key: 'd', keyCode: 68 });
+  xterm.type('d');
+  xterm.input('\x1b[A');
+  for (const report of ['\x1b[<0;12;3M', '\x1b[<35;12;3m', '\x1b[I', '\x1b[O', '\x1bOA', '\x1b[D\x1b[D']) {
+    xterm.type(report);
+  }
+  xterm.paste('d');
+  xterm.modes.bracketedPasteMode = true;
+  xterm.element.fire('paste', { clipboardData: { getData: () => 'd' } });
+  xterm.element.fire('drop', { dataTransfer: { types: ['text/plain'], getData: () => 'd' } });
+  assert.deepEqual(terminal.typed, [
+    '<d>', '<d>', '<\x1b[A>', '\x1b[<0;12;3M', '\x1b[<35;12;3m', '\x1b[I', '\x1b[O', '\x1bOA', '\x1b[D\x1b[D',
+    ['d', false], ['d', true], ['d', true],
+  ]);
+});
+
+test('a paste never reaches xterm.js, and a file that is dropped is none', () => {
+  const { terminal, xterm } = attached();
+  assert.equal(xterm.element.fire('paste', { clipboardData: { getData: () => 'x' } }), false);
+  assert.equal(xterm.element.fire('drop', { dataTransfer: { types: ['Files'] } }), true);
+  xterm.options.disableStdin = true;
+  xterm.paste('x');
+  assert.deepEqual(terminal.typed, [['x', false]]);
+});
+
+test('text of an input method holds no control character; keys may be any', () => {
+  const { terminal, xterm } = attached();
+  const told = [];
+  terminal.on('neutralised', ({ count }) => told.push(count));
+  xterm.type('a\x1b[201~b');
+  xterm.type('\x7f');
+  xterm.press('\x1b[15~', { key: 'F5' });
+  assert.deepEqual(terminal.typed, ['a␛[201~b', '\x7f', '\x1b[15~']);
+  assert.deepEqual(told, [1]);
+});
+
+test('Shift with Enter is not Enter', () => {
+  const { terminal, xterm } = attached();
+  xterm.press('\r', { key: 'Enter' });
+  xterm.press('\r', { key: 'Enter', shiftKey: true });
+  xterm.press('\r', { key: 'Enter', shiftKey: true, ctrlKey: true });
+  xterm.press('\r', { key: 'm', ctrlKey: true, shiftKey: true });
+  assert.deepEqual(terminal.typed, ['\r', '\x1b\r', '\r', '\r']);
+});
+
+test('a composition that a key ends is typed once', () => {
+  const { terminal, xterm } = attached();
+  for (const [commit, expected] of [['ls', ['ls', ' ']], ['lsof', ['ls', ' ', 'of']], ['里', ['ls', ' ', '里']]]) {
+    terminal.typed = [];
+    xterm.element.fire('compositionstart');
+    xterm.element.fire('keydown', { keyCode: 229 });
+    xterm.element.fire('keydown', { keyCode: 32 });
+    xterm.type('ls');
+    xterm.tellKey({ key: ' ', domEvent: { key: ' ' } });
+    xterm.type(' ');
+    xterm.element.fire('compositionend');
+    xterm.type(commit);
+    assert.deepEqual(terminal.typed, expected);
+  }
+  terminal.typed = [];
+  for (let round = 0; round < 2; round++) {
+    xterm.element.fire('compositionstart');
+    xterm.element.fire('compositionend');
+    xterm.type('ls');
+  }
+  assert.deepEqual(terminal.typed, ['ls', 'ls']);
+});
+
+test('an addon that is disposed gives xterm.js its own ways back', () => {
+  const { xterm, addon } = attached();
+  assert.ok(Object.hasOwn(xterm, 'paste'));
+  addon.dispose();
+  assert.ok(!Object.hasOwn(xterm, 'paste') && !Object.hasOwn(xterm, 'input'));
+  assert.equal(xterm.element.listeners.size, 0);
+});
+
+test('an addon that is loaded before xterm.js is opened hears the same', () => {
+  const element = new FakeElement();
+  class Closed extends FakeXterm {
+    element = undefined;
+    open() {
+      this.element = element;
+    }
+  }
+  const terminal = Object.assign(new Emitter(), { typed: [], paste: (text) => terminal.typed.push(text) });
+  const xterm = new Closed();
+  new FairleadAddon(terminal).activate(xterm);
+  xterm.open({});
+  element.fire('paste', { clipboardData: { getData: () => 'x' } });
+  assert.deepEqual(terminal.typed, ['x']);
+});
+
+// MARK: What programs ask for
+
+function asked() {
+  const { terminal, xterm, addon } = attached();
+  const heard = [];
+  for (const name of ['copy', 'notice', 'progress']) addon.on(name, (detail) => heard.push([name, detail]));
+  const osc = (number, data) => xterm.parser.handlers.get(`OSC ${number}`)(data);
+  return { terminal, addon, osc, heard };
+}
+
+test('OSC 52 asks to copy text of a bounded length, and is told of what is longer', () => {
+  const { osc, heard, terminal, addon } = asked();
+  osc(52, `c;${btoa('hello')}`);
+  osc(52, `;${Buffer.from('grüße').toString('base64')}`);
+  osc(52, `c;${btoa('x'.repeat(100_001))}`);
+  for (const nothing of ['c;', 'c', 'c;***', 'c;?', '', `${'c'.repeat(99)};${btoa('a')}`]) osc(52, nothing);
+  assert.deepEqual(heard, [['copy', { text: 'hello' }], ['copy', { text: 'grüße' }], ['copy', { tooLong: 100_001 }]]);
+  assert.deepEqual(terminal.typed, [], 'the clipboard is told to nobody');
+  addon.on('read', ({ answer }) => answer('ü'));
+  osc(52, 'c;?');
+  assert.deepEqual(terminal.typed, ['\x1b]52;c;w7w=\x1b\\']);
+});
+
+test('notices of OSC 9, 777 and 99 are bounded and hold no control character', () => {
+  const { osc, heard } = asked();
+  osc(9, 'build\x1b[31m done\u202e');
+  osc(777, 'notify;Title;text; more');
+  osc(777, 'precmd');
+  osc(99, ';kitty');
+  osc(99, 'i=1:d=0;Tit');
+  osc(99, 'i=1:d=0;le');
+  osc(99, `i=1:p=body:e=1;${btoa('body')}`);
+  osc(99, 'i=2:p=icon;x');
+  osc(9, 'y'.repeat(10_000));
+  for (let at = 0; at < 1_000; at++) osc(99, `i=${at}:d=0;${'z'.repeat(10_000)}`);
+  assert.deepEqual(heard.slice(0, 4).map(([, detail]) => detail), [
+    { title: '', text: 'build [31m done' }, { title: 'Title', text: 'text; more' }, { title: 'kitty', text: '' },
+    { title: 'Title', text: 'body' },
+  ]);
+  assert.equal(heard.length, 5);
+  assert.equal([...heard[4][1].text].length, 241);
+});
+
+test('progress is OSC 9;4, and ConEmu\'s other commands are no notices', () => {
+  const { osc, heard } = asked();
+  for (const data of ['4;1;50', '4;2', '4;3', '4;4;400', '4;0', '4;9;1', '1;200', '2;text', '12']) osc(9, data);
+  assert.deepEqual(heard, [
+    { state: 'running', percent: 50 }, { state: 'failed' }, { state: 'unknown' }, { state: 'paused', percent: 100 },
+    { state: 'none' },
+  ].map((detail) => ['progress', detail]));
 });

@@ -43,6 +43,39 @@ import Wire
     }
   }
 
+  @Test func itReachesAProgramThatDoesNotReadAndNothingElseOfWhatWaitedDoes() async throws {
+    try await Fleet.serve { fleet in
+      let viewer = try Viewer(fleet.url, create: Self.shell)
+      try await viewer.until(ending: "ready> ")
+      viewer.type("sleep 600\n")
+      try await viewer.until("it runs") { $0.text.contains("sleep 600\r\n") }
+      // As much as may be under way, and more than a terminal holds.
+      viewer.type(String(repeating: "echo no\n", count: 8_000))
+      viewer.type("\u{3}")
+      try await viewer.until(ending: "ready> ")
+      viewer.type("echo $((6*7))\n")
+      try await viewer.until("an answer") { $0.text.contains("42\r\n") }
+      #expect(!viewer.seen.text.contains("\nno\r\n"))
+      try await viewer.terminal.flush()
+      viewer.terminal.kill()
+      try await viewer.until("the end") { $0.ended != nil }
+    }
+  }
+
+  @Test("where the key is no interrupt, it and all before it are read: promise P2")
+  func whereItIsAByteItIsRead() async throws {
+    try await Fleet.serve { fleet in
+      let count = 60_001
+      let script = "stty raw -echo; echo ready; sleep 1; head -c \(count) | wc -c"
+      let viewer = try Viewer(fleet.url, create: Creation(command: ["sh", "-c", script]))
+      try await viewer.until("ready") { $0.text.contains("ready") }
+      viewer.type(String(repeating: "echo no\n", count: 7_500))
+      viewer.type("\u{3}")
+      try await viewer.until("the end") { $0.ended != nil }
+      #expect(viewer.seen.text.contains("\(count)"))
+    }
+  }
+
   private func interrupt(_ viewer: Viewer, _ title: String) async throws {
     try await viewer.until(ending: "ready> ")
     viewer.type("yes abcdefghijklmnopqrstuvwxyz\n")

@@ -46,6 +46,32 @@ import Wire
     }
   }
 
+  @Test func theColoursAreThoseOfWhoHasTheSizeAndMayChangeAtAnyTime() async throws {
+    @Sendable func ask(_ name: String) -> String {
+      #"stty -icanon; printf '\033]11;?\033\\'; a=$(head -c 25); stty icanon; "#
+        + #"echo "\#(name)${a#?}" | tr -d '\033\\'"# + "\n"
+    }
+    try await Fleet.serve { fleet in
+      let first = try Viewer(fleet.url, create: shell)
+      try await first.until(ending: "ready\r\n")
+      first.terminal.setColors(ThemeColors(background: "#fdfcf9"))
+      first.type(ask("light"))
+      try await first.until(ending: "light]11;rgb:fdfd/fcfc/f9f9\r\n")
+      let second = try Viewer(fleet.url, session: first.terminal.session)
+      try await second.until("it is open") { !$0.opened.isEmpty }
+      second.terminal.setColors(ThemeColors(background: "#11161b"))
+      second.type(ask("dark"))
+      try await first.until(ending: "dark]11;rgb:1111/1616/1b1b\r\n")
+      first.terminal.setColors(ThemeColors(background: "#ffffff"))
+      second.type(ask("still"))
+      try await first.until(ending: "still]11;rgb:1111/1616/1b1b\r\n")
+      first.type(ask("white"))
+      try await first.until(ending: "white]11;rgb:ffff/ffff/ffff\r\n")
+      first.terminal.kill()
+      try await second.until("the end") { $0.ended != nil }
+    }
+  }
+
   @Test func whereConfiguredOnlyTakeTakesTheSize() async throws {
     try await Fleet.serve(options: ["--size-follows", "take"]) { fleet in
       let first = try Viewer(fleet.url, create: shell, size: large)

@@ -101,7 +101,7 @@ import Wire
     "a frame for a stream that was never opened",
     arguments: [
       .input(offset: 0, ByteBuffer()), .outputAck(offset: 0, consumed: 0), .kill, .take,
-      .resize(.standard), .close(.done),
+      .resize(.standard), .colors(ThemeColors()), .close(.done),
     ] as [Frame], [0, 2, 1 << 40] as [UInt64])
   func unknownStream(frame: Frame, stream: UInt64) throws {
     try router.greet()

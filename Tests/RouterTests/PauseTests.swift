@@ -68,6 +68,27 @@ import Wire
     #expect(router.nodeHeard(1) == [.outputAck(offset: 5, consumed: 5)])
   }
 
+  @Test(
+    "the size and the colours that the client has when a stream is opened again are those that the node has",
+    arguments: [true, false])
+  func whatTheTerminalIsLikeIsKnownAfterAPause(isOpening: Bool) throws {
+    let size = TerminalSize(columns: 100, rows: 30)
+    let colors = ThemeColors(foreground: "#262c33", background: "#fdfcf9")
+    try pause()
+    if isOpening { _ = try reopened() }
+    try router.send(.resize(size), stream: 1)
+    try router.send(
+      .colors(ThemeColors(foreground: "#262c33", background: "#fdfcf9", cursor: "no colour")),
+      stream: 1)
+    if !isOpening {
+      let request = try reopened()
+      #expect(request.open.size == size)
+      #expect(request.open.colors == colors)
+    }
+    answer()
+    #expect(router.nodeHeard(1) == (isOpening ? [.resize(size), .colors(colors)] : []))
+  }
+
   @Test(arguments: [true, false]) func takeDuringAPauseIsSaidOnce(isOpening: Bool) throws {
     try pause()
     if isOpening { _ = try reopened() }

@@ -46,6 +46,7 @@ let everyFrame: [Frame] = {
         event: "viewers", viewers: [.init(client: client, mode: .watcher, sub: "ann")],
         owner: client, title: "vi")),
     .resize(size), .resized(offset: 70_000, size), .take,
+    .colors(ThemeColors(background: "#fdfcf9")),
     .output(offset: 70_000, ByteBuffer(string: "hello")), .output(offset: 0, ByteBuffer()),
     .output(offset: 1, ByteBuffer(repeating: 0xFF, count: WireLimits.dataPayload)),
     .snapshot(

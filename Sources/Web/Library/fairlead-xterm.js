@@ -3,11 +3,20 @@
 //     terminal.loadAddon(new FairleadAddon(cluster.open({ key: 'shell' })));
 //
 // Output is acknowledged when xterm.js has parsed it; sizes change at their place in the output; and
-// what xterm.js would answer to queries is suppressed, since the session's node answers them.
+// what xterm.js would answer to queries is suppressed, since the session's node answers them. Pastes are framed and made
+// harmless here, and what programs ask of the desktop is handed to the page, which decides.
+
+import { Emitter } from './fairlead/emitter.js';
+import { Notices, copyRequest, pasteAnswer, pasteRequest, progressRequest } from './fairlead/requests.js';
+import { Typing, keyText } from './fairlead/typing.js';
 
 const toLatin1 = (text) => Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff);
 
-export class FairleadAddon {
+/**
+ * Events: `copy` `{ text }` or `{ tooLong }`, `read` `{ answer(text) }`, `notice` `{ title, text }`, `progress`
+ * `{ state, percent? }`.
+ */
+export class FairleadAddon extends Emitter {
   #terminal;
   #xterm;
   #isSizing;
@@ -24,9 +33,11 @@ export class FairleadAddon {
    * @param {import('./fairlead.js').FairleadTerminal} terminal
    * @param {object} [options]
    * @param {boolean} [options.sizing] xterm's size follows the session's; true if absent
-   * @param {(text: string) => string} [options.typed] what to type instead of what xterm.js says
+   * @param {(text: string) => string} [options.typed] what to type instead of a key or of text that was typed; pastes
+   *   and the reports of mouse and focus are none of its business
    */
   constructor(terminal, { sizing = true, typed = (text) => text } = {}) {
+    super();
     this.#terminal = terminal;
     this.#isSizing = sizing;
     this.#typed = typed;
@@ -39,7 +50,17 @@ export class FairleadAddon {
     const terminal = this.#terminal;
     this.#disposables.push(
       ...suppressReplies(xterm.parser),
-      xterm.onData((text) => terminal.write(this.#typed(text))),
+      ...this.#hearRequests(xterm.parser),
+      new Typing(xterm, {
+        key: (text, event) => terminal.write(this.#typed(keyText(text, event))),
+        text: (text, changed) => {
+          if (terminal.write(this.#typed(text)) && changed > 0) {
+            terminal.emit('neutralised', { count: changed });
+          }
+        },
+        report: (text) => terminal.write(text),
+        paste: (text) => this.paste(text),
+      }),
       xterm.onBinary((text) => terminal.write(toLatin1(text))),
       ...[
         terminal.on('output', ({ bytes }) => this.#then({ bytes })),
@@ -47,6 +68,36 @@ export class FairleadAddon {
         terminal.on('size', (size) => this.#then({ size })),
       ].map((dispose) => ({ dispose })),
     );
+  }
+
+  /** Pastes text from outside, in a frame if the program asked for that. @returns {boolean} as `terminal.write` */
+  paste(text) {
+    return this.#terminal.paste(text, { isBracketed: this.#xterm.modes.bracketedPasteMode });
+  }
+
+  /** What is asked of the desktop. A snapshot asks for nothing, so that a reload does not copy again. */
+  #hearRequests(parser) {
+    const notices = new Notices();
+    const hear = (number, read) => parser.registerOscHandler(number, (data) => {
+      const [name, detail] = read(data) ?? [];
+      if (detail) this.emit(name, detail);
+      return detail !== undefined;
+    });
+    return [
+      hear(52, (data) => {
+        const selections = pasteRequest(data);
+        if (selections === undefined) return ['copy', copyRequest(data)];
+        return ['read', { answer: (text) => this.#terminal.write(pasteAnswer(selections, text)) }];
+      }),
+      hear(9, (data) => {
+        const progress = progressRequest(data);
+        // 9;1 to 9;12 are ConEmu's commands, none of them a notice.
+        if (progress || /^\d{1,2}(;|$)/.test(data)) return ['progress', progress];
+        return ['notice', notices.nine(data)];
+      }),
+      hear(777, (data) => ['notice', notices.sevens(data)]),
+      hear(99, (data) => ['notice', notices.kitty(data)]),
+    ];
   }
 
   /** Called by xterm.js, or to leave the screen as it is. The terminal itself goes on. */

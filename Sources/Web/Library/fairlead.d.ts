@@ -3,6 +3,9 @@
 /** Where a terminal may be started. */
 export type Target = 'pty' | `docker:${string}`;
 
+/** `#rrggbb` each. */
+export type Colors = { foreground?: string; background?: string; cursor?: string };
+
 export interface OpenOptions {
   /** Under which the page remembers the session, in local storage per page path. */
   key?: string;
@@ -15,19 +18,31 @@ export interface OpenOptions {
   command?: string[];
   env?: Record<string, string>;
   cwd?: string;
+  /**
+   * How long it may be without a client and without output, how long its end is remembered, and how long it may run:
+   * `90s`, `15m`, `2h`, `1d`, or `never` (not for `keep`). The node's own if absent.
+   */
+  idle?: string;
+  keep?: string;
+  timeout?: string;
+  /** True: it must not exist yet. If it does, `refused` says `exists`. */
+  exclusive?: boolean;
   /** 1 to 1,000 each; 80 and 24 if absent. */
   cols?: number;
   rows?: number;
   /** A watcher may only look. Driver if absent. */
   mode?: 'driver' | 'watcher';
-  /** `#rrggbb` each, for programs that ask for the theme's colours. */
-  colors?: { foreground?: string; background?: string; cursor?: string };
+  /** For programs that ask for the theme's colours; `setColors` changes them. */
+  colors?: Colors;
   /** True: `ack` is called by the page. False (default): output counts as shown at once. */
   manualAck?: boolean;
 }
 
 /** An exit code, or the number of the signal that ended the process. */
 export type ExitStatus = { code: number } | { signal: number };
+
+/** Who is attached; `sub` where this client's token lets it know. */
+export type Viewer = { client: string; mode: 'driver' | 'watcher'; sub?: string };
 
 export interface TerminalState {
   name:
@@ -59,19 +74,29 @@ export interface TerminalEvents {
   state: TerminalState;
   /** The session was attached to, for the first time or again. */
   opened: { session: string; life: string; created: boolean;
-    resumed: 'exact' | 'snapshot' | 'new'; mode: 'driver' | 'watcher' };
+    resumed: 'exact' | 'snapshot' | 'new'; mode: 'driver' | 'watcher'; state?: 'running' | 'ended';
+    /** What of `target`, `command`, … is not as this OPEN asked: the session existed. */
+    differs?: string[] };
   /** Another process runs under the session's id now. */
   life: { before: string; after: string };
   /** Typed bytes of which nobody knows whether they arrived; they are not sent again. */
   doubt: { bytes: Uint8Array; reason: 'other_life' | 'forgotten' | 'too_long' };
+  /** So many bytes were not typed, since so many wait already. */
+  full: { bytes: number; waiting: number };
+  /** An interrupt was typed: these bytes had not been sent yet, and will not be. */
+  discarded: { bytes: Uint8Array };
+  /** So many control characters of a paste, or of an input method's text, were made symbols. */
+  neutralised: { count: number };
+  /** `kill()` is not allowed to this client. */
+  denied: { message: string };
   title: string;
   /** Who is attached, and whose size the terminal has. */
-  viewers: { viewers: { client: string; mode: string }[]; owner?: string };
+  viewers: { viewers: Viewer[]; owner?: string };
   /** Last: the process has ended. */
   ended: { reason: string; status?: ExitStatus; message?: string };
   /** Last: the session could not be opened, or not again. */
   refused: { code: string; message: string; status?: ExitStatus };
-  /** Last: it was left, here (`done`) or for a newer stream of the same client (`superseded`). */
+  /** It was left, here (`done`) or for a newer stream of the same client (`superseded`: see `Fairlead.takeBack`). */
   closed: { reason: string };
 }
 
@@ -83,7 +108,7 @@ export class FairleadTerminal {
   readonly size: { cols: number; rows: number };
   readonly state: TerminalState;
   readonly title: string;
-  readonly viewers: { client: string; mode: string }[];
+  readonly viewers: Viewer[];
   /** The ClientID whose size the terminal has. */
   readonly owner?: string;
   readonly isOver: boolean;
@@ -92,12 +117,20 @@ export class FairleadTerminal {
   acknowledging: 'auto' | 'manual';
   on<Name extends keyof TerminalEvents>(
     name: Name, listener: (detail: TerminalEvents[Name]) => void): () => void;
-  /** False, and nothing was typed: a watcher, an end, or more than 16 MiB waiting. */
+  /**
+   * False, and nothing was typed: a watcher, an end, or more than 16 MiB waiting (`full`). Ctrl-C, Ctrl-\ or Ctrl-Z as the
+   * only byte takes the place of what waits to be sent (`discarded`).
+   */
   write(data: string | Uint8Array): boolean;
+  /** Types text from outside; `isBracketed`: the program asked for pastes in frames. False as for `write`. */
+  paste(text: string, options?: { isBracketed?: boolean }): boolean;
   resize(cols: number, rows: number): void;
+  setColors(colors: Colors): void;
+  /** Makes this client's size the terminal's, as soon as there is a connection. */
   take(): void;
   ack(bytes: number): void;
   close(): void;
+  /** Ends the session, if need be by the next connection or the next page; `ended` follows, or `denied`. */
   kill(): void;
 }
 
@@ -110,7 +143,10 @@ export interface ClusterState {
 
 export class Fairlead {
   constructor(url?: string, options?: {
-    /** A function is asked before each connection, and when the server wants another token. */
+    /**
+     * A function is asked before each connection, and when the server wants another token. If what it throws has
+     * `isFinal: true`, the state is `stopped` at once, with its message as the reason.
+     */
     token?: string | (() => string | Promise<string>);
     client?: string;
   });
@@ -126,7 +162,11 @@ export class Fairlead {
   };
   on(name: 'state', listener: (state: ClusterState) => void): () => void;
   on(name: 'latency', listener: (milliseconds: number) => void): () => void;
+  /** A terminal was left after `kill()`, and its session may not be ended. */
+  on(name: 'denied', listener: (detail: { session: string; message: string }) => void): () => void;
   open(options?: OpenOptions): FairleadTerminal;
+  /** Takes up a terminal that was closed as `superseded`; this tab has another ClientID from then on. */
+  takeBack(terminal: FairleadTerminal): boolean;
   /** Connects now instead of at the time announced; after `stopped`, with another token. */
   reconnect(options?: { token?: string }): void;
   close(): void;

@@ -11,7 +11,7 @@ import { Backoff } from './fairlead/backoff.js';
 import { Connection, DOUBT_WITHIN } from './fairlead/connection.js';
 import { Emitter } from './fairlead/emitter.js';
 import { environment, randomName } from './fairlead/environment.js';
-import { clientID } from './fairlead/identity.js';
+import { Identity } from './fairlead/identity.js';
 import { Memory } from './fairlead/memory.js';
 import { FairleadTerminal } from './fairlead/terminal.js';
 import { Type, jsonFrame } from './fairlead/wire.js';
@@ -24,10 +24,11 @@ const FORBIDDEN = 4403;
 /** The same as answers to the upgrade, which scripts cannot see; a plain GET gets it too. */
 const REFUSED_STATUS = [401, 403];
 
-/** Events: `state` `{ name, reason?, retryAt? }`, `latency` (milliseconds). */
+/**
+ * Events: `state` `{ name, reason?, retryAt? }`, `latency` (milliseconds), `denied` `{ session, message }`: a session whose
+ * terminal was left after `kill()` may not be ended by this client.
+ */
 export class Fairlead extends Emitter {
-  /** This tab's ClientID; undefined until it is known, which may take some milliseconds. */
-  client;
   /** What the page remembers of its terminals. */
   memory;
   /** `idle`, `connecting`, `open`, `waiting`, `stopped` (this client was refused) or `closed`. */
@@ -45,6 +46,7 @@ export class Fairlead extends Emitter {
   #timer;
   #goAway;
   #successorTimer;
+  /** Counts the tries to connect: what an earlier one brings is of no use. */
   #attempt = 0;
   #refusals = 0;
   #failures = 0;
@@ -54,13 +56,17 @@ export class Fairlead extends Emitter {
   /** @type {Map<number, FairleadTerminal>} by stream number of the present connection */
   #streams = new Map();
   #takeDown = [];
+  #isClosing = false;
+  /** Of `#terminals`, those that are only there to end a session: no page looks at them. */
+  #enders = new Set();
   #identity;
 
   /**
    * @param {string} [url] of the cluster: `https://…`, or relative to the page; its own by default
    * @param {object} [options]
    * @param {string | (() => string | Promise<string>)} [options.token] goes into HELLO; a function
-   *   is asked before each connection, and when the server wants another one in an open connection
+   *   is asked before each connection, and when the server wants another one in an open connection. An
+   *   error that it throws with `isFinal` stops the client, with the error's own words
    * @param {string} [options.client] a ClientID of the page's own; by default one per tab
    * @param {import('./fairlead/environment.js').Environment} [options.env] for tests
    */
@@ -71,8 +77,14 @@ export class Fairlead extends Emitter {
     this.#env = env;
     this.#backoff = new Backoff(env.random);
     this.memory = new Memory(env);
-    this.#identity = client ? Promise.resolve(client) : clientID(env);
+    this.#identity = new Identity(env, client);
     this.#listen();
+    for (const left of this.memory.ending()) this.#end(left);
+  }
+
+  /** This tab's ClientID; undefined until it is known, which may take some milliseconds. */
+  get client() {
+    return this.#identity.client;
   }
 
   /**
@@ -90,19 +102,9 @@ export class Fairlead extends Emitter {
     const session = options.session ?? remembered?.session ?? randomName();
     const life = remembered?.session === session ? remembered.life : undefined;
     const isNew = options.create !== false;
-    const host = {
-      env: this.#env,
-      reopen: (it) => this.#reopen(it),
-      finished: (it) => this.#finished(it),
-      left: (number) => this.#streams.delete(number),
-      doubtLine: () => this.#connection?.probe(),
-      remember: (it) => this.#remember(it),
-    };
-    const terminal = new FairleadTerminal({ ...options, session, life, isNew }, host);
+    const terminal = this.#make({ ...options, session, life, isNew });
     this.#remember(terminal);
-    this.#terminals.add(terminal);
-    this.#identity.then((client) => {
-      this.client = client;
+    this.#identity.ready.then((client) => {
       if (!this.#terminals.has(terminal)) return;
       terminal._restore(this.memory.takeInput(session, client));
       this.#reopen(terminal);
@@ -112,7 +114,25 @@ export class Fairlead extends Emitter {
 
   /** @returns {FairleadTerminal[]} the terminals that are not over */
   get terminals() {
-    return [...this.#terminals];
+    return [...this.#terminals].filter((it) => !this.#enders.has(it));
+  }
+
+  /**
+   * Takes up again a terminal that was `closed` as `superseded`, that is, in favour of a tab which has the same
+   * ClientID. This tab takes another one, so that both can be there and neither pushes the other out.
+   * @returns {boolean} false, and nothing happens: it was not closed so
+   */
+  takeBack(terminal) {
+    const { name, reason } = terminal.state;
+    if (name !== 'closed' || reason !== 'superseded' || this.#isClosing) return false;
+    terminal._revive();
+    this.#terminals.add(terminal);
+    for (const it of this.#terminals) it._renamed();
+    this.#identity.renew();
+    this.#dropSuccessor();
+    if (this.state.name === 'stopped') terminal._lost(this.state);
+    else this.#connect();
+    return true;
   }
 
   /** Connects now instead of at the time announced; after `stopped`, with another token. */
@@ -124,12 +144,44 @@ export class Fairlead extends Emitter {
 
   /** Leaves all terminals and closes; the sessions live on. */
   close() {
-    for (const terminal of this.terminals) terminal.close();
+    this.#isClosing = true;
+    for (const terminal of this.#terminals) terminal.close();
     this.#hangUp('closed');
     for (const takeDown of this.#takeDown) takeDown();
+    this.#identity.release();
   }
 
   // MARK: Terminals
+
+  #make(options) {
+    const terminal = new FairleadTerminal(options, {
+      env: this.#env,
+      client: () => this.client,
+      nextAttempt: () => this.#identity.nextAttempt(),
+      reopen: (it) => this.#reopen(it),
+      finished: (it) => this.#finished(it),
+      left: (number) => this.#streams.delete(number),
+      doubtLine: () => this.#connection?.probe(),
+      remember: (it) => this.#remember(it),
+      ending: (it) => this.memory.setEnding(it, it._isKilling),
+    });
+    this.#terminals.add(terminal);
+    return terminal;
+  }
+
+  /** Ends a session of which no page has a terminal any more; of this life only, if it is known. */
+  #end({ session, life }) {
+    const ender = this.#make({ session, life, isNew: false, mode: 'watcher' });
+    this.#enders.add(ender);
+    ender.kill();
+    // Not allowed, or another process runs there now: neither is to be tried again.
+    ender.on('life', () => ender.close());
+    ender.on('denied', ({ message }) => {
+      ender.close();
+      this.emit('denied', { session, message });
+    });
+    this.#identity.ready.then(() => this.#reopen(ender));
+  }
 
   #reopen(terminal) {
     if (this.state.name === 'idle') return this.#connect();
@@ -147,6 +199,9 @@ export class Fairlead extends Emitter {
 
   #finished(terminal) {
     this.#terminals.delete(terminal);
+    const isEnder = this.#enders.delete(terminal);
+    // It was left before the server could have heard that it is to be ended.
+    if (terminal._isKilling && !isEnder && !this.#isClosing) this.#end(terminal);
     // An idle page holds no connection, and no server waits for it.
     if (this.#terminals.size === 0) this.#env.setTimeout(() => this.#leaveIfUnused(), 0);
   }
@@ -172,16 +227,17 @@ export class Fairlead extends Emitter {
       const connection = await this.#dial(attempt);
       if (connection) this.#connection = connection;
     } catch (error) {
-      if (attempt === this.#attempt) this.#ended({ code: 1006, reason: error.message });
+      if (attempt !== this.#attempt) return;
+      if (error.isFinal) this.#stop(error.message);
+      else this.#ended({ code: 1006, reason: error.message });
     }
   }
 
   /** @returns the connection, unless something else happened while the token was asked for */
   async #dial(attempt) {
-    const client = await this.#identity;
+    const client = await this.#identity.ready;
     const token = await this.#makeToken();
     if (attempt !== this.#attempt) return undefined;
-    this.client = client;
     const connection = new Connection(this.#url, { versions: [1], client, token }, {
       onOpen: () => this.#opened(connection),
       onWelcome: () => this.#welcomed(connection),
@@ -199,6 +255,7 @@ export class Fairlead extends Emitter {
     try {
       return typeof this.#token === 'function' ? await this.#token() : this.#token;
     } catch (error) {
+      if (error?.isFinal) throw Object.assign(new Error(String(error.message)), { isFinal: true });
       throw new Error(`no token: ${error?.message ?? error}`);
     }
   }
@@ -212,6 +269,7 @@ export class Fairlead extends Emitter {
     } catch (error) {
       // The connection is good until the server ends it; the next one asks again.
       if (connection !== this.#connection || this.state.name !== 'open') return;
+      if (error.isFinal) return this.#stop(error.message);
       this.#become({ name: 'open', reason: error.message });
     }
   }
@@ -220,11 +278,11 @@ export class Fairlead extends Emitter {
     if (connection === this.#successor) return;
     // HELLO and the OPENs go out together: a reconnect costs one round trip.
     this.#connection = connection;
-    for (const terminal of this.terminals) terminal._detach();
+    for (const terminal of this.#terminals) terminal._detach();
     this.#lastNumber = 0;
     this.#streams.clear();
     this.#become({ name: 'open' });
-    for (const terminal of this.terminals) this.#begin(terminal);
+    for (const terminal of this.#terminals) this.#begin(terminal);
   }
 
   #welcomed(connection) {
@@ -260,8 +318,9 @@ export class Fairlead extends Emitter {
         const successor = await this.#dial(this.#attempt);
         if (successor && this.#connection === connection) this.#successor = successor;
         else successor?.close();
-      } catch {
-        this.#successorFailed({});
+      } catch (error) {
+        if (error.isFinal) this.#stop(error.message);
+        else this.#successorFailed({});
       }
     }, delay);
   }
@@ -281,7 +340,7 @@ export class Fairlead extends Emitter {
       this.#connection = successor;
       this.#dropSuccessor();
       this.#become({ name: 'connecting' });
-      for (const terminal of this.terminals) terminal._lost({ name: 'connecting' });
+      for (const terminal of this.#terminals) terminal._lost({ name: 'connecting' });
       return;
     }
     this.#ended(ended);
@@ -313,7 +372,7 @@ export class Fairlead extends Emitter {
     this.#timer = this.#env.setTimeout(() => this.#connect(), delay);
     this.#become({ name: 'waiting', reason, retryAt: this.#env.now() + delay });
     const state = { name: 'reconnecting', reason, retryAt: this.state.retryAt };
-    for (const terminal of this.terminals) terminal._lost(state);
+    for (const terminal of this.#terminals) terminal._lost(state);
   }
 
   /** A refused upgrade looks like a dead server to a script; its status does not. */
@@ -328,7 +387,7 @@ export class Fairlead extends Emitter {
 
   #stop(reason) {
     this.#hangUp('stopped', reason || 'the token was refused');
-    for (const terminal of this.terminals) terminal._lost(this.state);
+    for (const terminal of this.#terminals) terminal._lost(this.state);
   }
 
   #hangUp(name, reason) {
@@ -385,7 +444,7 @@ export class Fairlead extends Emitter {
   /** The page may go away now, and a phone's never says more than this. */
   #save() {
     if (!this.client) return;
-    for (const terminal of this.terminals) terminal._saveTo(this.memory, this.client);
+    for (const terminal of this.#terminals) terminal._saveTo(this.memory, this.client);
     this.#connection?.flush();
   }
 }

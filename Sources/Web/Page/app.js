@@ -13,6 +13,7 @@ import { TabBar } from './tabs.js';
 /** Milliseconds in which a closed terminal can be had back, before its process is ended. */
 const UNDO = 7_000;
 const $ = (id) => document.getElementById(id);
+const env = environment();
 const settings = new Settings();
 /** Where the page is, wherever a proxy has put it: two levels above this file. */
 const root = new URL('../..', import.meta.url);
@@ -22,14 +23,14 @@ class App {
   /** @type {{ key: string, pane: Pane, tab: HTMLElement, number: number }[]} */
   #entries = [];
   #active;
-  /** Each takes back the closing of a terminal, the last one at the end. */
-  #undos = [];
+  /** Terminals that are closed and can be had back: what ends them, and what takes that back, the last one at the end. */
+  #closing = new Map();
   #bar = new TabBar($('tabs'), $('all'), $('list'), {
     show: (entry) => this.#show(entry), close: (entry) => this.#close(entry),
     step: (by) => this.#step(by), rename: (entry, name) => this.#rename(entry, name),
     nameOf: (entry) => this.#nameOf(entry), entries: () => this.#shown, active: () => this.#active,
   });
-  #cluster = new Fairlead(root.href, { token: takeToken(environment()) });
+  #cluster = new Fairlead(root.href, { token: takeToken(env) });
   #keys = new ExtraKeys($('keys'), () => this.#active?.pane);
 
   start() {
@@ -47,6 +48,10 @@ class App {
       else this.#show(this.#entries.find(({ key }) => key === recall()) ?? this.#entries[0]);
     }
     setInterval(() => this.#update(), 500);
+    // Nobody can take a closing back any more. What cannot be sent now, the next page sends.
+    addEventListener('pagehide', () => {
+      for (const { end } of [...this.#closing.values()]) end();
+    });
   }
 
   get cluster() { return this.#cluster; }
@@ -71,6 +76,7 @@ class App {
       settings,
       typed: (text) => this.#keys.apply(text),
       changed: () => this.#update(),
+      takeBack: () => this.#cluster.takeBack(terminal),
       again: key && (() => this.#replace(entry)),
       forget: key && (() => this.#remove(entry)),
     });
@@ -130,23 +136,21 @@ class App {
     const left = this.#shown;
     const before = left.filter((other) => this.#entries.indexOf(other) < this.#entries.indexOf(entry));
     if (this.#active === entry) this.#show(before.at(-1) ?? left[0]);
+    const end = () => {
+      this.#closing.delete(entry);
+      // Without a connection it is remembered, and said by the next one.
+      entry.pane.terminal.kill();
+      this.#remove(entry);
+    };
     const undo = toast(`${this.#nameOf(entry)} closed`, {
       action: ['Undo', () => {
-        forget();
+        this.#closing.delete(entry);
         entry.tab.hidden = false;
         this.#show(entry);
       }],
-      hint: 'Alt+Shift+Z',
-      milliseconds: UNDO,
-      gone: () => {
-        forget();
-        entry.pane.terminal.kill();
-        // KILL must be on its way before the stream is left.
-        setTimeout(() => this.#remove(entry), 500);
-      },
+      hint: 'Alt+Shift+Z', milliseconds: UNDO, gone: end,
     });
-    const forget = () => { this.#undos = this.#undos.filter((other) => other !== undo); };
-    this.#undos.push(undo);
+    this.#closing.set(entry, { end, undo });
   }
 
   #show(entry) {
@@ -154,7 +158,7 @@ class App {
     this.#active = entry;
     if (entry) {
       entry.pane.isActive = true;
-      if (entry.key) sessionStorage.setItem('fairlead.active', entry.key);
+      if (entry.key) env.sessionStorage.setItem('fairlead.active', entry.key);
       entry.pane.focus();
     }
     this.#update();
@@ -196,7 +200,10 @@ class App {
     for (const entry of this.#entries) {
       const { pane } = entry;
       const { state, text } = badge(pane.terminal, pane.since, now);
-      this.#bar.draw(entry, { name: this.#nameOf(entry), state, text, hasUnseen: pane.hasUnseen });
+      this.#bar.draw(entry, {
+        name: this.#nameOf(entry), state, text, news: pane.news, progress: pane.progress,
+        hasUnseen: pane.hasUnseen || pane.news !== '',
+      });
     }
     this.#bar.drawAll();
     $('empty').hidden = this.#shown.length > 0;
@@ -229,7 +236,8 @@ class App {
     const { latency } = this.#cluster;
     const isOpen = this.#cluster.state.name === 'open' && latency !== undefined;
     setText($('latency'), isOpen ? `${Math.max(1, Math.round(latency))} ms` : '');
-    document.title = `${this.#nameOf(this.#active)} · Fairlead`;
+    const mark = this.#entries.some((entry) => entry.pane.news) ? '● ' : '';
+    document.title = `${mark}${this.#nameOf(this.#active)} · Fairlead`;
   }
 
   // MARK: Controls
@@ -244,18 +252,32 @@ class App {
     };
     this.#cluster.on('state', () => this.#update());
     this.#cluster.on('latency', () => this.#update());
+    this.#cluster.on('denied', ({ message }) => toast(`Not ended: ${message}`));
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') this.#active?.pane.see();
+      this.#update();
+    });
     $('smaller').onclick = () => settings.set({ fontSize: settings.fontSize - 1 });
     $('larger').onclick = () => settings.set({ fontSize: settings.fontSize + 1 });
     $('theme').onchange = ({ target }) => settings.set({ theme: target.value });
     $('contrast').onchange = ({ target }) => settings.set({ contrast: target.checked });
     $('reader').onchange = ({ target }) => settings.set({ screenReader: target.checked });
     $('show-keys').onchange = ({ target }) => settings.set({ keys: target.checked });
+    for (const name of ['optionIsMeta', 'cursorBlinks', 'reading']) {
+      $(name).onchange = ({ target }) => settings.set({ [name]: target.checked });
+    }
+    for (const name of ['cursor', 'copying', 'font']) {
+      $(name).onchange = ({ target }) => settings.set({ [name]: target.value });
+    }
+    $('lines').onchange = ({ target }) => settings.set({ lines: target.valueAsNumber });
     const apply = () => {
       setText($('font-size'), String(settings.fontSize));
       $('theme').value = settings.theme;
       $('contrast').checked = settings.contrast;
       $('reader').checked = settings.screenReader;
       $('show-keys').checked = settings.keys;
+      for (const name of ['optionIsMeta', 'cursorBlinks', 'reading']) $(name).checked = settings[name];
+      for (const name of ['cursor', 'copying', 'font', 'lines']) $(name).value = settings[name];
       $('keys').hidden = !settings.keys;
       for (const { pane } of this.#entries) pane.applySettings();
     };
@@ -285,12 +307,14 @@ class App {
     });
     addEventListener('keydown', (event) => this.#shortcut(event));
     addEventListener('hashchange', () =>
-      this.#cluster.reconnect({ token: takeToken(environment()) }));
-    // A phone's keyboard covers the page, and only this says how much.
+      this.#cluster.reconnect({ token: takeToken(env) }));
+    // A phone's keyboard covers the page, and only this says how much. A pinch shows less of the page as well, and
+    // changes nothing of its size.
     const { visualViewport } = window;
     visualViewport?.addEventListener('resize', () => {
-      document.documentElement.style.setProperty('--height', `${visualViewport.height}px`);
-      scrollTo(0, 0);
+      const { height, scale } = visualViewport;
+      document.documentElement.style.setProperty('--height', `${Math.round(height * scale)}px`);
+      if (scale === 1) scrollTo(0, 0);
     });
   }
 
@@ -300,7 +324,7 @@ class App {
     const actions = {
       KeyN: () => this.#open(),
       KeyW: () => this.#active && this.#close(this.#active),
-      KeyZ: () => this.#undos.at(-1)?.(),
+      KeyZ: () => [...this.#closing.values()].at(-1)?.undo(),
       ArrowLeft: () => this.#step(-1),
       ArrowRight: () => this.#step(1),
     };
@@ -318,11 +342,7 @@ function setText(element, text) {
 }
 
 function recall() {
-  try {
-    return sessionStorage.getItem('fairlead.active');
-  } catch {
-    return undefined;
-  }
+  return env.sessionStorage.getItem('fairlead.active');
 }
 
 if (globalThis.Terminal) {

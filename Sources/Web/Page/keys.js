@@ -49,18 +49,28 @@ export class ExtraKeys {
     button.ariaPressed = String(this.#held.has(label));
   }
 
-  /** @param {string} text what is about to be typed @returns {string} with the held keys applied */
+  /** @param {string} text a key, or text, that is about to be typed @returns {string} with the held keys applied */
   apply(text) {
     if (this.#held.size === 0) return text;
-    let changed = text;
-    if (this.#held.has('Ctrl') && text.length === 1) {
-      const code = text.toUpperCase().charCodeAt(0);
-      if (code >= 0x40 && code < 0x60) changed = String.fromCharCode(code - 0x40);
-      else if (text === ' ') changed = '\0';
-    }
-    if (this.#held.has('Alt')) changed = ESC + changed;
+    const changed = modified(text, this.#held.has('Ctrl'), this.#held.has('Alt'));
     for (const button of this.#held.values()) button.ariaPressed = 'false';
     this.#held.clear();
     return changed;
   }
+}
+
+/** A key with Ctrl and Alt, as xterm types it: those with a name carry them as a number. */
+function modified(text, hasCtrl, hasAlt) {
+  const modifiers = 1 + (hasAlt ? 2 : 0) + (hasCtrl ? 4 : 0);
+  const [, letter] = /^\x1b[[O]([A-DFH])$/.exec(text) ?? [];
+  if (letter) return `${ESC}[1;${modifiers}${letter}`;
+  const [, number] = /^\x1b\[(\d+)~$/.exec(text) ?? [];
+  if (number) return `${ESC}[${number};${modifiers}~`;
+  let changed = text;
+  if (hasCtrl && text.length === 1) {
+    const code = text.toUpperCase().charCodeAt(0);
+    if (code >= 0x40 && code < 0x60) changed = String.fromCharCode(code - 0x40);
+    else if (text === ' ') changed = '\0';
+  }
+  return hasAlt ? ESC + changed : changed;
 }

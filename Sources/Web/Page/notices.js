@@ -1,5 +1,7 @@
 // Strips below a terminal, and the toast: things to know, none of which stands in the way.
 
+import { clipboard } from '../fairlead/environment.js';
+
 /**
  * @param {HTMLElement} pane
  * @param {{ kind?: string, text: string, code?: string,
@@ -78,10 +80,6 @@ export function toast(text, { action, hint, milliseconds = 3_000, gone } = {}) {
 }
 
 export async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast('Copied');
-  } catch {
-    toast('The browser does not let this page copy');
-  }
+  const isCopied = await clipboard.write(text);
+  toast(isCopied ? 'Copied' : 'The browser does not let this page copy');
 }

@@ -1,13 +1,12 @@
 // One terminal on the page: xterm.js, its addons, and the strips below it.
 
 import { FairleadAddon } from '../fairlead-xterm.js';
+import { clipboard } from '../fairlead/environment.js';
 import { addNotice, copy, toast } from './notices.js';
 import { isTouch } from './settings.js';
-import { ending, readable } from './status.js';
+import { ending, readable, sized } from './status.js';
 import { Touch } from './touch.js';
 
-/** Lines kept above the screen. */
-const SCROLLBACK = 10_000;
 /** A window that is being dragged tells its size so often at most, in milliseconds: each one is a SIGWINCH. */
 const SIZING = 100;
 
@@ -17,7 +16,7 @@ const PAGE_KEYS = new Set(['KeyN', 'KeyW', 'KeyZ', 'KeyM', 'ArrowLeft', 'ArrowRi
 /** An xterm.js that counts columns as the session's screen does. */
 export function makeXterm(options) {
   const xterm = new globalThis.Terminal({
-    allowProposedApi: true, scrollback: SCROLLBACK, macOptionIsMeta: true, ...options,
+    allowProposedApi: true, ...options,
   });
   xterm.loadAddon(new globalThis.Unicode11Addon.Unicode11Addon());
   xterm.unicode.activeVersion = '11';
@@ -28,6 +27,10 @@ export class Pane {
   /** When the terminal ceased to be live, by `performance.now()`. */
   since = performance.now();
   hasUnseen = false;
+  /** What its program said last while nobody looked (OSC 9, 777, 99): a line, or nothing. */
+  news = '';
+  /** How far the program says that it is (OSC 9;4): `{ state, percent? }`. */
+  progress = { state: 'none' };
   #fit = new globalThis.FitAddon.FitAddon();
   #webgl;
   #isActive = false;
@@ -35,16 +38,21 @@ export class Pane {
   #fitting;
   #fitted = -Infinity;
   #settings;
+  #takeBack;
+  /** The notice that says that the terminal is over, and the one that asks to copy. */
+  #final;
+  #copying;
 
   /**
    * @param {HTMLElement} parent
    * @param {import('../fairlead.js').FairleadTerminal} terminal
    * @param {{ settings: import('./settings.js').Settings, typed: (text: string) => string,
-   *   changed: () => void, again?: () => void, forget?: () => void }} page
+   *   changed: () => void, takeBack: () => void, again?: () => void, forget?: () => void }} page
    */
   constructor(parent, terminal, page) {
     this.terminal = terminal;
     this.#settings = page.settings;
+    this.#takeBack = page.takeBack;
     this.element = document.createElement('section');
     this.element.className = 'pane';
     this.element.role = 'tabpanel';
@@ -62,7 +70,16 @@ export class Pane {
     });
     this.xterm.loadAddon(this.#fit);
     this.xterm.loadAddon(new globalThis.WebLinksAddon.WebLinksAddon(open));
-    this.xterm.loadAddon(new FairleadAddon(terminal, { typed: page.typed }));
+    const addon = new FairleadAddon(terminal, { typed: page.typed });
+    this.xterm.loadAddon(addon);
+    this.#hearRequests(addon, page);
+    // xterm.js makes a setting of its own of mode 12: not to blink is what the user chose, and what snapshots say.
+    this.xterm.parser.registerCsiHandler({ prefix: '?', final: 'l' }, (modes) => {
+      if (modes.includes(12)) {
+        queueMicrotask(() => (this.xterm.options.cursorBlink = page.settings.cursorBlinks));
+      }
+      return false;
+    });
     this.xterm.attachCustomKeyEventHandler((event) => this.#isForTerminal(event));
     this.xterm.open(screen);
     this.#watch(page);
@@ -77,6 +94,7 @@ export class Pane {
       // Tries to connect again do not begin the time anew.
       if (this.#isLive) this.since = performance.now();
       this.#isLive = name === 'live';
+      if (!terminal.isOver) this.#final?.remove();
       page.changed();
       if (name === 'live') this.fit();
     });
@@ -103,15 +121,29 @@ export class Pane {
         actions: code ? [['Copy', () => copy(new TextDecoder().decode(bytes))]] : [],
       });
     });
+    terminal.on('neutralised', ({ count }) => toast(count === 1
+      ? 'A control character in the pasted text was made a symbol'
+      : `${count} control characters in the pasted text were made symbols`));
+    terminal.on('full', ({ bytes, waiting }) => this.#notice({
+      kind: 'bad',
+      text: `${sized(bytes)} were not typed: ${waiting > 0 ? `${sized(waiting)} wait already, and ` : ''}`
+        + 'at most 16 MiB can wait for a program that reads slowly.',
+    }));
+    terminal.on('discarded', ({ bytes }) => this.#notice({
+      text: `The interrupt discarded ${sized(bytes.length)} that had yet to be typed.`,
+      code: readable(bytes), actions: [['Copy', () => copy(new TextDecoder().decode(bytes))]],
+    }));
+    terminal.on('denied', ({ message }) => this.#notice({ kind: 'bad', text: `Not ended: ${message}.` }));
     const isOver = (name) => (detail) => {
       const { text, isBad } = ending(name, detail);
       if (name === 'closed' && detail.reason === 'done') return;
-      const actions = [];
+      const isElsewhere = detail.reason === 'superseded';
+      const actions = isElsewhere ? [['Go on here', () => this.#goOn()]] : [];
       if (page.again) actions.push(['New terminal', page.again]);
       if (page.forget) actions.push(['Close', page.forget]);
       this.#notice({
         kind: isBad ? 'bad' : '', actions, isFinal: true,
-        text: detail.reason === 'superseded' ? 'This terminal went on in another tab.' : text,
+        text: isElsewhere ? 'This terminal went on in another tab. Press Enter to go on here.' : text,
       });
     };
     for (const name of ['ended', 'refused', 'closed']) terminal.on(name, isOver(name));
@@ -119,7 +151,72 @@ export class Pane {
 
   #notice({ actions = [], isFinal = false, ...notice }) {
     const closing = isFinal ? [] : [['Dismiss', () => this.fit()]];
-    addNotice(this.element, { ...notice, actions: [...actions, ...closing] });
+    const element = addNotice(this.element, { ...notice, actions: [...actions, ...closing] });
+    if (isFinal) this.#final = element;
+    return element;
+  }
+
+  /** Here again, after it went on in another tab. */
+  #goOn() {
+    this.#takeBack();
+    this.focus();
+  }
+
+  // MARK: What programs ask for
+
+  #hearRequests(addon, page) {
+    addon.on('copy', (request) => this.#copy(request));
+    addon.on('read', async ({ answer }) => {
+      if (!this.#settings.reading || !this.isLookedAt) return;
+      const text = await clipboard.read();
+      if (text !== null) answer(text);
+    });
+    addon.on('notice', ({ title, text }) => {
+      if (this.isLookedAt) return;
+      this.news = [title, text].filter(Boolean).join(': ');
+      page.changed();
+    });
+    addon.on('progress', (progress) => {
+      this.progress = progress;
+      page.changed();
+    });
+    this.terminal.on('ended', () => (this.progress = { state: 'none' }));
+  }
+
+  /** With the user's leave: by the settings, or by a button, which is the gesture that browsers ask for. */
+  async #copy({ text, tooLong }) {
+    const { copying } = this.#settings;
+    if (copying === 'never') return;
+    this.#copying?.remove();
+    if (tooLong) {
+      this.#copying = this.#notice({
+        kind: 'bad', text: `The program wants to copy ${sized(tooLong)}, which is too much for it to be allowed.`,
+      });
+      return;
+    }
+    if (copying === 'always' && this.isLookedAt && (await clipboard.write(text))) return;
+    const bytes = new TextEncoder().encode(text);
+    const actions = [['Copy', () => copy(text)]];
+    if (copying === 'ask') {
+      actions.push(['Always', () => {
+        this.#settings.set({ copying: 'always' });
+        copy(text);
+      }]);
+    }
+    this.#copying = this.#notice({
+      text: `The program wants to copy ${sized(bytes.length)}:`, code: readable(bytes), actions,
+    });
+  }
+
+  /** Whether somebody sees it now, as far as a browser can tell. */
+  get isLookedAt() {
+    return this.#isActive && document.visibilityState === 'visible';
+  }
+
+  /** It is looked at: what its program said is not news any more. */
+  see() {
+    this.hasUnseen = false;
+    this.news = '';
   }
 
   get isActive() {
@@ -130,7 +227,7 @@ export class Pane {
     this.#isActive = isActive;
     this.element.classList.toggle('active', isActive);
     if (isActive) {
-      this.hasUnseen = false;
+      this.see();
       this.#useWebGL();
       this.fit();
     } else {
@@ -186,6 +283,7 @@ export class Pane {
 
   applySettings() {
     Object.assign(this.xterm.options, this.#settings.xterm);
+    this.terminal.setColors(this.#settings.colors);
     this.fit();
   }
 
@@ -202,11 +300,9 @@ export class Pane {
   }
 
   async paste() {
-    try {
-      this.xterm.paste(await navigator.clipboard.readText());
-    } catch {
-      toast('Hold the terminal and choose Paste: the browser does not let this page do it');
-    }
+    const text = await clipboard.read();
+    if (text !== null) this.xterm.paste(text);
+    else toast('Hold the terminal and choose Paste: the browser does not let this page do it');
   }
 
   /** A key of the page's own row: in what scrolled away, unless a program has the whole screen. */
@@ -223,6 +319,11 @@ export class Pane {
 
   /** False: the page or the browser takes the key. */
   #isForTerminal(event) {
+    const { name, reason } = this.terminal.state;
+    if (name === 'closed' && reason === 'superseded' && event.key === 'Enter') {
+      if (event.type === 'keydown') this.#goOn();
+      return false;
+    }
     if (event.altKey && event.shiftKey && !event.ctrlKey) {
       return !PAGE_KEYS.has(event.code);
     }

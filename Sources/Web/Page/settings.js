@@ -1,15 +1,33 @@
 // What the user chose for this browser, and what follows for the page and for xterm.js.
 
+import { environment } from '../fairlead/environment.js';
+
 const KEY = 'fairlead.settings';
 /** The finger is what points here. */
 export const isTouch = matchMedia('(pointer: coarse)').matches;
 const darkMode = matchMedia('(prefers-color-scheme: dark)');
+const { localStorage } = environment();
 const defaults = {
   fontSize: isTouch ? 13 : 14, theme: 'auto', contrast: true, screenReader: false, keys: isTouch,
+  /** The Option key of a Mac is Alt. Off: it types characters, on many keyboards `@ [ | {`. */
+  optionIsMeta: false,
+  cursor: 'block', cursorBlinks: false,
+  /** Lines kept above the screen. */
+  lines: 10_000,
+  /** Goes before the page's own fonts. */
+  font: '',
+  /** Whether programs may copy (OSC 52), and be told what the clipboard holds. */
+  copying: 'ask', reading: false,
 };
 /** What WCAG 2.2 asks of text (1.4.3): a program picks its colours for a background that it does not know. */
 const READABLE = 4.5;
 const [SMALLEST, LARGEST] = [8, 32];
+const MOST_LINES = 100_000;
+/** What a choice may be. */
+const choices = {
+  theme: ['auto', 'light', 'dark'], cursor: ['block', 'bar', 'underline'],
+  copying: ['ask', 'always', 'never'],
+};
 
 const themes = {
   dark: {
@@ -36,9 +54,9 @@ export class Settings extends EventTarget {
   constructor() {
     super();
     try {
-      Object.assign(this.#values, JSON.parse(localStorage.getItem(KEY) ?? '{}'));
+      this.#take(JSON.parse(localStorage.getItem(KEY) ?? '{}'));
     } catch {
-      // Unreadable or forbidden: the defaults will do.
+      // Unreadable: the defaults will do.
     }
     darkMode.addEventListener('change', () => this.#apply());
     this.#apply();
@@ -49,17 +67,33 @@ export class Settings extends EventTarget {
   get screenReader() { return this.#values.screenReader; }
   get theme() { return this.#values.theme; }
   get keys() { return this.#values.keys; }
+  get optionIsMeta() { return this.#values.optionIsMeta; }
+  get cursor() { return this.#values.cursor; }
+  get cursorBlinks() { return this.#values.cursorBlinks; }
+  get lines() { return this.#values.lines; }
+  get font() { return this.#values.font; }
+  get copying() { return this.#values.copying; }
+  get reading() { return this.#values.reading; }
 
   /** @param {Partial<typeof defaults>} changes */
   set(changes) {
-    Object.assign(this.#values, changes);
-    this.#values.fontSize = Math.min(Math.max(this.#values.fontSize, SMALLEST), LARGEST);
-    try {
-      localStorage.setItem(KEY, JSON.stringify(this.#values));
-    } catch {
-      // It lasts as long as the page.
-    }
+    this.#take(changes);
+    localStorage.setItem(KEY, JSON.stringify(this.#values));
     this.#apply();
+  }
+
+  /** Only what it knows, of the form that it has. */
+  #take(changes) {
+    const bounded = (value, least, most) => Math.min(Math.max(Math.round(value), least), most);
+    for (const [name, value] of Object.entries(changes ?? {})) {
+      if (!(name in defaults) || typeof value !== typeof defaults[name]) continue;
+      if (choices[name] && !choices[name].includes(value)) continue;
+      if (typeof value === 'number' && !Number.isFinite(value)) continue;
+      this.#values[name] = value;
+    }
+    this.#values.fontSize = bounded(this.#values.fontSize, SMALLEST, LARGEST);
+    this.#values.lines = bounded(this.#values.lines, 0, MOST_LINES);
+    this.#values.font = this.#values.font.replace(/[^\p{L}\p{N} _-]/gu, '').trim().slice(0, 60);
   }
 
   /** The present colours, for xterm.js and for the session. */
@@ -71,13 +105,17 @@ export class Settings extends EventTarget {
   get xterm() {
     return {
       fontSize: this.fontSize,
-      fontFamily: 'ui-monospace, "SF Mono", Menlo, "Cascadia Mono", Consolas, "DejaVu Sans Mono", '
+      fontFamily: (this.font ? `"${this.font}", ` : '')
+        + 'ui-monospace, "SF Mono", Menlo, "Cascadia Mono", Consolas, "DejaVu Sans Mono", '
         + '"Noto Sans Mono", "Noto Sans Mono CJK SC", monospace',
       lineHeight: 1.15,
       theme: this.colors,
       minimumContrastRatio: this.contrast ? READABLE : 1,
       screenReaderMode: this.screenReader,
-      cursorBlink: false,
+      cursorStyle: this.cursor,
+      cursorBlink: this.cursorBlinks,
+      macOptionIsMeta: this.optionIsMeta,
+      scrollback: this.lines,
     };
   }
 

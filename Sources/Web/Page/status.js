@@ -53,6 +53,7 @@ export function ending(name, detail) {
       case 'exited': return { text: `The process has ended (${exit(detail.status)}).` };
       case 'killed': return { text: 'The session was ended.' };
       case 'idle': return { text: 'The session was ended, as nobody had used it for long.' };
+      case 'timeout': return { text: 'The session was ended: its time was over.' };
       case 'stopped': return { text: 'The server was shut down, and the session with it.' };
       case 'lost':
         return { text: lost, isBad: true };
@@ -67,6 +68,13 @@ export function ending(name, detail) {
     case 'not_found': return { text: 'There is no such session.' };
   }
   return { text: detail.message ?? detail.code ?? 'The session was closed.', isBad: true };
+}
+
+/** A count of bytes as a person reads it. */
+export function sized(bytes) {
+  if (bytes < 1_000) return bytes === 1 ? '1 byte' : `${bytes} bytes`;
+  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** Typed bytes as a person can read them: at most 60 characters, with control keys as symbols. */

@@ -60,7 +60,7 @@ export class TabBar {
     this.#page.active()?.tab.firstChild.focus();
   }
 
-  draw(entry, { name, state, text, hasUnseen }) {
+  draw(entry, { name, state, text, hasUnseen, news, progress }) {
     const { tab } = entry;
     const [choose] = tab.querySelectorAll('button');
     const shown = tab.querySelector('.name');
@@ -71,8 +71,10 @@ export class TabBar {
     tab.classList.toggle('unseen', hasUnseen);
     choose.ariaSelected = String(isActive);
     choose.tabIndex = isActive ? 0 : -1;
-    choose.ariaLabel = `${name}, ${text}${hasUnseen ? ', has new output' : ''}`;
-    choose.title = `${name}\nDouble-click to rename`;
+    drawProgress(tab, progress);
+    choose.ariaLabel = [name, text, news || (hasUnseen && 'has new output'), progressText(progress)]
+      .filter(Boolean).join(', ');
+    choose.title = news || `${name}\nDouble-click to rename`;
   }
 
   /** The list's button is there when not all tabs are seen. The active one is always seen, whole. */
@@ -134,4 +136,16 @@ export class TabBar {
       if (key === 'Escape') done(false);
     };
   }
+}
+
+/** A program's progress as a line below its tab's name. */
+function drawProgress(tab, { state, percent }) {
+  tab.dataset.progress = state;
+  tab.style.setProperty('--progress', `${percent ?? 100}%`);
+}
+
+function progressText({ state, percent }) {
+  if (state === 'none') return '';
+  const word = { running: 'running', failed: 'failed', paused: 'paused' }[state] ?? 'busy';
+  return percent === undefined ? word : `${word}, ${percent} percent`;
 }

@@ -1,4 +1,12 @@
-// What the library takes from the browser, in one place, so that tests can give it another one.
+// What the library and its page take from the browser, in one place: so that tests can give it another one, and
+// since much of it may be missing, forbidden or full. What may throw in a browser answers here instead.
+
+/**
+ * @typedef {object} SafeStorage storage that a browser may refuse at any time
+ * @property {(key: string) => string | null} getItem null also if it may not be read
+ * @property {(key: string, value: string) => boolean} setItem false if it was not kept
+ * @property {(key: string) => void} removeItem
+ */
 
 /**
  * @typedef {object} Environment
@@ -9,12 +17,12 @@
  * @property {() => number} random from 0 to 1
  * @property {EventTarget} [window] `online`, `pageshow`, `pagehide`
  * @property {EventTarget & {visibilityState?: string}} [document] `visibilitychange`
- * @property {Storage} [localStorage] where a page's terminals are remembered
- * @property {Storage} [sessionStorage] what belongs to this tab
+ * @property {SafeStorage} [localStorage] where a page's terminals are remembered
+ * @property {SafeStorage} [sessionStorage] what belongs to this tab
  * @property {LockManager} [locks]
  * @property {string} path the page's
  * @property {string} [base] what a relative URL is relative to
- * @property {boolean} wasReloaded the page came back, rather than being opened or duplicated
+ * @property {boolean} wasReloaded the page came back, as far as the browser knows
  * @property {(url: string) => Promise<number>} [status] the HTTP status of a GET
  */
 
@@ -30,8 +38,8 @@ export function environment() {
     random: Math.random,
     window,
     document,
-    localStorage: storage('localStorage'),
-    sessionStorage: storage('sessionStorage'),
+    localStorage: safeStorage(() => globalThis.localStorage),
+    sessionStorage: safeStorage(() => globalThis.sessionStorage),
     locks: globalThis.navigator?.locks,
     path: location?.pathname ?? '/',
     base: location?.href,
@@ -40,14 +48,49 @@ export function environment() {
   };
 }
 
-/** A page whose storage is forbidden (a sandboxed frame) works, and forgets. */
-function storage(name) {
-  try {
-    return globalThis[name];
-  } catch {
-    return undefined;
-  }
+/**
+ * A page whose storage is forbidden (blocked cookies, a sandboxed frame: to name it throws) or full (to write to it
+ * does) works, and forgets.
+ * @param {() => Storage | undefined} get
+ * @returns {SafeStorage}
+ */
+export function safeStorage(get) {
+  const tried = (run, otherwise) => {
+    try {
+      const storage = get();
+      return storage ? run(storage) : otherwise;
+    } catch {
+      return otherwise;
+    }
+  };
+  return {
+    getItem: (key) => tried((storage) => storage.getItem(key), null),
+    setItem: (key, value) => tried((storage) => {
+      storage.setItem(key, value);
+      return true;
+    }, false),
+    removeItem: (key) => tried((storage) => storage.removeItem(key), undefined),
+  };
 }
+
+/** The clipboard, which needs TLS, the focus, a gesture or the user's leave. Null and false: it may not be used. */
+export const clipboard = {
+  async read() {
+    try {
+      return await navigator.clipboard.readText();
+    } catch {
+      return null;
+    }
+  },
+  async write(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
 
 /** 128 random bits, as 32 hexadecimal digits; unlike randomUUID, also on pages without TLS. */
 export function randomName() {

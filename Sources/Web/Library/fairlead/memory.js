@@ -1,20 +1,24 @@
 // What a page remembers across a reload. Per page path, in local storage: which terminals it has
-// (key → session and life). Per tab, in session storage: input that was not acknowledged when the
-// page went away. Storage that is full or forbidden costs the memory, never the page.
+// (key → session and life), and which sessions are to be ended. Per tab, in session storage: input
+// that was not acknowledged when the page went away. Storage that is full or forbidden costs the memory, never the page.
 
 /** Bytes of unacknowledged input kept across a reload; session storage holds about 5 MB. */
 export const MAX_SAVED = 1024 * 1024;
+/** Sessions that are still to be ended; of more, the oldest are left to the server's own rules. */
+export const MAX_ENDING = 64;
 
 /** @typedef {{session: string, life?: string, [extra: string]: unknown}} Remembered */
 
 export class Memory {
   #env;
   #list;
+  #ending;
 
   /** @param {import('./environment.js').Environment} env */
   constructor(env) {
     this.#env = env;
     this.#list = `fairlead.terminals:${env.path}`;
+    this.#ending = `fairlead.ending:${env.path}`;
   }
 
   /** @returns {Record<string, Remembered>} the page's terminals by key, oldest first */
@@ -40,7 +44,21 @@ export class Memory {
   }
 
   #write(all) {
-    store(this.#env.localStorage, this.#list, JSON.stringify(all));
+    this.#env.localStorage?.setItem(this.#list, JSON.stringify(all));
+  }
+
+  /** @returns {{session: string, life?: string}[]} sessions that a user ended, as far as nobody heard of their end */
+  ending() {
+    const all = parse(this.#env.localStorage?.getItem(this.#ending));
+    return (Array.isArray(all) ? all : []).filter((it) => typeof it?.session === 'string');
+  }
+
+  /** `isEnding`: the session is to be ended, and is not known to have. */
+  setEnding({ session, life }, isEnding) {
+    const others = this.ending().filter((it) => it.session !== session);
+    const all = isEnding ? [...others, { session, life }].slice(-MAX_ENDING) : others;
+    if (all.length > 0) this.#env.localStorage?.setItem(this.#ending, JSON.stringify(all));
+    else this.#env.localStorage?.removeItem(this.#ending);
   }
 
   /**
@@ -55,7 +73,8 @@ export class Memory {
     const fits = input.length <= MAX_SAVED;
     const bytes = fits ? toBase64(input.bytes()) : '';
     const saved = { client, life, acknowledged: input.acknowledged, bytes, isWhole: fits };
-    return store(this.#env.sessionStorage, key, JSON.stringify(saved)) && fits;
+    const isStored = this.#env.sessionStorage?.setItem(key, JSON.stringify(saved)) ?? false;
+    return isStored && fits;
   }
 
   /**
@@ -80,15 +99,6 @@ function parse(text) {
     return Object(JSON.parse(text ?? '{}'));
   } catch {
     return {};
-  }
-}
-
-function store(storage, key, text) {
-  try {
-    storage?.setItem(key, text);
-    return storage !== undefined;
-  } catch {
-    return false;
   }
 }
 

@@ -4,6 +4,7 @@
 import { Backoff } from './backoff.js';
 import { Emitter } from './emitter.js';
 import { InputBuffer } from './input.js';
+import { framed, neutralised } from './paste.js';
 import { Type, frame, jsonFrame } from './wire.js';
 
 /** Output is acknowledged when so many bytes were consumed: half of the smallest window. */
@@ -13,11 +14,15 @@ export const ACK_DELAY = 40;
 /** Input without an acknowledgement for so long casts doubt on the line, in milliseconds. */
 export const INPUT_DOUBT = 1_500;
 
+/** The keys that the terminal turns into a signal: Ctrl-C, Ctrl-\, Ctrl-Z. */
+const INTERRUPTS = [0x03, 0x1c, 0x1a];
+
 const toUTF8 = new TextEncoder();
 
 /**
  * Events (see fairlead.d.ts for what they carry): `output`, `snapshot`, `size`, `state`, `opened`,
- * `life`, `doubt`, `title`, `viewers`, `ended`, `refused`, `closed`.
+ * `life`, `doubt`, `full`, `discarded`, `neutralised`, `denied`, `title`, `viewers`, `ended`, `refused`,
+ * `closed`.
  */
 export class FairleadTerminal extends Emitter {
   /** The session's id. */
@@ -32,7 +37,7 @@ export class FairleadTerminal extends Emitter {
   state = Object.freeze({ name: 'connecting' });
   /** The ClientID whose size the terminal has, when known. */
   owner;
-  /** @type {{client: string, mode: string}[]} who is attached */
+  /** @type {{client: string, mode: string, sub?: string}[]} who is attached */
   viewers = [];
   title = '';
   /** The key under which the page remembers it, if any. */
@@ -45,11 +50,14 @@ export class FairleadTerminal extends Emitter {
   #wanted;
   /** The size that the present stream's OPEN, or its last RESIZE, named. */
   #opening;
+  /** The same of its colours. */
+  #openingColors;
   #isNew;
   /** KILL is to be sent as soon as frames flow. */
   #isKilling = false;
-  /** Rises with each OPEN, also over reloads: one that comes late is known by it. */
-  #attempt = 0;
+  /** TAKE is to be sent, or may have been lost: nobody has said yet that this client has the size. */
+  #isTaking = false;
+  #colors;
   #input = new InputBuffer();
   #backoff;
   /** @type {{number: number, send: (bytes: Uint8Array) => void} | undefined} the present stream */
@@ -70,8 +78,8 @@ export class FairleadTerminal extends Emitter {
 
   /**
    * @param {object} options those of `Fairlead.open`, with `session` and `isNew` decided
-   * @param {object} host the Fairlead: `env`, `reopen(terminal)`, `finished(terminal)`,
-   *   `doubtLine()`, `remember(terminal)`
+   * @param {object} host the Fairlead: `env`, `client()`, `nextAttempt()`, `reopen(terminal)`,
+   *   `finished(terminal)`, `left(number)`, `doubtLine()`, `remember(terminal)`, `ending(terminal)`
    */
   constructor(options, host) {
     super();
@@ -79,6 +87,7 @@ export class FairleadTerminal extends Emitter {
     this.#host = host;
     this.#backoff = new Backoff(host.env.random);
     this.#isNew = options.isNew;
+    this.#colors = options.colors;
     this.session = options.session;
     this.life = options.life;
     this.key = options.key;
@@ -91,16 +100,35 @@ export class FairleadTerminal extends Emitter {
   // MARK: For the page
 
   /**
-   * Types. What cannot be sent now is kept and sent later.
+   * Types. What cannot be sent now is kept and sent later. An interrupt (Ctrl-C, Ctrl-\, Ctrl-Z as the only
+   * byte) takes the place of what was typed before it and not sent yet: `discarded` tells.
    * @param {string | Uint8Array} data
-   * @returns {boolean} false, and nothing was typed: a watcher, an end, or over 16 MiB waiting
+   * @returns {boolean} false, and nothing was typed: a watcher, an end, or over 16 MiB waiting (`full` tells)
    */
   write(data) {
     if (this.isOver || this.mode === 'watcher') return false;
     const bytes = typeof data === 'string' ? toUTF8.encode(data) : data.slice();
-    if (!this.#input.append(bytes)) return false;
+    const isInterrupt = bytes.length === 1 && INTERRUPTS.includes(bytes[0]);
+    const discarded = isInterrupt ? this.#input.interrupt() : undefined;
+    const isTaken = this.#input.append(bytes);
     this.#pump();
-    return true;
+    if (discarded) this.emit('discarded', { bytes: discarded });
+    if (!isTaken) this.emit('full', { bytes: bytes.length, waiting: this.#input.length });
+    return isTaken;
+  }
+
+  /**
+   * Types text from outside: control characters, which could end a paste's frame, become symbols, and
+   * `neutralised` tells of them.
+   * @param {string} text
+   * @param {{ isBracketed?: boolean }} [options] whether the program asked for pastes in frames (mode 2004)
+   * @returns {boolean} as `write`
+   */
+  paste(text, { isBracketed = false } = {}) {
+    const { text: shown, changed } = neutralised(text);
+    const isTaken = this.write(toUTF8.encode(framed(shown, isBracketed)));
+    if (isTaken && changed > 0) this.emit('neutralised', { count: changed });
+    return isTaken;
   }
 
   /** The user's terminal has this size now. A `size` event follows if it becomes the session's. */
@@ -114,7 +142,21 @@ export class FairleadTerminal extends Emitter {
 
   /** Makes this client's size the terminal's. */
   take() {
+    this.#isTaking = this.mode === 'driver' && this.owner !== this.#host.client();
     if (this.#isLive) this.#send(frame(Type.TAKE, this.#stream.number));
+  }
+
+  /**
+   * The user's terminal has these colours now (`#rrggbb` each), for programs that ask.
+   * @param {{ foreground?: string, background?: string, cursor?: string }} colors
+   */
+  setColors(colors) {
+    const { foreground, background, cursor } = colors;
+    const before = this.#colors ?? {};
+    if (foreground === before.foreground && background === before.background
+      && cursor === before.cursor) return;
+    this.#colors = { foreground, background, cursor };
+    if (this.#isLive) this.#sendColors();
   }
 
   /** `bytes` of what `output` and `snapshot` events brought were shown. */
@@ -142,15 +184,25 @@ export class FairleadTerminal extends Emitter {
     this.#finish('closed', { reason: 'done' });
   }
 
-  /** Ends the session and its process; `ended` follows. Said again after a cut, which may have lost it. */
+  /**
+   * Ends the session and its process; `ended` follows, or `denied`. Said again after a cut, which may have lost
+   * it, and remembered beyond `close()` and the page until its end is known.
+   */
   kill() {
+    if (this.isOver) return;
     this.#isKilling = true;
+    this.#host.ending(this);
     if (this.#isLive) this.#send(frame(Type.KILL, this.#stream.number));
   }
 
   /** Whether nothing will come any more. */
   get isOver() {
     return ['ended', 'refused', 'closed'].includes(this.state.name);
+  }
+
+  /** @internal It is to be ended, and its end is not known yet. */
+  get _isKilling() {
+    return this.#isKilling;
   }
 
   /** Bytes typed and not yet known to be in the pipe. */
@@ -172,14 +224,17 @@ export class FairleadTerminal extends Emitter {
   _begin(number, send) {
     this.#stream = { number, send };
     this.#consumed = this.#acknowledged = 0;
-    const { target = 'pty', command, env, cwd, colors } = this.#options;
-    this.#attempt = Math.max(this.#attempt + 1, Date.now());
-    const open = { session: this.session, attempt: this.#attempt, mode: this.mode, colors };
+    const { target = 'pty', command, env, cwd, idle, keep, timeout, exclusive } = this.#options;
+    const open = {
+      session: this.session, attempt: this.#host.nextAttempt(), mode: this.mode, colors: this.#colors,
+    };
+    this.#openingColors = this.#colors;
     open.size = { columns: this.#wanted.cols, rows: this.#wanted.rows };
     if (this.life) {
       open.resume = { life: this.life, next: this.#next, input: this.#input.acknowledged };
     } else if (this.#isNew) {
-      open.create = { target, command, env, cwd };
+      open.create = { target, command, env, cwd, idle, keep, timeout };
+      open.exclusive = exclusive;
     }
     this.#opening = this.#wanted;
     this.#send(jsonFrame(Type.OPEN, number, open));
@@ -189,6 +244,18 @@ export class FairleadTerminal extends Emitter {
   _lost(state) {
     this._detach();
     if (this.#retryTimer === undefined) this.#become(state);
+  }
+
+  /** @internal The client has another name from now on. */
+  _renamed() {
+    this._detach();
+    const lost = this.#input.renumber();
+    if (lost) this.emit('doubt', { bytes: lost, reason: 'forgotten' });
+  }
+
+  /** @internal It was closed, and goes on. */
+  _revive() {
+    this.#become({ name: 'connecting' });
   }
 
   /** @internal Whether it waits for a time of its own before it is opened again. */
@@ -225,7 +292,11 @@ export class FairleadTerminal extends Emitter {
     const lost = isOther
       ? this.#input.restart(opened.input)
       : this.#input.opened(opened.input, opened.inDoubt === true);
-    if (isOther) this.#parsed = 0;
+    if (isOther) {
+      this.#parsed = 0;
+      // What was to be ended has ended; another process was not meant.
+      this.#stopKilling();
+    }
     this.life = opened.life;
     this.#isNew = false;
     this.mode = opened.mode;
@@ -241,6 +312,8 @@ export class FairleadTerminal extends Emitter {
     if (lost) this.emit('doubt', { bytes: lost, reason: isOther ? 'other_life' : 'forgotten' });
     const { cols, rows } = this.#wanted;
     if (cols !== this.#opening?.cols || rows !== this.#opening?.rows) this.#sendSize();
+    if (this.#colors !== this.#openingColors) this.#sendColors();
+    if (this.#isTaking) this.take();
     if (this.#isKilling) this.kill();
     this.#acknowledge();
     this.#pump();
@@ -278,6 +351,7 @@ export class FairleadTerminal extends Emitter {
     if (this.isOver) return;
     this.#host.env.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
+    if (name !== 'closed') this.#stopKilling();
     this._detach();
     this.#become({ name, reason: detail.reason ?? detail.code });
     this.#host.finished(this);
@@ -339,6 +413,11 @@ export class FairleadTerminal extends Emitter {
     this.#reopen('the output had a gap');
   }
 
+  #sendColors() {
+    this.#openingColors = this.#colors;
+    this.#send(jsonFrame(Type.COLORS, this.#stream.number, this.#colors));
+  }
+
   #sendSize() {
     this.#opening = this.#wanted;
     this.#send(
@@ -381,7 +460,8 @@ export class FairleadTerminal extends Emitter {
 
   // MARK: Events
 
-  #event({ event, viewers, owner, title }) {
+  #event({ event, viewers, owner, title, message }) {
+    if (owner !== undefined && owner === this.#host.client()) this.#isTaking = false;
     switch (event) {
       case 'paused':
         this.#isLive = false;
@@ -398,9 +478,15 @@ export class FairleadTerminal extends Emitter {
         return this.emit('title', this.title);
       case 'refused':
         // Not to be asked again behind the user's back, when the answer may be another one.
-        this.#isKilling = false;
-        return;
+        this.#stopKilling();
+        return this.emit('denied', { message: String(message ?? '') });
     }
+  }
+
+  #stopKilling() {
+    if (!this.#isKilling) return;
+    this.#isKilling = false;
+    this.#host.ending(this);
   }
 
   #send(bytes) {

@@ -80,7 +80,7 @@ final class PTYPipe: Pipe {
   }
 
   func discardInput(for key: UInt8) -> Bool {
-    guard !isReaped else { return false }
+    guard !isReaped, let control else { return false }
     return cpty_discard_input(control, key) != 0
   }
 

@@ -185,7 +185,7 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
         #expect((answer.type == .opened) == enters, "\(kind.name) creates \(session.name)")
         if !enters { #expect(answer.isForbidden) }
       }
-      let new = try await open("x-new-\(stream)-\(shape)", create: shell)
+      let new = try await open("x-\(SessionID.random())", create: shell)
       let creates = kind.allows(.create, AuthMatrix.sessions[0])
       #expect((new.type == .opened) == creates, "\(kind.name) creates a new one")
       if !creates { #expect(new.isForbidden) }

@@ -129,9 +129,9 @@ final class EmbeddedSession {
     link.transportDidRead(bytes(frame, stream: stream))
   }
 
-  /// What has left for the stream so far.
+  /// What has left for the stream so far, and what has yet to.
   func frames(_ stream: UInt64 = 1) throws -> [Frame] {
-    loop.run()
+    settle()
     for write in transport.writes { decoder.append(write) }
     transport.writes = []
     while let next = try decoder.next() { heard.append(next) }
@@ -140,10 +140,10 @@ final class EmbeddedSession {
 
   /// Gives every screen its turns until nothing waits for one.
   func settle() {
-    while session.awaitsTurn || session.hasWork {
-      loop.run()
-      loop.advanceTime(by: NodeLimits.screenPause)
-    }
     loop.run()
+    while session.awaitsTurn || session.hasWork {
+      loop.advanceTime(by: NodeLimits.screenPause)
+      loop.run()
+    }
   }
 }

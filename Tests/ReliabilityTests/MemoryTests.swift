@@ -66,4 +66,27 @@ import Wire
       for viewer in watchers + stuck { try await viewer.close() }
     }
   }
+
+  @Test func whatSessionsHeldGoesBackOnceTheyAreForgotten() async throws {
+    try await Fleet.serve(options: ["--keep-ended", "1s"]) { fleet in
+      let flood = Creation(command: [
+        "sh", "-c", "head -c 1200000 /dev/zero | tr '\\0' x; echo; echo done; exec sleep 1000",
+      ])
+      let viewers = try (0..<16).map { _ in try Viewer(fleet.url, create: flood) }
+      for viewer in viewers {
+        try await viewer.until("the flood is over", atMost: .seconds(150)) {
+          $0.text.hasSuffix("done\r\n")
+        }
+      }
+      let full = try resident(fleet.server)
+      for viewer in viewers {
+        viewer.terminal.kill()
+        try await viewer.until("the end") { $0.ended != nil }
+      }
+      // Half of what their logs held, at least: 1 MiB each.
+      try await eventually("it goes back", atMost: .seconds(60)) {
+        try resident(fleet.server) < full - 8 * 1024 * 1024
+      }
+    }
+  }
 }

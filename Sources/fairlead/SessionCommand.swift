@@ -36,7 +36,9 @@ struct SessionCommand: AsyncParsableCommand {
         ("life", "\(session.life)"), ("epoch", "\(session.epoch)"),
         ("viewers", session.viewers.isEmpty ? "none" : "\(session.viewers.count)"),
       ]
-      rows += session.viewers.map { ("", "\($0.client) (\($0.mode.rawValue))") }
+      rows += session.viewers.map { viewer in
+        ("", "\(viewer.client) (\(viewer.mode.rawValue))" + (viewer.sub.map { ", \($0)" } ?? ""))
+      }
       let width = rows.map(\.0.count).max() ?? 0
       return rows.map { name, value in
         name + String(repeating: " ", count: width - name.count + 2) + printable(value)

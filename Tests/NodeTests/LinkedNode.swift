@@ -161,7 +161,4 @@ final class HeldStarter: PipeStarter {
       promise.fail(PipeError(.unavailable, "it was not to start"))
     }
   }
-
-  func sweep() async {}
-  func shutdown() async {}
 }

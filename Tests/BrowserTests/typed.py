@@ -5,6 +5,8 @@ import json
 
 PHONE = {"viewport": {"width": 390, "height": 740}, "device_scale_factor": 2, "is_mobile": True,
          "has_touch": True}
+# A browser has one clipboard for all its pages, and the tests run beside each other.
+CLIPBOARD = asyncio.Lock()
 # Keeps what the library is given to send.
 RECORD = """() => {
   globalThis.typed = [];
@@ -30,39 +32,40 @@ async def devtools(page):
 
 async def test_a_paste_stays_in_its_frame(test):
     """P9: by whatever way it comes, text cannot end bracketed paste and be run."""
-    context = await test.context()
-    await context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = await (await test.page(context)).open(test.backend.url)
-    await page.prompt()
-    await page.until("() => fairlead.activePane.xterm.modes.bracketedPasteMode")
-    drop = """(text) => {
-      const dataTransfer = new DataTransfer();
-      dataTransfer.setData('text/plain', text);
-      const to = fairlead.activePane.xterm.element;
-      to.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
-    }"""
+    async with CLIPBOARD:
+        context = await test.context()
+        await context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = await (await test.page(context)).open(test.backend.url)
+        await page.prompt()
+        await page.until("() => fairlead.activePane.xterm.modes.bracketedPasteMode")
+        drop = """(text) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData('text/plain', text);
+          const to = fairlead.activePane.xterm.element;
+          to.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+        }"""
 
-    async def by_keys(text):
-        await page.js("(text) => navigator.clipboard.writeText(text)", text)
-        await page.js("() => fairlead.activePane.focus()")
-        await page.page.keyboard.press("Control+Shift+V")
+        async def by_keys(text):
+            await page.js("(text) => navigator.clipboard.writeText(text)", text)
+            await page.js("() => fairlead.activePane.focus()")
+            await page.page.keyboard.press("Control+Shift+V")
 
-    ways = {"keys": by_keys,
-            "method": lambda text: page.js("(text) => fairlead.activePane.xterm.paste(text)", text),
-            "clipboard": lambda text: page.js("(text) => navigator.clipboard.writeText(text)"
-                                              ".then(() => fairlead.activePane.paste())", text),
-            "drop": lambda text: page.js(drop, text)}
-    for name, way in ways.items():
-        for end in ("\x1b[201~", "\x9b201~", "\x03"):
-            await way(f"echo safe {name}{end}\recho pw''ned\r")
-            await page.until("() => fairlead.activePane.terminal.unacknowledged === 0")
-            await page.shows("echo pw''ned")
-            await page.says("made a symbol")
-            assert "pwned" not in await page.text(), (name, end)
-            await page.page.keyboard.press("Control+C")
-            await page.run("clear")
-            await page.until("() => fairlead.activePane.xterm.buffer.active.cursorY === 0")
-            await page.prompt()
+        ways = {"keys": by_keys,
+                "method": lambda text: page.js("(text) => fairlead.activePane.xterm.paste(text)", text),
+                "clipboard": lambda text: page.js("(text) => navigator.clipboard.writeText(text)"
+                                                  ".then(() => fairlead.activePane.paste())", text),
+                "drop": lambda text: page.js(drop, text)}
+        for name, way in ways.items():
+            for end in ("\x1b[201~", "\x9b201~", "\x03"):
+                await way(f"echo safe {name}{end}\recho pw''ned\r")
+                await page.until("() => fairlead.activePane.terminal.unacknowledged === 0")
+                await page.shows("echo pw''ned")
+                await page.says("made a symbol")
+                assert "pwned" not in await page.text(), (name, end)
+                await page.page.keyboard.press("Control+C")
+                await page.run("clear")
+                await page.until("() => fairlead.activePane.xterm.buffer.active.cursorY === 0")
+                await page.prompt()
 
 
 async def test_a_paste_that_is_too_long_is_told(test):
@@ -117,25 +120,26 @@ async def test_a_composition_is_typed_once(test):
 
 
 async def test_held_keys_of_the_row_change_keys_only(test):
-    context = await test.context(**PHONE)
-    await context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = await (await test.page(context)).open(test.backend.url)
-    await page.prompt()
-    await page.run(r"printf '\e[?1004h\e[?1000h\e[?1006h'; echo re''porting; cat -v")
-    await page.shows("reporting")
-    await page.js(RECORD)
-    await page.page.tap("#keys button[aria-label=Control]")
-    await page.js("() => fairlead.activePane.xterm.blur()")
-    await page.js("() => fairlead.activePane.focus()")
-    await page.js("() => navigator.clipboard.writeText('d').then(() => fairlead.activePane.paste())")
-    await page.page.tap("#panes", position={"x": 60, "y": 60})
-    held = "() => document.querySelector('#keys button[aria-label=Control]').ariaPressed"
-    assert await page.js(held) == "true"
-    await page.until("() => typed.some((it) => it.includes('d'))")
-    assert "\x04" not in await page.js("typed.join('')")
-    await page.page.tap("#keys button[aria-label=Up]")
-    await page.until("() => typed.at(-1) === '\\x1b[1;5A'")
-    assert await page.js(held) == "false"
+    async with CLIPBOARD:
+        context = await test.context(**PHONE)
+        await context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = await (await test.page(context)).open(test.backend.url)
+        await page.prompt()
+        await page.run(r"printf '\e[?1004h\e[?1000h\e[?1006h'; echo re''porting; cat -v")
+        await page.shows("reporting")
+        await page.js(RECORD)
+        await page.page.tap("#keys button[aria-label=Control]")
+        await page.js("() => fairlead.activePane.xterm.blur()")
+        await page.js("() => fairlead.activePane.focus()")
+        await page.js("() => navigator.clipboard.writeText('d').then(() => fairlead.activePane.paste())")
+        await page.page.tap("#panes", position={"x": 60, "y": 60})
+        held = "() => document.querySelector('#keys button[aria-label=Control]').ariaPressed"
+        assert await page.js(held) == "true"
+        await page.until("() => typed.some((it) => it.includes('d'))")
+        assert "\x04" not in await page.js("typed.join('')")
+        await page.page.tap("#keys button[aria-label=Up]")
+        await page.until("() => typed.at(-1) === '\\x1b[1;5A'")
+        assert await page.js(held) == "false"
 
 
 async def test_option_types_characters_unless_it_is_wanted_as_alt(test):

@@ -165,7 +165,7 @@ func errorCode(_ bytes: [UInt8]) -> WireError.Code? {
 
   @Test func unknownTypesFrom0x40UpAreSkippedAndOthersRefused() throws {
     #expect(try decode([2, 0x41, 1, 3, 0xFF, 1, 9, 2, 0x14, 1]).map(\.frame) == [.kill])
-    for type: UInt8 in [0x00, 0x07, 0x1A, 0x25, 0x33, 0x3F] {
+    for type: UInt8 in [0x00, 0x07, 0x1B, 0x25, 0x33, 0x3F] {
       #expect(errorCode([2, type, 1]) == .unknownType)
     }
   }

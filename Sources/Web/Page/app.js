@@ -144,7 +144,7 @@ class App {
     };
     const undo = toast(`${this.#nameOf(entry)} closed`, {
       action: ['Undo', () => {
-        this.#closing.delete(entry);
+        if (!this.#closing.delete(entry)) return;
         entry.tab.hidden = false;
         this.#show(entry);
       }],

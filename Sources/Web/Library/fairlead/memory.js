@@ -1,6 +1,7 @@
 // What a page remembers across a reload. Per page path, in local storage: which terminals it has
 // (key → session and life), and which sessions are to be ended. Per tab, in session storage: input
-// that was not acknowledged when the page went away. Storage that is full or forbidden costs the memory, never the page.
+// that was not acknowledged when the page went away. Storage that is full or forbidden costs the
+// memory, never the page.
 
 /** Bytes of unacknowledged input kept across a reload; session storage holds about 5 MB. */
 export const MAX_SAVED = 1024 * 1024;

@@ -85,9 +85,26 @@ public struct AdminClient: Sendable {
     try await get("/v1/where/\(id)")
   }
 
-  public func create(_ open: Open) async throws -> Opened {
-    let body = ByteBuffer(bytes: try JSONEncoder().encode(open))
+  /// - Parameter attach: a session of that name which runs is taken as it is; without, it is a failure (409).
+  public func create(_ open: Open, attach: Bool = false) async throws -> Opened {
+    var open = open
+    open.exclusive = nil
+    let request = CreationRequest(open: open, attach: attach)
+    let body = ByteBuffer(bytes: try JSONEncoder().encode(request))
     return try decode(try await send(.POST, "/v1/sessions", body: body))
+  }
+
+  private struct CreationRequest: Encodable {
+    var open: Open
+    var attach: Bool
+
+    private enum CodingKeys: String, CodingKey { case attach }
+
+    func encode(to encoder: any Encoder) throws {
+      try open.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(attach, forKey: .attach)
+    }
   }
 
   public func kill(_ id: SessionID) async throws {

@@ -145,18 +145,32 @@ private func addSessions(
   }
 }
 
-/// The session to create: the body is that of an OPEN frame; an empty one asks for a login shell.
+/// What this API takes besides the body of an OPEN frame.
+private struct CreationWish: Decodable {
+  /// One that exists already is as good.
+  var attach: Bool?
+}
+
+/// The session to create: the body is that of an OPEN frame, and `attach`; an empty one asks for a login
+/// shell.
 private func creation(_ request: Request) async throws -> Open {
   let body = try await boundedBody(request)
   var open = Open(session: nil, size: .standard)
+  var isAny = false
   if body.readableBytes > 0 {
     let type = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased()
     // A web page may send other types to any server without being asked; not this one.
     guard type == "application/json" else {
       throw OperationError(.badRequest, "the body's Content-Type must be application/json")
     }
-    open = try decodeKnowing(Open.self, body)
+    open = try decodeKnowing(Open.self, body, more: ["attach"])
+    guard open.exclusive == nil else {
+      throw OperationError(
+        .badRequest, "\"exclusive\" is for connections; here \"attach\" says what may be")
+    }
+    isAny = try decode(CreationWish.self, body).attach ?? false
   }
+  open.exclusive = isAny ? nil : true
   guard open.resume == nil else {
     throw OperationError(.badRequest, "\"resume\" is for connections; creating never resumes")
   }

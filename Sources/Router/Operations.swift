@@ -189,13 +189,19 @@ struct RouterOperations: ClusterOperations {
       return promise.futureResult
     }
     switch answer {
-    case .opened(let opened): return opened
+    case .opened(let opened):
+      guard !opened.created, opened.state == .ended else { return opened }
+      // Nothing runs there, and nothing was started.
+      throw exists(id, state: opened.state, status: nil, differs: opened.differs)
     case .refused(let refusal):
       switch refusal.code {
       case .badRequest, .startFailed: throw OperationError(.badRequest, refusal.message)
       case .gone, .lost: throw await gone(id, refusal)
       case .notFound: throw OperationError(.notFound, refusal.message)
       case .forbidden: throw OperationError(.forbidden, refusal.message)
+      case .exists:
+        throw exists(
+          id, state: refusal.state, status: refusal.status, differs: refusal.differs)
       default: throw OperationError(.unavailable, refusal.message)
       }
     }
@@ -208,6 +214,16 @@ struct RouterOperations: ClusterOperations {
     else { return OperationError(.gone, refusal.message) }
     let mayKnow = caller.principal.allows(.watch, session: id, owner: tombstone.owner).isAllowed
     return .gone(id, node: record.node, tombstone, tellsOwner: mayKnow)
+  }
+
+  private func exists(
+    _ id: SessionID, state: SessionState?, status: ExitStatus?, differs: [String]?
+  ) -> OperationError {
+    var facts = SessionFacts()
+    facts.state = state?.rawValue
+    facts.status = status
+    facts.differs = differs
+    return .exists(id, facts)
   }
 
   // MARK: Who may

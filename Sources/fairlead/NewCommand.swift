@@ -9,7 +9,8 @@ struct NewCommand: AsyncParsableCommand {
     commandName: "new",
     abstract: "Start a session and attach to it.",
     discussion: """
-      Without a command, a login shell. A session of that id which exists already is attached to. \
+      Without a command, a login shell. A session of that id which exists already is an error, unless it \
+      runs and --attach says that it may be taken. \
       The id goes to standard error, or with --detached to standard output. When the process ends, new \
       ends with its exit code, as attach does.
 
@@ -54,6 +55,9 @@ struct NewCommand: AsyncParsableCommand {
   @Flag(help: "Do not attach; print the id.")
   var detached = false
 
+  @Flag(help: "If a session of that id runs, take it as it is.")
+  var attach = false
+
   @Argument(help: "Program and arguments, after --.")
   var command: [String] = []
 
@@ -67,7 +71,7 @@ struct NewCommand: AsyncParsableCommand {
       workingDirectory: cwd, idle: idle, keep: keep, timeout: timeout)
     return Open(
       session: session ?? .random(), create: creation,
-      size: size ?? RawTerminal.size ?? .standard)
+      size: size ?? RawTerminal.size ?? .standard, exclusive: attach ? nil : true)
   }
 
   func validate() throws {
@@ -84,6 +88,31 @@ struct NewCommand: AsyncParsableCommand {
         ).run()
       }
     }
-    try output.show(try await api.client().create(open)) { $0.session.rawValue }
+    let opened: Opened
+    do {
+      opened = try await api.client().create(open, attach: attach)
+    } catch let error as AdminError where error.code == .failed(status: 409, code: "exists") {
+      throw ExistingSession(session: open.session, facts: error.facts)
+    }
+    try output.show(opened) { $0.session.rawValue }
+  }
+}
+
+/// A session of that name, told to who has options and commands instead of requests.
+private struct ExistingSession: Error, CustomStringConvertible {
+  var session: SessionID?
+  var facts: SessionFacts?
+
+  var description: String {
+    let name = session?.rawValue ?? ""
+    if facts?.state == "ended" {
+      let status = facts?.status.map { " (\($0))" } ?? ""
+      return "session \(name) exists already, and has ended\(status): see fairlead screen \(name); "
+        + "fairlead kill \(name) frees its name"
+    }
+    let differs =
+      facts?.differs.map { ", which is another in: \($0.joined(separator: ", "))" } ?? ""
+    return "session \(name) exists already\(differs): enter it by fairlead attach \(name), or say "
+      + "--attach to take it as it is"
   }
 }

@@ -111,7 +111,9 @@ struct SessionsCommand: AsyncParsableCommand {
 extension SessionSummary {
   var stateText: String { state == "ended" ? "ended, \(endText)" : state }
   /// How it ended, as far as that is known.
-  var endText: String { status.map { "\($0)" } ?? "how is not known" }
+  var endText: String {
+    [reason, status.map { "\($0)" } ?? "how is not known"].compactMap { $0 }.joined(separator: ", ")
+  }
   /// As a shell would take it, so that words with spaces in them stay words.
   var commandText: String { command.isEmpty ? "(login shell)" : shellQuoted(command) }
 }

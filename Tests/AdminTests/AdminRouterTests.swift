@@ -59,7 +59,12 @@ private actor FakeCluster: ClusterOperations {
   }
 
   func create(_ open: Open) throws -> Opened {
-    Opened(
+    if open.session == busy, open.exclusive == true {
+      var facts = SessionFacts()
+      (facts.state, facts.differs) = ("running", ["command"])
+      throw OperationError.exists(busy, facts)
+    }
+    return Opened(
       session: open.session ?? SessionID(unchecked: "fresh"), life: Life(rawValue: 1),
       epoch: Epoch(1), created: open.session != busy, resumed: .new, output: 0, input: 0,
       size: open.size, mode: .driver)
@@ -145,12 +150,15 @@ private actor FakeCluster: ClusterOperations {
   @Test func creating() async throws {
     let json: HTTPFields = [.contentType: "application/json"]
     #expect(try await ask(.post, "/v1/sessions").status == 201)
+    let taken = try await ask(.post, "/v1/sessions", headers: json, body: #"{"session":"busy"}"#)
+    #expect(taken.status == 409 && taken.body.contains(#""code":"exists","differs":["command"]"#))
     #expect(
-      try await ask(.post, "/v1/sessions", headers: json, body: #"{"session":"busy"}"#).status
-        == 200)
+      try await ask(
+        .post, "/v1/sessions", headers: json, body: #"{"session":"busy","attach":true}"#
+      ).status == 200)
     for bad in [
       "[", #"{"session":"a b"}"#, #"{"size":{"columns":0,"rows":1}}"#,
-      #"{"create":{"target":"telnet:x"}}"#, #"{"session":"x","resume":{"life":"1"}}"#,
+      #"{"create":{"target":"telnet:x"}}"#, #"{"session":"x","exclusive":true}"#, #"{"session":"x","resume":{"life":"1"}}"#,
     ] {
       let answer = try await ask(.post, "/v1/sessions", headers: json, body: bad)
       #expect(answer.status == 400 && answer.body.contains("bad_request"))

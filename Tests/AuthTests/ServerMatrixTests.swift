@@ -89,7 +89,7 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
         #expect(listed.contains("\"session\":\"\(session.name)\"") == sees, "\(kind.name) lists")
         // What exists and may be entered is, whoever may create it.
         #expect(
-          try await status("POST", "/v1/sessions", #"{"session":"\#(session.name)"}"#)
+          try await status("POST", "/v1/sessions", #"{"session":"\#(session.name)","attach":true}"#)
             == (sees ? 200 : 403), "\(kind.name) creates \(session.name) again")
         let kills = kind.allows(.kill, session)
         #expect(

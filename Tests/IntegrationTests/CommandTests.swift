@@ -60,7 +60,7 @@ private struct Served {
     _ = try await serve.run(["new", "--session", "one", "--", "sh", "-c", "exit 3"])
     let (code, output) = try await serve.run(["kill", "one"])
     #expect(code == 0)
-    #expect(output.contains("had ended already (exit 3)"), "\(output)")
+    #expect(output.contains("had ended already (exited, exit 3)"), "\(output)")
     _ = try await serve.run(["new", "--detached", "--session", "two", "--", "sleep", "600"])
     #expect(try await serve.run(["kill", "two"]).output.contains("is being ended"))
   }
@@ -147,8 +147,8 @@ private struct Served {
   }
 }
 
-/// What is told of a session that has ended.
-@Suite(.timeLimit(.minutes(3 * patience))) struct EndedTests {
+/// What is told of a session that has ended, and of one that is there already.
+@Suite(.timeLimit(.minutes(3 * patience))) struct EndedAndExistingTests {
   private func ask(_ url: String, _ more: [String] = []) async throws -> (status: Int, body: String)
   {
     let process = try ChildProcess(
@@ -192,5 +192,44 @@ private struct Served {
     let again = try await run(["new", "--session", "done", "--", "sh", "-c", "exit 8"])
     #expect(again.code == 8, "its name is free: \(again.output)")
     withExtendedLifetime(node) {}
+  }
+
+  @Test func aNameThatIsTakenIsSaidToBe() async throws {
+    let serve = try await Served.start()
+    let url = serve.url + "/v1/sessions"
+    func post(_ body: String) async throws -> (status: Int, body: String) {
+      try await ask(url, ["-H", "Content-Type: application/json", "-d", body])
+    }
+    let first = try await post(#"{"session":"n","create":{"command":["sleep","600"]}}"#)
+    #expect(first.status == 201 && first.body.contains(#""state":"running""#), "\(first)")
+    let same = try await post(#"{"session":"n","create":{"command":["sleep","600"]}}"#)
+    #expect(same.status == 409 && same.body.contains(#""code":"exists""#), "\(same)")
+    #expect(same.body.contains(#""state":"running""#) && !same.body.contains("differs"), "\(same)")
+    let other = try await post(#"{"session":"n","create":{"command":["top"]}}"#)
+    #expect(other.status == 409 && other.body.contains(#""differs":["command"]"#), "\(other)")
+    let taken = try await post(#"{"session":"n","attach":true,"create":{"command":["top"]}}"#)
+    #expect(taken.status == 200 && taken.body.contains(#""differs":["command"]"#), "\(taken)")
+    #expect(taken.body.contains(#""state":"running""#), "\(taken)")
+    #expect(try await post(#"{"session":"n","exclusive":false}"#).status == 400)
+    for command in [["new", "--session", "n", "--detached"], ["new", "--session", "n"]] {
+      let (code, output) = try await serve.run(command + ["--", "top"])
+      #expect(code == (command.contains("--detached") ? 1 : 255))
+      #expect(
+        output.contains("exists already") && output.contains("fairlead attach n"), "\(output)")
+    }
+    let attach = try await serve.run(["new", "--session", "n", "--attach", "--detached"])
+    #expect(attach.code == 0, "\(attach.output)")
+  }
+
+  @Test func aNameWhoseSessionHasEndedStartsNothingAndSaysSo() async throws {
+    let serve = try await Served.start()
+    _ = try await serve.run(["new", "--session", "e", "--", "sh", "-c", "exit 3"])
+    for more in [["--detached"], ["--detached", "--attach"], [], ["--attach"]] {
+      let (code, output) = try await serve.run(["new", "--session", "e"] + more + ["--", "true"])
+      #expect(code == (more.contains("--detached") ? 1 : 255), "\(more): \(output)")
+      #expect(output.contains("has ended") && output.contains("fairlead kill e"), "\(output)")
+    }
+    _ = try await serve.run(["kill", "e"])
+    #expect(try await serve.run(["new", "--session", "e", "--", "true"]).code == 0)
   }
 }

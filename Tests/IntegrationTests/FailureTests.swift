@@ -252,7 +252,7 @@ import Wire
     var created: Bool?
     try await eventually("the registry is settled") {
       created = try? await fronts[1].admin.create(
-        Open(session: id, create: LiveTerminal.shell, size: .standard)
+        Open(session: id, create: LiveTerminal.shell, size: .standard), attach: true
       ).created
       return created != nil
     }

@@ -43,6 +43,10 @@ actor AttachedScreen {
   /// - Returns: the outcome, if this was the last event.
   func show(_ event: TerminalEvent) async -> Attachment.Outcome? {
     switch event {
+    case .opened(let opened)
+    where isNew && !opened.created && !hasBeenLive && opened.state == .ended:
+      return .refused(
+        Refused(.exists, "session \(session) exists already, and has ended", state: .ended))
     case .opened(let opened): if !hasBeenLive { await begin(opened) }
     case .output(_, let bytes), .snapshot(_, _, let bytes):
       lastOutput = .now
@@ -91,6 +95,10 @@ actor AttachedScreen {
     if isNew || RawTerminal.isInputTerminal {
       let keys = RawTerminal.isInputTerminal ? "; ~. detaches" : ""
       complain("[fairlead: \(verb) \(session)\(keys)]")
+    }
+    if let differs = opened.differs, !differs.isEmpty {
+      let keys = printable(differs.joined(separator: ", "))
+      complain("[fairlead: it is not what was asked for; it is another in: \(keys)]")
     }
     RawTerminal.enter()
     guard RawTerminal.isOutputTerminal else { return }

@@ -174,6 +174,10 @@ struct Attachment {
     case .notFound:
       "; see fairlead sessions, or start it: fairlead new --session \(session)"
     case .gone, .lost: "; start it anew: fairlead new --session \(session)"
+    case .exists where refused.state == .ended:
+      "; see fairlead screen \(session); fairlead kill \(session) frees its name"
+    case .exists:
+      "; enter it by fairlead attach \(session), or say --attach to take it as it is"
     default: ""
     }
   }

@@ -189,6 +189,10 @@ public final class Router: Sendable {
   public func drain(after delay: Duration = .zero, atMost limit: Duration) async {
     context.isStopping = true
     let start = ContinuousClock.now
+    if delay > .zero {
+      configuration.logger.info(
+        "shutting down: not ready, and then the port closes", metadata: ["after": "\(delay)"])
+    }
     try? await Task.sleep(for: delay)
     if let server = server.withLockedValue({ $0 }) { await server.triggerGracefulShutdown() }
     let clients = await connectionCount()

@@ -35,7 +35,8 @@ final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isOpen else { return context.fireChannelRead(data) }
     head.writeImmutableBuffer(unwrapInboundIn(data))
-    guard let length = takeHeadLength() else {
+    // However it was cut: what is too long is so as well where it comes at once.
+    guard let length = takeHeadLength(), length <= Self.largestHead else {
       if head.readableBytes > Self.largestHead { open(context) }
       return
     }

@@ -86,6 +86,9 @@ static const unsigned char fairlead_paste_js[] = {
 static const unsigned char fairlead_requests_js[] = {
 #embed "../Web/Library/fairlead/requests.js"
 };
+static const unsigned char fairlead_keyboard_js[] = {
+#embed "../Web/Library/fairlead/keyboard.js"
+};
 static const unsigned char fairlead_typing_js[] = {
 #embed "../Web/Library/fairlead/typing.js"
 };
@@ -165,6 +168,7 @@ static const web_file files[] = {
   OURS("fairlead/terminal.js", fairlead_terminal_js),
   OURS("fairlead/paste.js", fairlead_paste_js),
   OURS("fairlead/requests.js", fairlead_requests_js),
+  OURS("fairlead/keyboard.js", fairlead_keyboard_js),
   OURS("fairlead/typing.js", fairlead_typing_js),
 #ifdef HAS_VENDOR
   VENDOR("xterm.js", vendor_xterm_js),

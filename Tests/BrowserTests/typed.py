@@ -101,6 +101,22 @@ async def test_shift_enter_is_not_enter(test):
     await page.shows("\ntwo\n")
 
 
+async def test_a_program_gets_the_keys_that_it_asked_for(test):
+    """kitty's keyboard flags, which a snapshot brings back after a reload."""
+    page = await prompted(test)
+    await page.run(r"printf '\e[>1u'; IFS= read -rsn14 a; printf '\e[<u'; echo; echo got $a | cat -v")
+    await page.page.keyboard.press("Shift+Enter")
+    await page.until("() => fairlead.activePane.terminal.unacknowledged === 0")
+    await page.reload()
+    await page.shows("read -rsn14")
+    await page.js("() => fairlead.activePane.focus()")
+    await page.page.keyboard.press("Control+C")
+    await page.shows("\ngot ^[[13;2u^[[99;5u")
+    await page.page.keyboard.press("Control+C")
+    await page.run("echo as''ever")
+    await page.shows("\nasever")
+
+
 async def test_a_composition_is_typed_once(test):
     """The key that ends it is let through by the input method."""
     page = await prompted(test)

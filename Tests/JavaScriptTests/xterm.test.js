@@ -42,6 +42,7 @@ class FakeXterm {
   element = new FakeElement();
   options = {};
   modes = { bracketedPasteMode: false };
+  buffer = { onBufferChange: (listener) => ((this.showBuffer = (type) => listener({ type })), { dispose() {} }) };
   onKey = (listener) => ((this.tellKey = listener), { dispose() {} });
   input(text) {
     this.type(text);
@@ -297,6 +298,104 @@ test('an addon that is loaded before xterm.js is opened hears the same', () => {
   xterm.open({});
   element.fire('paste', { clipboardData: { getData: () => 'x' } });
   assert.deepEqual(terminal.typed, ['x']);
+});
+
+// MARK: Keys as programs ask for them
+
+/** Keys on a US keyboard: `c+s+a` is Ctrl, Shift and A. */
+function key(name, { up = false, ...more } = {}) {
+  const parts = name.split('+');
+  const last = parts.pop();
+  const has = (letter) => parts.includes(letter);
+  const code = /^[a-z]$/i.test(last) ? `Key${last.toUpperCase()}` : /^\d$/.test(last) ? `Digit${last}` : last;
+  return {
+    type: up ? 'keyup' : 'keydown', key: last, code, keyCode: 0, ctrlKey: has('c'), shiftKey: has('s'), altKey: has('a'),
+    metaKey: has('m'), ...more,
+  };
+}
+
+function keyboardOf(...sequences) {
+  const { terminal, xterm } = attached();
+  const ask = (name, numbers) => xterm.parser.handlers.get(`CSI ${name}`)(numbers);
+  for (const [name, numbers] of sequences) ask(name, numbers);
+  const press = (name, more) => {
+    const before = terminal.typed.length;
+    const event = key(name, more);
+    const isSeen = xterm.element.fire(event.type, event);
+    assert.equal(isSeen, terminal.typed.length === before, name);
+    return terminal.typed.at(before)?.replace('\x1b', 'E');
+  };
+  return { press, ask, xterm };
+}
+
+test('a keyboard of which nothing was asked is xterm.js\'s own', () => {
+  const { press } = keyboardOf();
+  for (const name of ['a', 'c+c', 's+Enter', 'Escape', 'F5']) assert.equal(press(name), undefined);
+});
+
+test('kitty\'s flags: what was ambiguous has a code, and text stays text', () => {
+  const { press, ask } = keyboardOf(['>u', [1]]);
+  for (const [name, expected] of [
+    ['a', undefined], ['s+A', undefined], ['Enter', undefined], ['Tab', undefined], ['Backspace', undefined],
+    ['Escape', 'E[27u'], ['c+c', 'E[99;5u'], ['a+x', 'E[120;3u'], ['c+s+A', 'E[97;6u'], ['s+Enter', 'E[13;2u'],
+    ['c+Enter', 'E[13;5u'], ['s+Tab', 'E[9;2u'], ['ArrowUp', 'E[A'], ['c+ArrowUp', 'E[1;5A'], ['F1', 'E[P'],
+    ['F3', 'E[13~'], ['s+F5', 'E[15;2~'], ['PageUp', 'E[5~'], ['c+ ', 'E[32;5u'], ['m+v', undefined],
+    ['Shift', undefined], ['Dead', undefined],
+  ]) assert.equal(press(name), expected, name);
+  assert.equal(press('c+c', { isComposing: true }), undefined);
+  assert.equal(press('c+c', { up: true }), undefined);
+  assert.equal(press('c+a+q', { getModifierState: (name) => name === 'AltGraph', key: '@' }), undefined);
+  ask('<u', []);
+  assert.equal(press('c+c'), undefined);
+});
+
+test('kitty\'s flags: repeats and releases, all keys, their text and their alternates', () => {
+  const events = keyboardOf(['>u', [3]]);
+  assert.equal(events.press('c+c', { repeat: true }), 'E[99;5:2u');
+  assert.equal(events.press('c+c', { up: true }), 'E[99;5:3u');
+  assert.equal(events.press('ArrowUp', { up: true }), 'E[1;1:3A');
+  assert.equal(events.press('a', { up: true }), undefined);
+  assert.equal(events.press('Enter', { up: true }), undefined);
+  const all = keyboardOf(['>u', [8]], ['=u', [16, 2]]);
+  assert.equal(all.press('a'), 'E[97;;97u');
+  assert.equal(all.press('s+A'), 'E[97;2;65u');
+  assert.equal(all.press('Enter'), 'E[13u');
+  assert.equal(all.press('s+Shift', { code: 'ShiftLeft' }), 'E[57441;2u');
+  assert.equal(all.press('s+!', { code: 'Digit1' }), 'E[49;2;33u');
+  const alternates = keyboardOf(['=u', [5, 1]]);
+  assert.equal(alternates.press('c+s+A'), 'E[97:65;6u');
+  assert.equal(alternates.press('c+с', { code: 'KeyC' }), 'E[1089::99;5u');
+});
+
+test('each buffer has its flags, a reset takes all, and the stack is bounded', () => {
+  const { press, ask, xterm } = keyboardOf(['>u', [1]]);
+  xterm.showBuffer('alternate');
+  assert.equal(press('c+c'), undefined);
+  ask('>u', [1]);
+  xterm.showBuffer('normal');
+  ask('=u', [1, 3]);
+  assert.equal(press('c+c'), undefined);
+  ask('=u', [1]);
+  assert.equal(press('c+c'), 'E[99;5u');
+  for (let at = 0; at < 100_000; at++) ask('>u', [31]);
+  ask('<u', [1e9]);
+  assert.equal(press('c+c'), undefined);
+  ask('>u', [1]);
+  xterm.parser.handlers.get('ESC c')();
+  assert.equal(press('c+c'), undefined);
+});
+
+test('modifyOtherKeys', () => {
+  const one = keyboardOf(['>m', [4, 1]]);
+  for (const [name, expected] of [
+    ['c+Enter', 'E[27;5;13~'], ['s+Enter', 'E[27;2;13~'], ['c+c', undefined], ['c+1', 'E[27;5;49~'], ['a+x', undefined],
+    ['a', undefined], ['s+A', undefined],
+  ]) assert.equal(one.press(name), expected, name);
+  const two = keyboardOf(['>m', [4, 2]]);
+  assert.equal(two.press('c+c'), 'E[27;5;99~');
+  assert.equal(two.press('a+x'), 'E[27;3;120~');
+  two.ask('>m', [4]);
+  assert.equal(two.press('c+c'), undefined);
 });
 
 // MARK: What programs ask for

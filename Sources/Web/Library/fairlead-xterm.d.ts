@@ -21,6 +21,8 @@ export class FairleadAddon implements ITerminalAddon {
     sizing?: boolean;
     /** What to type instead of a key, or of text that was typed: for keys that a page adds. */
     typed?: (text: string) => string;
+    /** Whether a key is the terminal's, and not the page's own; all are, if absent. */
+    isKey?: (event: KeyboardEvent) => boolean;
   });
   on<Name extends keyof FairleadAddonEvents>(
     name: Name, listener: (detail: FairleadAddonEvents[Name]) => void): () => void;

@@ -7,6 +7,7 @@
 // harmless here, and what programs ask of the desktop is handed to the page, which decides.
 
 import { Emitter } from './fairlead/emitter.js';
+import { Keyboard } from './fairlead/keyboard.js';
 import { Notices, copyRequest, pasteAnswer, pasteRequest, progressRequest } from './fairlead/requests.js';
 import { Typing, keyText } from './fairlead/typing.js';
 
@@ -21,6 +22,8 @@ export class FairleadAddon extends Emitter {
   #xterm;
   #isSizing;
   #typed;
+  #isKey;
+  #keyboard = new Keyboard();
   #disposables = [];
   /** What is to be done to the screen, in order: bytes to write, or a size to take. */
   #queue = [];
@@ -35,12 +38,14 @@ export class FairleadAddon extends Emitter {
    * @param {boolean} [options.sizing] xterm's size follows the session's; true if absent
    * @param {(text: string) => string} [options.typed] what to type instead of a key or of text that was typed; pastes
    *   and the reports of mouse and focus are none of its business
+   * @param {(event: KeyboardEvent) => boolean} [options.isKey] whether a key is the terminal's, and not the page's
    */
-  constructor(terminal, { sizing = true, typed = (text) => text } = {}) {
+  constructor(terminal, { sizing = true, typed = (text) => text, isKey = () => true } = {}) {
     super();
     this.#terminal = terminal;
     this.#isSizing = sizing;
     this.#typed = typed;
+    this.#isKey = isKey;
     terminal.acknowledging = 'manual';
   }
 
@@ -51,6 +56,7 @@ export class FairleadAddon extends Emitter {
     this.#disposables.push(
       ...suppressReplies(xterm.parser),
       ...this.#hearRequests(xterm.parser),
+      ...this.#followKeyboard(xterm),
       new Typing(xterm, {
         key: (text, event) => terminal.write(this.#typed(keyText(text, event))),
         text: (text, changed) => {
@@ -60,7 +66,8 @@ export class FairleadAddon extends Emitter {
         },
         report: (text) => terminal.write(text),
         paste: (text) => this.paste(text),
-      }),
+        isKey: (event) => !terminal.isOver && this.#isKey(event),
+      }, this.#keyboard),
       xterm.onBinary((text) => terminal.write(toLatin1(text))),
       ...[
         terminal.on('output', ({ bytes }) => this.#then({ bytes })),
@@ -73,6 +80,27 @@ export class FairleadAddon extends Emitter {
   /** Pastes text from outside, in a frame if the program asked for that. @returns {boolean} as `terminal.write` */
   paste(text) {
     return this.#terminal.paste(text, { isBracketed: this.#xterm.modes.bracketedPasteMode });
+  }
+
+  /** What a program asks of the keyboard, which xterm.js passes over. */
+  #followKeyboard({ parser, buffer }) {
+    const keyboard = this.#keyboard;
+    const csi = (prefix, final, run) => parser.registerCsiHandler({ prefix, final }, (numbers) => {
+      run(numbers.map((it) => (Array.isArray(it) ? 0 : it)));
+      return false;
+    });
+    return [
+      csi('>', 'u', ([flags = 0]) => keyboard.push(flags)),
+      csi('<', 'u', ([count = 1]) => keyboard.pop(count)),
+      csi('=', 'u', ([flags = 0, how = 1]) => keyboard.set(flags, how)),
+      csi('>', 'm', (numbers) => keyboard.modify(numbers)),
+      csi('>', 'n', ([option = 0]) => keyboard.modify([option, 0])),
+      parser.registerEscHandler({ final: 'c' }, () => {
+        keyboard.reset();
+        return false;
+      }),
+      buffer.onBufferChange(({ type }) => keyboard.show(type)),
+    ];
   }
 
   /** What is asked of the desktop. A snapshot asks for nothing, so that a reload does not copy again. */

@@ -70,7 +70,9 @@ export class Pane {
     });
     this.xterm.loadAddon(this.#fit);
     this.xterm.loadAddon(new globalThis.WebLinksAddon.WebLinksAddon(open));
-    const addon = new FairleadAddon(terminal, { typed: page.typed });
+    const addon = new FairleadAddon(terminal, {
+      typed: page.typed, isKey: (event) => this.#isKey(event),
+    });
     this.xterm.loadAddon(addon);
     this.#hearRequests(addon, page);
     // xterm.js makes a setting of its own of mode 12: not to blink is what the user chose, and what snapshots say.
@@ -315,6 +317,12 @@ export class Pane {
   copySelection() {
     if (this.xterm.hasSelection()) copy(this.xterm.getSelection());
     else toast('Hold a finger on the terminal to select');
+  }
+
+  /** Whether a key is the terminal's, whatever its program asked for. */
+  #isKey({ altKey, shiftKey, ctrlKey, code }) {
+    if (altKey && shiftKey && !ctrlKey) return !PAGE_KEYS.has(code);
+    return !(ctrlKey && shiftKey && (code === 'KeyC' || code === 'KeyV'));
   }
 
   /** False: the page or the browser takes the key. */

@@ -13,6 +13,7 @@ const WITHIN_COMPOSITION = new Set([229, 16, 17, 18, 20]);
 export class Typing {
   #xterm;
   #to;
+  #keyboard;
   #takeDown = [];
   /** The event of the key whose data comes next. */
   #key;
@@ -26,11 +27,14 @@ export class Typing {
 
   /**
    * @param {import('@xterm/xterm').Terminal} xterm
-   * @param {object} to `key(text, event)`, `text(text, changed)`, `report(text)`, `paste(text)`
+   * @param {object} to `key(text, event)`, `text(text, changed)`, `report(text)`, `paste(text)`; `isKey(event)`: whether
+   *   the key is the terminal's at all
+   * @param {import('./keyboard.js').Keyboard} keyboard what the program asked of it
    */
-  constructor(xterm, to) {
+  constructor(xterm, to, keyboard) {
     this.#xterm = xterm;
     this.#to = to;
+    this.#keyboard = keyboard;
     const listeners = [
       xterm.onKey(({ domEvent }) => (this.#key = domEvent)),
       xterm.onData((data) => this.#data(data)),
@@ -101,7 +105,28 @@ export class Typing {
       // Whatever came before has been handed on.
       this.#key = undefined;
       this.#isFlushing = this.#isComposing && !WITHIN_COMPOSITION.has(event.keyCode);
+      if (this.#encode(event)) taken(event);
     });
+    listen('keyup', (event) => {
+      if (this.#encode(event)) taken(event);
+    });
+  }
+
+  /** Types a key for which the program has a code of its own; false: xterm.js knows what it types. */
+  #encode(event) {
+    const xterm = this.#xterm;
+    if (this.#keyboard.isPlain || xterm.options.disableStdin || !this.#to.isKey(event)) return false;
+    const isMac = /^(Mac|iP)/.test(globalThis.navigator?.platform ?? '');
+    const text = this.#keyboard.encode(event, { hasOption: isMac && !xterm.options.macOptionIsMeta });
+    if (text === undefined) return false;
+    this.#to.key(text, event);
+    if (event.type === 'keydown') this.#wasTyped();
+    return true;
+  }
+
+  #wasTyped() {
+    this.#xterm.clearSelection();
+    if (this.#xterm.options.scrollOnUserInput !== false) this.#xterm.scrollToBottom();
   }
 
   #paste(text) {
@@ -109,8 +134,7 @@ export class Typing {
     if (text === '' || xterm.options.disableStdin) return;
     if (xterm.textarea) xterm.textarea.value = '';
     this.#to.paste(text);
-    xterm.clearSelection();
-    if (xterm.options.scrollOnUserInput !== false) xterm.scrollToBottom();
+    this.#wasTyped();
   }
 
   #data(data) {

@@ -109,10 +109,13 @@ extension Core {
     let bottom = parameters[4] == 0 ? rows : min(rows, Int(parameters[4]))
     let right = parameters[5] == 0 ? columns : min(columns, Int(parameters[5]))
     var sum: UInt32 = 0
+    let cells = max(0, bottom - top) * max(0, right - left)
+    guard cells <= Limit.checksum else { return }
+    spent &+= cells * 8
     let first = modes.origin ? grid.top : 0
     for row in top..<max(top, bottom) where row + first < rows {
       for column in left..<max(left, right) {
-        sum &+= checksum(of: grid.table[row + first][column])
+        sum &+= checksum(of: grid[row + first][column])
       }
     }
     let negated = UInt16(truncatingIfNeeded: 0 &- sum)

@@ -3,7 +3,7 @@
 // it has doubled, so its size is bounded by what is visible.
 
 /// Attributes of the pen and of cells. Colours are packed as mode (2 bits, at bit 24) and value.
-struct Attributes: Equatable {
+struct Attributes: Equatable, Blank {
   /// Foreground colour (bits 0–25) and flags (26–31).
   var foreground: UInt32 = 0
   /// Background colour (bits 0–25) and flags (26–31).
@@ -55,28 +55,28 @@ struct Attributes: Equatable {
       && a.link == b.link
   }
 
-  @inline(__always) var hash: UInt64 {
-    var h = (UInt64(foreground) << 32 | UInt64(background)) &* 0x9E37_79B9_7F4A_7C15
-    h ^= (UInt64(underline) << 32 | UInt64(link)) &* 0xC2B2_AE3D_27D4_EB4F
-    return h ^ (h >> 29)
+  /// With numbers of this process, so that no program can choose looks that all fall into the same slot.
+  @inline(__always) func hash(_ secret: (UInt64, UInt64)) -> UInt64 {
+    let product = ((UInt64(foreground) << 32 | UInt64(background)) ^ secret.0)
+      .multipliedFullWidth(by: (UInt64(underline) << 32 | UInt64(link)) ^ secret.1)
+    return product.high ^ product.low
   }
 }
 
-/// Distinct attributes by index; index 0 is the default. Open addressing over manual storage.
+/// Distinct attributes by index; index 0 is the default. Open addressing.
 struct AttributeTable {
-  private(set) var entries: UnsafeMutablePointer<Attributes>
-  private(set) var count: Int
-  private var capacity: Int
-  private var slots: UnsafeMutablePointer<UInt32>
-  private var slotMask: Int
+  private static let secret = (
+    UInt64.random(in: .min ... .max) | 1, UInt64.random(in: .min ... .max) | 1
+  )
+
+  private var entries: Block<Attributes>
+  private(set) var count = 0
+  private var slots: Block<UInt32>
+  private let secret = Self.secret
 
   init() {
-    capacity = 16
-    entries = .allocate(capacity: capacity)
-    slotMask = 31
-    slots = .allocate(capacity: 32)
-    slots.initialize(repeating: 0, count: 32)
-    count = 0
+    entries = Block(count: 16)
+    slots = Block(count: 32)
     _ = intern(Attributes())
   }
 
@@ -87,18 +87,26 @@ struct AttributeTable {
 
   @inline(__always) subscript(index: UInt32) -> Attributes { entries[Int(index)] }
 
-  var byteCount: Int { capacity * MemoryLayout<Attributes>.stride + (slotMask + 1) * 4 }
+  /// All of them.
+  var all: [Attributes] { entries.array(count) }
+
+  var byteCount: Int { entries.count * MemoryLayout<Attributes>.stride + slots.count * 4 }
+
+  /// The number of slots is a power of two.
+  @inline(__always) private func slot(_ attributes: Attributes) -> Int {
+    Int(truncatingIfNeeded: attributes.hash(secret)) & (slots.count &- 1)
+  }
 
   /// The index of these attributes, adding them if they are new.
   mutating func intern(_ attributes: Attributes) -> UInt32 {
-    var slot = Int(truncatingIfNeeded: attributes.hash) & slotMask
+    var slot = slot(attributes)
     while slots[slot] != 0 {
       let index = slots[slot] &- 1
       if entries[Int(index)] == attributes { return index }
-      slot = (slot &+ 1) & slotMask
+      slot = (slot &+ 1) & (slots.count &- 1)
     }
-    if count == capacity {
-      grow()
+    if count == entries.count {
+      resize(to: count * 2)
       return intern(attributes)
     }
     entries[count] = attributes
@@ -107,32 +115,28 @@ struct AttributeTable {
     return UInt32(count - 1)
   }
 
-  private mutating func grow() {
-    let larger = UnsafeMutablePointer<Attributes>.allocate(capacity: capacity * 2)
-    larger.update(from: entries, count: count)
+  private mutating func resize(to capacity: Int) {
+    let moved = entries.copied(count, capacity: capacity)
     entries.deallocate()
-    entries = larger
-    capacity *= 2
+    entries = moved
     rehash()
   }
 
   private mutating func rehash() {
     slots.deallocate()
-    slotMask = capacity * 2 - 1
-    slots = .allocate(capacity: slotMask + 1)
-    slots.initialize(repeating: 0, count: slotMask + 1)
+    slots = Block(count: entries.count * 2)
     for index in 0..<count {
-      var slot = Int(truncatingIfNeeded: entries[index].hash) & slotMask
-      while slots[slot] != 0 { slot = (slot &+ 1) & slotMask }
+      var slot = slot(entries[index])
+      while slots[slot] != 0 { slot = (slot &+ 1) & (slots.count &- 1) }
       slots[slot] = UInt32(index + 1)
     }
   }
 
   /// Keeps only the marked entries. Returns old index → new index.
-  mutating func compact(keeping marks: [Bool]) -> [UInt32] {
-    var renamed = [UInt32](repeating: 0, count: count)
+  mutating func compact(keeping marks: Block<UInt8>) -> Block<UInt32> {
+    let renamed = Block<UInt32>(count: count)
     var kept = 0
-    for index in 0..<count where index == 0 || marks[index] {
+    for index in 0..<count where index == 0 || marks[index] != 0 {
       renamed[index] = UInt32(kept)
       entries[kept] = entries[index]
       kept += 1
@@ -140,18 +144,17 @@ struct AttributeTable {
     count = kept
     var fitting = 16
     while fitting < kept { fitting *= 2 }
-    let smaller = UnsafeMutablePointer<Attributes>.allocate(capacity: fitting)
-    smaller.update(from: entries, count: kept)
-    entries.deallocate()
-    entries = smaller
-    capacity = fitting
-    rehash()
+    resize(to: fitting)
     return renamed
   }
 
   /// Renumbers the links in every entry, after the link table was compacted.
-  mutating func renameLinks(_ renamed: [UInt32]) {
-    for index in 0..<count { entries[index].link = renamed[Int(entries[index].link)] }
+  mutating func renameLinks(_ renamed: Block<UInt32>) {
+    for index in 0..<count {
+      var look = entries[index]
+      look.link = renamed[Int(look.link)]
+      entries[index] = look
+    }
     rehash()
   }
 }

@@ -8,36 +8,35 @@ struct ClusterStore {
   static let maximumWords = 1 << 18
 
   /// At a cluster's index: its length, then its code points.
-  private(set) var words: UnsafeMutablePointer<UInt32>
+  private var words = Block<UInt32>(count: 1)
   private(set) var count = 0
-  private var capacity: Int
   /// Collect when `count` passes this, or when this many marks were dropped because the store was full.
-  var collectAt = 4_096
+  var collectAt = Limit.clusterWords
   var dropped = 0
   static let collectAfterDrops = 1 << 16
 
-  init() {
-    capacity = 0
-    words = .allocate(capacity: 1)
-  }
-
   func deallocate() { words.deallocate() }
 
-  var byteCount: Int { capacity * 4 }
+  var byteCount: Int { words.count * 4 }
 
   mutating func removeAll() { count = 0 }
 
-  private mutating func reserve(_ extra: Int) {
-    guard count + extra > capacity else { return }
-    let larger = max(64, max(capacity * 2, count + extra))
-    let moved = UnsafeMutablePointer<UInt32>.allocate(capacity: larger)
-    moved.update(from: words, count: count)
-    words.deallocate()
-    words = moved
-    capacity = larger
+  /// A store of its own with the same clusters.
+  func copy() -> ClusterStore {
+    var copy = self
+    copy.words = words.copied(count, capacity: count)
+    return copy
   }
 
-  func length(_ index: UInt32) -> Int { Int(words[Int(index)]) }
+  private mutating func reserve(_ extra: Int) {
+    guard count + extra > words.count else { return }
+    let moved = words.copied(count, capacity: max(64, max(words.count * 2, count + extra)))
+    words.deallocate()
+    words = moved
+  }
+
+  /// Code points of a cluster.
+  func length(_ index: UInt32) -> Int { min(Int(words[Int(index)]), Self.maximumLength) }
   func codePoint(_ index: UInt32, _ position: Int) -> UInt32 { words[Int(index) + 1 + position] }
 
   /// A new cluster of two code points; nil when the store is full.
@@ -55,7 +54,7 @@ struct ClusterStore {
   /// The cluster with one more mark: the same index, a new one, or nil when it is long or the store full.
   mutating func append(_ index: UInt32, _ mark: UInt32) -> UInt32? {
     let start = Int(index)
-    let length = Int(words[start])
+    let length = length(index)
     guard length < Self.maximumLength else { return nil }
     if start + 1 + length == count {
       guard count + 1 <= Self.maximumWords else { return nil }
@@ -69,7 +68,7 @@ struct ClusterStore {
     reserve(length + 2)
     let moved = UInt32(count)
     words[count] = UInt32(length + 1)
-    for offset in 0..<length { words[count + 1 + offset] = words[start + 1 + offset] }
+    words.move(from: start + 1, to: count + 1, count: length)
     words[count + 1 + length] = mark
     count += length + 2
     return moved
@@ -80,7 +79,8 @@ struct ClusterStore {
     let length = old.length(index)
     reserve(length + 1)
     let moved = UInt32(count)
-    for offset in 0...length { words[count + offset] = old.words[Int(index) + offset] }
+    words[count] = UInt32(length)
+    words.copy(old.words, from: Int(index) + 1, to: count + 1, count: length)
     count += length + 1
     return moved
   }
@@ -96,5 +96,16 @@ struct ClusterStore {
     for offset in 0..<kept { words[count + 1 + offset] = codePoints[offset] }
     count += kept + 1
     return index
+  }
+
+  /// The code points of a cluster.
+  func codePoints(_ index: UInt32) -> [UInt32] {
+    (0..<length(index)).map { codePoint(index, $0) }
+  }
+
+  /// Whether a cluster of that index is whole.
+  func holds(_ index: UInt32) -> Bool {
+    Int(index) < count && (2...Self.maximumLength).contains(Int(words[Int(index)]))
+      && Int(index) + 1 + Int(words[Int(index)]) <= count
   }
 }

@@ -1,79 +1,89 @@
 // Collection of what cells no longer point to: attributes, hyperlinks and clusters. Each is a walk
-// over the cells, done only when a table has doubled since the last one, so its cost per byte of
-// output stays small.
+// over the cells of the grids, done only when a table has doubled since the last one, so its cost per byte of
+// output stays small. (The scrollback holds its own.)
 
 extension Core {
   /// Calls `body` with every row of both grids.
-  private func forEachRow(_ body: (UnsafeMutablePointer<Row>) -> Void) {
-    for row in 0..<rows { body(grid.table + row) }
+  private func forEachRow(_ body: (Row) -> Void) {
+    for row in 0..<rows { body(grid[row]) }
     if let hiddenPrimary {
-      for row in 0..<rows { body(hiddenPrimary.table + row) }
+      for row in 0..<rows { body(hiddenPrimary[row]) }
     }
   }
 
-  /// Keeps the attributes that a cell, a packed line or the pen uses, and the links of those.
+  /// Keeps the attributes that a cell or the pen uses, and the links of those.
   mutating func collectAttributes() {
-    var marks = [Bool](repeating: false, count: attributes.count)
-    marks.withUnsafeMutableBufferPointer { marks in
-      forEachRow { row in
-        for column in 0..<Int(row.pointee.used) {
-          marks[Int(row.pointee.cells[column].attributes)] = true
-        }
-      }
-      history.visitLines { line, _ in
-        line.forEachRun { header, _ in
-          if let header { marks[Int(header.loadUnaligned(as: UInt32.self))] = true }
-        }
-      }
-      marks[Int(penBits.attributes)] = true
-      marks[Int(eraseCell.attributes)] = true
-    }
-    let renamed = attributes.compact(keeping: marks)
+    let marks = Block<UInt8>(count: attributes.count)
+    defer { marks.deallocate() }
+    var cells = 0
     forEachRow { row in
-      for column in 0..<Int(row.pointee.used) {
-        let cell = row.pointee.cells[column]
-        row.pointee.cells[column] =
-          Cell(renamed[Int(cell.attributes)]) << 32 | cell & ~Cell.attributesMask
-      }
+      row.mark(marks)
+      cells += row.used
     }
-    history.visitLines { line, _ in
-      line.forEachRun { header, _ in
-        guard let header else { return }
-        let index = renamed[Int(header.loadUnaligned(as: UInt32.self))]
-        header.storeBytes(of: index, as: UInt32.self)
-      }
+    marks[Int(penBits.attributes)] = 1
+    marks[Int(eraseCell.attributes)] = 1
+    let renamed = attributes.compact(keeping: marks)
+    defer { renamed.deallocate() }
+    func rename(_ cell: Cell) -> Cell {
+      Cell(renamed[Int(cell.attributes)]) << 32 | cell & ~Cell.attributesMask
     }
-    penBits = Cell(renamed[Int(penBits.attributes)]) << 32
-    eraseCell =
-      Cell(renamed[Int(eraseCell.attributes)]) << 32 | eraseCell & ~Cell.attributesMask
-    collectAttributesAt = max(Limit.attributes, attributes.count * 2)
+    forEachRow { $0.replaceCells(rename) }
+    penBits = rename(penBits)
+    eraseCell = rename(eraseCell)
+    spent &+= cells * 2 + rows * 4
+    collectAttributesAt = max(
+      max(Limit.attributes, columns * rows / 16), attributes.count * 2)
+    history.lookNumbersChanged()
     collectLinks()
   }
 
   /// Keeps the links of attributes in the table and of the pen.
   private mutating func collectLinks() {
     guard links.count > 0 else { return }
-    var marks = [Bool](repeating: false, count: links.count + 1)
-    for index in 0..<attributes.count { marks[Int(attributes[UInt32(index)].link)] = true }
-    marks[Int(pen.link)] = true
+    let marks = Block<UInt8>(count: links.count + 1)
+    defer { marks.deallocate() }
+    for index in 0..<attributes.count { marks[Int(attributes[UInt32(index)].link)] = 1 }
+    marks[Int(pen.link)] = 1
     let renamed = links.compact(keeping: marks)
+    defer { renamed.deallocate() }
     attributes.renameLinks(renamed)
     pen.link = renamed[Int(pen.link)]
   }
 
-  /// Keeps the clusters that a cell uses. (Packed lines hold theirs by value.)
+  /// Keeps the clusters that a cell uses, each once. (Packed lines hold theirs by value.)
   mutating func collectClusters() {
     let old = clusters
     var kept = ClusterStore()
+    // Each one's new index and 1.
+    let renamed = Block<UInt32>(count: old.count)
+    defer { renamed.deallocate() }
+    var cells = 0
     forEachRow { row in
-      for column in 0..<Int(row.pointee.used) where row.pointee.cells[column].isCluster {
-        let cell = row.pointee.cells[column]
-        let index = kept.copy(cell.code, from: old)
-        row.pointee.cells[column] = cell & ~Cell.codeMask | Cell(index)
+      cells += row.used
+      row.replaceCells { cell in
+        guard cell.isCluster else { return cell }
+        if renamed[Int(cell.code)] == 0 {
+          renamed[Int(cell.code)] = kept.copy(cell.code, from: old) + 1
+        }
+        return cell & ~Cell.codeMask | Cell(renamed[Int(cell.code)] &- 1) & Cell.codeMask
       }
     }
-    kept.collectAt = max(4_096, kept.count * 2)
+    spent &+= cells + rows * 2
+    kept.collectAt = max(max(Limit.clusterWords, columns * rows / 8), kept.count * 2)
     clusters = kept
     old.deallocate()
+  }
+}
+
+extension Row {
+  func mark(_ marks: Block<UInt8>) {
+    marks[Int(fill.attributes)] = 1
+    for column in 0..<used { marks[Int(cells[column].attributes)] = 1 }
+  }
+
+  /// Puts another cell in place of each, the fill included.
+  func replaceCells(_ replace: (Cell) -> Cell) {
+    for column in 0..<used { cells[column] = replace(cells[column]) }
+    replaceFill(replace(fill))
   }
 }

@@ -1,5 +1,4 @@
-// The whole state of one terminal. `Screen` keeps it in memory of its own and calls it through a
-// pointer, so that the hot path pays for no reference counts and no exclusivity checks. What the
+// The whole state of one terminal. What the
 // program sent acts here: Parser.swift finds the sequences, Print.swift, Cursor.swift, Editing.swift,
 // Rendition.swift, Modes.swift and Strings.swift carry them out as xterm.js 6 does, because the
 // browsers that show the session are xterm.js.
@@ -22,11 +21,22 @@ enum Limit {
   static let linkBytes = 1 << 19
   /// Bytes of answers that wait to be taken; a program that asks more without reading loses them.
   static let answers = 4_096
-  /// Attributes in the table before the first collection.
+  /// Attributes in the table before the first collection, and words of clusters; more on a large screen, so that
+  /// the walk over its cells stays small beside the output that made it necessary.
   static let attributes = 1_024
+  static let clusterWords = 4_096
+  /// Code points that one REP repeats, even where more fit on the screen.
+  static let repetition = 65_536
+  /// Cells of a rectangle whose checksum is told: a screen of 200 × 300.
+  static let checksum = 1 << 16
+  /// Cells of one logical line that flow together in the scrollback; a longer one is broken, so that no piece of
+  /// work on it is long.
+  static let flow = 65_536
 }
 
 struct Core {
+  /// What the bytes of this `write` cost beyond their number: about a unit per cell that was touched.
+  var spent = 0
   var columns: Int
   var rows: Int
   let widths: WidthTable
@@ -67,7 +77,7 @@ struct Core {
   // MARK: Tables that cells point into.
 
   var attributes = AttributeTable()
-  var collectAttributesAt = Limit.attributes
+  var collectAttributesAt: Int
   var clusters = ClusterStore()
   var links = LinkTable()
 
@@ -83,7 +93,7 @@ struct Core {
 
   // MARK: Parser.
 
-  let transitions: UnsafePointer<UInt8>
+  let transitions: TransitionTable
   var state = ParserState.ground
   /// Prefix and intermediates of the sequence under way, eight bits each.
   var collected: UInt32 = 0
@@ -95,11 +105,13 @@ struct Core {
     self.columns = columns
     self.rows = rows
     widths = WidthTable.shared
-    transitions = TransitionTable.shared.bytes
+    transitions = TransitionTable.shared
     grid = Grid(columns: columns, rows: rows)
-    history = History(limit: scrollback)
+    history = History(limit: scrollback, columns: columns, widths: widths)
     tabs = TabStops(columns: columns)
     otherTabs = TabStops(columns: columns)
+    collectAttributesAt = max(Limit.attributes, columns * rows / 16)
+    clusters.collectAt = max(Limit.clusterWords, columns * rows / 8)
   }
 
   func deallocate() {
@@ -118,6 +130,41 @@ struct Core {
       + answers.capacity + Parameters.byteCount
   }
 
+  /// The looks of the grids' cells and of the pen.
+  var looks: Looks { Looks(table: -1, entries: attributes.all, links: links.all) }
+
+  /// The same state but for the table of looks, in memory of its own; for as long as somebody reads it while this
+  /// one goes on.
+  func frozen() -> Core {
+    var copy = self
+    copy.grid = grid.copy()
+    copy.hiddenPrimary = hiddenPrimary?.copy()
+    copy.history = history.frozen()
+    copy.attributes = AttributeTable()
+    copy.clusters = clusters.copy()
+    copy.parameters = parameters.copy()
+    return copy
+  }
+
+  /// What is wrong with it; nil: nothing.
+  func fault() -> String? {
+    guard x >= 0, x <= columns, y >= 0, y < rows else { return "the cursor is at \(x), \(y)" }
+    guard grid.columns == columns, grid.rows == rows else { return "the grid has another size" }
+    if let fault = history.fault() { return fault }
+    for grid in [grid, hiddenPrimary].compactMap({ $0 }) {
+      if let fault = grid.fault() { return fault }
+      for index in 0..<rows {
+        let row = grid[index]
+        for column in 0...row.used {
+          let cell = row[column]
+          guard Int(cell.attributes) < attributes.count else { return "a cell of unknown look" }
+          if cell.isCluster && !clusters.holds(cell.code) { return "a cell of an unknown cluster" }
+        }
+      }
+    }
+    return nil
+  }
+
   // MARK: Reset.
 
   /// RIS. Keeps what xterm.js keeps: titles, colours, newline mode, cursor visibility and blinking.
@@ -130,6 +177,7 @@ struct Core {
     grid.clear()
     grid.top = 0
     grid.bottom = rows - 1
+    spent &+= rows + 1_000
     history.removeAll()
     saved = SavedCursor()
     otherSaved = SavedCursor()
@@ -158,7 +206,7 @@ struct Core {
     penChanged()
     modes.softReset()
     charsets = Charsets()
-    saved = SavedCursor(isFirstLine: isAlternate || history.count == 0)
+    saved = SavedCursor(isFirstLine: isAlternate || history.isEmpty)
   }
 
   // MARK: Buffers.
@@ -170,8 +218,9 @@ struct Core {
     hiddenRow = y
     grid = Grid(columns: columns, rows: rows)
     if eraseCell != Cell.blank {
-      for row in 0..<rows { grid.table[row].fill(0, columns, eraseCell) }
+      for row in 0..<rows { grid[row].clear(eraseCell, wrapped: false) }
     }
+    spent &+= rows + 2_000
     swap(&saved, &otherSaved)
     swap(&tabs, &otherTabs)
     swap(&keyboard, &hiddenKeyboard)

@@ -58,7 +58,7 @@ extension Core {
     } else if y >= rows {
       y = rows &- 1
     } else {
-      grid.table[y].isWrapped = false
+      grid[y].isWrapped = false
     }
     if x >= columns { x &-= 1 }
   }
@@ -80,6 +80,7 @@ extension Core {
   mutating func reverseIndex() {
     restrictCursor()
     if y == grid.top {
+      spent &+= (grid.bottom &- grid.top) &>> 4
       grid.rotateDown(grid.top, grid.bottom, filling: eraseCell)
     } else {
       y -= 1
@@ -96,12 +97,12 @@ extension Core {
     restrictCursor(columns)
     if x > 0 {
       x -= 1
-    } else if y > grid.top && y <= grid.bottom && grid.table[y].isWrapped {
-      grid.table[y].isWrapped = false
+    } else if y > grid.top && y <= grid.bottom && grid[y].isWrapped {
+      grid[y].isWrapped = false
       y -= 1
       x = columns - 1
       // A wide character that did not fit left the last column blank.
-      let cell = grid.table[y][x]
+      let cell = grid[y][x]
       if cell.width != 0 && !cell.hasContent { x -= 1 }
     }
     restrictCursor()
@@ -133,7 +134,7 @@ extension Core {
   /// DECSC.
   mutating func saveCursor() {
     saved = SavedCursor(
-      column: min(x, columns - 1), row: y, isFirstLine: y + (isAlternate ? 0 : history.count) == 0,
+      column: min(x, columns - 1), row: y, isFirstLine: y + (isAlternate ? 0 : history.lines) == 0,
       foreground: pen.foreground, background: pen.background, charset: charsets.active)
   }
 

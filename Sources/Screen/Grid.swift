@@ -1,51 +1,96 @@
-// One buffer's visible rows. Cells live in one block; a table of row references gives their order,
-// so that scrolling moves references and never cells. A row knows how many of its cells were ever
-// used: those beyond are blank without being stored, which makes clearing a row free.
+// One buffer's visible rows. Cells live in one block; a table of rows gives their order, so that scrolling moves
+// rows' descriptions and never cells. A row knows how many of its cells are stored: those beyond are all alike,
+// its `fill`, which makes clearing a row cost nothing whatever it is cleared to.
 
 /// Where a row's cells are, and what is known of them.
-struct Row {
-  let cells: UnsafeMutablePointer<Cell>
-  /// Cells from here on are `Cell.blank`, whatever the memory holds.
-  var used: Int32
+struct RowState: Blank {
+  /// What cells from `used` on are.
+  var fill: Cell = Cell.blank
+  /// Where the cells begin in the grid's block.
+  var start: Int32 = 0
+  var used: Int32 = 0
   /// This row continues the one above (the text wrapped).
-  var isWrapped: Bool
+  var isWrapped = false
+}
 
-  @inline(__always) subscript(column: Int) -> Cell {
-    column < Int(used) ? cells[column] : Cell.blank
+/// A row of a grid, for as long as the grid's table stays as it is.
+struct Row {
+  private let state: Place<RowState>
+  /// As many as the grid has columns. Those from `used` on hold nothing of use.
+  let cells: Block<Cell>
+
+  @inline(__always) init(_ state: Place<RowState>, _ cells: Block<Cell>) {
+    self.state = state
+    self.cells = cells
   }
+
+  @inline(__always) var columns: Int { cells.count }
+
+  @inline(__always) var used: Int {
+    get { Int(state.value.used) }
+    nonmutating set { state.value.used = Int32(truncatingIfNeeded: min(max(0, newValue), columns)) }
+  }
+
+  @inline(__always) var fill: Cell { state.value.fill }
+
+  /// Of another number, not of another look.
+  func replaceFill(_ cell: Cell) { state.value.fill = cell }
+
+  @inline(__always) var isWrapped: Bool {
+    get { state.value.isWrapped }
+    nonmutating set { state.value.isWrapped = newValue }
+  }
+
+  @inline(__always) subscript(column: Int) -> Cell { column < used ? cells[column] : fill }
 
   @inline(__always) func width(_ column: Int) -> Int { self[column].width }
 
-  /// Makes the cells before `end` real.
-  @inline(__always) mutating func extend(to end: Int) {
-    var column = Int(used)
-    guard column < end else { return }
-    while column < end {
-      cells[column] = Cell.blank
-      column &+= 1
-    }
-    used = Int32(truncatingIfNeeded: end)
+  /// Stores the cells before `end`.
+  @inline(__always) func extend(to end: Int) {
+    let used = used
+    guard used < end else { return }
+    let end = min(end, columns)
+    cells.fill(used, end &- used, fill)
+    self.used = end
   }
 
-  @inline(__always) mutating func set(_ column: Int, _ cell: Cell) {
+  @inline(__always) func set(_ column: Int, _ cell: Cell) {
     extend(to: column &+ 1)
     cells[column] = cell
   }
 
   /// Sets the cells of a range, without a look at what stood there.
-  @inline(__always) mutating func fill(_ from: Int, _ to: Int, _ cell: Cell) {
-    if cell == Cell.blank && to >= Int(used) {
-      if from < Int(used) { used = Int32(truncatingIfNeeded: from) }
+  @inline(__always) func fill(_ from: Int, _ to: Int, _ cell: Cell) {
+    let from = max(0, from)
+    let to = min(to, columns)
+    guard from < to else { return }
+    if cell == fill && to >= used {
+      if from < used { used = from }
       return
     }
-    guard from < to else { return }
     extend(to: from)
-    var column = from
-    while column < to {
-      cells[column] = cell
-      column &+= 1
+    if to == columns {
+      used = from
+      state.value.fill = cell
+      return
     }
-    if to > Int(used) { used = Int32(truncatingIfNeeded: to) }
+    extend(to: to)
+    cells.fill(from, to &- from, cell)
+  }
+
+  /// All cells alike.
+  @inline(__always) func clear(_ cell: Cell, wrapped: Bool) {
+    state.value.used = 0
+    state.value.fill = cell
+    state.value.isWrapped = wrapped
+  }
+
+  /// Cells up to the last that is not blank, all of them stored.
+  @inline(__always) func store() -> Int {
+    if fill != Cell.blank { extend(to: columns) }
+    var used = used
+    while used > 0 && cells[used &- 1] == Cell.blank { used &-= 1 }
+    return used
   }
 }
 
@@ -64,9 +109,8 @@ struct SavedCursor: Equatable {
 struct Grid {
   let columns: Int
   let rows: Int
-  /// The rows from top to bottom.
-  let table: UnsafeMutablePointer<Row>
-  private let block: UnsafeMutablePointer<Cell>
+  private let table: Block<RowState>
+  private let block: Block<Cell>
   /// Scroll region, first and last row.
   var top = 0
   var bottom: Int
@@ -75,11 +119,9 @@ struct Grid {
     self.columns = columns
     self.rows = rows
     bottom = rows - 1
-    block = .allocate(capacity: columns * rows)
-    table = .allocate(capacity: rows)
-    for row in 0..<rows {
-      (table + row).initialize(to: Row(cells: block + row * columns, used: 0, isWrapped: false))
-    }
+    block = Block(count: columns * rows)
+    table = Block(count: rows)
+    for row in 0..<rows { table[row] = RowState(start: Int32(row * columns)) }
   }
 
   func deallocate() {
@@ -88,40 +130,101 @@ struct Grid {
   }
 
   var byteCount: Int {
-    columns * rows * MemoryLayout<Cell>.stride + rows * MemoryLayout<Row>.stride
+    columns * rows * MemoryLayout<Cell>.stride + rows * MemoryLayout<RowState>.stride
   }
 
-  /// Moves the rows of a region up by one; the first comes out at the bottom, cleared to `cell`.
-  @inline(__always)
-  func rotateUp(_ first: Int, _ last: Int, filling cell: Cell, wrapped: Bool) {
-    var recycled = table[first]
-    if last > first {
-      (table + first).update(from: table + first + 1, count: last &- first)
-    }
-    recycled.used = 0
-    recycled.isWrapped = wrapped
-    if cell != Cell.blank { recycled.fill(0, columns, cell) }
-    table[last] = recycled
+  @inline(__always) subscript(row: Int) -> Row {
+    let state = table.place(row)
+    return Row(state, block.slice(Int(state.value.start), columns))
   }
 
-  /// Moves the rows of a region down by one; the last comes out at the top, cleared to `cell`.
-  @inline(__always)
-  func rotateDown(_ first: Int, _ last: Int, filling cell: Cell) {
-    var recycled = table[last]
-    if last > first {
-      (table + first + 1).update(from: table + first, count: last &- first)
+  /// A grid of its own that shows the same.
+  func copy() -> Grid {
+    var copy = Grid(columns: columns, rows: rows)
+    copy.top = top
+    copy.bottom = bottom
+    for index in 0..<rows {
+      let from = self[index]
+      let to = copy[index]
+      to.clear(from.fill, wrapped: from.isWrapped)
+      to.cells.copy(from.cells, from: 0, to: 0, count: from.used)
+      to.used = from.used
     }
-    recycled.used = 0
-    recycled.isWrapped = false
-    if cell != Cell.blank { recycled.fill(0, columns, cell) }
-    table[first] = recycled
+    return copy
+  }
+
+  /// Cells that are stored.
+  var storedCells: Int { (0..<rows).reduce(0) { $0 + self[$1].used } }
+
+  /// Moves the rows of a region up; those at the top come out at the bottom, cleared to `cell`.
+  @inline(__always)
+  func rotateUp(_ first: Int, _ last: Int, by count: Int = 1, filling cell: Cell, wrapped: Bool) {
+    let count = min(count, last &- first &+ 1)
+    guard count > 0 else { return }
+    if count == 1 {
+      let recycled = table[first]
+      table.move(from: first &+ 1, to: first, count: last &- first)
+      table[last] = recycled
+    } else if count <= last &- first {
+      rotate(first, last, by: count)
+    }
+    for row in (last &- count &+ 1)...last { self[row].clear(cell, wrapped: wrapped) }
+  }
+
+  /// Moves the rows of a region down; those at the bottom come out at the top, cleared to `cell`.
+  @inline(__always)
+  func rotateDown(_ first: Int, _ last: Int, by count: Int = 1, filling cell: Cell) {
+    let size = last &- first &+ 1
+    let count = min(count, size)
+    guard count > 0 else { return }
+    if count == 1 {
+      let recycled = table[last]
+      table.move(from: first, to: first &+ 1, count: last &- first)
+      table[first] = recycled
+    } else if count < size {
+      rotate(first, last, by: size &- count)
+    }
+    for row in first..<first &+ count { self[row].clear(cell, wrapped: false) }
+  }
+
+  /// The first rows of a region behind the others, by three reversals.
+  private func rotate(_ first: Int, _ last: Int, by count: Int) {
+    func reverse(_ from: Int, _ to: Int) {
+      var (from, to) = (from, to)
+      while from < to {
+        let row = table[from]
+        table[from] = table[to]
+        table[to] = row
+        from += 1
+        to -= 1
+      }
+    }
+    reverse(first, first + count - 1)
+    reverse(first + count, last)
+    reverse(first, last)
   }
 
   func clear() {
-    for row in 0..<rows {
-      table[row].used = 0
-      table[row].isWrapped = false
+    for row in 0..<rows { self[row].clear(Cell.blank, wrapped: false) }
+  }
+
+  /// What is wrong with the table; nil: nothing.
+  func fault() -> String? {
+    guard top >= 0, bottom < rows, top <= bottom else { return "the region is \(top) to \(bottom)" }
+    var isTaken = [Bool](repeating: false, count: rows)
+    for index in 0..<rows {
+      let state = table[index]
+      let place = Int(state.start) / columns
+      guard state.start >= 0, Int(state.start) % columns == 0, place < rows, !isTaken[place] else {
+        return "row \(index) has its cells at \(state.start)"
+      }
+      isTaken[place] = true
+      guard state.used >= 0, Int(state.used) <= columns else { return "row \(index) is too long" }
+      guard state.fill.hasContent || state.fill.width == 1 else {
+        return "row \(index) is filled with halves"
+      }
     }
+    return nil
   }
 }
 
@@ -155,16 +258,25 @@ struct TabStops: Equatable {
 
   mutating func removeAll() { for index in words.indices { words[index] = 0 } }
 
+  /// A word of 64 columns at a time: a tab is one byte, a line may have a thousand columns.
   func next(after column: Int) -> Int {
-    var candidate = column + 1
-    while candidate < columns && !self[candidate] { candidate += 1 }
-    return min(candidate, columns - 1)
+    var candidate = max(0, column + 1)
+    while candidate < columns {
+      let rest = words[candidate >> 6] >> UInt64(candidate & 63)
+      if rest != 0 { return min(candidate + rest.trailingZeroBitCount, columns - 1) }
+      candidate = (candidate >> 6 + 1) << 6
+    }
+    return columns - 1
   }
 
   func previous(before column: Int) -> Int {
-    var candidate = column - 1
-    while candidate > 0 && !self[candidate] { candidate -= 1 }
-    return max(0, min(candidate, columns - 1))
+    var candidate = min(column, columns) - 1
+    while candidate > 0 {
+      let rest = words[candidate >> 6] << UInt64(63 - candidate & 63)
+      if rest != 0 { return candidate - rest.leadingZeroBitCount }
+      candidate = (candidate & ~63) - 1
+    }
+    return 0
   }
 
   /// New columns get stops every eight columns from the last one that was set.

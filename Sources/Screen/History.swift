@@ -1,362 +1,623 @@
-// The scrollback: lines that left the screen, packed. A line costs about as many bytes as its text,
-// not eight per cell, because most sessions sit idle with a full scrollback. Lines stand one after
-// another in pages; the oldest leave at the front. A line is
+// The scrollback: lines that left the screen, packed (PackedLine.swift). A line costs about as many bytes as its
+// text, not eight per cell, because most sessions sit idle with a full scrollback. Lines stand one after another in
+// pages; the oldest leave at the front.
 //
-//     length: u32 · used cells: u16 · flags: u8 · payload
+// A line stays as it was packed when the screen's width changes. It flows into the present width when it is read
+// (HistoryReader.swift): for a snapshot, for text, or because it comes back to the screen. What must be known at
+// once is how many lines there are now, since that decides when the oldest goes; they are counted again in slices
+// after a resize, before any more output is read, and mostly from what is known of whole pages.
 //
-// and the payload is either text alone (every cell has default attributes) or runs of
-// `attributes: u32 · bytes: u32 · text`. Text is UTF-8 with 0x00 for a blank cell, and 0x01 … 0x02
-// around a cluster's code points. The right half of a wide character is implied by its left half.
+// Pages are shared with snapshots under way: a page is only added to, or let go of.
+
+/// The memory of a page, with the looks and links of its lines.
+final class PageMemory {
+  let bytes: Block<UInt8>
+  /// Number 0 is the default look. A look's link is a number of `links`, from 1.
+  fileprivate(set) var looks = [Attributes()]
+  fileprivate(set) var links: [Link] = []
+  fileprivate var linkBytes = 0
+
+  init(capacity: Int) { bytes = Block(count: capacity) }
+
+  deinit { bytes.deallocate() }
+}
 
 struct History {
-  static let headerSize = 7
-  static let wrappedFlag: UInt8 = 1
-  static let plainFlag: UInt8 = 2
-  static let clusterStart: UInt8 = 1
-  static let clusterEnd: UInt8 = 2
   /// Small, so that a page that is not full wastes little; a longer line gets a page of its own.
-  private static let pageSize = 4_096
+  static let pageSize = 4_096
+  /// Looks of a page: a run's number of them has 16 bits.
+  private static let mostLooks = 65_536
 
-  private struct Page {
-    var bytes: UnsafeMutablePointer<UInt8>
-    var capacity: Int
-    var start = 0
-    var end = 0
-    var lines = 0
+  struct Page {
+    /// Nil once all of its lines are gone.
+    fileprivate(set) var memory: PageMemory?
+    fileprivate(set) var start = 0
+    fileprivate(set) var end = 0
+    fileprivate(set) var lines = 0
+    /// Used cells of the longest line, at least.
+    fileprivate var longest = 0
+    /// The width of all lines; 0 if they are of different ones.
+    fileprivate var columns = 0
+    fileprivate var hasWrapped = false
+    /// Somebody reads on behind its end: nothing may be added.
+    fileprivate var isSealed = false
+
+    @inline(__always)
+    fileprivate mutating func took(_ length: Int, used: Int, columns: Int, wrapped: Bool) {
+      end &+= length
+      if used > longest { longest = used }
+      if lines == 0 { self.columns = columns } else if self.columns != columns { self.columns = 0 }
+      if wrapped { hasWrapped = true }
+      lines &+= 1
+    }
+  }
+
+  /// Where a line is.
+  struct Position: Equatable {
+    var page: Int
+    var offset: Int
   }
 
   /// Most lines kept.
   let limit: Int
-  /// Lines now held.
-  private(set) var count = 0
-  private var pages: [Page] = []
+  let widths: WidthTable
+  /// The screen's width, into which all lines flow.
+  private(set) var columns: Int
+  /// Lines at this width; not yet true while `isUncounted`.
+  private(set) var lines = 0
+  private(set) var pages: [Page] = []
   /// Pages before this one are gone.
-  private var first = 0
-  private var spare: UnsafeMutablePointer<UInt8>?
-  /// Where a line is packed before its length is known.
-  private var scratch: UnsafeMutablePointer<UInt8>
-  private var scratchCapacity: Int
+  private(set) var first = 0
+  /// The oldest logical line when it has another width: how many lines it is now, 0 if nobody asked, and how many
+  /// of them are gone.
+  private var frontLines = 0
+  private(set) var frontGone = 0
+  /// The page whose lines are to be counted next, from the newest to the oldest.
+  private var nextToCount: Int?
+  /// Cells since text began to flow anew, 0: it does with the next line.
+  private var flowing = 0
+  private var spare: PageMemory?
+  /// Where a line is packed before its length is known, and its runs: where they are, and of which look.
+  private var scratch = Block<UInt8>(count: 1)
+  private var runs: [(at: Int, look: UInt32)] = []
+  /// Numbers that the last page has given to looks of the screen's table, with `stamp`; others are old.
+  private var numbers: [(stamp: UInt32, look: UInt32)] = []
+  private var stamp: UInt32 = 1
+  private var linkBytes = 0
 
-  init(limit: Int) {
+  init(limit: Int, columns: Int, widths: WidthTable) {
     self.limit = limit
-    scratchCapacity = 0
-    scratch = .allocate(capacity: 1)
+    self.columns = columns
+    self.widths = widths
   }
 
-  func deallocate() {
-    for page in pages[first...] { page.bytes.deallocate() }
-    spare?.deallocate()
-    scratch.deallocate()
+  func deallocate() { scratch.deallocate() }
+
+  /// The same lines for a reader, whatever becomes of this one.
+  func frozen() -> History {
+    var copy = self
+    copy.scratch = Block(count: 1)
+    copy.spare = nil
+    copy.numbers = []
+    copy.runs = []
+    return copy
   }
+
+  var isEmpty: Bool { first >= pages.count }
+  var isUncounted: Bool { nextToCount != nil || lines > limit }
 
   var byteCount: Int {
-    pages[first...].reduce(0) { $0 + $1.capacity } + scratchCapacity
-      + (spare == nil ? 0 : Self.pageSize) + pages.capacity * MemoryLayout<Page>.stride
+    var sum = scratch.count + pages.capacity * MemoryLayout<Page>.stride + linkBytes
+    sum += numbers.capacity * 8 + (spare == nil ? 0 : Self.pageSize)
+    for page in pages[first...] {
+      guard let memory = page.memory else { continue }
+      sum += memory.bytes.count + memory.looks.capacity * MemoryLayout<Attributes>.stride
+    }
+    return sum
   }
 
   mutating func removeAll() {
-    for page in pages[first...] { page.bytes.deallocate() }
     pages = []
     first = 0
-    count = 0
-    spare?.deallocate()
+    lines = 0
+    frontLines = 0
+    frontGone = 0
+    nextToCount = nil
+    flowing = 0
+    linkBytes = 0
     spare = nil
+    lookNumbersChanged()
   }
+
+  /// The screen's table of looks was numbered anew.
+  mutating func lookNumbersChanged() { stamp &+= 1 }
+
+  // MARK: A line comes.
 
   /// Adds a line; the oldest goes when there are too many. True when one went.
   @discardableResult
   mutating func append(
-    _ cells: UnsafePointer<Cell>, used: Int, isWrapped: Bool, clusters: borrowing ClusterStore,
-    widths: WidthTable
+    _ row: Row, clusters: borrowing ClusterStore, attributes: AttributeTable, links: LinkTable
   ) -> Bool {
     guard limit > 0 else { return true }
-    var used = used
-    while used > 0 && cells[used &- 1] == Cell.blank { used &-= 1 }
-    let flags: UInt8 = isWrapped ? Self.wrappedFlag : 0
-    let length: Int
-    let target: UnsafeMutablePointer<UInt8>
-    if packPlainInPlace(cells, used, flags) {
-      // Done: ordinary text with default attributes went straight into the page.
-    } else {
-      length = pack(cells, used, flags, clusters)
-      target = place(length)
-      target.update(from: scratch, count: length)
+    var flags: PackedLine.Flags = row.isWrapped ? .wrapped : []
+    if !row.isWrapped || flowing == 0 || flowing &+ columns > Limit.flow {
+      flags.insert(.start)
+      flowing = 0
     }
-    count &+= 1
-    guard count > limit else { return false }
+    flowing &+= columns
+    if !putFilled(row, flags, attributes, links), !putPlain(row.cells, row.store(), flags) {
+      let used = row.store()
+      let (length, packed, trimmed) = pack(row.cells, used, flags, clusters)
+      let page = place(length)
+      if let memory = pages[page].memory {
+        let at = pages[page].end
+        memory.bytes.copy(scratch, from: 0, to: at, count: length)
+        PackedLine.writeHead(
+          memory.bytes, at, length: length, used: used, trimmed: trimmed, columns: columns,
+          flags: packed)
+        for run in runs {
+          let number = number(of: run.look, in: memory, attributes, links)
+          let place = at + run.at
+          memory.bytes.store32(place, memory.bytes.load32(place) & 0xFFFF_0000 | number)
+        }
+      }
+      pages[page].took(length, used: used, columns: columns, wrapped: row.isWrapped)
+    }
+    guard nextToCount == nil else { return false }
+    lines &+= 1
+    guard lines > limit else { return false }
     removeFirst()
     return true
   }
 
-  /// The common case: ASCII, default attributes. Written directly, undone if a cell differs.
+  /// The common case: ASCII, default attributes. Written directly into the last page, if there is room.
   @inline(__always)
-  private mutating func packPlainInPlace(
-    _ cells: UnsafePointer<Cell>, _ used: Int, _ flags: UInt8
-  ) -> Bool {
-    let length = Self.headerSize &+ used
+  private mutating func putPlain(_ cells: Block<Cell>, _ used: Int, _ flags: PackedLine.Flags)
+    -> Bool
+  {
+    let length = PackedLine.headSize &+ used
     let last = pages.count &- 1
-    guard last >= first, pages[last].capacity &- pages[last].end >= length else {
-      // Looked at first: a page that stays empty would be taken for one that begins with a line.
-      guard length <= Self.pageSize, isASCII(cells, used) else { return false }
-      addPage(Self.pageSize)
-      return packPlainInPlace(cells, used, flags)
-    }
-    let target = pages[last].bytes + pages[last].end
-    let text = target + Self.headerSize
-    var column = 0
-    var strange: Cell = 0
-    while column &+ 8 <= used {
-      let eight = UnsafeRawPointer(cells + column).loadUnaligned(as: SIMD8<UInt64>.self)
-      let difference = (eight ^ SIMD8(repeating: Cell.narrow)) & ~SIMD8(repeating: 0x7F)
-      guard difference == SIMD8(repeating: 0) else { return false }
-      let narrow = SIMD8<UInt8>(truncatingIfNeeded: eight)
-      UnsafeMutableRawPointer(text + column).storeBytes(of: narrow, as: SIMD8<UInt8>.self)
-      column &+= 8
-    }
-    while column < used {
-      strange |= (cells[column] ^ Cell.narrow) & ~0x7F
-      text[column] = UInt8(truncatingIfNeeded: cells[column])
-      column &+= 1
-    }
-    guard strange == 0 else { return false }
-    Self.writeHeader(target, length: length, used: used, flags: flags | Self.plainFlag)
-    pages[last].end &+= length
-    pages[last].lines &+= 1
+    guard last >= first, !pages[last].isSealed, let memory = pages[last].memory,
+      memory.bytes.count &- pages[last].end >= length,
+      memory.bytes.putPlain(cells, used, pages[last].end &+ PackedLine.headSize)
+    else { return false }
+    PackedLine.writeHead(
+      memory.bytes, pages[last].end, length: length, used: used, trimmed: used, columns: columns,
+      flags: flags.union(.plain))
+    pages[last].took(length, used: used, columns: columns, wrapped: flags.contains(.wrapped))
     return true
   }
 
+  /// A row of cells that are all alike and were never stored: as REP and DECALN leave them by the screenful.
   @inline(__always)
-  private static func writeHeader(
-    _ target: UnsafeMutablePointer<UInt8>, length: Int, used: Int, flags: UInt8
-  ) {
-    let raw = UnsafeMutableRawPointer(target)
-    raw.storeBytes(of: UInt32(truncatingIfNeeded: length), as: UInt32.self)
-    raw.storeBytes(of: UInt16(truncatingIfNeeded: used), toByteOffset: 4, as: UInt16.self)
-    target[6] = flags
+  private mutating func putFilled(
+    _ row: Row, _ flags: PackedLine.Flags, _ attributes: AttributeTable, _ links: LinkTable
+  ) -> Bool {
+    let cell = row.fill
+    guard cell != Cell.blank, row.used == 0, cell.width == 1, !cell.isCluster else { return false }
+    putFill(cell, flags, attributes, links)
+    return true
   }
 
-  private mutating func addPage(_ capacity: Int) {
+  private mutating func putFill(
+    _ cell: Cell, _ flags: PackedLine.Flags, _ attributes: AttributeTable, _ links: LinkTable
+  ) {
+    let size = encodeUTF8(cell.code) { _, _ in }
+    let length = PackedLine.headSize + 4 + columns * size
+    let page = place(length)
+    if let memory = pages[page].memory {
+      let at = pages[page].end
+      PackedLine.writeHead(
+        memory.bytes, at, length: length, used: columns, trimmed: cell.hasContent ? columns : 0,
+        columns: columns, flags: flags)
+      let number = number(of: cell.attributes, in: memory, attributes, links)
+      let text = at + PackedLine.headSize
+      memory.bytes.store32(text, UInt32(columns * size) << 16 | number)
+      if size == 1 {
+        memory.bytes.fill(text + 4, columns, UInt8(truncatingIfNeeded: cell.code))
+      } else {
+        for column in 0..<columns {
+          _ = encodeUTF8(cell.code) { memory.bytes[text + 4 + column * size + $0] = $1 }
+        }
+      }
+    }
+    pages[page].took(length, used: columns, columns: columns, wrapped: flags.contains(.wrapped))
+  }
+
+  /// A page with room for so many bytes; they will be there, so no page is ever without a line.
+  private mutating func place(_ length: Int) -> Int {
+    let last = pages.count - 1
+    if last >= first, !pages[last].isSealed, let memory = pages[last].memory,
+      memory.bytes.count - pages[last].end >= length
+    {
+      return last
+    }
     if first > 16 && first * 2 > pages.count {
       pages.removeFirst(first)
       first = 0
     }
-    if capacity == Self.pageSize, let reused = spare {
+    stamp &+= 1
+    var page = Page()
+    if length <= Self.pageSize, let reused = spare {
       spare = nil
-      pages.append(Page(bytes: reused, capacity: capacity))
+      page.memory = reused
     } else {
-      pages.append(Page(bytes: .allocate(capacity: capacity), capacity: capacity))
+      page.memory = PageMemory(capacity: max(Self.pageSize, length))
     }
+    pages.append(page)
+    return pages.count - 1
   }
 
-  private mutating func place(_ length: Int) -> UnsafeMutablePointer<UInt8> {
-    let last = pages.count - 1
-    if last < first || pages[last].capacity - pages[last].end < length {
-      addPage(max(Self.pageSize, length))
+  /// Packs a line of any kind into `scratch`, as runs, without its head.
+  private mutating func pack(
+    _ cells: Block<Cell>, _ used: Int, _ flags: PackedLine.Flags, _ clusters: borrowing ClusterStore
+  ) -> (length: Int, flags: PackedLine.Flags, trimmed: Int) {
+    var flags = flags
+    runs.removeAll(keepingCapacity: true)
+    // A run's head of four bytes and four of UTF-8 for each cell; clusters ask for more.
+    reserve(PackedLine.headSize + used * 8 + 8)
+    var length = PackedLine.headSize
+    var column = 0
+    while column < used {
+      let start = length
+      let look = cells[column].attributeBits
+      runs.append((start, cells[column].attributes))
+      length &+= 4
+      while column < used, cells[column].attributeBits == look,
+        length &- start < PackedLine.longestRun
+      {
+        if cells[column].isCluster {
+          putCluster(cells[column], &length, clusters, left: used - column)
+          if cells[column].width != 1 { flags.insert(.uneven) }
+          column &+= 1
+        } else {
+          let end = min(used, column &+ PackedLine.longestRun / 8)
+          let put = scratch.putCells(cells, column, end, length)
+          length = put.at
+          column = put.column
+          if put.isUneven { flags.insert(.uneven) }
+        }
+      }
+      scratch.store32(start, UInt32(truncatingIfNeeded: length &- start &- 4) << 16)
     }
-    let page = pages.count - 1
-    let target = pages[page].bytes + pages[page].end
-    pages[page].end += length
-    pages[page].lines += 1
-    return target
+    var trimmed = used
+    while trimmed > 0 && !cells[trimmed - 1].hasContent && !cells[trimmed - 1].isRightHalf {
+      trimmed -= 1
+    }
+    return (length, flags, trimmed)
   }
 
+  private mutating func reserve(_ count: Int) {
+    guard count > scratch.count else { return }
+    let larger = scratch.copied(scratch.count, capacity: count)
+    scratch.deallocate()
+    scratch = larger
+  }
+
+  private mutating func putCluster(
+    _ cell: Cell, _ length: inout Int, _ clusters: borrowing ClusterStore, left: Int
+  ) {
+    let count = clusters.length(cell.code)
+    reserve(length + count * 4 + 8 + left * 8)
+    scratch[length] = PackedLine.clusterStart
+    length &+= 1
+    for position in 0..<count {
+      length &+= scratch.putUTF8(clusters.codePoint(cell.code, position), length)
+    }
+    scratch[length] = PackedLine.clusterEnd
+    length &+= 1
+  }
+
+  /// The page's number of one of the screen's looks.
+  private mutating func number(
+    of look: UInt32, in memory: PageMemory, _ attributes: AttributeTable, _ links: LinkTable
+  ) -> UInt32 {
+    guard look != 0 else { return 0 }
+    let index = Int(look)
+    if index < numbers.count, numbers[index].stamp == stamp { return numbers[index].look }
+    guard memory.looks.count < Self.mostLooks else { return 0 }
+    var copy = attributes[look]
+    copy.link = number(of: links[copy.link], in: memory)
+    memory.looks.append(copy.forCell)
+    let number = UInt32(memory.looks.count - 1)
+    if index >= numbers.count {
+      numbers += Array(repeating: (stamp: 0, look: 0), count: max(64, index + 1 - numbers.count))
+    }
+    numbers[index] = (stamp, number)
+    return number
+  }
+
+  /// Links are kept with the text, and as many bytes of them as the screen may have.
+  private mutating func number(of link: Link?, in memory: PageMemory) -> UInt32 {
+    guard let link else { return 0 }
+    if let index = memory.links.indices.reversed().prefix(8).first(where: {
+      memory.links[$0] == link
+    }) {
+      return UInt32(index + 1)
+    }
+    let size = link.address.count + link.id.count + MemoryLayout<Link>.stride
+    guard linkBytes + size <= Limit.linkBytes else { return 0 }
+    linkBytes += size
+    memory.linkBytes += size
+    memory.links.append(link)
+    return UInt32(memory.links.count)
+  }
+
+  // MARK: Lines go.
+
+  /// The oldest line goes.
   private mutating func removeFirst() {
-    let bytes = pages[first].bytes + pages[first].start
-    pages[first].start &+= Int(UnsafeRawPointer(bytes).loadUnaligned(as: UInt32.self))
-    pages[first].lines &-= 1
-    count &-= 1
-    guard pages[first].lines == 0 else { return }
-    if spare == nil && pages[first].capacity == Self.pageSize {
-      spare = pages[first].bytes
-    } else {
-      pages[first].bytes.deallocate()
+    guard let start, let line = line(at: start) else { return removeAll() }
+    lines &-= 1
+    if frontLines == 0 {
+      if line.columns == columns { return drop(line) }
+      let (count, next, _) = measure(from: start)
+      if count == 1 { return drop(until: next) }
+      frontLines = count
     }
+    frontGone += 1
+    guard frontGone >= frontLines else { return }
+    drop(until: measure(from: start).next)
+  }
+
+  @inline(__always) private mutating func drop(_ line: PackedLine) {
+    pages[first].start &+= line.length
+    pages[first].lines &-= 1
+    if pages[first].lines <= 0 { releaseFirst() }
+  }
+
+  private mutating func drop(until end: Position?) {
+    frontLines = 0
+    frontGone = 0
+    while let start, start != end, start.page <= end?.page ?? .max, let line = line(at: start) {
+      drop(line)
+    }
+  }
+
+  private mutating func releaseFirst() {
+    linkBytes -= pages[first].memory?.linkBytes ?? 0
+    if spare == nil, pages[first].memory?.bytes.count == Self.pageSize,
+      isKnownUniquelyReferenced(&pages[first].memory)
+    {
+      spare = pages[first].memory
+      spare?.looks = [Attributes()]
+      spare?.links = []
+      spare?.linkBytes = 0
+    }
+    pages[first].memory = nil
     first += 1
   }
 
-  /// Packs a line of any kind into `scratch`; returns its length.
-  private mutating func pack(
-    _ cells: UnsafePointer<Cell>, _ used: Int, _ flags: UInt8, _ clusters: borrowing ClusterStore
-  ) -> Int {
-    let perCell = 14  // A run header of eight bytes, four of UTF-8, and two around a cluster.
-    var worst = Self.headerSize + used * perCell
-    for column in 0..<used where cells[column].isCluster {
-      worst += clusters.length(cells[column].code) * 4
+  /// The newest lines go, from a position on, which begins a logical line.
+  mutating func truncate(at position: Position) {
+    guard position.page < pages.count else { return }
+    for index in position.page..<pages.count where index > position.page {
+      linkBytes -= pages[index].memory?.linkBytes ?? 0
     }
-    if worst > scratchCapacity {
-      scratch.deallocate()
-      scratchCapacity = worst
-      scratch = .allocate(capacity: worst)
+    pages.removeLast(pages.count - position.page - 1)
+    var kept = 0
+    var offset = pages[position.page].start
+    while offset < position.offset,
+      let line = line(at: Position(page: position.page, offset: offset))
+    {
+      offset += line.length
+      kept += 1
     }
-    let base = scratch
-    var length = Self.headerSize
-    var column = 0
-    var runStart = 0
-    let plain = isPlain(cells, used)
-    while column < used {
-      let attributes = cells[column].attributeBits
-      if !plain {
-        runStart = length
-        UnsafeMutableRawPointer(base + length)
-          .storeBytes(of: cells[column].attributes, as: UInt32.self)
-        length &+= 8
+    flowing = 0
+    if kept == 0 {
+      linkBytes -= pages[position.page].memory?.linkBytes ?? 0
+      pages.removeLast()
+      if isEmpty { removeAll() }
+    } else {
+      pages[position.page].end = position.offset
+      pages[position.page].lines = kept
+      // A snapshot under way may read what lies behind the end.
+      if !isKnownUniquelyReferenced(&pages[position.page].memory) {
+        pages[position.page].isSealed = true
       }
-      while column < used && cells[column].attributeBits == attributes {
-        let cell = cells[column]
-        column &+= 1
-        if cell.isRightHalf { continue }
-        if cell.isCluster {
-          base[length] = Self.clusterStart
-          length &+= 1
-          for position in 0..<clusters.length(cell.code) {
-            length &+= encodeUTF8(clusters.codePoint(cell.code, position), base + length)
-          }
-          base[length] = Self.clusterEnd
-          length &+= 1
-        } else if cell.code < 0x80 {
-          base[length] = UInt8(truncatingIfNeeded: cell.code)
-          length &+= 1
-        } else {
-          length &+= encodeUTF8(cell.code, base + length)
-        }
-      }
-      if !plain {
-        UnsafeMutableRawPointer(base + runStart)
-          .storeBytes(of: UInt32(length &- runStart &- 8), toByteOffset: 4, as: UInt32.self)
-      }
+      stamp &+= 1
     }
-    Self.writeHeader(
-      base, length: length, used: used, flags: flags | (plain ? Self.plainFlag : 0))
-    return length
   }
 
-  /// Every cell is of ASCII, or blank, with default attributes.
-  private func isASCII(_ cells: UnsafePointer<Cell>, _ used: Int) -> Bool {
-    for column in 0..<used where (cells[column] ^ Cell.narrow) & ~0x7F != 0 { return false }
-    return true
+  // MARK: Another width.
+
+  /// From now on lines flow into another width. They are to be counted, once all are there.
+  mutating func setColumns(_ columns: Int) {
+    // As much of the oldest logical line goes as is gone at this width.
+    if frontGone > 0, let start, let line = line(at: start) {
+      var rest = frontGone * self.columns / max(1, line.columns)
+      let end = measure(from: start).next
+      frontLines = 0
+      frontGone = 0
+      while rest > 0, let start = self.start, start != end, let line = self.line(at: start) {
+        drop(line)
+        rest -= 1
+      }
+    }
+    frontLines = 0
+    frontGone = 0
+    flowing = 0
+    self.columns = columns
+    // None is counted before all are there.
+    nextToCount = first
   }
 
-  private func isPlain(_ cells: UnsafePointer<Cell>, _ used: Int) -> Bool {
-    for column in 0..<used where cells[column].attributeBits != 0 { return false }
-    return true
+  /// Lines that the whole takes fewer or more of, without a count.
+  mutating func tookBack(_ count: Int) { if nextToCount == nil { lines = max(0, lines - count) } }
+
+  mutating func startCounting() {
+    lines = 0
+    nextToCount = isEmpty ? nil : pages.count - 1
   }
 
-  /// What is wrong with the pages and the lines in them; nil: nothing. For tests and fuzzers.
+  /// Counts on until it has cost so much. The oldest beyond the limit go.
+  mutating func countLines(work: Int, _ spent: inout Int) {
+    while let index = nextToCount, spent < work {
+      guard index >= first else {
+        nextToCount = nil
+        break
+      }
+      let (count, begin, cost) = linesBeginning(in: index)
+      lines += count
+      spent &+= cost
+      if lines >= limit && index > first {
+        // What is older is gone.
+        drop(until: begin)
+        nextToCount = nil
+      } else {
+        nextToCount = index - 1
+      }
+    }
+    guard nextToCount == nil else { return }
+    while lines > limit && spent < work {
+      removeFirst()
+      spent &+= 4
+    }
+  }
+
+  /// Lines of the logical lines that begin in a page, and where the first of them does.
+  private func linesBeginning(in index: Int) -> (count: Int, begin: Position?, cost: Int) {
+    let page = pages[index]
+    var position: Position? = Position(page: index, offset: page.start)
+    let isWhole = index == first || isStart(position)
+    let next = Position(
+      page: index + 1, offset: index + 1 < pages.count ? pages[index + 1].start : 0)
+    if isWhole, index + 1 >= pages.count || isStart(next),
+      page.columns == columns || (!page.hasWrapped && page.longest <= columns)
+    {
+      return (page.lines, position, 8)
+    }
+    if !isWhole {
+      while let here = position, here.page == index, !isStart(here) { position = self.next(here) }
+    }
+    let begin = position
+    var count = 0
+    var cost = 8
+    while let here = position, here.page == index {
+      let measured = measure(from: here)
+      count += measured.lines
+      cost &+= measured.cost
+      position = measured.next
+    }
+    return (count, begin, cost)
+  }
+
+  /// Lines that the logical line from a position on takes now, and where the next one begins.
+  func measure(from start: Position) -> (lines: Int, next: Position?, cost: Int) {
+    guard let line = line(at: start) else { return (0, nil, 1) }
+    let width = line.columns
+    var count = 0
+    var isUneven = false
+    var content = 0
+    var last = 0
+    var position: Position? = start
+    while let here = position, here == start || !isStart(here), let line = self.line(at: here) {
+      if line.flags.contains(.uneven) { isUneven = true }
+      last = line.trimmed
+      if last > 0 { content = count * width + last }
+      count += 1
+      position = next(here)
+    }
+    let cost = count * 4
+    if width == columns { return (count, position, cost) }
+    if count == 1 && (columns > width || last <= columns) { return (1, position, cost) }
+    if isUneven {
+      var reader = HistoryReader(self, from: start)
+      defer { reader.deallocate() }
+      return (reader.linesOfNext(), position, cost + count * width)
+    }
+    let cells = columns > width ? content : (count - 1) * width + last
+    return (max(1, (cells + columns - 1) / columns), position, cost)
+  }
+
+  // MARK: Finding lines.
+
+  /// The oldest line.
+  var start: Position? {
+    isEmpty ? nil : Position(page: first, offset: pages[first].start)
+  }
+
+  @inline(__always) func line(at position: Position) -> PackedLine? {
+    guard position.page >= first, position.page < pages.count,
+      let memory = pages[position.page].memory, position.offset < pages[position.page].end
+    else { return nil }
+    return PackedLine(bytes: memory.bytes, at: position.offset)
+  }
+
+  @inline(__always) func next(_ position: Position) -> Position? {
+    guard let line = line(at: position) else { return nil }
+    let offset = position.offset + line.length
+    if offset < pages[position.page].end { return Position(page: position.page, offset: offset) }
+    guard position.page + 1 < pages.count else { return nil }
+    return Position(page: position.page + 1, offset: pages[position.page + 1].start)
+  }
+
+  /// Text flows anew from this line on.
+  @inline(__always) private func isStart(_ position: Position?) -> Bool {
+    guard let position, let line = line(at: position) else { return false }
+    return line.flags.contains(.start)
+  }
+
+  /// Where the logical lines begin that make up the newest lines, so many at least, and how many they are.
+  func position(ofLast wanted: Int) -> (start: Position?, lines: Int) {
+    var found = 0
+    var start: Position?
+    var index = pages.count - 1
+    while index >= first, found < wanted {
+      var begins: [(position: Position, lines: Int)] = []
+      var position: Position? = Position(page: index, offset: pages[index].start)
+      if index > first {
+        while let here = position, here.page == index, !isStart(here) { position = next(here) }
+      }
+      while let here = position, here.page == index {
+        let measured = measure(from: here)
+        let gone = here == self.start ? frontGone : 0
+        begins.append((here, max(0, measured.lines - gone)))
+        position = measured.next
+      }
+      for begin in begins.reversed() where found < wanted {
+        found += begin.lines
+        start = begin.position
+      }
+      index -= 1
+    }
+    return (start, found)
+  }
+
+  // MARK: For tests and fuzzers.
+
+  /// What is wrong with the pages and the lines in them; nil: nothing.
   func fault() -> String? {
-    var lines = 0
+    var sum = 0
+    var links = 0
     for index in first..<max(first, pages.count) {
       let page = pages[index]
+      guard let memory = page.memory else { return "page \(index - first) has no memory" }
       guard page.lines > 0 else { return "page \(index - first) is empty" }
-      guard page.end <= page.capacity else { return "page \(index - first) is overfull" }
+      guard page.end <= memory.bytes.count else { return "page \(index - first) is overfull" }
+      links += memory.linkBytes
       var offset = page.start
       for _ in 0..<page.lines {
-        guard page.end - offset >= Self.headerSize else { return "a line's head is cut" }
-        let length = PackedLine(bytes: page.bytes + offset).length
-        guard length >= Self.headerSize, length <= page.end - offset else {
-          return "a line is \(length) bytes long where \(page.end - offset) are left"
+        let line = PackedLine(bytes: memory.bytes, at: offset)
+        guard page.end - offset >= PackedLine.headSize, line.length <= page.end - offset else {
+          return "a line is \(line.length) bytes long where \(page.end - offset) are left"
         }
-        offset += length
+        guard line.used <= line.columns, line.trimmed <= line.used, line.columns > 0 else {
+          return "a line has \(line.used) cells of \(line.columns)"
+        }
+        offset += line.length
       }
       guard offset == page.end else { return "a page ends in \(page.end - offset) stray bytes" }
-      lines += page.lines
+      if !isUncounted { sum += linesBeginning(in: index).count }
     }
-    return lines == count ? nil : "\(lines) lines are in the pages, \(count) were counted"
-  }
-
-  /// Calls `body` with each line and the one after it, oldest first.
-  func visitLines(_ body: (PackedLine, PackedLine?) -> Void) {
-    for index in first..<max(first, pages.count) {
-      let page = pages[index]
-      var offset = page.start
-      for position in 0..<page.lines {
-        let line = PackedLine(bytes: page.bytes + offset)
-        offset += line.length
-        var next: PackedLine?
-        if position + 1 < page.lines {
-          next = PackedLine(bytes: page.bytes + offset)
-        } else if index + 1 < pages.count {
-          next = PackedLine(bytes: pages[index + 1].bytes + pages[index + 1].start)
-        }
-        body(line, next)
-      }
+    guard links == linkBytes else {
+      return "\(linkBytes) bytes of links were counted, not \(links)"
     }
-  }
-}
-
-/// A view of one packed line; valid until the history changes.
-struct PackedLine {
-  let bytes: UnsafeMutablePointer<UInt8>
-
-  var length: Int { Int(UnsafeRawPointer(bytes).loadUnaligned(as: UInt32.self)) }
-  /// Cells up to the last that is not blank.
-  var used: Int { Int(UnsafeRawPointer(bytes).loadUnaligned(fromByteOffset: 4, as: UInt16.self)) }
-  var isWrapped: Bool { bytes[6] & History.wrappedFlag != 0 }
-  var isPlain: Bool { bytes[6] & History.plainFlag != 0 }
-
-  /// Calls `body` with each run: the place of its attribute index (nil: default) and its text.
-  func forEachRun(_ body: (UnsafeMutableRawPointer?, UnsafeBufferPointer<UInt8>) -> Void) {
-    if isPlain {
-      let text = UnsafeBufferPointer(
-        start: bytes + History.headerSize, count: length - History.headerSize)
-      body(nil, text)
-      return
+    guard pages[..<first].allSatisfy({ $0.memory == nil }) else { return "a page is gone and held" }
+    guard isUncounted || sum - frontGone == lines else {
+      return "there are \(sum) lines, \(frontGone) of them gone, and \(lines) were counted"
     }
-    var offset = History.headerSize
-    let end = length
-    while offset < end {
-      let header = UnsafeMutableRawPointer(bytes + offset)
-      let size = Int(header.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-      body(header, UnsafeBufferPointer(start: bytes + offset + 8, count: size))
-      offset += 8 + size
-    }
-  }
-
-  /// Unpacks into cells; returns how many. Clusters get an index in `clusters`.
-  func unpack(
-    into cells: UnsafeMutablePointer<Cell>, capacity: Int, clusters: inout ClusterStore,
-    widths: WidthTable
-  ) -> Int {
-    var column = 0
-    forEachRun { header, text in
-      let attributes = header.map { Cell($0.loadUnaligned(as: UInt32.self)) << 32 } ?? 0
-      var position = 0
-      while position < text.count && column < capacity {
-        let byte = text[position]
-        if byte == 0 || (byte >= 0x20 && byte < 0x80) {
-          cells[column] = attributes | Cell.narrow | Cell(byte)
-          column += 1
-          position += 1
-          continue
-        }
-        var content: Cell
-        let width: Int
-        if byte == History.clusterStart {
-          position += 1
-          var codePoints: [UInt32] = []
-          while position < text.count && text[position] != History.clusterEnd {
-            codePoints.append(decodeUTF8(text, &position))
-          }
-          position += 1
-          width = codePoints.isEmpty ? 1 : widths[codePoints[0]]
-          if let index = clusters.make(codePoints) {
-            content = Cell.clusterBit | Cell(index)
-          } else {
-            content = Cell(codePoints.first ?? 0)
-          }
-        } else {
-          let code = decodeUTF8(text, &position)
-          width = widths[code]
-          content = Cell(code)
-        }
-        content |= Cell(width) << Cell.widthShift
-        cells[column] = attributes | content
-        column += 1
-        if width == 2 && column < capacity {
-          cells[column] = attributes
-          column += 1
-        }
-      }
-    }
-    return column
+    return nil
   }
 }

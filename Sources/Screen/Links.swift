@@ -3,6 +3,16 @@
 struct Link: Equatable {
   var id: [UInt8]
   var address: [UInt8]
+
+  /// `id=…;address`, what stands between `OSC 8 ;` and the terminator.
+  func append(to target: inout [UInt8]) {
+    if !id.isEmpty {
+      target.append("id=")
+      target.append(contentsOf: id)
+    }
+    target.append(UInt8(ascii: ";"))
+    target.append(contentsOf: address)
+  }
 }
 
 struct LinkTable {
@@ -13,6 +23,8 @@ struct LinkTable {
 
   var count: Int { links.count }
   var byteCount: Int { bytes + links.capacity * MemoryLayout<Link>.stride }
+
+  var all: [Link] { links }
 
   subscript(number: UInt32) -> Link? {
     number > 0 && Int(number) <= links.count ? links[Int(number) - 1] : nil
@@ -35,11 +47,11 @@ struct LinkTable {
   }
 
   /// Keeps the marked links. Returns old number → new number.
-  mutating func compact(keeping marks: [Bool]) -> [UInt32] {
-    var renamed = [UInt32](repeating: 0, count: links.count + 1)
+  mutating func compact(keeping marks: Block<UInt8>) -> Block<UInt32> {
+    let renamed = Block<UInt32>(count: links.count + 1)
     var kept: [Link] = []
     bytes = 0
-    for (index, link) in links.enumerated() where marks[index + 1] {
+    for (index, link) in links.enumerated() where marks[index + 1] != 0 {
       kept.append(link)
       bytes += link.id.count + link.address.count
       renamed[index + 1] = UInt32(kept.count)
@@ -49,19 +61,5 @@ struct LinkTable {
     let isRoomy = kept.count <= Limit.links * 3 / 4 && bytes <= Limit.linkBytes * 3 / 4
     refused = isRoomy ? 0 : 1
     return renamed
-  }
-
-  /// `id=…;address`, what stands between `OSC 8 ;` and the terminator.
-  func append(_ number: UInt32, to target: inout [UInt8]) {
-    if let link = self[number] {
-      if !link.id.isEmpty {
-        target.append("id=")
-        target.append(contentsOf: link.id)
-      }
-      target.append(UInt8(ascii: ";"))
-      target.append(contentsOf: link.address)
-    } else {
-      target.append(UInt8(ascii: ";"))
-    }
   }
 }

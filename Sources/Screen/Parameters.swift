@@ -5,29 +5,35 @@ struct Parameters {
   static let limit = 32
   static let byteCount = limit * 10
 
-  private let numbers: UnsafeMutablePointer<Int32>
-  private let subnumbers: UnsafeMutablePointer<Int32>
+  private let numbers = Block<Int32>(count: limit)
+  private let subnumbers = Block<Int32>(count: limit)
   /// Where each parameter's subparameters start.
-  private let starts: UnsafeMutablePointer<UInt8>
+  private let starts = Block<UInt8>(count: limit)
   private(set) var count = 1
   private(set) var subcount = 0
   private(set) var rejectsDigits = false
   private(set) var rejectsSubdigits = false
   private(set) var digitIsSub = false
 
-  init() {
-    numbers = .allocate(capacity: Self.limit)
-    subnumbers = .allocate(capacity: Self.limit)
-    starts = .allocate(capacity: Self.limit + 1)
-    numbers.initialize(repeating: 0, count: Self.limit)
-    subnumbers.initialize(repeating: 0, count: Self.limit)
-    starts.initialize(repeating: 0, count: Self.limit + 1)
-  }
-
   func deallocate() {
     numbers.deallocate()
     subnumbers.deallocate()
     starts.deallocate()
+  }
+
+  /// The same numbers in memory of their own.
+  func copy() -> Parameters {
+    let copy = Parameters()
+    copy.numbers.copy(numbers, from: 0, to: 0, count: Self.limit)
+    copy.subnumbers.copy(subnumbers, from: 0, to: 0, count: Self.limit)
+    copy.starts.copy(starts, from: 0, to: 0, count: Self.limit)
+    var all = copy
+    all.count = count
+    all.subcount = subcount
+    all.rejectsDigits = rejectsDigits
+    all.rejectsSubdigits = rejectsSubdigits
+    all.digitIsSub = digitIsSub
+    return all
   }
 
   /// One parameter, 0.
@@ -49,10 +55,17 @@ struct Parameters {
   @inline(__always) func countAt(_ index: Int) -> Int { max(1, Int(self[index])) }
 
   /// Subparameters of a parameter; -1 where one is empty.
-  func subparameters(_ index: Int) -> UnsafeBufferPointer<Int32> {
+  @inline(__always) func subparameters(_ index: Int) -> Subparameters {
     let start = Int(starts[index])
     let end = index + 1 < count ? Int(starts[index + 1]) : subcount
-    return UnsafeBufferPointer(start: subnumbers + start, count: end - start)
+    return Subparameters(numbers: subnumbers.slice(start, end - start))
+  }
+
+  struct Subparameters: RandomAccessCollection {
+    fileprivate let numbers: Block<Int32>
+    var startIndex: Int { 0 }
+    var endIndex: Int { numbers.count }
+    subscript(index: Int) -> Int32 { numbers[index] }
   }
 
   @inline(__always)

@@ -29,14 +29,14 @@ enum ParserAction: UInt8 {
 /// Action (high four bits) and next state for every state and code point; those from U+00A0 share one class.
 struct TransitionTable: @unchecked Sendable {
   // Sendable: the memory is written by `init` alone and never freed.
-  let bytes: UnsafePointer<UInt8>
+  private let bytes: Block<UInt8>
 
   static let shared = TransitionTable()
   static let printableClass = 160
 
   private init() {
-    let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 16 * 256)
-    bytes.initialize(repeating: ParserAction.error.rawValue << 4, count: 16 * 256)
+    let bytes = Block<UInt8>(count: 16 * 256)
+    bytes.fill(0, bytes.count, ParserAction.error.rawValue << 4)
     typealias S = ParserState
     func add(_ codes: some Sequence<Int>, _ state: UInt8, _ action: ParserAction, _ next: UInt8) {
       for code in codes { bytes[Int(state) << 8 | code] = action.rawValue << 4 | next }
@@ -127,7 +127,11 @@ struct TransitionTable: @unchecked Sendable {
     add(beyond, S.dcsIgnore, .ignore, S.dcsIgnore)
     add(beyond, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
     add(beyond, S.ignoredString, .error, S.ground)
-    self.bytes = UnsafePointer(bytes)
+    self.bytes = bytes
+  }
+
+  @inline(__always) func entry(_ state: UInt8, _ code: UInt32) -> UInt8 {
+    bytes[Int(state) << 8 | (code < 160 ? Int(code) : Self.printableClass)]
   }
 }
 
@@ -199,19 +203,28 @@ struct UTF8Decoder: Equatable {
 }
 
 extension Core {
-  mutating func write(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+  /// Bytes of text that are printed between two looks at what it costs: on a narrow screen each second one scrolls.
+  static let piece = 1_024
+
+  /// Reads on until the end, or until it has cost so much; returns the bytes read.
+  mutating func write(_ bytes: Input, work: Int) -> Int {
+    spent = 0
+    if history.isUncounted { history.countLines(work: work, &spent) }
+    guard !history.isUncounted else { return 0 }
+    // A byte costs one at least; what costs more adds it to `spent`.
+    let bytes = bytes.prefix(work)
     var index = 0
-    while index < count {
+    while index < bytes.count && spent &+ index < work {
       let byte = bytes[index]
       if state == ParserState.ground && utf8.missing == 0 {
         if byte >= 0x20 && byte < 0x7F {
-          let length = printableRun(bytes + index, count &- index)
-          printASCII(bytes + index, length)
+          let length = min(bytes.printableRun(index), Self.piece)
+          printASCII(bytes, index, length)
           index &+= length
           continue
         }
         if byte == 0x1B {
-          let length = completeCSI(bytes + index, count &- index)
+          let length = completeCSI(bytes, index)
           if length > 0 {
             index &+= length
             continue
@@ -221,15 +234,15 @@ extension Core {
           index &+= 1
           continue
         } else if byte >= 0xC2 {
-          let length = printUnicode(bytes + index, count &- index)
+          let length = printUnicode(bytes, index)
           if length > 0 {
             index &+= length
             continue
           }
         }
       } else if state == ParserState.osc && byte >= 0x20 && byte < 0x7F && utf8.missing == 0 {
-        let length = printableRun(bytes + index, count &- index)
-        string.append(bytes + index, length)
+        let length = bytes.printableRun(index)
+        string.append(bytes, index, length)
         index &+= length
         continue
       }
@@ -243,39 +256,21 @@ extension Core {
         utf8.begin(byte)
       }
     }
+    return index
   }
 
-  /// Length of the run of printable ASCII at the start of the bytes.
+  /// Carries out a CSI sequence that stands whole and ordinary at an index; returns its length, or 0 to leave
+  /// it to the table.
   @inline(__always)
-  private func printableRun(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
-    var length = 0
-    while length &+ 8 <= count {
-      let word = UnsafeRawPointer(bytes + length).loadUnaligned(as: UInt64.self)
-      let high: UInt64 = 0x8080_8080_8080_8080
-      let ones: UInt64 = 0x0101_0101_0101_0101
-      // A byte's high bit is set if the byte is below 0x20, is 0x7F, or has its high bit set. The
-      // lowest such bit is exact, borrows and carries only touch bytes above it.
-      let control = (word &- ones &* 0x20) & ~word
-      let delete = word &+ ones
-      let stop = (control | delete | word) & high
-      if stop != 0 { return length &+ (stop.trailingZeroBitCount >> 3) }
-      length &+= 8
-    }
-    while length < count && bytes[length] >= 0x20 && bytes[length] < 0x7F { length &+= 1 }
-    return length
-  }
-
-  /// Carries out a CSI sequence that stands whole and ordinary at the start of the bytes; returns its
-  /// length, or 0 to leave it to the table.
-  @inline(__always)
-  private mutating func completeCSI(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
-    guard count >= 3, bytes[1] == 0x5B else { return 0 }
-    var index = 2
-    var byte = bytes[2]
+  private mutating func completeCSI(_ bytes: Input, _ from: Int) -> Int {
+    let count = bytes.count
+    guard count &- from >= 3, bytes[from &+ 1] == 0x5B else { return 0 }
+    var index = from &+ 2
+    var byte = bytes[index]
     var prefix: UInt32 = 0
     if byte >= 0x3C && byte <= 0x3F {
       prefix = UInt32(byte)
-      index = 3
+      index &+= 1
     }
     parameters.reset()
     while index < count {
@@ -301,7 +296,7 @@ extension Core {
         collected = prefix
         csiDispatch(UInt32(byte))
         preceding = 0
-        return index &+ 1
+        return index &+ 1 &- from
       } else {
         return 0
       }
@@ -311,8 +306,7 @@ extension Core {
 
   /// One code point through the state machine.
   private mutating func step(_ code: UInt32) {
-    let column = code < 160 ? Int(code) : TransitionTable.printableClass
-    let entry = transitions[Int(state) << 8 | column]
+    let entry = transitions.entry(state, code)
     var next = entry & 15
     switch entry >> 4 {
     case ParserAction.print.rawValue: printCodePoint(code)

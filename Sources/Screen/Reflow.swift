@@ -1,6 +1,7 @@
 // Resizing. The primary buffer's lines flow into the new width as in xterm.js: lines that wrapped
 // are joined or split again, except those of the cursor, which the shell redraws. The alternate
-// buffer's lines are cut or extended. Rare, so it works on unpacked copies of all lines.
+// buffer's lines are cut or extended. It works on unpacked copies of the screen's lines, and of as many of the
+// scrollback as may come back to the screen; what it costs has nothing to do with the length of the scrollback.
 
 /// A line out of grid or scrollback; cells beyond the array's end are blank.
 private struct LooseLine {
@@ -45,7 +46,7 @@ private struct LooseBuffer {
   var y: Int
   /// The saved cursor's row, counted from the first line.
   var savedY: Int
-  let limit: Int
+  var limit: Int
 
   /// More or fewer rows: lines come out of the scrollback or go into it.
   mutating func changeRows(from old: Int, to new: Int) {
@@ -286,29 +287,33 @@ extension Core {
     self.rows = rows
     collectClusters()
     // What was printed last may have moved away.
-    if x < preceding || !isPrintedByPen(grid.table[y][x - preceding], width: preceding) {
+    if x < preceding || !isPrintedByPen(grid[y][x - preceding], width: preceding) {
       preceding = 0
     }
   }
 
-  /// A grid of the new size in place of the old one, which is freed. With `scrollback` the history takes part.
+  /// A grid of the new size in place of the old one, which is freed. With `scrollback` the newest lines of the
+  /// history take part: as many as may come back to the screen. The rest flows when it is read.
   private mutating func resized(
     _ old: Grid, _ saved: SavedCursor, _ y: Int, scrollback: Bool, columns: Int, rows: Int
   ) -> (grid: Grid, saved: SavedCursor, y: Int) {
     var buffer = LooseBuffer(
       lines: [], base: 0, y: min(y, old.rows - 1), savedY: 0,
       limit: scrollback ? history.limit : 0)
+    var isWhole = true
     if scrollback {
-      buffer.lines = unpackHistory()
+      // Each of the screen's lines may come to hold so many of the old ones.
+      let joined = columns > old.columns ? 1 + (columns - 1) / old.columns : 1
+      buffer.lines = takeHistory((rows + max(0, rows - old.rows)) * joined + 1)
       buffer.base = buffer.lines.count
+      // What is left makes the oldest go by itself.
+      isWhole = history.isEmpty
+      if !isWhole { buffer.limit = .max / 2 }
     }
     buffer.savedY = saved.isFirstLine ? 0 : buffer.base + saved.row
     for index in 0..<old.rows {
-      let row = old.table[index]
-      buffer.lines.append(
-        LooseLine(
-          cells: Array(UnsafeBufferPointer(start: row.cells, count: Int(row.used))),
-          isWrapped: row.isWrapped))
+      let row = old[index]
+      buffer.lines.append(LooseLine(cells: row.cells.array(row.store()), isWrapped: row.isWrapped))
     }
     old.deallocate()
     buffer.changeRows(from: old.rows, to: rows)
@@ -323,40 +328,83 @@ extension Core {
     let grid = Grid(columns: columns, rows: rows)
     let base = max(0, min(buffer.base, buffer.lines.count))
     if scrollback {
+      let isCounted = !history.isUncounted
+      if columns != old.columns { history.setColumns(columns) }
       for line in buffer.lines[..<base] {
-        line.cells.withUnsafeBufferPointer { cells in
-          _ = history.append(
-            cells.baseAddress ?? UnsafePointer(grid.table[0].cells), used: cells.count,
-            isWrapped: line.isWrapped, clusters: clusters, widths: widths)
-        }
+        grid[0].replace(line.cells, wrapped: line.isWrapped)
+        history.append(grid[0], clusters: clusters, attributes: attributes, links: links)
       }
+      grid[0].clear(Cell.blank, wrapped: false)
+      if columns != old.columns || !isCounted { history.startCounting() }
     }
     for (index, line) in buffer.lines[base...].prefix(rows).enumerated() {
-      let row = grid.table + index
-      for column in line.cells.indices { row.pointee.cells[column] = line.cells[column] }
-      row.pointee.used = Int32(line.cells.count)
-      row.pointee.isWrapped = line.isWrapped
+      grid[index].replace(line.cells, wrapped: line.isWrapped)
     }
     var moved = saved
     moved.column = min(saved.column, columns - 1)
     moved.row = max(0, min(rows - 1, buffer.savedY - base))
-    moved.isFirstLine = buffer.savedY == 0 || moved.row + base == 0
+    moved.isFirstLine =
+      isWhole
+      ? buffer.savedY == 0 || moved.row + base == 0 : saved.isFirstLine && buffer.savedY == 0
     return (grid, moved, buffer.y)
   }
 
-  private mutating func unpackHistory() -> [LooseLine] {
+  /// Takes the newest lines out of the scrollback, whole logical lines, so many at least if it has them.
+  private mutating func takeHistory(_ wanted: Int) -> [LooseLine] {
+    let (start, count) = history.position(ofLast: wanted)
+    guard let start else { return [] }
     var lines: [LooseLine] = []
-    lines.reserveCapacity(history.count + rows)
-    history.visitLines { line, _ in
-      let cells = [Cell](unsafeUninitializedCapacity: line.used) { buffer, count in
-        if let base = buffer.baseAddress {
-          count = line.unpack(
-            into: base, capacity: line.used, clusters: &clusters, widths: widths)
-        }
+    lines.reserveCapacity(count + rows)
+    var reader = HistoryReader(history, from: start)
+    defer { reader.deallocate() }
+    // The looks of the page under way in the screen's own table.
+    var numbers: [UInt32?] = []
+    var table = -1
+    while let entry = reader.next() {
+      if reader.looks.table != table {
+        table = reader.looks.table
+        numbers = []
       }
-      lines.append(LooseLine(cells: cells, isWrapped: line.isWrapped))
+      if numbers.count < reader.looks.entries.count {
+        numbers += Array(repeating: nil, count: reader.looks.entries.count - numbers.count)
+      }
+      var cells: [Cell] = []
+      cells.reserveCapacity(entry.cells.count)
+      for column in entry.cells {
+        let cell = reader.cells[column]
+        var content = cell & ~Cell.attributesMask
+        if cell.isCluster {
+          let codePoints = reader.clusters.codePoints(cell.code)
+          let index = clusters.make(codePoints).map { Cell.clusterBit | Cell($0) }
+          content = content & ~Cell.contentMask | (index ?? Cell(codePoints.first ?? 0))
+        }
+        let look = Int(cell.attributes)
+        if look != 0, look < numbers.count {
+          let number = numbers[look] ?? own(reader.looks[UInt32(look)], reader.looks)
+          numbers[look] = number
+          content |= Cell(number) << 32
+        }
+        cells.append(content)
+      }
+      lines.append(LooseLine(cells: cells, isWrapped: entry.isWrapped))
     }
-    history.removeAll()
+    history.truncate(at: start)
+    history.tookBack(lines.count)
     return lines
+  }
+
+  private mutating func own(_ look: Attributes, _ looks: Looks) -> UInt32 {
+    var look = look
+    look.link = looks.link(look.link).flatMap { links.intern($0) } ?? 0
+    return attributes.intern(look.forCell)
+  }
+}
+
+extension Row {
+  fileprivate func replace(_ line: [Cell], wrapped: Bool) {
+    clear(Cell.blank, wrapped: wrapped)
+    let count = min(line.count, columns)
+    for column in 0..<count { cells[column] = line[column] }
+    used = count
   }
 }

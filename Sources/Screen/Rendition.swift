@@ -123,21 +123,28 @@ extension Core {
 
 /// Writes looks as escape sequences, each time only what differs from the look before.
 struct RenditionWriter {
-  /// What a terminal that got all this would have as its pen.
+  /// What a terminal that got all this would have as its pen; its link is a number of `table`.
   private(set) var current = Attributes()
+  private var table = -1
+  private var link: Link?
 
   /// After a reset of the terminal.
-  mutating func reset() { current = Attributes() }
+  mutating func reset() { self = RenditionWriter() }
 
   /// Brings the terminal's pen to `target`, the link included.
-  mutating func append(_ target: Attributes, links: borrowing LinkTable, to bytes: inout [UInt8]) {
-    if current == target { return }
+  mutating func append(_ target: Attributes, _ looks: Looks, to bytes: inout [UInt8]) {
+    if current == target && table == looks.table { return }
     appendRendition(target, to: &bytes)
-    if current.link != target.link {
-      bytes.append("\u{1B}]8;")
-      if target.link != 0 { links.append(target.link, to: &bytes) } else { bytes.append(";") }
-      bytes.append("\u{1B}\\")
+    if current.link != target.link || table != looks.table {
+      let wanted = looks.link(target.link)
+      if wanted != link {
+        bytes.append("\u{1B}]8;")
+        (wanted ?? Link(id: [], address: [])).append(to: &bytes)
+        bytes.append("\u{1B}\\")
+        link = wanted
+      }
       current.link = target.link
+      table = looks.table
     }
   }
 

@@ -25,7 +25,7 @@ extension Core {
   var isBetweenSequences: Bool { state == ParserState.ground && utf8.unfinished.isEmpty }
 
   func restoration(leavingAlternateBy mode: Int) -> [UInt8] {
-    var writer = SnapshotWriter(core: self, capacity: 256)
+    var writer = SnapshotWriter(self, looks)
     writer.writeRestoration(leavingAlternateBy: mode)
     return writer.bytes
   }

@@ -6,29 +6,30 @@
 ///
 /// Whatever bytes come, it never traps, and its memory is bounded by size, scrollback and `Limit`.
 public final class Screen {
-  private let core: UnsafeMutablePointer<Core>
+  /// What one call from an event loop should cost at most, in units of about one cell that is touched or one byte
+  /// of text: one to two milliseconds.
+  public static let workPerCall = 500_000
+
+  private var core: Core
 
   /// A blank screen. `columns` and `rows` are brought into 2 … 1,000 and 1 … 1,000; `scrollback`, in
   /// lines, into 0 … 100,000.
   public init(columns: Int, rows: Int, scrollback: Int = 1_000) {
-    core = .allocate(capacity: 1)
-    core.initialize(
-      to: Core(
-        columns: columns.clamped(to: Limit.columns), rows: rows.clamped(to: Limit.rows),
-        scrollback: scrollback.clamped(to: Limit.scrollback)))
+    core = Core(
+      columns: columns.clamped(to: Limit.columns), rows: rows.clamped(to: Limit.rows),
+      scrollback: scrollback.clamped(to: Limit.scrollback))
   }
 
-  deinit {
-    core.pointee.deallocate()
-    core.deinitialize(count: 1)
-    core.deallocate()
+  deinit { core.deallocate() }
+
+  /// Takes in the next bytes of output, in any cut, until about `work` units were spent; returns how many. It may
+  /// be none: after a resize the scrollback is counted first. Each call gets on, if `work` is not 0.
+  public func write(_ bytes: UnsafeRawBufferPointer, work: Int) -> Int {
+    Input.over(bytes) { core.write($0, work: work) }
   }
 
-  /// Takes in the next bytes of output, in any cut.
-  public func write(_ bytes: UnsafeRawBufferPointer) {
-    guard let base = bytes.baseAddress else { return }
-    core.pointee.write(base.assumingMemoryBound(to: UInt8.self), bytes.count)
-  }
+  /// Takes in all of these bytes of output, whatever they cost.
+  public func write(_ bytes: UnsafeRawBufferPointer) { _ = write(bytes, work: .max) }
 
   /// Takes in the next bytes of output.
   public func write(_ bytes: [UInt8]) {
@@ -37,13 +38,13 @@ public final class Screen {
 
   // MARK: Size.
 
-  public var columns: Int { core.pointee.columns }
-  public var rows: Int { core.pointee.rows }
+  public var columns: Int { core.columns }
+  public var rows: Int { core.rows }
 
   /// Changes the size, in the bounds of `init`. Lines of the primary buffer flow into the new width as
   /// in xterm.js; those of the alternate buffer are cut or extended.
   public func resize(columns: Int, rows: Int) {
-    core.pointee.resize(
+    core.resize(
       columns: columns.clamped(to: Limit.columns), rows: rows.clamped(to: Limit.rows))
   }
 
@@ -52,15 +53,15 @@ public final class Screen {
   /// Replies to the program's queries since the last call, to be written to the process. Almost always
   /// empty, and then free. At most 4 KiB wait; queries beyond that are not answered.
   public func takeAnswers() -> [UInt8] {
-    if core.pointee.answers.isEmpty { return [] }
-    let answers = core.pointee.answers
-    core.pointee.answers = []
+    if core.answers.isEmpty { return [] }
+    let answers = core.answers
+    core.answers = []
     return answers
   }
 
   /// The colours of the viewer's theme, which colour queries are answered with; nil: xterm.js' own.
   public func setTheme(foreground: ScreenColor?, background: ScreenColor?, cursor: ScreenColor?) {
-    core.pointee.palette.theme = [foreground, background, cursor]
+    core.palette.theme = [foreground, background, cursor]
   }
 
   // MARK: Towards clients.
@@ -68,60 +69,86 @@ public final class Screen {
   /// Bytes that bring an xterm.js of the same size, in whatever state, to this screen: visible state,
   /// scrollback, modes, and the parser in the middle of a sequence. The next byte of output may follow
   /// directly. The bytes contain no query.
-  public func snapshot() -> [UInt8] { core.pointee.snapshot() }
+  public func snapshot() -> [UInt8] { beginSnapshot().all() }
+
+  /// The same in slices, of the screen as it is now, whatever becomes of it meanwhile.
+  public func beginSnapshot() -> ScreenSnapshot { ScreenSnapshot(core) }
 
   /// What happened since the last call. Cheap to poll after each `write`.
   public func takeEvents() -> ScreenEvents {
     let events = ScreenEvents(
-      titleChanged: core.pointee.titleChanged, bellRang: core.pointee.bellRang)
-    core.pointee.titleChanged = false
-    core.pointee.bellRang = false
+      titleChanged: core.titleChanged, bellRang: core.bellRang)
+    core.titleChanged = false
+    core.bellRang = false
     return events
   }
 
   /// The window title (OSC 0, 2), at most 1,024 bytes of UTF-8.
-  public var title: String { String(decoding: core.pointee.titles.window, as: UTF8.self) }
+  public var title: String { String(decoding: core.titles.window, as: UTF8.self) }
   /// The icon title (OSC 0, 1), at most 1,024 bytes of UTF-8.
-  public var iconTitle: String { String(decoding: core.pointee.titles.icon, as: UTF8.self) }
+  public var iconTitle: String { String(decoding: core.titles.icon, as: UTF8.self) }
   /// What the shell last reported (OSC 7), usually a `file:` URL, at most 1,024 bytes; unverified.
   public var workingDirectory: String? {
-    core.pointee.workingDirectory.map { String(decoding: $0, as: UTF8.self) }
+    core.workingDirectory.map { String(decoding: $0, as: UTF8.self) }
   }
   /// The last shell mark (OSC 133), for example `A`, `C` or `D;0`; nil before the first.
   public var shellMark: String? {
-    let mark = core.pointee.shellMark
+    let mark = core.shellMark
     return mark.kind == 0 ? nil : String(decoding: [mark.kind] + mark.detail, as: UTF8.self)
   }
 
-  public var isAlternate: Bool { core.pointee.isAlternate }
+  public var isAlternate: Bool { core.isAlternate }
   /// 0-based; equals `columns - 1` while a wrap is pending.
-  public var cursorColumn: Int { min(core.pointee.x, core.pointee.columns - 1) }
+  public var cursorColumn: Int { min(core.x, core.columns - 1) }
   /// 0-based.
-  public var cursorRow: Int { core.pointee.y }
+  public var cursorRow: Int { core.y }
   /// The last column is written, and the next character goes to the next line.
-  public var isWrapPending: Bool { core.pointee.x >= core.pointee.columns }
-  public var isCursorVisible: Bool { !core.pointee.modes.isCursorHidden }
+  public var isWrapPending: Bool { core.x >= core.columns }
+  public var isCursorVisible: Bool { !core.modes.isCursorHidden }
   /// Lines in the scrollback.
-  public var scrollbackCount: Int { core.pointee.history.count }
+  public var scrollbackCount: Int {
+    var spent = 0
+    if core.history.isUncounted { core.history.countLines(work: .max, &spent) }
+    return core.history.lines
+  }
   /// Bytes of memory that this screen holds.
-  public var memoryFootprint: Int { core.pointee.byteCount }
+  public var memoryFootprint: Int { core.byteCount }
 
   // What shows the screen as text takes how many lines of the scrollback, the latest ones, to show above
   // it. The alternate buffer has none.
 
   /// The text, a line per row without trailing blanks, each ended by a newline.
   public func text(scrollback: Int = 0) -> String {
-    lines(scrollback: scrollback).map { $0 + "\n" }.joined()
+    String(decoding: beginText(.plain, scrollback: scrollback).all(), as: UTF8.self)
+  }
+
+  /// The last so many lines that hold something, scrollback and screen taken as one; wrapped lines are joined.
+  public func text(tail: Int) -> String {
+    String(decoding: beginText(.plain, tail: tail).all(), as: UTF8.self)
   }
 
   /// The text with SGR attributes, a line per row; every line starts and ends with default attributes.
   public func ansi(scrollback: Int = 0) -> [UInt8] {
-    core.pointee.ansi(scrollback: scrollback)
+    beginText(.ansi, scrollback: scrollback).all()
   }
 
   /// The rows' text, without trailing blanks.
   public func lines(scrollback: Int = 0) -> [String] {
-    core.pointee.lines(scrollback: scrollback)
+    beginText(.plain, scrollback: scrollback).all().split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+    ).dropLast().map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Text in slices, of the screen as it is now: the rows, below so many lines of the scrollback.
+  public func beginText(_ format: ScreenText.Format, scrollback: Int) -> ScreenText {
+    ScreenText(core, format, scrollback: scrollback, tail: nil, mostBytes: .max)
+  }
+
+  /// The last so many lines that hold something, in slices; fewer where they are more than `mostBytes`.
+  public func beginText(_ format: ScreenText.Format, tail: Int, mostBytes: Int = 1 << 24)
+    -> ScreenText
+  {
+    ScreenText(core, format, scrollback: 0, tail: tail, mostBytes: mostBytes)
   }
 
   /// What a program wants to know of the screen, as a value.
@@ -134,10 +161,10 @@ public final class Screen {
   }
 
   /// What is wrong inside; nil: nothing. Looks at everything it holds: for tests and fuzzers.
-  package func fault() -> String? { core.pointee.history.fault() }
+  package func fault() -> String? { core.fault() }
 
   /// The state that tests look at.
-  func withCore<Result>(_ body: (inout Core) -> Result) -> Result { body(&core.pointee) }
+  func withCore<Result>(_ body: (inout Core) -> Result) -> Result { body(&core) }
 }
 
 /// What happened on a screen since it was last asked.

@@ -3,56 +3,140 @@
 // cursors, regions, cursor, modes and pen; last, outside synchronized output, the character that a
 // mark could still join, and the beginning of a sequence that was cut.
 
-extension Core {
-  func snapshot() -> [UInt8] {
-    var writer = SnapshotWriter(core: self)
-    writer.write()
+/// A snapshot under way: of the screen as it was when this was begun, whatever becomes of that. It shares the
+/// scrollback's pages, and has its own copy of what is visible.
+public final class ScreenSnapshot {
+  private var writer: SnapshotWriter
+
+  init(_ core: Core) { writer = SnapshotWriter(core.frozen(), core.looks) }
+
+  deinit { writer.deallocate() }
+
+  public var isDone: Bool { writer.isDone }
+
+  /// The next bytes, for about so much work. Empty does not mean done.
+  public func next(work: Int = Screen.workPerCall) -> [UInt8] {
+    writer.bytes = []
+    writer.write(work: work)
+    return writer.bytes
+  }
+
+  /// All of it.
+  func all() -> [UInt8] {
+    writer.reserve()
+    writer.write(work: .max)
     return writer.bytes
   }
 }
 
 struct SnapshotWriter {
-  let core: Core
+  private enum Step { case start, primary, between, alternate, end, done }
+
+  /// Frozen, and without a table of looks: those are in `looks`.
+  private(set) var core: Core
+  let looks: Looks
+  /// The looks of the line under way.
+  var lineLooks: Looks
   var bytes: [UInt8] = []
   var pen = RenditionWriter()
   let columns: Int
+  private var step = Step.start
+  private var walk: LineWalk?
+  /// The primary buffer's saved cursor, once the first line is there.
+  private var saved: SavedCursor
 
-  init(core: Core, capacity: Int? = nil) {
+  init(_ core: Core, _ looks: Looks) {
     self.core = core
+    self.looks = looks
+    lineLooks = looks
     columns = core.columns
-    bytes.reserveCapacity(capacity ?? 4_096 + core.history.byteCount * 5 / 4)
+    saved = core.isAlternate ? core.otherSaved : core.saved
   }
 
-  mutating func write() {
+  mutating func deallocate() {
+    walk?.source.deallocate()
+    walk = nil
+    core.deallocate()
+  }
+
+  var isDone: Bool { step == .done }
+
+  mutating func reserve() { bytes.reserveCapacity(4_096 + core.history.byteCount * 5 / 4) }
+
+  private var primary: Grid { core.hiddenPrimary ?? core.grid }
+
+  /// Writes on until it has cost so much.
+  mutating func write(work: Int) {
+    var spent = 0
+    if core.history.isUncounted { core.history.countLines(work: work, &spent) }
+    guard !core.history.isUncounted else { return }
+    while step != .done && spent < work {
+      switch step {
+      case .start:
+        writeStart()
+        walk = LineWalk(LineSource(core, looks, grid: primary, scrollback: .max))
+        step = .primary
+      case .primary, .alternate:
+        if var here = walk {
+          walk = nil
+          let cost = writeNextLine(&here)
+          walk = here
+          if let cost {
+            spent &+= cost
+            continue
+          }
+        }
+        walk?.source.deallocate()
+        walk = nil
+        lineLooks = looks
+        step = step == .primary ? .between : .end
+      case .between:
+        step = writeBetween() ? .alternate : .end
+      case .end:
+        writeEnd()
+        step = .done
+      case .done: break
+      }
+    }
+  }
+
+  private mutating func writeStart() {
     // RIS, then what it leaves alone in xterm.js.
     bytes.append("\u{1B}c\u{1B}[?2026h")
     if core.modes.newline { bytes.append("\u{1B}[20l") }
     resetColors()
-    let primary = core.hiddenPrimary ?? core.grid
-    var saved = core.isAlternate ? core.otherSaved : core.saved
     if saved.isFirstLine && saved != SavedCursor() {
       // It must be saved while this is the first line.
       writeSavedCursor(saved)
       saved = SavedCursor()
-      pen.append(Attributes(), links: core.links, to: &bytes)
+      pen.append(Attributes(), looks, to: &bytes)
       bytes.append("\r")
     }
-    writeLines(primary, scrollback: true)
+  }
+
+  /// After the primary buffer's lines. True if the alternate buffer's follow.
+  private mutating func writeBetween() -> Bool {
     writeKeyboard(core.isAlternate ? core.hiddenKeyboard : core.keyboard)
     if core.isAlternate {
       finish(primary, saved: saved, tabs: core.otherTabs)
-      pen.append(Attributes(), links: core.links, to: &bytes)
+      pen.append(Attributes(), looks, to: &bytes)
       moveTo(0, core.hiddenRow, origin: false)
       bytes.append("\u{1B}[?47h\u{1B}[H")
       writeKeyboard(core.keyboard)
-      writeLines(core.grid, scrollback: false)
-    } else if core.otherSaved != SavedCursor() {
-      pen.append(Attributes(), links: core.links, to: &bytes)
+      walk = LineWalk(LineSource(core, looks, grid: core.grid, scrollback: 0))
+      return true
+    }
+    if core.otherSaved != SavedCursor() {
+      pen.append(Attributes(), looks, to: &bytes)
       bytes.append("\u{1B}[?47h")
       writeSavedCursor(core.otherSaved)
-      pen.append(Attributes(), links: core.links, to: &bytes)
+      pen.append(Attributes(), looks, to: &bytes)
       bytes.append("\u{1B}[?47l")
     }
+    return false
+  }
+
+  private mutating func writeEnd() {
     finish(core.grid, saved: core.isAlternate ? core.saved : saved, tabs: core.tabs)
     if core.modes.origin { bytes.append("\u{1B}[?6h") }
     writeTitles()
@@ -64,7 +148,7 @@ struct SnapshotWriter {
     writeModes(from: afterReset, to: core.modes)
     writeModifiedKeys()
     writeCharsets()
-    pen.append(core.pen, links: core.links, to: &bytes)
+    pen.append(core.pen, looks, to: &bytes)
     if last != nil {
       moveTo(core.x - core.preceding, core.y)
       if core.modes.insert { control(core.preceding, "P") }
@@ -101,29 +185,29 @@ struct SnapshotWriter {
   /// The character just printed, if a mark can join it or REP repeat it.
   private var joinableCell: Cell? {
     guard core.preceding > 0, core.x >= core.preceding else { return nil }
-    let cell = core.grid.table[core.y][core.x - core.preceding]
+    let cell = core.grid[core.y][core.x - core.preceding]
     return core.isPrintedByPen(cell, width: core.preceding) ? cell : nil
   }
 
   private mutating func writeCursor() {
     guard core.x >= columns else { return moveTo(core.x, core.y) }
     // The last column was written: write it again.
-    let row = core.grid.table[core.y]
+    let row = core.grid[core.y]
     var column = columns - 1
     if row[column].isRightHalf { column -= 1 }
     let cell = row[column]
     if cell.hasContent {
       moveTo(column, core.y)
-      pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+      pen.append(looks[cell.attributes], looks, to: &bytes)
       appendText(cell, core.clusters, charset: 0)
     } else if core.isAlternate {
       // Erased since: then the whole line was.
       moveTo(column, core.y)
-      pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+      pen.append(looks[cell.attributes], looks, to: &bytes)
       bytes.append(row.isWrapped ? "x\u{1B}[1K" : "x\u{1B}[2K")
     } else {
       // The line changed since. The cursor keeps its place when the buffers change.
-      pen.append(Attributes(), links: core.links, to: &bytes)
+      pen.append(Attributes(), looks, to: &bytes)
       bytes.append("\u{1B}[?47h")
       moveTo(column, core.y, origin: false)
       bytes.append("x\u{1B}[?47l")
@@ -133,7 +217,7 @@ struct SnapshotWriter {
   private mutating func writeSavedCursor(_ saved: SavedCursor) {
     var look = Attributes(foreground: saved.foreground, background: saved.background)
     if look.foreground & Attributes.underlined != 0 { look.underlineStyle = 1 }
-    pen.append(look, links: core.links, to: &bytes)
+    pen.append(look, looks, to: &bytes)
     if saved.charset != 0 { designate("(", saved.charset) }
     moveTo(saved.column, saved.row, origin: false)
     bytes.append("\u{1B}7")

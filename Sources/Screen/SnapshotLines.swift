@@ -2,31 +2,46 @@
 // cell arise as they did in the session. Blank cells are stepped over or erased into being; the odd ones,
 // which are left when a wide character is cut, are made by cutting one.
 
+/// Where a walk over a buffer's lines stands.
+struct LineWalk {
+  var source: LineSource
+  var isFirst = true
+  var isFull = false
+  var lastCell = Cell.blank
+  /// What the last cell's look is a number of.
+  var lastLooks: Looks
+
+  init(_ source: LineSource) {
+    self.source = source
+    lastLooks = source.looks
+  }
+}
+
 extension SnapshotWriter {
-  /// Prints a buffer's lines from the top left corner of an empty screen.
-  mutating func writeLines(_ grid: Grid, scrollback: Bool) {
-    var isFirst = true
-    var isFull = false
-    var lastCell = Cell.blank
-    core.visitLines(scrollback: scrollback ? .max : 0, grid: grid) { line, clusters in
-      var isDirty = false
-      if isFirst {
-        if line.isWrapped {
-          startWithWrappedLine()
-          isDirty = true
-        }
-        isFirst = false
-      } else if line.isWrapped {
-        let first = line.used > 0 ? line.cells[0] : Cell.blank
-        isDirty = wrap(from: isFull ? nil : lastCell, to: first)
-      } else {
-        if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
-        bytes.append("\r\n")
+  /// Prints the next of a buffer's lines, from the top left corner of an empty screen. Returns what it cost, nil
+  /// if there is none.
+  mutating func writeNextLine(_ walk: inout LineWalk) -> Int? {
+    guard let line = walk.source.next() else { return nil }
+    lineLooks = walk.source.looks
+    var isDirty = false
+    if walk.isFirst {
+      if line.isWrapped {
+        startWithWrappedLine()
+        isDirty = true
       }
-      lastCell = line.used == columns ? line.cells[columns - 1] : Cell.blank
-      isFull = line.used == columns && (lastCell.hasContent || lastCell.isRightHalf)
-      writeCells(line, clusters, isDirty: isDirty)
+      walk.isFirst = false
+    } else if line.isWrapped {
+      let first = line.used > 0 ? line.cells[0] : Cell.blank
+      isDirty = wrap(from: walk.isFull ? nil : walk.lastCell, in: walk.lastLooks, to: first)
+    } else {
+      if hasBackground { pen.append(Attributes(), lineLooks, to: &bytes) }
+      bytes.append("\r\n")
     }
+    walk.lastCell = line.used == columns ? line.cells[columns - 1] : Cell.blank
+    walk.isFull = line.used == columns && (walk.lastCell.hasContent || walk.lastCell.isRightHalf)
+    walk.lastLooks = lineLooks
+    writeCells(line, walk.source.clusters, isDirty: isDirty)
+    return ScreenText.cost(line)
   }
 
   private var hasBackground: Bool { pen.current.background & Attributes.colorMask != 0 }
@@ -40,24 +55,24 @@ extension SnapshotWriter {
 
   /// Goes to the next line as a wrap. `lastCell` is the blank at the end of the line before, nil if that
   /// ended in a character. True if something was printed in the new line's first column.
-  private mutating func wrap(from lastCell: Cell?, to first: Cell) -> Bool {
+  private mutating func wrap(from lastCell: Cell?, in looks: Looks, to first: Cell) -> Bool {
     if let lastCell {
       // A wide character that does not fit leaves the last column blank, in the look of the pen.
-      pen.append(core.attributes[lastCell.attributes], links: core.links, to: &bytes)
+      pen.append(looks[lastCell.attributes], looks, to: &bytes)
       control(columns, "G")
       bytes.appendUTF8(0x3000)
-      pen.append(Attributes(), links: core.links, to: &bytes)
+      pen.append(Attributes(), lineLooks, to: &bytes)
       bytes.append("\r")
       control(columns, "X")
       return false
     }
-    let look = core.attributes[first.attributes]
+    let look = lineLooks[first.attributes]
     if first.hasContent && first.width > 0 && look.background & Attributes.colorMask == 0 {
       // The character itself wraps; the new line is filled with the pen's background, so not in colour.
-      if hasBackground { pen.append(look, links: core.links, to: &bytes) }
+      if hasBackground { pen.append(look, lineLooks, to: &bytes) }
       return false
     }
-    if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
+    if hasBackground { pen.append(Attributes(), lineLooks, to: &bytes) }
     bytes.append("x\r")
     return true
   }
@@ -76,7 +91,7 @@ extension SnapshotWriter {
       let cell = cells[column]
       if cell.hasContent {
         forward(&skip)
-        pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+        pen.append(lineLooks[cell.attributes], lineLooks, to: &bytes)
         if cell.width == 0 { bytes.append(0) }
         appendText(cell, clusters, charset: 0)
         column += cell.width == 2 ? 2 : 1
@@ -88,17 +103,17 @@ extension SnapshotWriter {
       }
       var end = column + 1
       while end < used && cells[end] == cell { end += 1 }
-      let look = core.attributes[cell.attributes]
+      let look = lineLooks[cell.attributes]
       if cell == Cell.blank {
         if dirty == column {
           forward(&skip)
-          if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
+          if hasBackground { pen.append(Attributes(), lineLooks, to: &bytes) }
           bytes.append("\u{1B}[X")
         }
         skip += end - column
       } else if look == Attributes(background: look.background & Attributes.colorMask) {
         forward(&skip)
-        pen.append(look, links: core.links, to: &bytes)
+        pen.append(look, lineLooks, to: &bytes)
         control(end - column, "X")
         skip += end - column
       } else {
@@ -120,7 +135,7 @@ extension SnapshotWriter {
     }
     if dirty >= used && dirty < columns {
       forward(&skip)
-      if hasBackground { pen.append(Attributes(), links: core.links, to: &bytes) }
+      if hasBackground { pen.append(Attributes(), lineLooks, to: &bytes) }
       bytes.append("\u{1B}[X")
     }
   }
@@ -128,14 +143,14 @@ extension SnapshotWriter {
   /// Blank, with more than a background.
   func isStyledBlank(_ cell: Cell) -> Bool {
     guard !cell.hasContent && !cell.isRightHalf else { return false }
-    let look = core.attributes[cell.attributes]
+    let look = lineLooks[cell.attributes]
     return look != Attributes(background: look.background & Attributes.colorMask)
   }
 
   /// A blank with more than a background: what remains of a wide character when its right half is
   /// overwritten. Leaves the cursor, and something to overwrite, in the next column.
   private mutating func writeStyledBlank(_ look: Attributes, _ column: Int) {
-    pen.append(look, links: core.links, to: &bytes)
+    pen.append(look, lineLooks, to: &bytes)
     bytes.appendUTF8(0x3000)
     control(column + 2, "G")
     bytes.append("x")
@@ -146,10 +161,10 @@ extension SnapshotWriter {
   /// left, each time spoiling the column before; then the cell before them all again. With none before
   /// them, column 0 keeps its background alone: no output makes a whole line of such blanks in its place.
   private mutating func writeLastStyledBlanks(
-    from first: Int, _ cells: UnsafePointer<Cell>, _ clusters: borrowing ClusterStore
+    from first: Int, _ cells: Block<Cell>, _ clusters: borrowing ClusterStore
   ) {
     for column in stride(from: columns - 1, through: max(1, first), by: -1) {
-      pen.append(core.attributes[cells[column].attributes], links: core.links, to: &bytes)
+      pen.append(lineLooks[cells[column].attributes], lineLooks, to: &bytes)
       control(column, "G")
       bytes.appendUTF8(0x3000)
       control(column, "G")
@@ -159,7 +174,7 @@ extension SnapshotWriter {
     if cells[before].isRightHalf && before > 0 { before -= 1 }
     control(before + 1, "G")
     let cell = cells[before]
-    pen.append(core.attributes[cell.attributes], links: core.links, to: &bytes)
+    pen.append(lineLooks[cell.attributes], lineLooks, to: &bytes)
     if cell.hasContent {
       if cell.width == 0 { bytes.append(0) }
       appendText(cell, clusters, charset: 0)

@@ -31,10 +31,10 @@ struct ControlString: Equatable {
     header = 0
   }
 
-  mutating func append(_ text: UnsafePointer<UInt8>, _ count: Int) {
+  mutating func append(_ text: Input, _ from: Int, _ count: Int) {
     guard !isIgnored else { return }
     guard bytes.count + count <= Limit.string else { return overflow() }
-    bytes.append(contentsOf: UnsafeBufferPointer(start: text, count: count))
+    text.append(from, count, to: &bytes)
     if !isWanted { decide() }
   }
 

@@ -1,8 +1,9 @@
-// The screen as text: plain, and with SGR attributes.
+// The screen as text: plain, with SGR attributes, or as JSON strings; and the walk over its lines that snapshots
+// and text share. It can be long, so it goes in slices.
 
-/// A line of grid or scrollback, for as long as the call lasts that shows it.
+/// A line of grid or scrollback, until the next one is asked for.
 struct Line {
-  let cells: UnsafePointer<Cell>
+  let cells: Block<Cell>
   /// Cells up to the last that is not blank.
   let used: Int
   /// It continues the line before it, and the line after it continues this one.
@@ -10,72 +11,251 @@ struct Line {
   let isContinued: Bool
 }
 
-extension Core {
-  /// Calls `body` with each line of a buffer, oldest first, after at most so many of the scrollback, which
-  /// belongs to the primary buffer.
-  func visitLines(
-    scrollback: Int, grid: Grid, _ body: (Line, borrowing ClusterStore) -> Void
-  ) {
-    if scrollback > 0 && history.count > 0 {
-      var skipped = max(0, history.count - scrollback)
-      var longest = columns
-      history.visitLines { line, _ in longest = max(longest, line.used) }
-      withUnsafeTemporaryAllocation(of: Cell.self, capacity: longest) { cells in
-        guard let base = cells.baseAddress else { return }
-        var temporary = ClusterStore()
-        history.visitLines { line, next in
-          guard skipped == 0 else {
-            skipped -= 1
-            return
-          }
-          temporary.removeAll()
-          let used = line.unpack(
-            into: base, capacity: longest, clusters: &temporary, widths: widths)
-          body(
-            Line(
-              cells: base, used: used, isWrapped: line.isWrapped,
-              isContinued: next?.isWrapped ?? grid.table[0].isWrapped), temporary)
-        }
-        temporary.deallocate()
+/// The lines of one buffer of a frozen screen, oldest first: of the scrollback, which belongs to the primary
+/// buffer, and then of the grid.
+struct LineSource {
+  private let grid: Grid
+  private let gridLooks: Looks
+  private let gridClusters: ClusterStore
+  private var reader: HistoryReader?
+  private var row = 0
+  /// What the looks and clusters of the line's cells are.
+  private(set) var looks: Looks
+  private(set) var clusters: ClusterStore
+  /// There is more scrollback than was asked for.
+  let isCut: Bool
+
+  /// The scrollback must have been counted.
+  init(_ core: Core, _ looks: Looks, grid: Grid, scrollback: Int) {
+    self.grid = grid
+    gridLooks = looks
+    gridClusters = core.clusters
+    self.looks = looks
+    clusters = gridClusters
+    isCut = scrollback < core.history.lines
+    guard scrollback > 0, !core.history.isEmpty else { return }
+    guard isCut else {
+      reader = HistoryReader(core.history)
+      return
+    }
+    let (start, found) = core.history.position(ofLast: scrollback)
+    guard let start else { return }
+    reader = HistoryReader(core.history, from: start)
+    for _ in 0..<max(0, found - scrollback) { _ = reader?.next() }
+  }
+
+  mutating func deallocate() {
+    reader?.deallocate()
+    reader = nil
+  }
+
+  mutating func next() -> Line? {
+    if let entry = reader?.next() {
+      let isContinued = entry.isContinued ?? grid[0].isWrapped
+      guard let reader else { return nil }
+      if looks.table != reader.looks.table || looks.entries.count != reader.looks.entries.count {
+        looks = reader.looks
       }
+      clusters = reader.clusters
+      return Line(
+        cells: reader.cells.slice(entry.cells.lowerBound, entry.cells.count),
+        used: entry.cells.count, isWrapped: entry.isWrapped, isContinued: isContinued)
     }
-    for index in 0..<rows {
-      let row = grid.table[index]
-      var used = Int(row.used)
-      while used > 0 && row.cells[used - 1] == Cell.blank { used -= 1 }
-      body(
-        Line(
-          cells: row.cells, used: used, isWrapped: row.isWrapped,
-          isContinued: index + 1 < rows && grid.table[index + 1].isWrapped), clusters)
+    if reader != nil || row == 0 {
+      deallocate()
+      looks = gridLooks
+      clusters = gridClusters
     }
+    guard row < grid.rows else { return nil }
+    let line = grid[row]
+    row += 1
+    return Line(
+      cells: line.cells, used: line.store(), isWrapped: line.isWrapped,
+      isContinued: row < grid.rows && grid[row].isWrapped)
+  }
+}
+
+/// A screen's text, in slices: of the screen as it was when this was begun.
+public final class ScreenText {
+  public enum Format: Sendable {
+    /// A line per row without trailing blanks, each ended by a newline.
+    case plain
+    /// The same with SGR; every line starts and ends with default attributes.
+    case ansi
+    /// Each line's plain text as a JSON string, with commas between.
+    case json
   }
 
-  func lines(scrollback: Int) -> [String] {
-    var lines: [String] = []
-    var text: [UInt8] = []
-    visitLines(scrollback: isAlternate ? 0 : scrollback, grid: grid) { line, clusters in
-      text.removeAll(keepingCapacity: true)
-      for column in 0..<line.used { text.append(cell: line.cells[column], clusters) }
-      while text.last == UInt8(ascii: " ") { text.removeLast() }
-      lines.append(String(decoding: text, as: UTF8.self))
-    }
-    return lines
+  private var core: Core
+  private let looks: Looks
+  private let format: Format
+  private let scrollback: Int
+  /// The last lines that hold something, so many, with wrapped lines joined; nil: rows as they are.
+  private let tail: Int?
+  private let mostBytes: Int
+  private var source: LineSource?
+  private var writer = RenditionWriter()
+  private var text: [UInt8] = []
+  private var isFirst = true
+  /// Of the logical line under way: something is to be seen, and blanks that may turn out to be its end.
+  private var holds = false
+  private var blanks = 0
+  private var isBroken = false
+  private var lines: [[UInt8]] = []
+  private var firstLine = 0
+  private var lineBytes = 0
+  private var reach: Int
+  /// Rows of scrollback that were shown; of a tail nothing is said.
+  public private(set) var scrollbackShown = 0
+  public private(set) var isDone = false
+
+  init(_ core: Core, _ format: Format, scrollback: Int, tail: Int?, mostBytes: Int) {
+    self.core = core.frozen()
+    looks = core.looks
+    self.format = format
+    self.scrollback = core.isAlternate ? 0 : max(0, scrollback)
+    self.tail = tail.map { max(0, $0) }
+    self.mostBytes = max(1, mostBytes)
+    // Half of the lines hold something, says experience; where not, it begins again farther up.
+    reach = core.isAlternate ? 0 : min(core.history.limit, tail ?? 0) * 2
   }
 
-  func ansi(scrollback: Int) -> [UInt8] {
-    var text: [UInt8] = []
-    var writer = RenditionWriter()
-    visitLines(scrollback: isAlternate ? 0 : scrollback, grid: grid) { line, clusters in
-      for column in 0..<line.used {
-        var look = attributes[line.cells[column].attributes]
+  deinit {
+    source?.deallocate()
+    core.deallocate()
+  }
+
+  /// The next bytes, for about so much work. Empty does not mean done.
+  public func next(work: Int = Screen.workPerCall) -> [UInt8] {
+    var bytes: [UInt8] = []
+    guard !isDone else { return bytes }
+    var spent = 0
+    if core.history.isUncounted { core.history.countLines(work: work, &spent) }
+    guard !core.history.isUncounted else { return bytes }
+    while spent < work {
+      if source == nil {
+        source = LineSource(
+          core, looks, grid: core.grid, scrollback: tail == nil ? scrollback : reach)
+        scrollbackShown = min(scrollback, core.history.lines)
+      }
+      guard let line = source?.next() else {
+        if tail != nil { finishTail(&bytes) } else { isDone = true }
+        break
+      }
+      spent += ScreenText.cost(line)
+      if tail == nil { add(line, &bytes) } else { join(line) }
+    }
+    return bytes
+  }
+
+  /// What it costs to write a line, in the units of `write`: its looks and characters are looked up.
+  static func cost(_ line: Line) -> Int { line.used * 5 + 80 }
+
+  /// All of it.
+  func all() -> [UInt8] {
+    var bytes: [UInt8] = []
+    while !isDone { bytes += next(work: .max) }
+    return bytes
+  }
+
+  private func add(_ line: Line, _ bytes: inout [UInt8]) {
+    text.removeAll(keepingCapacity: true)
+    append(line)
+    endLook()
+    put(text, &bytes)
+  }
+
+  private func append(_ line: Line) {
+    guard let source else { return }
+    for column in 0..<line.used {
+      let cell = line.cells[column]
+      if format == .ansi {
+        var look = source.looks[cell.attributes]
         look.background &= ~Attributes.protected
-        writer.append(look, links: links, to: &text)
-        text.append(cell: line.cells[column], clusters)
+        writer.append(look, source.looks, to: &text)
       }
-      writer.append(Attributes(), links: links, to: &text)
-      text.append(UInt8(ascii: "\n"))
+      text.append(cell: cell, source.clusters)
+      if cell.hasContent && (cell.code != 0x20 || cell.isCluster) { holds = true }
     }
-    return text
+  }
+
+  private func endLook() {
+    if format == .ansi {
+      writer.append(Attributes(), looks, to: &text)
+    } else {
+      while text.last == UInt8(ascii: " ") { text.removeLast() }
+    }
+  }
+
+  private func put(_ line: [UInt8], _ bytes: inout [UInt8]) {
+    guard format == .json else {
+      bytes += line
+      bytes.append(UInt8(ascii: "\n"))
+      return
+    }
+    if !isFirst { bytes.append(UInt8(ascii: ",")) }
+    isFirst = false
+    bytes.append(UInt8(ascii: "\""))
+    for byte in line {
+      // A cell holds no control character.
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+        bytes.append(UInt8(ascii: "\\"))
+      }
+      bytes.append(byte)
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  // MARK: The last lines.
+
+  private func join(_ line: Line) {
+    if !line.isWrapped || text.count >= mostBytes { endLine() }
+    // A wide character that found no room left a blank that is none of the text's.
+    if blanks == 1, line.used > 0, line.cells[0].width == 2 { blanks = 0 }
+    if line.used > 0 {
+      for _ in 0..<blanks { text.append(UInt8(ascii: " ")) }
+      blanks = 0
+    }
+    append(line)
+    if line.isContinued { blanks += core.columns - line.used }
+  }
+
+  private func endLine() {
+    defer {
+      text = []
+      holds = false
+      blanks = 0
+    }
+    endLook()
+    guard holds, let tail, tail > 0 else { return }
+    lines.append(text)
+    lineBytes += text.count
+    while lines.count - firstLine > tail || lineBytes > mostBytes, firstLine < lines.count {
+      lineBytes -= lines[firstLine].count
+      lines[firstLine] = []
+      firstLine += 1
+    }
+    if firstLine > 1_024 && firstLine * 2 > lines.count {
+      lines.removeFirst(firstLine)
+      firstLine = 0
+    }
+  }
+
+  private func finishTail(_ bytes: inout [UInt8]) {
+    endLine()
+    let isCut = source?.isCut ?? false
+    source?.deallocate()
+    source = nil
+    if isCut, !core.isAlternate, lines.count - firstLine <= tail ?? 0, lineBytes < mostBytes {
+      // The first of them may have begun above, too.
+      reach = max(64, reach * 4)
+      lines = []
+      firstLine = 0
+      lineBytes = 0
+      return
+    }
+    for line in lines[firstLine...] { put(line, &bytes) }
+    isDone = true
   }
 }
 

@@ -1,33 +1,33 @@
 // UTF-8 for text that this module wrote itself, so that it is known to be well formed. (What comes
 // from a program is decoded by the parser, byte by byte.)
 
-/// Writes a code point (up to U+10FFFF); returns the number of bytes, 1 to 4.
+/// Gives a code point's bytes (up to U+10FFFF) with their positions; returns their number, 1 to 4.
 @inline(__always)
-func encodeUTF8(_ code: UInt32, _ target: UnsafeMutablePointer<UInt8>) -> Int {
+func encodeUTF8(_ code: UInt32, _ put: (Int, UInt8) -> Void) -> Int {
   if code < 0x80 {
-    target[0] = UInt8(truncatingIfNeeded: code)
+    put(0, UInt8(truncatingIfNeeded: code))
     return 1
   }
   if code < 0x800 {
-    target[0] = UInt8(truncatingIfNeeded: 0xC0 | code >> 6)
-    target[1] = UInt8(truncatingIfNeeded: 0x80 | code & 0x3F)
+    put(0, UInt8(truncatingIfNeeded: 0xC0 | code >> 6))
+    put(1, UInt8(truncatingIfNeeded: 0x80 | code & 0x3F))
     return 2
   }
   if code < 0x1_0000 {
-    target[0] = UInt8(truncatingIfNeeded: 0xE0 | code >> 12)
-    target[1] = UInt8(truncatingIfNeeded: 0x80 | code >> 6 & 0x3F)
-    target[2] = UInt8(truncatingIfNeeded: 0x80 | code & 0x3F)
+    put(0, UInt8(truncatingIfNeeded: 0xE0 | code >> 12))
+    put(1, UInt8(truncatingIfNeeded: 0x80 | code >> 6 & 0x3F))
+    put(2, UInt8(truncatingIfNeeded: 0x80 | code & 0x3F))
     return 3
   }
-  target[0] = UInt8(truncatingIfNeeded: 0xF0 | code >> 18)
-  target[1] = UInt8(truncatingIfNeeded: 0x80 | code >> 12 & 0x3F)
-  target[2] = UInt8(truncatingIfNeeded: 0x80 | code >> 6 & 0x3F)
-  target[3] = UInt8(truncatingIfNeeded: 0x80 | code & 0x3F)
+  put(0, UInt8(truncatingIfNeeded: 0xF0 | code >> 18))
+  put(1, UInt8(truncatingIfNeeded: 0x80 | code >> 12 & 0x3F))
+  put(2, UInt8(truncatingIfNeeded: 0x80 | code >> 6 & 0x3F))
+  put(3, UInt8(truncatingIfNeeded: 0x80 | code & 0x3F))
   return 4
 }
 
 /// Reads the code point at `position` and moves past it. Stops at the end of the text.
-func decodeUTF8(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> UInt32 {
+func decodeUTF8(_ text: Block<UInt8>, _ position: inout Int) -> UInt32 {
   let lead = UInt32(text[position])
   position += 1
   let more: Int
@@ -47,18 +47,7 @@ func decodeUTF8(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> UI
 
 extension [UInt8] {
   mutating func appendUTF8(_ code: UInt32) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4) { four in
-      guard let base = four.baseAddress else { return }
-      let length = encodeUTF8(code, base)
-      append(contentsOf: UnsafeBufferPointer(start: base, count: length))
-    }
-  }
-
-  /// Appends an ASCII literal without going through `String`'s iteration.
-  @inline(__always)
-  mutating func append(_ literal: StaticString) {
-    append(
-      contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+    _ = encodeUTF8(code) { append($1) }
   }
 
   /// Appends a number in decimal.

@@ -4,8 +4,8 @@
 
 struct WidthTable: @unchecked Sendable {
   // Sendable: the memory is written by `init` alone and never freed.
-  private let blocks: UnsafePointer<UInt8>
-  private let widths: UnsafePointer<UInt8>
+  private let blocks: Block<UInt8>
+  private let widths: Block<UInt8>
 
   static let shared = WidthTable()
 
@@ -13,7 +13,7 @@ struct WidthTable: @unchecked Sendable {
     let blockCount = 0x11_0000 >> 8
     var distinct: [[UInt8]] = []
     var numbers: [[UInt8]: UInt8] = [:]
-    let blocks = UnsafeMutablePointer<UInt8>.allocate(capacity: blockCount)
+    let blocks = Block<UInt8>(count: blockCount)
     var zero = RangeCursor(WidthRanges.zero)
     var wide = RangeCursor(WidthRanges.wide)
     for block in 0..<blockCount {
@@ -37,12 +37,12 @@ struct WidthTable: @unchecked Sendable {
         blocks[block] = number
       }
     }
-    let all = UnsafeMutablePointer<UInt8>.allocate(capacity: distinct.count * 256)
+    let all = Block<UInt8>(count: distinct.count * 256)
     for (number, widths) in distinct.enumerated() {
       for offset in 0..<256 { all[number << 8 | offset] = widths[offset] }
     }
-    self.blocks = UnsafePointer(blocks)
-    self.widths = UnsafePointer(all)
+    self.blocks = blocks
+    self.widths = all
   }
 
   /// Columns of a code point up to U+10FFFF.

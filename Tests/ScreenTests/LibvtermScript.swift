@@ -139,7 +139,7 @@ struct LibvtermScript {
       (top..<bottom).map { row in
         var line: [UInt8] = []
         for column in left..<min(right, core.columns) {
-          line.append(cell: core.grid.table[row][column], core.clusters)
+          line.append(cell: core.grid[row][column], core.clusters)
         }
         while line.last == 32 { line.removeLast() }
         return String(decoding: line, as: UTF8.self)
@@ -149,7 +149,7 @@ struct LibvtermScript {
 
   private func cell(_ row: Int, _ column: Int) -> String {
     screen.withCore { core in
-      let cell = core.grid.table[row][column]
+      let cell = core.grid[row][column]
       var codes: [UInt32] = cell.code == 0 ? [] : [cell.code]
       if cell.isCluster {
         codes = (0..<core.clusters.length(cell.code)).map { core.clusters.codePoint(cell.code, $0) }
@@ -169,7 +169,7 @@ struct LibvtermScript {
   /// `rgb(…)` or `idx(…)`, nil for a default colour.
   private func color(_ row: Int, _ column: Int, front: Bool) -> String? {
     screen.withCore { core in
-      let look = core.attributes[core.grid.table[row][column].attributes]
+      let look = core.attributes[core.grid[row][column].attributes]
       return Self.describe((front ? look.foreground : look.background) & Attributes.colorMask)
     }
   }

@@ -1,7 +1,8 @@
 // What sessions and the API ask of a screen, case by case.
 
-import Screen
 import Testing
+
+@testable import Screen
 
 @Suite struct ScreenTests {
   private func screen(_ text: String, columns: Int = 20, rows: Int = 4) -> Screen {
@@ -43,6 +44,30 @@ import Testing
     #expect(screen.contents(scrollback: 1).scrollback == 1)
     screen.write(Array("\u{1B}[?1049h".utf8))
     #expect(screen.contents(scrollback: .max).scrollback == 0)
+  }
+
+  @Test func givesTheLastLinesThatHoldSomething() {
+    let screen = screen("one\r\n\r\n0123456789012345678901234\r\nfour \r\n  \r\n$ ", rows: 12)
+    #expect(screen.text(tail: 1) == "$\n")
+    #expect(screen.text(tail: 3) == "0123456789012345678901234\nfour\n$\n")
+    #expect(screen.text(tail: 100) == "one\n0123456789012345678901234\nfour\n$\n")
+    #expect(screen.text(tail: 0) == "")
+    #expect(Screen(columns: 9, rows: 3).text(tail: 5) == "")
+    // Out of a scrollback, most of it blank, that wrapped at another width; a wide character found no room.
+    for index in 0..<500 {
+      screen.write(Array("line \(index) 漢漢漢漢漢漢漢漢\u{1B}[31mx\u{1B}[m\r\n\r\n\r\n".utf8))
+    }
+    screen.resize(columns: 11, rows: 3)
+    #expect(screen.text(tail: 2) == "line 498 漢漢漢漢漢漢漢漢x\nline 499 漢漢漢漢漢漢漢漢x\n")
+    // Three rows each and two blank ones, in a scrollback of 1,000.
+    #expect(screen.text(tail: 400).split(separator: "\n").count == 200)
+    let json = screen.beginText(.json, tail: 1).all()
+    #expect(String(decoding: json, as: UTF8.self) == "\"line 499 漢漢漢漢漢漢漢漢x\"")
+    let ansi = screen.beginText(.ansi, tail: 1).all()
+    #expect(
+      String(decoding: ansi, as: UTF8.self) == "line 499 漢漢漢漢漢漢漢漢\u{1B}[31mx\u{1B}[m\n")
+    screen.write(Array("\u{1B}[?1049h\u{1B}[Hvim".utf8))
+    #expect(screen.text(tail: 5) == "vim\n")
   }
 
   @Test func writesTextWithAttributes() {

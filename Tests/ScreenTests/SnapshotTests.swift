@@ -18,19 +18,22 @@ import Testing
 
   /// All but a line of nothing except what is left of cut wide characters; see docs/screen.md.
   private static func canBeRestored(_ screen: Screen) -> Bool {
-    screen.withCore { core in
-      let writer = SnapshotWriter(core: core)
-      var can = true
+    _ = screen.scrollbackCount
+    return screen.withCore { core in
       for grid in [core.grid, core.hiddenPrimary].compactMap({ $0 }) {
-        core.visitLines(scrollback: .max, grid: grid) { line, _ in
-          if line.used == core.columns
-            && (0..<line.used).allSatisfy({ writer.isStyledBlank(line.cells[$0]) })
-          {
-            can = false
+        var source = LineSource(core, core.looks, grid: grid, scrollback: .max)
+        defer { source.deallocate() }
+        while let line = source.next() {
+          func isStyledBlank(_ column: Int) -> Bool {
+            let cell = line.cells[column]
+            let look = source.looks[cell.attributes]
+            return !cell.hasContent && !cell.isRightHalf
+              && look != Attributes(background: look.background & Attributes.colorMask)
           }
+          if line.used == core.columns && (0..<line.used).allSatisfy(isStyledBlank) { return false }
         }
       }
-      return can
+      return true
     }
   }
 

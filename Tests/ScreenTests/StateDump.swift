@@ -5,12 +5,13 @@
 enum StateDump {
   /// Everything that a snapshot must bring back.
   static func dump(_ screen: Screen) -> String {
-    screen.withCore { core in
+    _ = screen.scrollbackCount
+    return screen.withCore { core in
       var lines = ["size \(core.columns)x\(core.rows) cursor \(core.x),\(core.y)"]
       lines.append("modes \(core.modes)")
       let modified = core.modifiedKeys.values.sorted { $0.key < $1.key }
       lines.append("keyboard \(core.keyboard) hidden \(core.hiddenKeyboard) \(modified)")
-      lines.append("pen \(describe(core.pen, core)) preceding \(core.preceding)")
+      lines.append("pen \(describe(core.pen, core.looks)) preceding \(core.preceding)")
       lines.append("charsets \(core.charsets.designated) \(core.charsets.level)")
       lines.append("saved \(core.saved) other \(core.otherSaved)")
       lines.append("tabs \(stops(core.tabs)) other \(stops(core.otherTabs))")
@@ -54,10 +55,10 @@ enum StateDump {
     return text
   }
 
-  static func describe(_ look: Attributes, _ core: Core) -> String {
+  static func describe(_ look: Attributes, _ looks: Looks) -> String {
     func hex(_ value: UInt32) -> String { String(value, radix: 16) }
     var text = "\(hex(look.foreground)):\(hex(look.background)):\(hex(look.underline))"
-    if let link = core.links[look.link] {
+    if let link = looks.link(look.link) {
       text += ":" + String(decoding: link.id + [59] + link.address, as: UTF8.self)
     }
     return text
@@ -66,21 +67,23 @@ enum StateDump {
   /// One text per line: `w` if it continues the line before, then its cells.
   static func cells(_ grid: Grid, _ core: Core, scrollback: Bool) -> [String] {
     var lines: [String] = []
-    core.visitLines(scrollback: scrollback ? .max : 0, grid: grid) { row, clusters in
+    var source = LineSource(core, core.looks, grid: grid, scrollback: scrollback ? .max : 0)
+    defer { source.deallocate() }
+    while let row = source.next() {
       var line = row.isWrapped ? "w" : "-"
       for column in 0..<row.used {
         let cell = row.cells[column]
         var text = ""
         if cell.isCluster {
-          for position in 0..<clusters.length(cell.code) {
-            text += String(clusters.codePoint(cell.code, position), radix: 16) + "+"
+          for position in 0..<source.clusters.length(cell.code) {
+            text += String(source.clusters.codePoint(cell.code, position), radix: 16) + "+"
           }
         } else {
           text = String(cell.code, radix: 16)
         }
         line += " \(text)/\(cell.width)"
         if cell.attributes != 0 {
-          line += "/" + describe(core.attributes[cell.attributes], core)
+          line += "/" + describe(source.looks[cell.attributes], source.looks)
         }
       }
       lines.append(line)

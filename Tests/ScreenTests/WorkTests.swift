@@ -1,0 +1,76 @@
+// What a few bytes can make the screen do is bounded, whatever they say and however large it is (promise P7).
+
+import Foundation
+import Testing
+
+@testable import Screen
+
+@Suite struct WorkTests {
+  /// A single operation may cost so much more than was asked for: a walk over all cells of both buffers.
+  private static let most = Screen.workPerCall + 4 * 1_000_000
+
+  @Test(arguments: [
+    "x\u{1B}[99999999b", "e\u{301}\u{302}\u{303}\u{1B}[99999999b", "中\u{1B}[99999999b",
+    "\u{1B}[4hx\u{1B}[99999999b", "\u{1B}#8", "\u{1B}#8\n\n\n", "\u{1B}[S", "\u{1B}[T", "\u{1B}[L",
+    "\u{1B}[M", "\u{1B}[999S", "x\u{1B}[@", "x\u{1B}[P", "\u{1B}[41m\u{1B}[2J", "\u{1B}[?2J",
+    "\u{1B}['}", "\u{1B}['~", "\u{1B}c", "\u{1B}[?1049h\u{1B}[?1049l", "\u{1B}[1*y", "\r\t",
+    "\u{1B}M",
+    "\u{1B}[3J\n", "\u{1B}[44m\u{1B}[K\n",
+  ])
+  func isBoundedPerCall(unit: String) {
+    let screen = Screen(columns: 1_000, rows: 1_000, scrollback: 1_000)
+    screen.write(Array("\u{1B}#8\u{1B}[3g\u{1B}[H".utf8))
+    let bytes = Array(String(repeating: unit, count: 60).utf8)
+    var read = 0
+    while read < bytes.count {
+      let taken = bytes[read...].withUnsafeBytes { screen.write($0, work: Screen.workPerCall) }
+      #expect(taken > 0)
+      #expect(screen.withCore { $0.spent } < Self.most)
+      guard taken > 0 else { return }
+      read += taken
+    }
+    #expect(screen.fault() == nil)
+  }
+
+  /// Repeated is what would have been printed, in every mode.
+  @Test(arguments: [
+    ("x", ""), ("中", ""), ("e\u{301}", ""), ("中\u{301}", ""), ("x", "\u{1B}[4h"),
+    ("中", "\u{1B}[4h"),
+    ("x", "\u{1B}[?7l"), ("q", "\u{1B}(0"), ("x", "\u{1B}[41;1m"), ("ä", "\u{1B}[3;9r\u{1B}[6H"),
+  ])
+  func repeatsAsIfPrinted(character: String, before: String) {
+    for (columns, count) in [(7, 3), (7, 30), (20, 100), (5, 24)] {
+      let start = "0123456789漢字漢字漢字\r" + before
+      let repeated = Screen(columns: columns, rows: 10, scrollback: 20)
+      repeated.write(Array((start + character + "\u{1B}[\(count)b\u{1B}[m.").utf8))
+      let printed = Screen(columns: columns, rows: 10, scrollback: 20)
+      printed.write(
+        Array((start + String(repeating: character, count: count + 1) + "\u{1B}[m.").utf8))
+      #expect(
+        StateDump.dump(repeated) == StateDump.dump(printed), "\(columns) columns, \(count) times")
+    }
+  }
+
+  /// A cluster that many cells share stays what it is when a mark comes.
+  @Test func sharedClustersDoNotGrow() {
+    let screen = Screen(columns: 10, rows: 2)
+    screen.write(Array("e\u{301}\u{1B}[4b\u{302}e\u{303}".utf8))
+    #expect(screen.lines().first == "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}\u{302}e\u{303}")
+  }
+
+  /// No file but one touches memory by a pointer; that one checks each access.
+  @Test func pointersAreInOneFile() throws {
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    let folder = tests.deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Sources/Screen")
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    where name.hasSuffix(".swift") && name != "Memory.swift" {
+      let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+      for line in text.split(separator: "\n") where line.contains("Unsafe") {
+        // What the callers of `write` give goes straight to `Input`.
+        let isInput = line.contains("UnsafeRawBufferPointer") || line.contains("{ write($0) }")
+        #expect(name == "Screen.swift" && isInput, "\(name): \(line)")
+      }
+    }
+  }
+}

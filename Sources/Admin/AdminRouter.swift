@@ -129,14 +129,22 @@ private func addSessions(
     return Response(status: .noContent)
   }
   router.get("/v1/sessions/{id}/screen") { request, context in
-    try request.allowQuery("format", "scrollback")
+    try request.allowQuery("format", "scrollback", "tail")
     let format = request.uri.queryParameters["format"].map { String($0) } ?? "text"
-    let scrollback = request.uri.queryParameters["scrollback"].map { String($0) } ?? "0"
-    guard let lines = scrollbackLines(scrollback) else {
+    let scrollback = request.uri.queryParameters["scrollback"].map { String($0) }
+    guard let lines = scrollbackLines(scrollback ?? "0") else {
       throw OperationError(.badRequest, "scrollback is a number of lines, or all")
     }
+    let tail = request.uri.queryParameters["tail"].map { UInt32(String($0)) }
+    guard tail != .some(nil) else {
+      throw OperationError(.badRequest, "tail is a number of lines")
+    }
+    guard tail == nil || scrollback == nil else {
+      throw OperationError(
+        .badRequest, "tail gives the last lines, scrollback the screen below some: not both")
+    }
     let screen = try await context.cluster(operations).screen(
-      try name("id", in: context), format: format, scrollback: lines)
+      try name("id", in: context), format: format, scrollback: lines, tail: tail ?? nil)
     return text(screen, type: format == "json" ? "application/json" : "text/plain; charset=utf-8")
   }
   router.get("/v1/where/{id}") { request, context in

@@ -108,8 +108,11 @@ public protocol ClusterOperations: Sendable {
   /// Creates the session without attaching to it.
   func create(_ open: Open) async throws -> Opened
   func kill(_ id: SessionID) async throws
-  /// - Parameter scrollback: lines above the screen.
-  func screen(_ id: SessionID, format: String, scrollback: UInt32) async throws -> String
+  /// - Parameters:
+  ///   - scrollback: lines above the screen.
+  ///   - tail: instead of the screen, so many of the last lines that hold something.
+  func screen(_ id: SessionID, format: String, scrollback: UInt32, tail: UInt32?) async throws
+    -> String
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws
   /// Returns if the caller may have tickets made, which stand for everything.
   func mayIssueTickets() async throws

@@ -67,8 +67,10 @@ public enum NodeLimits {
   public static let releaseInterval = Duration.seconds(30)
   /// A node that stops gives its clients so long to read the end of what their sessions printed.
   public static let farewell = Duration.seconds(2)
-  /// Lines of scrollback in one answer of the API, which is made in one go beside other sessions' bytes.
+  /// Lines of scrollback in one answer of the API.
   public static let shownScrollback = 10_000
+  /// Such answers that a loop makes at a time: each holds a copy of a screen, and of its text up to `answer`.
+  public static let shownAtOnce = 8
   /// Bytes of a screen as text in one answer: a screen of 200 × 50 with 1,000 lines of scrollback, every
   /// cell in another one of 256 colours, is under two thirds of it.
   public static let answer = 4 * 1024 * 1024

@@ -12,6 +12,8 @@ import Wire
 
 final class NodeLoop: RouterLinkOwner, SessionOwner {
   let eventLoop: any EventLoop
+  /// Answers of the admin API that are being made of screens.
+  private var shownUnderWay = 0
   private let identity: NodeIdentity
   private let index: Int
   private let logger: Logger
@@ -426,10 +428,15 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       guard request.access?.rights(owner: session.owner) != nil else {
         return answer(link, request.id, error: "forbidden")
       }
-      let scrollback = Int(request.scrollback ?? 0)
-      answer(
-        link, request.id,
-        text: session.screen(format: request.format ?? "text", scrollback: scrollback))
+      guard shownUnderWay < NodeLimits.shownAtOnce else {
+        return answer(link, request.id, error: "busy")
+      }
+      shownUnderWay += 1
+      goOn(
+        ShownScreen(
+          session.screen, format: request.format ?? "text",
+          scrollback: Int(request.scrollback ?? 0), tail: request.tail.map { Int($0) }),
+        for: link, request.id)
     }
   }
 
@@ -442,8 +449,18 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     link.send(.response(LinkResponse(id: id, isLast: true, error: error)), stream: 0)
   }
 
-  private func answer(_ link: RouterLink, _ id: UInt64, text: String) {
-    guard text.utf8.count <= NodeLimits.answer else {
+  /// A slice, and the rest after what else waits for the loop.
+  private func goOn(_ shown: ShownScreen, for link: RouterLink, _ id: UInt64) {
+    guard shown.goOn() else {
+      let bound = NIOLoopBound((self, shown, link), eventLoop: eventLoop)
+      eventLoop.scheduleTask(in: NodeLimits.screenPause) {
+        let (loop, shown, link) = bound.value
+        loop.goOn(shown, for: link, id)
+      }
+      return
+    }
+    shownUnderWay -= 1
+    guard let text = shown.answer, text.utf8.count <= NodeLimits.answer else {
       return answer(link, id, error: "too_large")
     }
     link.answer(TextAnswer(id: id, text: text))

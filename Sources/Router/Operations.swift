@@ -134,11 +134,13 @@ struct RouterOperations: ClusterOperations {
     audit(.kill, session: id)
   }
 
-  func screen(_ id: SessionID, format: String, scrollback: UInt32) async throws -> String {
+  func screen(_ id: SessionID, format: String, scrollback: UInt32, tail: UInt32?) async throws
+    -> String
+  {
     guard ["text", "ansi", "json"].contains(format) else {
       throw OperationError(.badRequest, "format is text, ansi or json")
     }
-    return try await ask(id, .screen, format: format, scrollback: scrollback).text
+    return try await ask(id, .screen, format: format, scrollback: scrollback, tail: tail).text
   }
 
   func locate(_ id: SessionID) async throws -> SessionLocation {
@@ -267,10 +269,10 @@ struct RouterOperations: ClusterOperations {
 
   private func ask(
     _ id: SessionID, _ method: LinkRequest.Method, format: String? = nil,
-    scrollback: UInt32? = nil
+    scrollback: UInt32? = nil, tail: UInt32? = nil
   ) async throws -> NodeAnswer {
     let request = LinkRequest(
-      method: method, session: id, format: format, scrollback: scrollback,
+      method: method, session: id, format: format, scrollback: scrollback, tail: tail,
       access: caller.principal.access(to: id))
     // The node may have forgotten the session that the router remembers there: then the registry knows.
     let first = try await put(request, about: id, doubting: false)

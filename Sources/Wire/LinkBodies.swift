@@ -132,18 +132,21 @@ public struct LinkRequest: Sendable, Equatable, Codable {
   public var format: String?
   /// Lines of scrollback above the screen; absent: none.
   public var scrollback: UInt32?
+  /// Instead of the screen, the last lines that hold something, so many.
+  public var tail: UInt32?
   /// What the asker may do to the session named.
   public var access: Access?
   public var epoch: Epoch?
   public init(
     id: UInt64 = 0, method: Method, session: SessionID? = nil, format: String? = nil,
-    scrollback: UInt32? = nil, access: Access? = nil, epoch: Epoch? = nil
+    scrollback: UInt32? = nil, tail: UInt32? = nil, access: Access? = nil, epoch: Epoch? = nil
   ) {
     self.id = id
     self.method = method
     self.session = session
     self.format = format
     self.scrollback = scrollback
+    self.tail = tail
     self.access = access
     self.epoch = epoch
   }

@@ -14,6 +14,7 @@ struct ScreenCommand: AsyncParsableCommand {
         fairlead screen build-42
         fairlead screen build-42 --format ansi      (with colours, for a terminal)
         fairlead screen build-42 --scrollback all | grep -i error
+        fairlead screen build-42 --tail 20          (the last lines that hold something, wrapped ones joined)
       """)
 
   @Argument(help: "The session's id.")
@@ -31,13 +32,26 @@ struct ScreenCommand: AsyncParsableCommand {
       }
       return lines
     })
-  var scrollback: UInt32 = 0
+  var scrollback: UInt32?
+
+  @Option(
+    help: ArgumentHelp(
+      "Instead of the screen, the last lines that hold something; wrapped lines are joined.",
+      valueName: "n"))
+  var tail: UInt32?
 
   @OptionGroup var api: APIOptions
 
+  func validate() throws {
+    guard tail == nil || scrollback == nil else {
+      throw ValidationError(
+        "--tail gives the last lines, --scrollback the screen below some: not both")
+    }
+  }
+
   func run() async throws {
     var text = try await api.client().screen(
-      id, format: format.rawValue, scrollback: scrollback)
+      id, format: format.rawValue, scrollback: scrollback ?? 0, tail: tail)
     while text.hasSuffix("\n") { text.removeLast() }
     if format == .json { text = String(decoding: inertJSON(text.utf8), as: UTF8.self) }
     say(text)

@@ -71,8 +71,8 @@ private actor FakeCluster: ClusterOperations {
   }
 
   func kill(_ id: SessionID) { killed.append(id) }
-  func screen(_ id: SessionID, format: String, scrollback: UInt32) -> String {
-    "\(id) as \(format) below \(scrollback)"
+  func screen(_ id: SessionID, format: String, scrollback: UInt32, tail: UInt32?) -> String {
+    tail.map { "\(id)'s last \($0) as \(format)" } ?? "\(id) as \(format) below \(scrollback)"
   }
 
   func setDraining(_ node: NodeID, _ isDraining: Bool) {
@@ -143,6 +143,10 @@ private actor FakeCluster: ClusterOperations {
     #expect(try await ask(.get, screen + "120").body == "busy as json below 120")
     #expect(try await ask(.get, screen + "all").body == "busy as json below \(UInt32.max)")
     #expect(try await ask(.get, screen + "-1").status == 400)
+    let tail = "/v1/sessions/busy/screen?tail="
+    #expect(try await ask(.get, tail + "50").body == "busy's last 50 as text")
+    #expect(try await ask(.get, tail + "all").status == 400)
+    #expect(try await ask(.get, tail + "5&scrollback=5").status == 400)
     #expect(try await ask(.delete, "/v1/sessions/busy", of: cluster).status == 204)
     #expect(await cluster.killed == [busy])
   }

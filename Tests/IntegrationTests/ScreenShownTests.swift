@@ -29,6 +29,11 @@ import Wire
     let values = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
     #expect(values?["scrollback"] as? Int == 3)
     #expect((values?["lines"] as? [String])?.count == 13)
+    let tail = try await cluster.admin.screen(id, format: "text", tail: 20)
+    #expect(tail == (71...90).map { "line \($0)\n" }.joined())
+    let tailed = try await cluster.admin.screen(id, format: "json", tail: 2)
+    let last = try JSONSerialization.jsonObject(with: Data(tailed.utf8)) as? [String: Any]
+    #expect(last?["lines"] as? [String] == ["line 89", "line 90"])
     try await cluster.admin.kill(id)
   }
 }

@@ -270,6 +270,25 @@ import Wire
     #expect(test.pipe.isReading)
   }
 
+  /// 120 bytes that write ten million cells.
+  @Test func aFewBytesThatAskForMuchTakeTurnsToo() {
+    let test = EmbeddedSession(size: TerminalSize(columns: 1_000, rows: 1_000))
+    let other = FakePipe(test.loop)
+    let echo = Session(other, owner: test.nobody)
+    test.pipe.prints(String(repeating: "x\u{1B}[99999999b", count: 10))
+    #expect(test.session.hasWork)
+    other.prints("x")
+    while echo.log.end < 1 {
+      test.loop.run()
+      test.loop.advanceTime(by: NodeLimits.screenPause)
+    }
+    #expect(test.session.hasWork, "it was not waited for")
+    test.pipe.ends()
+    test.settle()
+    #expect(test.session.log.end == 120)
+    #expect(test.session.ended != nil)
+  }
+
   @Test func theEndIsToldAfterTheLastByteThatWasPrinted() {
     let test = EmbeddedSession()
     test.pipe.prints(flood)

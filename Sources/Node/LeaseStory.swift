@@ -9,6 +9,7 @@ struct LeaseStory {
   private var lastRenewal = ContinuousClock.now
   private var isDraining = false
   private var state = State.kept
+  private var lastEviction: ContinuousClock.Instant?
 
   private enum State { case kept, failing, ended }
 
@@ -45,6 +46,20 @@ struct LeaseStory {
         "a heartbeat failed; trying again", metadata: ["node": "\(node)", "error": "\(error)"])
     }
   }
+
+  /// What to say of it, and how loud: a Redis that evicts all the time is no news with each heartbeat.
+  mutating func announces(_ why: HeartbeatResult.Outdated) -> (text: String, level: Logger.Level) {
+    switch why {
+    case .lostData: return ("the registry has lost its data", .warning)
+    case .takenForDead: return ("the registry had taken this node for dead", .warning)
+    case .evicted:
+      let isNews = lastEviction.map { ContinuousClock.now - $0 > Self.evictionPause } ?? true
+      if isNews { lastEviction = .now }
+      return ("Redis has thrown away keys since its memory is full", isNews ? .warning : .debug)
+    }
+  }
+
+  private static let evictionPause = Duration.seconds(60)
 
   mutating func draining(_ now: Bool) {
     guard now != isDraining else { return }

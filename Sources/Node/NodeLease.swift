@@ -111,7 +111,7 @@ extension Node {
         case .refused(let holder, _): return replaced(by: holder)
         case .outdated(let why):
           told.renewed()
-          try await announce(why)
+          try await announce(told.announces(why))
         case .alive(let isDraining):
           told.renewed()
           told.draining(isDraining)
@@ -155,16 +155,11 @@ extension Node {
   }
 
   /// Says again all that this node holds.
-  private func announce(_ why: HeartbeatResult.Outdated) async throws {
+  private func announce(_ reason: (text: String, level: Logger.Level)) async throws {
     let held = try await held()
-    let reason =
-      switch why {
-      case .lostData: "the registry has lost its data"
-      case .takenForDead: "the registry had taken this node for dead"
-      case .evicted: "the registry has thrown away keys since its memory is full"
-      }
-    logger.warning(
-      "\(reason); announcing sessions", metadata: ["node": "\(id)", "sessions": "\(held.count)"])
+    logger.log(
+      level: reason.level, "\(reason.text); announcing sessions",
+      metadata: ["node": "\(id)", "sessions": "\(held.count)"])
     let announcement = try await registry.announce(held, node: id, incarnation: incarnation)
     try await settle(announcement, of: held)
   }

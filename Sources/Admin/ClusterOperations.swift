@@ -7,8 +7,12 @@ public import Wire
 /// Where a session is or would be, and why.
 public struct SessionLocation: Sendable, Codable, Equatable {
   public enum Why: String, Sendable, Codable {
-    /// The registry has an owner's record.
+    /// The registry has an owner's record, and the owner lives.
     case owner
+    /// The owner is silent: it may only be cut off from the registry.
+    case unreachable
+    /// The owner has died, or was started anew.
+    case lost
     /// It does not exist; this is where it would be created.
     case hash
   }
@@ -50,6 +54,31 @@ public struct SessionList: Sendable, Equatable, Codable {
   public init(sessions: [SessionSummary], unanswered: [Unanswered] = []) {
     self.sessions = sessions
     self.unanswered = unanswered
+  }
+}
+
+extension SessionLocation {
+  /// Of a session that has an owner, whatever has become of that.
+  public init(_ id: SessionID, _ record: SessionRecord, among nodes: [NodeEntry]) {
+    let state = record.ownerState(among: nodes)
+    self.init(
+      session: id, node: record.node,
+      why: state.isLost ? .lost : state == .alive ? .owner : .unreachable, epoch: record.epoch,
+      explanation: record.explanation(state))
+  }
+
+  /// Of a session that does not exist.
+  /// - Throws: ``OperationError`` if no node can take it.
+  public init(_ id: SessionID, placedBy ranked: [Placement.Candidate]) throws {
+    guard let chosen = Placement.choose(ranked) else {
+      throw OperationError(
+        .unavailable, "no node can take a new session (\(Placement.obstacles(ranked)))")
+    }
+    let order = ranked.map { "\($0.node)\($0.obstacle.map { " (\($0))" } ?? "")" }
+    self.init(
+      session: id, node: chosen.node, why: .hash, epoch: nil,
+      explanation: "does not exist; would be created by rendezvous hash, in the order "
+        + order.joined(separator: ", "))
   }
 }
 

@@ -168,9 +168,21 @@ public actor MemoryRegistry: Registry {
     return nil
   }
 
+  public func sessions(
+    notOn nodes: [NodeID: Incarnation], limit: Int
+  ) -> [(SessionID, SessionRecord)] {
+    let left = records.filter {
+      $0.value.state == .owned && nodes[$0.value.node] != $0.value.incarnation
+    }
+    return left.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+  }
+
   public func sessions(limit: Int) -> [(SessionID, SessionRecord)] {
     expire()
-    return records.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+    let owned = sessions(notOn: [:], limit: limit)
+    let closed = records.filter { $0.value.state != .owned }
+      .sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit - owned.count)
+    return (owned + closed.map { ($0, $1) }).sorted { $0.0.rawValue < $1.0.rawValue }
   }
 
   public func identity() -> RegistryIdentity { ownIdentity }

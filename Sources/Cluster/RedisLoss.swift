@@ -71,6 +71,13 @@ extension RedisRegistry {
     _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
   ) async throws -> Announcement {
     let announcement = try await confirm(sessions, node: node, incarnation: incarnation)
+    let superseded = Set(announcement.superseded)
+    var rest = sessions.keys.filter { !superseded.contains($0) }[...]
+    while !rest.isEmpty {
+      try await list(
+        Array(rest.prefix(Lease.confirmedAtOnce.upperBound)), ownedBy: node, incarnation)
+      rest = rest.dropFirst(Lease.confirmedAtOnce.upperBound)
+    }
     _ = try await run(
       RegistryScripts.announced, keys: [key(node), confirmedKey],
       [node.rawValue, incarnation.description])
@@ -107,6 +114,7 @@ extension RedisRegistry {
         }
       }
     }
+    try await list(announcement.repaired, ownedBy: node, incarnation)
     return announcement
   }
 

@@ -75,6 +75,7 @@ public struct RedisRegistry: Registry {
   var confirmedKey: String { "{\(cluster)}:confirmed" }
   private var identityKey: String { "{\(cluster)}:identity" }
   private var tombstonesKey: String { "{\(cluster)}:tombstones" }
+  var ownedKey: String { "{\(cluster)}:owned" }
   private func key(node: String) -> String { "{\(cluster)}:node:" + node }
   func key(_ node: NodeID) -> String { key(node: node.rawValue) }
   private var sessionPrefix: String { "\(cluster):s:{" }
@@ -171,6 +172,7 @@ public struct RedisRegistry: Registry {
       throw Self.corrupt("claim")
     }
     if outcome == 1, items.count == 2, let epoch = items[1].integer {
+      try? await list([session], ownedBy: node, incarnation)
       return .claimed(Epoch(UInt64(clamping: epoch)))
     }
     guard items.count == 5,
@@ -205,11 +207,21 @@ public struct RedisRegistry: Registry {
           String(keepTombstones), tombstone?.owner ?? "",
         ]
       ).integer == 1
-    if isReleased, tombstone != nil {
-      // One that is not listed for want of an answer is still forgotten in time.
-      try? await list(tombstoneOf: session)
+    if isReleased {
+      // What is not listed right for want of an answer is only that: the record is what counts.
+      _ = try? await send(["HDEL", ownedKey, session.rawValue])
+      if tombstone != nil { try? await list(tombstoneOf: session) }
     }
     return isReleased
+  }
+
+  /// Notes whose they are, where it can be listed: their records, each in a slot of its own, cannot.
+  func list(
+    _ sessions: [SessionID], ownedBy node: NodeID, _ incarnation: Incarnation
+  ) async throws {
+    guard !sessions.isEmpty else { return }
+    let owner = "\(node) \(incarnation)"
+    _ = try await send(["HSET", ownedKey] + sessions.flatMap { [$0.rawValue, owner] })
   }
 
   /// Forgets the oldest where there are too many.
@@ -235,8 +247,45 @@ public struct RedisRegistry: Registry {
     try record(in: try await send(["HMGET", key(session)] + Self.fields))
   }
 
-  public func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)] {
+  public func sessions(
+    notOn nodes: [NodeID: Incarnation], limit: Int
+  ) async throws -> [(SessionID, SessionRecord)] {
     var found: [SessionID: SessionRecord] = [:]
+    var cursor = "0"
+    repeat {
+      let answer = try await send(["HSCAN", ownedKey, cursor, "COUNT", "500"])
+      guard let parts = answer.array, parts.count == 2, let next = parts[0].string,
+        let pairs = parts[1].array, pairs.count % 2 == 0
+      else { throw Self.corrupt("list of sessions") }
+      cursor = next
+      let left = stride(from: 0, to: pairs.count, by: 2).compactMap { index -> SessionID? in
+        let owner = pairs[index + 1].string?.split(separator: " ") ?? []
+        let node = owner.first.flatMap { NodeID(String($0)) }
+        if let node, let incarnation = nodes[node], owner.last == "\(incarnation)" { return nil }
+        return pairs[index].string.flatMap(SessionID.init)
+      }
+      for (id, record) in try await records(of: left) {
+        if let record, record.state == .owned {
+          if nodes[record.node] != record.incarnation { found[id] = record }
+        } else {
+          _ = try await send(["HDEL", ownedKey, id.rawValue])
+        }
+      }
+    } while cursor != "0" && found.count < limit
+    return found.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+  }
+
+  /// All at once: they share a pipeline.
+  private func records(of ids: [SessionID]) async throws -> [SessionID: SessionRecord?] {
+    try await withThrowingTaskGroup(of: (SessionID, SessionRecord?).self) { tasks in
+      for id in ids { tasks.addTask { (id, try await read(id)) } }
+      return try await tasks.reduce(into: [:]) { $0[$1.0] = .some($1.1) }
+    }
+  }
+
+  public func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)] {
+    let owned = try await sessions(notOn: [:], limit: limit)
+    var found = Dictionary(owned) { $1 }
     var cursor = "0"
     repeat {
       let answer = try await send(
@@ -248,14 +297,11 @@ public struct RedisRegistry: Registry {
       let ids = keys.compactMap(\.string).compactMap { key in
         SessionID(String(key.dropFirst(sessionPrefix.count).dropLast()))
       }
-      // All of a page at once: they share a pipeline.
-      let page = try await withThrowingTaskGroup(of: (SessionID, SessionRecord?).self) { tasks in
-        for id in ids { tasks.addTask { (id, try await read(id)) } }
-        return try await tasks.reduce(into: [:]) { $0[$1.0] = $1.1 }
+      for (id, record) in try await records(of: ids) where found.count < limit || found[id] != nil {
+        found[id] = record
       }
-      found.merge(page) { $1 }
     } while cursor != "0" && found.count < limit
-    return found.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+    return found.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0, $1) }
   }
 
   // MARK: Records

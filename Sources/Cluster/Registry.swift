@@ -286,7 +286,10 @@ public protocol Registry: Sendable {
   /// Nil: never heard of, or long forgotten.
   /// - Throws: ``RegistryError`` `unsettled` for an unknown one while nodes are announcing theirs.
   func lookUp(_ session: SessionID) async throws -> SessionRecord?
-  /// All sessions known, for an operator without a router; at most `limit`.
+  /// Sessions whose owner is none of these: what is not heard of from the nodes themselves. At most `limit`.
+  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws
+    -> [(SessionID, SessionRecord)]
+  /// All sessions known, for an operator without a router, those that live first; at most `limit`.
   func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)]
   /// Which registry it is; made by who asks first.
   func identity() async throws -> RegistryIdentity

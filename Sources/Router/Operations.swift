@@ -50,7 +50,7 @@ struct RouterOperations: ClusterOperations {
   func link(to node: NodeEntry) async -> String? { context.health.view(of: node.record) }
 
   /// Those that the caller may see. All loops of all nodes are asked at the same time, and who does not answer
-  /// is said.
+  /// is said; what was lost with its node is listed by its record.
   func sessions(node: NodeID?) async throws -> SessionList {
     let nodes = try await allNodes()
     if let node, !nodes.contains(where: { $0.record.id == node }) {
@@ -76,6 +76,10 @@ struct RouterOperations: ClusterOperations {
             sessions: mayCount ? max(0, entry.record.sessions - sessions.count) : nil))
       }
     }
+    let told = Set(list.sessions.map(\.session))
+    list.sessions += try await registryAnswer { _ in
+      try await context.lostSessions(among: nodes, of: node)
+    }.filter { !told.contains($0.session) }
     let principal = caller.principal
     list.sessions.removeAll {
       !principal.allows(.watch, session: $0.session, owner: $0.owner).isAllowed
@@ -130,8 +134,15 @@ struct RouterOperations: ClusterOperations {
   }
 
   func kill(_ id: SessionID) async throws {
+    let remembered = context.owner(of: id)
     _ = try await ask(id, .kill)
     audit(.kill, session: id)
+    // What this router remembered may be what another has taken over since: then both are ended (promise P3).
+    guard let remembered, let record = try? await context.registry.lookUp(id),
+      record.state == .owned, record.epoch > remembered.epoch
+    else { return }
+    context.remember(id, nil)
+    _ = try await ask(id, .kill)
   }
 
   func screen(_ id: SessionID, format: String, scrollback: UInt32, tail: UInt32?) async throws
@@ -148,24 +159,14 @@ struct RouterOperations: ClusterOperations {
     if let record = try await registryAnswer({ try await $0.lookUp(id) }) {
       switch record.state {
       case .owned:
-        return SessionLocation(
-          session: id, node: record.node, why: .owner, epoch: record.epoch,
-          explanation: "owned by \(record.node) (incarnation \(record.incarnation))")
+        return SessionLocation(id, record, among: try await allNodes())
       case .closed(let tombstone):
         throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
       }
     }
     let nodes = try await allNodes()
-    guard let node = Placement.choose(id, nodes: nodes, inFlight: context.inFlight()) else {
-      throw OperationError(.unavailable, "no node can take a new session")
-    }
-    let ranked = Placement.rank(id, nodes: nodes).map {
-      "\($0.node)\($0.obstacle.map { " (\($0))" } ?? "")"
-    }
-    return SessionLocation(
-      session: id, node: node, why: .hash, epoch: nil,
-      explanation: "does not exist; would be created by rendezvous hash, in the order "
-        + ranked.joined(separator: ", "))
+    let ranked = Placement.rank(id, nodes: nodes, inFlight: context.inFlight())
+    return try SessionLocation(id, placedBy: ranked)
   }
 
   func create(_ open: Open) async throws -> Opened {

@@ -82,6 +82,8 @@ public enum RouterLimits {
   static let tokenNotice = 60.0
   /// Seconds after which a far end of a token is looked at again: no timer of years.
   static let tokenCheck = 86_400.0
+  /// Sessions in one list that were lost with their nodes.
+  static let lostSessions = 10_000
   /// After GOAWAY, clients leave within this time (milliseconds), spread evenly.
   static let goAwaySpread = 1_000
 }

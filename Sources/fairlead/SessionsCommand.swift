@@ -101,7 +101,8 @@ struct SessionsCommand: AsyncParsableCommand {
         session.session.rawValue, session.node, session.stateText,
         humanTime(milliseconds: now > session.created ? now - session.created : 0),
         session.viewers.isEmpty ? humanTime(milliseconds: session.idle) : "-",
-        "\(session.viewers.count)", "\(session.size)", humanBytes(session.output), session.target,
+        "\(session.viewers.count)", session.isLost ? "-" : "\(session.size)",
+        humanBytes(session.output), session.target,
         shortened(session.commandText))
     }
     return table.text
@@ -115,5 +116,9 @@ extension SessionSummary {
     [reason, status.map { "\($0)" } ?? "how is not known"].compactMap { $0 }.joined(separator: ", ")
   }
   /// As a shell would take it, so that words with spaces in them stay words.
-  var commandText: String { command.isEmpty ? "(login shell)" : shellQuoted(command) }
+  var commandText: String {
+    isLost ? "-" : command.isEmpty ? "(login shell)" : shellQuoted(command)
+  }
+  /// Only its record is left.
+  fileprivate var isLost: Bool { state == "lost" }
 }

@@ -10,8 +10,9 @@ struct WhereCommand: AsyncParsableCommand {
     commandName: "where",
     abstract: "Say which node has a session, and why.",
     discussion: """
-      "owner": the registry has an owner's record. "hash": the session does not exist, and this is \
-      the node where rendezvous hashing would create it.
+      "owner": the registry has an owner's record. "unreachable": that owner is silent. "lost": it has died, or \
+      was started anew. "hash": the session does not exist, and this is the node where rendezvous hashing would \
+      create it.
 
         fairlead where build-42
         fairlead where build-42 --redis redis://10.0.0.5:6379/0      (when no router answers)
@@ -44,15 +45,9 @@ struct WhereCommand: AsyncParsableCommand {
       if case .closed(let tombstone) = record.state {
         throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
       }
-      return SessionLocation(
-        session: id, node: record.node, why: .owner, epoch: record.epoch,
-        explanation: "owned by \(record.node) (incarnation \(record.incarnation))")
+      return SessionLocation(id, record, among: try await registry.nodes())
     }
-    guard let node = Placement.choose(id, nodes: try await registry.nodes()) else {
-      throw OperationError(.unavailable, "no node can take a new session")
-    }
-    return SessionLocation(
-      session: id, node: node, why: .hash, epoch: nil,
-      explanation: "does not exist; would be created by rendezvous hash")
+    return try SessionLocation(
+      id, placedBy: Placement.rank(id, nodes: try await registry.nodes()))
   }
 }

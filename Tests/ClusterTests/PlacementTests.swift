@@ -161,3 +161,31 @@ import Wire
     #expect(Placement.obstacles([]) == "no node is registered")
   }
 }
+
+@Suite struct OwnerStateTests {
+  private let record = SessionRecord(
+    node: NodeID(unchecked: "a"), incarnation: Incarnation(rawValue: 1), epoch: Epoch(1))
+
+  private func node(_ incarnation: UInt64 = 1, lease: Int = 9_000) -> NodeEntry {
+    NodeEntry(
+      record: NodeRecord(
+        id: NodeID(unchecked: "a"), incarnation: Incarnation(rawValue: incarnation), loops: [],
+        capacity: 1), isDraining: false, leaseMilliseconds: lease)
+  }
+
+  /// Promise P10.
+  @Test func anOwnerThatIsGoneIsSaidToBe() {
+    for (nodes, state, isLost, word) in [
+      ([node()], OwnerState.alive, false, "owned by a"),
+      ([node(lease: -2_000)], .silent(milliseconds: 2_000), false, "ended 2 s ago"),
+      ([node(lease: -40_000)], .dead(milliseconds: 40_000), true, "lost, unless"),
+      ([node(2)], .replaced(by: Incarnation(rawValue: 2)), true, "started anew"),
+      ([], .gone, true, "has left"),
+    ] {
+      #expect(record.ownerState(among: nodes) == state)
+      #expect(state.isLost == isLost)
+      #expect(record.explanation(state).contains(word))
+    }
+    #expect(record.ownerState(among: [node(lease: .min)]).isLost)
+  }
+}

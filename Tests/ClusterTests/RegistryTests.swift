@@ -430,4 +430,35 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     }
     #expect(names.count == 2, "and is told from another")
   }
+
+  /// Promise P10: what a dead node had is still listed.
+  @Test(arguments: Kind.allCases) func whatNoNodeTellsOfIsListedByItsRecord(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let other = SessionID(unchecked: "other")
+      _ = try await registry.heartbeat(record(a, first))
+      _ = try await registry.heartbeat(record(b, second))
+      guard
+        case .claimed(let epoch) = try await registry.claim(
+          session, node: a, incarnation: first, owner: "ann"),
+        case .claimed = try await registry.claim(other, node: b, incarnation: second)
+      else { return }
+      func listed(_ nodes: [NodeID: Incarnation]) async throws -> [SessionID] {
+        try await registry.sessions(notOn: nodes, limit: 10).map(\.0)
+      }
+      #expect(try await listed([a: first, b: second]) == [])
+      #expect(try await listed([b: second]) == [session], "its node is dead")
+      #expect(try await listed([a: second, b: second]) == [session], "or was started anew")
+      #expect(try await registry.sessions(notOn: [:], limit: 1).count == 1)
+      #expect(try await registry.sessions(notOn: [b: second], limit: 10)[0].1.owner == "ann")
+      #expect(
+        try await registry.release(
+          session, node: a, incarnation: first, epoch: epoch,
+          tombstone: Tombstone(status: nil, reason: "exited")))
+      #expect(try await listed([:]) == [other])
+      #expect(try await registry.sessions(limit: 10).map(\.0) == [other, session])
+      #expect(try await registry.sessions(limit: 1).map(\.0) == [other], "those that live first")
+    }
+  }
 }

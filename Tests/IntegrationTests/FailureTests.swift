@@ -54,6 +54,11 @@ import Wire
       return
     }
     #expect(said.code == .lost)
+    let listed = try await cluster.admin.sessions()
+    #expect(listed.first { $0.session == lost }?.state == "lost", "it does not only vanish")
+    #expect(listed.first { $0.session == kept }?.state == "running")
+    let place = try await cluster.admin.locate(lost)
+    #expect(place.why == .lost && place.explanation.contains("was on a"), "\(place)")
     let error = await #expect(throws: AdminError.self) {
       try await cluster.admin.create(
         Open(session: lost, create: LiveTerminal.shell, size: .standard))

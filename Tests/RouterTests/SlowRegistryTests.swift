@@ -42,6 +42,9 @@ private final class SilentRegistry: Registry {
     tombstone: Tombstone?
   ) async throws -> Bool { false }
   func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)] { [] }
+  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws
+    -> [(SessionID, SessionRecord)]
+  { [] }
   func identity() async throws -> RegistryIdentity { await memory.identity() }
   func warnings() async throws -> [String] { [] }
   func shutdown() async {}

@@ -1,6 +1,7 @@
 // A node that goes on with what another owns by now is told by the router, and its clients are brought to the owner
 // (promise P3).
 
+import Admin
 import Cluster
 import Link
 import NIOConcurrencyHelpers
@@ -84,5 +85,43 @@ import Wire
       #expect(a.heard { $0.type == .request }.isEmpty)
     }
     try await a.stop()
+  }
+
+  /// The router remembers one of them, and the registry knows the other.
+  @Test func whatTwoNodesHaveIsEndedOnBoth() async throws {
+    let registry = MemoryRegistry(now: { 0 })
+    let session = session
+    let script: FakeNode.Script = { frame, stream, link in
+      switch frame {
+      case .linkOpen: link.send(ScriptedNode.opened(session), stream: stream)
+      case .request(let request):
+        link.send(.response(LinkResponse(id: request.id, isLast: true)), stream: 0)
+      default: break
+      }
+    }
+    let nodes = [FakeNode("a", script: script), FakeNode("b", script: script)]
+    for node in nodes { await node.register(registry, port: try await node.listen()) }
+    @Sendable func own(_ node: FakeNode, _ epoch: UInt64) async {
+      _ = await registry.confirm(
+        [session: Holding(epoch: Epoch(epoch))], node: node.id,
+        incarnation: ScriptedNode.incarnation)
+    }
+    @Sendable func kills(_ node: FakeNode) -> Int {
+      node.heard { if case .request(let request) = $0 { request.method == .kill } else { false } }
+        .count
+    }
+    await own(nodes[0], 1)
+    try await withRouter(registry) { front in
+      let client = try await RawClient.greet(port: front)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      let admin = AdminClient(host: "127.0.0.1", port: front)
+      try await admin.kill(session)
+      #expect(kills(nodes[0]) == 1 && kills(nodes[1]) == 0)
+      await own(nodes[1], 2)
+      try await admin.kill(session)
+      #expect(kills(nodes[0]) == 2 && kills(nodes[1]) == 1)
+    }
+    for node in nodes { try await node.stop() }
   }
 }

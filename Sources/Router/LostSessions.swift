@@ -1,0 +1,29 @@
+// Sessions whose node has died, or was started anew. The registry's records are all that is known of them, and are
+// listed, so that what was lost does not only vanish (promise P10).
+
+import Cluster
+import Wire
+
+extension RouterContext {
+  /// - Parameter node: only this one's; nil: all.
+  func lostSessions(among nodes: [NodeEntry], of node: NodeID?) async throws -> [SessionSummary] {
+    var living: [NodeID: Incarnation] = [:]
+    for entry in nodes where !entry.isDead { living[entry.record.id] = entry.record.incarnation }
+    return try await registry.sessions(notOn: living, limit: RouterLimits.lostSessions)
+      .filter { node == nil || $0.1.node == node }
+      .map { SessionSummary(lost: $0.0, $0.1) }
+  }
+}
+
+extension SessionSummary {
+  /// What a record says: the rest is not known.
+  init(lost id: SessionID, _ record: SessionRecord) {
+    self.init(
+      session: id, node: record.node.rawValue, life: Life(rawValue: 0), epoch: record.epoch,
+      target: "", command: [], state: "lost", status: nil,
+      size: TerminalSize(columns: 0, rows: 0), title: nil,
+      // An epoch is the time of its claim, in microseconds.
+      created: record.epoch.rawValue / 1_000, idle: 0, output: 0, input: 0, owner: record.owner,
+      viewers: [])
+  }
+}

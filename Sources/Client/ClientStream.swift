@@ -210,10 +210,10 @@ public struct ClientStream: Sendable {
   /// terminal throws away what was typed before an interrupt (NOFLSH in termios(3)).
   public mutating func interrupt(_ bytes: ByteBuffer) -> [Action] {
     guard phase != .over else { return [] }
-    let discarded = input.discardWaiting()
+    let discarded = input.interrupt(bytes)
     let told: [Action] =
       discarded > 0 ? [.tell(.notTyped(bytes: discarded, because: .interrupted))] : []
-    return told + type(bytes)
+    return told + typed()
   }
 
   public mutating func resize(_ size: TerminalSize) -> [Action] {

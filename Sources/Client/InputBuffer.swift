@@ -9,6 +9,9 @@ import Wire
 struct InputBuffer: Sendable {
   /// Bytes kept in all, as in the browser's library: more than anybody pastes.
   static let largest = 16 * 1024 * 1024
+  /// Of the bytes that may be under way, what a paste leaves to the interrupt that is to end it: some keys, and a
+  /// frame's end.
+  static let reserve = 256
   /// Keys typed one by one are kept together up to this many bytes, so that each does not cost a buffer.
   private static let joined = 4 * 1024
 
@@ -28,6 +31,9 @@ struct InputBuffer: Sendable {
   /// Something found no room: what follows it is not taken either, until all before has left, so that what
   /// arrives has no gap in it.
   private var isFull = false
+  /// Everything before this offset may be sent although it takes of the reserve, and is not joined with what
+  /// follows: a node takes a key for an interrupt at the end of a short INPUT.
+  private var urgent: UInt64 = 0
 
   var unacknowledged: Int { Int(sent - acknowledged) + waiting }
   /// The offset for `resume`: nil as long as there was no OPENED.
@@ -42,7 +48,9 @@ struct InputBuffer: Sendable {
       return false
     }
     guard count > 0 else { return true }
-    if let last = pieces.last, last.readableBytes + count <= Self.joined {
+    if let last = pieces.last, last.readableBytes + count <= Self.joined,
+      sent + UInt64(waiting) != urgent
+    {
       pieces[pieces.count - 1].writeImmutableBuffer(more)
     } else {
       pieces.append(more)
@@ -51,27 +59,60 @@ struct InputBuffer: Sendable {
     return true
   }
 
-  /// Drops what was not sent yet; what was sent may have arrived, and stays.
-  /// - Returns: how many bytes it was.
-  mutating func discardWaiting() -> Int {
-    defer {
-      pieces = []
-      waiting = 0
+  /// Types an interrupt in the place of what was not sent yet; what was sent may have arrived, and stays. No key
+  /// is cut in half, and a paste's frame is closed, so that what follows is not read as a part of it.
+  /// - Returns: how many bytes were dropped.
+  mutating func interrupt(_ key: ByteBuffer) -> Int {
+    let before = waiting
+    var last = ByteBuffer()
+    // One interrupt does not take another's place.
+    if before > 0, sent + UInt64(before) != urgent {
+      var rest: [UInt8] = []
+      rest.reserveCapacity(before)
+      for piece in pieces { rest += piece.readableBytesView }
+      let cut = InputCut.endOfKey(before: lastSent, rest: rest[...])
+      dropWaiting()
+      last.writeBytes(rest[..<cut])
+      if InputCut.endsFrame(rest[cut...]) { last.writeBytes(InputCut.frameEnd) }
     }
-    return waiting
+    let dropped = before - waiting - last.readableBytes
+    // As one, or the node would discard with the rest what comes before the key.
+    last.writeImmutableBuffer(key)
+    pieces.append(last)
+    waiting += last.readableBytes
+    isFull = false
+    urgent = sent + UInt64(waiting)
+    return max(0, dropped)
+  }
+
+  private mutating func dropWaiting() {
+    pieces = []
+    waiting = 0
+  }
+
+  /// The last bytes that were sent and are not acknowledged, as many as a key may have.
+  private var lastSent: [UInt8] {
+    var bytes: [UInt8] = []
+    for piece in underWay.reversed() where bytes.count < InputCut.longestKey {
+      bytes = piece.readableBytesView.suffix(InputCut.longestKey - bytes.count) + bytes
+    }
+    return bytes
   }
 
   /// The next INPUT frame that may be sent.
   mutating func next() -> Frame? {
-    let room = WireLimits.inputInFlight - Int(sent - acknowledged)
+    let isUrgent = sent < urgent
+    let most = WireLimits.inputInFlight - (isUrgent ? 0 : Self.reserve)
+    let room = min(most - Int(sent - acknowledged), WireLimits.dataPayload)
     let offset = sent
-    return takeWaiting(min(room, WireLimits.dataPayload)).map { .input(offset: offset, $0) }
+    return takeWaiting(isUrgent ? min(room, Int(urgent - sent)) : room, joining: !isUrgent)
+      .map { .input(offset: offset, $0) }
   }
 
   /// Moves at most `limit` bytes over to those under way, as one piece.
-  private mutating func takeWaiting(_ limit: Int) -> ByteBuffer? {
+  private mutating func takeWaiting(_ limit: Int, joining: Bool = true) -> ByteBuffer? {
     guard limit > 0, var piece = takePiece(limit) else { return nil }
-    while piece.readableBytes < limit, let more = takePiece(limit - piece.readableBytes) {
+    while joining, piece.readableBytes < limit, let more = takePiece(limit - piece.readableBytes) {
       piece.writeImmutableBuffer(more)
     }
     waiting -= piece.readableBytes
@@ -110,6 +151,7 @@ struct InputBuffer: Sendable {
   mutating func opened(at offset: UInt64, isInDoubt: Bool) throws(WireError) -> ByteBuffer? {
     if !hasBase {
       hasBase = true
+      if urgent > 0 { urgent += offset }
       (acknowledged, sent, reached) = (offset, offset, offset)
       return nil
     }
@@ -128,7 +170,8 @@ struct InputBuffer: Sendable {
     for piece in underWay { lost.writeImmutableBuffer(piece) }
     for piece in pieces { lost.writeImmutableBuffer(piece) }
     underWay = []
-    _ = discardWaiting()
+    dropWaiting()
+    urgent = 0
     (acknowledged, sent, reached) = (offset, offset, offset)
     return lost.readableBytes > 0 ? lost : nil
   }

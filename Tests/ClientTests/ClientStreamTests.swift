@@ -116,24 +116,67 @@ import Wire
     var stream = try live()
     let paste = ByteBuffer(repeating: 0x61, count: 100_000)
     let first = sent(stream.type(paste)).reduce(0) { $0 + inputBytes($1) }
-    #expect(first == WireLimits.inputInFlight)
+    // But for what an interrupt may need.
+    let most = WireLimits.inputInFlight - InputBuffer.reserve
+    #expect(first == most)
     let second = try sent(stream.receive(.inputAck(offset: 20_000)))
     #expect(second.reduce(0) { $0 + inputBytes($1) } == 20_000)
-    #expect(stream.waitingInput == 100_000 - 65_536 - 20_000)
+    #expect(stream.waitingInput == 100_000 - most - 20_000)
   }
 
   /// As a terminal does with what was typed before an interrupt; what was sent may have arrived, and stays.
   @Test func anInterruptTakesThePlaceOfWhatWasNotSent() throws {
     var stream = try live()
     _ = stream.type(ByteBuffer(repeating: 0x61, count: 100_000))
+    let most = WireLimits.inputInFlight - InputBuffer.reserve
     let actions = stream.interrupt(bytes("\u{3}"))
-    let discarded = 100_000 - WireLimits.inputInFlight
-    #expect(told(actions) == [.notTyped(bytes: discarded, because: .interrupted)])
-    #expect(stream.waitingInput == 1)
-    let next = try sent(stream.receive(.inputAck(offset: 1)))
-    #expect(next == [.input(offset: UInt64(WireLimits.inputInFlight), bytes("\u{3}"))])
-    #expect(stream.interrupt(bytes("\u{3}")) == [], "nothing waited; nothing may be sent")
-    #expect(stream.waitingInput == 1)
+    #expect(told(actions) == [.notTyped(bytes: 100_000 - most, because: .interrupted)])
+    // It does not wait for the paste to be acknowledged.
+    #expect(sent(actions) == [.input(offset: UInt64(most), bytes("\u{3}"))])
+    #expect(stream.waitingInput == 0)
+    // What is typed behind it does, and is no part of its frame.
+    #expect(stream.type(bytes("ls")).isEmpty)
+    let next = try sent(stream.receive(.inputAck(offset: 1_000)))
+    #expect(next == [.input(offset: UInt64(most) + 1, bytes("ls"))])
+  }
+
+  @Test func anInterruptBeforeThereIsAConnectionHasAFrameOfItsOwn() throws {
+    var stream = try live()
+    _ = stream.begin()
+    _ = stream.type(bytes("make"))
+    #expect(told(stream.interrupt(bytes("\u{3}"))) == [.notTyped(bytes: 4, because: .interrupted)])
+    #expect(told(stream.interrupt(bytes("\u{1c}"))).isEmpty, "one does not take another's place")
+    _ = stream.type(bytes("ls"))
+    #expect(
+      try sent(stream.receive(opened(.new))) == [
+        .input(offset: 0, bytes("\u{3}")), .input(offset: 1, bytes("\u{1c}")),
+        .input(offset: 2, bytes("ls")),
+      ])
+  }
+
+  /// What follows an interrupt is not read as the rest of what it cut.
+  @Test(arguments: [
+    ("\u{1B}[200~abc", "def\u{1B}[201~x", "\u{1B}[201~"), ("abc\u{1B}[1;", "5Cdef", "5C"),
+    ("abc\u{1B}", "[Adef", "[A"), ("ab\u{1B}[20", "1~\u{1B}[200~x\u{1B}[201~", "1~"),
+    ("abc", "\u{1B}[Adef", ""),
+    ("\u{1B}O", "Px", "P"), ("\u{1B}", "\u{1B}[A", ""), ("\u{1B}[A", "bc", ""),
+    ("ab", "\u{1B}[200~c\u{1B}[201~", ""),
+  ]) func anInterruptCutsNoKeyAndClosesAPastesFrame(sent typed: String, waits: String, kept: String)
+    throws
+  {
+    var input = InputBuffer()
+    _ = try input.opened(at: 0, isInDoubt: false)
+    let most = WireLimits.inputInFlight - InputBuffer.reserve
+    let first = String(repeating: "a", count: most - typed.utf8.count) + typed
+    _ = input.append(ByteBuffer(string: first))
+    while input.next() != nil {}
+    _ = input.append(ByteBuffer(string: waits))
+    let rest = max(0, waits.utf8.count - kept.utf8.count)
+    let dropped = input.interrupt(bytes("\u{3}"))
+    #expect(dropped == rest)
+    var sent = ByteBuffer()
+    while case .input(_, let piece)? = input.next() { sent.writeImmutableBuffer(piece) }
+    #expect(sent == bytes(kept + "\u{3}"))
   }
 
   @Test func anInterruptWithNothingQueuedIsAKey() throws {

@@ -16,7 +16,7 @@ public struct DockerStarter: PipeStarter {
   private let incarnation: IncarnationLock
   private let seesProcesses: Bool
   private let leftovers = DockerLeftovers()
-  private let hasAnswered = NIOLockedValueBox(true)
+  private let answers = NIOLockedValueBox(Answers())
   private let logger: Logger
 
   /// - Parameters:
@@ -38,21 +38,32 @@ public struct DockerStarter: PipeStarter {
   // MARK: The engine, from time to time
 
   /// An engine that is well answers this at once.
-  static let pingTime = TimeAmount.seconds(3)
+  static let pingTime = TimeAmount.seconds(5)
   static let checkInterval = Duration.seconds(5)
+  /// A busy engine may be late once.
+  static let failures = 2
 
-  public var isAvailable: Bool { hasAnswered.withLockedValue { $0 } }
+  private struct Answers {
+    /// Nil: not asked yet.
+    var isAvailable: Bool?
+    var failures = 0
+  }
+
+  public var isAvailable: Bool { answers.withLockedValue { $0.isAvailable ?? true } }
 
   public func check() async {
     var problem: String?
     do { try await engine.ping(within: Self.pingTime) } catch { problem = "\(error)" }
     if Task.isCancelled { return }
-    let answers = problem == nil
-    let had = hasAnswered.withLockedValue { hasAnswered in
-      defer { hasAnswered = answers }
-      return hasAnswered
+    let hasChanged = answers.withLockedValue { [problem] answers in
+      let had = answers.isAvailable
+      answers.failures = problem == nil ? 0 : answers.failures + 1
+      if problem == nil || had == nil || answers.failures >= Self.failures {
+        answers.isAvailable = problem == nil
+      }
+      return answers.isAvailable != (had ?? true)
     }
-    guard had != answers else { return }
+    guard hasChanged else { return }
     if let problem {
       logger.warning(
         "no sessions in containers are taken while the Docker engine does not answer",

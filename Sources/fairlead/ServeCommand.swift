@@ -73,8 +73,7 @@ struct ServeCommand: AsyncParsableCommand {
     logStart(
       logger,
       [
-        "listen": "\(listen)", "capacity": "\(node.capacity)",
-        "targets": "\(pipes.docker == nil ? "pty" : "pty, docker")",
+        "listen": "\(listen)", "targets": "\(pipes.docker == nil ? "pty" : "pty, docker")",
         "idle_timeout": "\(node.idleTimeout)", "scrollback": "\(node.scrollback)",
       ])
     let host = listen.address.host

@@ -26,7 +26,16 @@ extension Core {
         reply.append(decimal: min(core.x, core.columns - 1) + 1)
         reply.append(UInt8(ascii: "R"))
       }
+    case 996: if isPrivate { reportScheme() }
     default: break
+    }
+  }
+
+  /// Whether the user's theme is dark (1) or light (2).
+  mutating func reportScheme() {
+    answer { reply, core in
+      reply.append("\u{1B}[?997;")
+      reply.append(core.palette.isDark ? "1n" : "2n")
     }
   }
 

@@ -4,10 +4,10 @@
 
 extension Core {
   /// Calls `body` with every row of both grids.
-  private func forEachRow(_ body: (Row) -> Void) {
-    for row in 0..<rows { body(grid[row]) }
+  private func forEachRow(_ body: (Row, Block<Cell>) -> Void) {
+    for row in 0..<rows { body(grid[row], grid.hidden(row)) }
     if let hiddenPrimary {
-      for row in 0..<rows { body(hiddenPrimary[row]) }
+      for row in 0..<rows { body(hiddenPrimary[row], hiddenPrimary.hidden(row)) }
     }
   }
 
@@ -16,9 +16,10 @@ extension Core {
     let marks = Block<UInt8>(count: attributes.count)
     defer { marks.deallocate() }
     var cells = 0
-    forEachRow { row in
+    forEachRow { row, hidden in
       row.mark(marks)
-      cells += row.used
+      for column in 0..<hidden.count { marks[Int(hidden[column].attributes)] = 1 }
+      cells += row.used + hidden.count
     }
     marks[Int(penBits.attributes)] = 1
     marks[Int(eraseCell.attributes)] = 1
@@ -27,7 +28,10 @@ extension Core {
     func rename(_ cell: Cell) -> Cell {
       Cell(renamed[Int(cell.attributes)]) << 32 | cell & ~Cell.attributesMask
     }
-    forEachRow { $0.replaceCells(rename) }
+    forEachRow { row, hidden in
+      row.replaceCells(rename)
+      hidden.replaceCells(hidden.count, rename)
+    }
     penBits = rename(penBits)
     eraseCell = rename(eraseCell)
     spent &+= cells * 2 + rows * 4
@@ -58,15 +62,17 @@ extension Core {
     let renamed = Block<UInt32>(count: old.count)
     defer { renamed.deallocate() }
     var cells = 0
-    forEachRow { row in
-      cells += row.used
-      row.replaceCells { cell in
-        guard cell.isCluster else { return cell }
-        if renamed[Int(cell.code)] == 0 {
-          renamed[Int(cell.code)] = kept.copy(cell.code, from: old) + 1
-        }
-        return cell & ~Cell.codeMask | Cell(renamed[Int(cell.code)] &- 1) & Cell.codeMask
+    func rename(_ cell: Cell) -> Cell {
+      guard cell.isCluster else { return cell }
+      if renamed[Int(cell.code)] == 0 {
+        renamed[Int(cell.code)] = kept.copy(cell.code, from: old) + 1
       }
+      return cell & ~Cell.codeMask | Cell(renamed[Int(cell.code)] &- 1) & Cell.codeMask
+    }
+    forEachRow { row, hidden in
+      cells += row.used + hidden.count
+      row.replaceCells(rename)
+      hidden.replaceCells(hidden.count, rename)
     }
     spent &+= cells + rows * 2
     kept.collectAt = max(max(Limit.clusterWords, columns * rows / 8), kept.count * 2)
@@ -83,7 +89,13 @@ extension Row {
 
   /// Puts another cell in place of each, the fill included.
   func replaceCells(_ replace: (Cell) -> Cell) {
-    for column in 0..<used { cells[column] = replace(cells[column]) }
+    cells.replaceCells(used, replace)
     replaceFill(replace(fill))
+  }
+}
+
+extension Block where Element == Cell {
+  fileprivate func replaceCells(_ count: Int, _ replace: (Cell) -> Cell) {
+    for column in 0..<count { self[column] = replace(self[column]) }
   }
 }

@@ -155,8 +155,9 @@ struct Core {
       if let fault = grid.fault() { return fault }
       for index in 0..<rows {
         let row = grid[index]
-        for column in 0...row.used {
-          let cell = row[column]
+        let hidden = grid.hidden(index)
+        for column in 0...row.used + hidden.count {
+          let cell = column <= row.used ? row[column] : hidden[column - row.used - 1]
           guard Int(cell.attributes) < attributes.count else { return "a cell of unknown look" }
           if cell.isCluster && !clusters.holds(cell.code) { return "a cell of an unknown cluster" }
         }

@@ -9,6 +9,8 @@ struct RowState: Blank {
   /// Where the cells begin in the grid's block.
   var start: Int32 = 0
   var used: Int32 = 0
+  /// Cells behind the last column, of when the alternate buffer was wider.
+  var hidden: Int32 = 0
   /// This row continues the one above (the text wrapped).
   var isWrapped = false
 }
@@ -81,6 +83,7 @@ struct Row {
   /// All cells alike.
   @inline(__always) func clear(_ cell: Cell, wrapped: Bool) {
     state.value.used = 0
+    state.value.hidden = 0
     state.value.fill = cell
     state.value.isWrapped = wrapped
   }
@@ -109,19 +112,22 @@ struct SavedCursor: Equatable {
 struct Grid {
   let columns: Int
   let rows: Int
+  /// Cells of a row, with the hidden ones.
+  private let stride: Int
   private let table: Block<RowState>
   private let block: Block<Cell>
   /// Scroll region, first and last row.
   var top = 0
   var bottom: Int
 
-  init(columns: Int, rows: Int) {
+  init(columns: Int, rows: Int, hiding hidden: Int = 0) {
     self.columns = columns
     self.rows = rows
+    stride = columns + hidden
     bottom = rows - 1
-    block = Block(count: columns * rows)
+    block = Block(count: stride * rows)
     table = Block(count: rows)
-    for row in 0..<rows { table[row] = RowState(start: Int32(row * columns)) }
+    for row in 0..<rows { table[row] = RowState(start: Int32(row * stride)) }
   }
 
   func deallocate() {
@@ -130,12 +136,25 @@ struct Grid {
   }
 
   var byteCount: Int {
-    columns * rows * MemoryLayout<Cell>.stride + rows * MemoryLayout<RowState>.stride
+    stride * rows * MemoryLayout<Cell>.stride + rows * MemoryLayout<RowState>.stride
   }
 
   @inline(__always) subscript(row: Int) -> Row {
     let state = table.place(row)
     return Row(state, block.slice(Int(state.value.start), columns))
+  }
+
+  /// What a row keeps behind its last column.
+  func hidden(_ row: Int) -> Block<Cell> {
+    let state = table[row]
+    return block.slice(Int(state.start) + columns, min(Int(state.hidden), stride - columns))
+  }
+
+  func hide(_ cells: ArraySlice<Cell>, _ row: Int) {
+    let count = min(cells.count, stride - columns)
+    table.place(row).value.hidden = Int32(count)
+    let hidden = hidden(row)
+    for (index, cell) in cells.prefix(count).enumerated() { hidden[index] = cell }
   }
 
   /// A grid of its own that shows the same.
@@ -152,9 +171,6 @@ struct Grid {
     }
     return copy
   }
-
-  /// Cells that are stored.
-  var storedCells: Int { (0..<rows).reduce(0) { $0 + self[$1].used } }
 
   /// Moves the rows of a region up; those at the top come out at the bottom, cleared to `cell`.
   @inline(__always)
@@ -214,8 +230,10 @@ struct Grid {
     var isTaken = [Bool](repeating: false, count: rows)
     for index in 0..<rows {
       let state = table[index]
-      let place = Int(state.start) / columns
-      guard state.start >= 0, Int(state.start) % columns == 0, place < rows, !isTaken[place] else {
+      let place = Int(state.start) / stride
+      guard state.start >= 0, Int(state.start) % stride == 0, state.hidden >= 0,
+        Int(state.hidden) <= stride - columns, place < rows, !isTaken[place]
+      else {
         return "row \(index) has its cells at \(state.start)"
       }
       isTaken[place] = true

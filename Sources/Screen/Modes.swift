@@ -49,6 +49,8 @@ struct Modes: Equatable {
   var mouseUTF8 = false
   var mouseURXVT = false
   var reverseVideo = false
+  /// The program is told when the user's colours change.
+  var reportsColors = false
   // xterm.js keeps these through RIS.
   var newline = false
   var isCursorHidden = false
@@ -127,6 +129,7 @@ extension Core {
       }
     case 2_004: modes.bracketedPaste = on
     case 2_026: modes.synchronizedOutput = on
+    case 2_031: modes.reportsColors = on
     default: break
     }
   }
@@ -167,6 +170,7 @@ extension Core {
     case 47, 1_047, 1_049: return report(isAlternate)
     case 2_004: return report(modes.bracketedPaste)
     case 2_026: return report(modes.synchronizedOutput)
+    case 2_031: return report(modes.reportsColors)
     default: return 0
     }
   }

@@ -57,6 +57,13 @@ struct Palette: Equatable {
     special[index] ?? theme[index] ?? Self.specialDefaults[index]
   }
 
+  /// The user's background, not the program's, is nearer to black than to white, as eyes see it (ITU-R BT.709).
+  var isDark: Bool {
+    let background = theme[1] ?? Self.specialDefaults[1]
+    return 2_126 * Int(background.red) + 7_152 * Int(background.green)
+      + 722 * Int(background.blue) < 1_275_000
+  }
+
   /// X11's `rgb:h/h/h` (one to four digits each) or `#` with three, six, nine or twelve digits.
   static func parse(_ text: ArraySlice<UInt8>) -> ScreenColor? {
     func digits(_ slice: ArraySlice<UInt8>) -> Int? {

@@ -28,6 +28,13 @@ private struct LooseLine {
     for offset in 0..<max(0, count) { self[to + offset] = source[from + offset] }
   }
 
+  /// A wide character that stands on both sides becomes blank.
+  mutating func split(at columns: Int) {
+    guard cells.count > columns, cells[columns - 1].width == 2 else { return }
+    cells[columns - 1] = cells[columns - 1].attributeBits | Cell.narrow
+    cells[columns] = cells[columns].attributeBits | Cell.narrow
+  }
+
   /// Cut to a width; a wide character that loses its right half becomes blank.
   mutating func cut(to columns: Int) {
     guard cells.count > columns else { return }
@@ -313,7 +320,10 @@ extension Core {
     buffer.savedY = saved.isFirstLine ? 0 : buffer.base + saved.row
     for index in 0..<old.rows {
       let row = old[index]
-      buffer.lines.append(LooseLine(cells: row.cells.array(row.store()), isWrapped: row.isWrapped))
+      var line = LooseLine(cells: row.cells.array(row.store()), isWrapped: row.isWrapped)
+      let hidden = old.hidden(index)
+      for column in 0..<hidden.count { line[old.columns + column] = hidden[column] }
+      buffer.lines.append(line)
     }
     old.deallocate()
     buffer.changeRows(from: old.rows, to: rows)
@@ -324,8 +334,18 @@ extension Core {
         buffer.narrow(from: old.columns, to: columns, rows: rows)
       }
     }
-    for index in buffer.lines.indices { buffer.lines[index].cut(to: columns) }
-    let grid = Grid(columns: columns, rows: rows)
+    // What the alternate buffer had beyond its last column is there again when it grows. (A snapshot cannot bring it.)
+    var longest = columns
+    for index in buffer.lines.indices {
+      if scrollback || columns >= old.columns {
+        buffer.lines[index].cut(to: columns)
+      } else {
+        buffer.lines[index].split(at: columns)
+        longest = max(longest, buffer.lines[index].cells.count)
+      }
+    }
+    let grid = Grid(
+      columns: columns, rows: rows, hiding: min(longest, Limit.columns.upperBound) - columns)
     let base = max(0, min(buffer.base, buffer.lines.count))
     if scrollback {
       let isCounted = !history.isUncounted
@@ -339,6 +359,7 @@ extension Core {
     }
     for (index, line) in buffer.lines[base...].prefix(rows).enumerated() {
       grid[index].replace(line.cells, wrapped: line.isWrapped)
+      grid.hide(line.cells.dropFirst(columns), index)
     }
     var moved = saved
     moved.column = min(saved.column, columns - 1)

@@ -59,9 +59,13 @@ public final class Screen {
     return answers
   }
 
-  /// The colours of the viewer's theme, which colour queries are answered with; nil: xterm.js' own.
+  /// The colours of the viewer's theme, which colour queries are answered with; nil: xterm.js' own. A program that
+  /// asked to be told of a change (mode 2031) is: there is an answer to take.
   public func setTheme(foreground: ScreenColor?, background: ScreenColor?, cursor: ScreenColor?) {
-    core.palette.theme = [foreground, background, cursor]
+    let theme = [foreground, background, cursor]
+    guard theme != core.palette.theme else { return }
+    core.palette.theme = theme
+    if core.modes.reportsColors { core.reportScheme() }
   }
 
   // MARK: Towards clients.

@@ -299,6 +299,7 @@ struct SnapshotWriter {
     }
     exchange(old.mouse.number, new.mouse.number)
     change("?5", \.reverseVideo, &bytes)
+    change("?2031", \.reportsColors, &bytes)
     change("?1005", \.mouseUTF8, &bytes)
     change("?1015", \.mouseURXVT, &bytes)
     exchange(old.mouseEncoding.number, new.mouseEncoding.number)

@@ -138,6 +138,53 @@ import Testing
         == "\u{1B}]11;rgb:0101/0202/0303\u{1B}\\")
   }
 
+  @Test func theAlternateBufferKeepsWhatANarrowScreenHides() {
+    let screen = screen(
+      "\u{1B}[?1049h\u{1B}[H0123456789abcde\r\n漢漢漢漢漢e\u{301}\u{1B}[31mx\r\nlast", columns: 20)
+    screen.resize(columns: 9, rows: 4)
+    #expect(screen.lines() == ["012345678", "漢漢漢漢", "last", ""])
+    screen.write(Array("\u{1B}[1;1HX\u{1B}[3;1H\u{1B}[2K".utf8))
+    screen.withCore { core in
+      core.collectAttributes()
+      core.collectClusters()
+    }
+    #expect(screen.fault() == nil)
+    screen.resize(columns: 12, rows: 4)
+    #expect(screen.lines() == ["X123456789ab", "漢漢漢漢  e\u{301}x", "", ""])
+    // Cut for good where it grew to.
+    screen.resize(columns: 20, rows: 4)
+    #expect(screen.lines().first == "X123456789ab")
+    #expect(String(decoding: screen.ansi(), as: UTF8.self).contains("e\u{301}\u{1B}[31mx"))
+    // A line that came since hides nothing.
+    screen.resize(columns: 6, rows: 4)
+    screen.write(Array("\u{1B}[S".utf8))
+    screen.resize(columns: 20, rows: 4)
+    #expect(screen.lines() == ["漢漢漢漢  e\u{301}x", "", "", ""])
+    #expect(screen.fault() == nil)
+  }
+
+  @Test func tellsWhetherTheThemeIsDark() {
+    let light = ScreenColor(red: 250, green: 250, blue: 240)
+    let screen = Screen(columns: 20, rows: 4)
+    func answers() -> String { String(decoding: screen.takeAnswers(), as: UTF8.self) }
+    screen.write(Array("\u{1B}[?996n\u{1B}[?2031$p".utf8))
+    #expect(answers() == "\u{1B}[?997;1n\u{1B}[?2031;2$y")
+    screen.setTheme(foreground: nil, background: light, cursor: nil)
+    #expect(answers() == "")
+    screen.write(Array("\u{1B}[?2031h\u{1B}[?996n".utf8))
+    #expect(answers() == "\u{1B}[?997;2n")
+    screen.setTheme(foreground: nil, background: light, cursor: nil)
+    #expect(answers() == "")
+    screen.setTheme(foreground: light, background: nil, cursor: nil)
+    #expect(answers() == "\u{1B}[?997;1n")
+    let reader = Screen(columns: 20, rows: 4)
+    reader.write(screen.snapshot())
+    #expect(reader.withCore { $0.modes.reportsColors })
+    screen.write(Array("\u{1B}c".utf8))
+    screen.setTheme(foreground: nil, background: light, cursor: nil)
+    #expect(answers() == "")
+  }
+
   @Test func joinsAndSplitsWrappedLines() {
     let screen = screen("0123456789abcde\r\n$ ", columns: 10, rows: 4)
     #expect(screen.lines() == ["0123456789", "abcde", "$", ""])

@@ -25,6 +25,30 @@ public struct PageSource: Sendable {
     deallocate: { $0.deallocate() })
 }
 
+/// One page. What the log computes from offsets and counts is checked here once more, in release builds too: beyond
+/// its end nothing is read or written.
+private struct Page {
+  let memory: UnsafeMutableRawPointer
+
+  private func holds(_ position: Int, _ count: Int) -> Bool {
+    let isInside =
+      position >= 0 && count >= 0 && position <= NodeLimits.logPage
+      && count <= NodeLimits.logPage - position
+    assert(isInside, "a place outside of the log's page")
+    return isInside
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, at position: Int) {
+    guard let from = bytes.baseAddress, holds(position, bytes.count) else { return }
+    memory.advanced(by: position).copyMemory(from: from, byteCount: bytes.count)
+  }
+
+  func bytes(at position: Int, _ count: Int) -> UnsafeRawBufferPointer {
+    guard holds(position, count) else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    return UnsafeRawBufferPointer(start: memory.advanced(by: position), count: count)
+  }
+}
+
 /// Confined to its session's loop.
 public final class OutputLog {
   public struct SizeMark: Equatable {
@@ -43,7 +67,7 @@ public final class OutputLog {
 
   private let limit: Int
   private let source: PageSource
-  private var pages: Deque<UnsafeMutableRawPointer> = []
+  private var pages: Deque<Page> = []
   /// Offset of the first byte of `pages[0]`; a multiple of the page size.
   private var base: UInt64 = 0
   private var marks: Deque<SizeMark> = []
@@ -54,18 +78,18 @@ public final class OutputLog {
     self.source = source
   }
 
-  deinit { for page in pages { source.deallocate(page) } }
+  deinit { for page in pages { source.deallocate(page.memory) } }
 
   public var heldBytes: Int { pages.count * NodeLimits.logPage }
 
   public func append(_ bytes: UnsafeRawBufferPointer) {
     var rest = bytes
-    while let from = rest.baseAddress, !rest.isEmpty {
+    while !rest.isEmpty {
       let used = Int(end - base)
       if used == pages.count * NodeLimits.logPage { addPage() }
       let inPage = Int(end - base) % NodeLimits.logPage
       let count = min(rest.count, NodeLimits.logPage - inPage)
-      pages[pages.count - 1].advanced(by: inPage).copyMemory(from: from, byteCount: count)
+      pages[pages.count - 1].write(UnsafeRawBufferPointer(rebasing: rest.prefix(count)), at: inPage)
       end += UInt64(count)
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
@@ -74,7 +98,7 @@ public final class OutputLog {
   /// A full ring turns its oldest page into its newest; a growing one takes new memory.
   private func addPage() {
     guard pages.count * NodeLimits.logPage >= limit + NodeLimits.logPage else {
-      return pages.append(source.allocate(NodeLimits.logPage))
+      return pages.append(Page(memory: source.allocate(NodeLimits.logPage)))
     }
     pages.append(pages.removeFirst())
     base += UInt64(NodeLimits.logPage)
@@ -92,9 +116,7 @@ public final class OutputLog {
     while left > 0 {
       let inPage = position % NodeLimits.logPage
       let piece = min(left, NodeLimits.logPage - inPage)
-      buffer.writeBytes(
-        UnsafeRawBufferPointer(
-          start: pages[position / NodeLimits.logPage].advanced(by: inPage), count: piece))
+      buffer.writeBytes(pages[position / NodeLimits.logPage].bytes(at: inPage, piece))
       position += piece
       left -= piece
     }

@@ -146,6 +146,9 @@ import Wire
 
     let again = try await proxy(port: between.port)
     try await eventually("the node is back") { try await state() == .live }
+    for word in ["the node's lease has ended", "the node has its lease again"] {
+      _ = try await node.process.line(with: word)
+    }
     try await terminal.echo("$X in the end", prints: "secret in the end")
     try await again.stop()
     node.process.signal(SIGTERM)
@@ -342,6 +345,7 @@ import Wire
     try await eventually("the router knows") {
       try await cluster.admin.nodes().first { $0.id.rawValue == "a" }?.state == .draining
     }
+    _ = try await cluster.nodes[0].process.line(with: "the node is drained")
     try await eventually("and places by it") {
       try await !cluster.admin.locate(.random()).explanation.contains(
         "rendezvous hash, in the order a,")

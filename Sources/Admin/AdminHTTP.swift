@@ -143,7 +143,8 @@ func boundedBody(_ request: Request) async throws -> ByteBuffer {
 /// The one form of failures, for who answers before a route is asked.
 public func errorBody(_ code: String, _ message: String) -> ByteBuffer {
   let answer = ErrorAnswer(error: .init(code: code, message: message))
-  var body = (try? JSONEncoder().encode(answer)).map { ByteBuffer(bytes: inertJSON($0)) } ?? ByteBuffer()
+  var body =
+    (try? JSONEncoder().encode(answer)).map { ByteBuffer(bytes: inertJSON($0)) } ?? ByteBuffer()
   body.writeString("\n")
   return body
 }

@@ -178,7 +178,7 @@ private func problem(_ type: FrameType, _ json: String) -> String? {
   ])
   func noTime(text: String) {
     #expect(Lifetime(text) == nil)
-    #expect(error(.open, #"{"create":{"idle":"\#(text)"}}"#.utf8)?.code == .malformed)
+    #expect(problem(.open, #"{"create":{"idle":"\#(text)"}}"#) != nil)
   }
 
   @Test func aDuplicateKeyIsTakenOnceAndHarmsNothing() throws {

@@ -234,6 +234,10 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
             LinkOpen(
               client: .random(), access: .open, from: "", sent: Varint.maximum,
               consumed: Varint.maximum - 1, open: open)), stream: stream)
+        guard offset <= Varint.maximum else {
+          #expect(try await link.refused(stream: stream).code == .badRequest)
+          continue
+        }
         let opened = try await link.opened(stream: stream)
         #expect(opened.resumed == .snapshot && opened.inDoubt == true)
         link.send(.input(offset: Varint.maximum, ByteBuffer(string: "xx")), stream: stream)

@@ -1,6 +1,9 @@
 // What a loop of a router knows of the cluster: enough to route, never more than its bound.
 
 import Cluster
+import Logging
+import NIOCore
+import NIOPosix
 import TestSupport
 import Testing
 import Wire
@@ -38,6 +41,25 @@ import Wire
       #expect(routes[0] == routes[1])
       #expect(routes[0].map { $0.address.port == 7_000 + $0.loop } == true)
     }
+  }
+
+  @Test func whatTheAPIAsksIsSpreadOverAllLoopsAndStaysWhereItWas() async throws {
+    let router = try await Router(
+      RouterConfiguration(
+        name: "test", host: "", port: 0,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
+      registry: MemoryRegistry(), group: MultiThreadedEventLoopGroup.singleton)
+    func loop(for key: String) async throws -> ObjectIdentifier {
+      try await router.onLoop(for: key) {
+        $0.eventLoop.makeSucceededFuture(ObjectIdentifier($0.eventLoop))
+      }
+    }
+    var loops: Set<ObjectIdentifier> = []
+    for _ in 0..<(100 * router.eventLoops.count) {
+      loops.insert(try await loop(for: SessionID.random().rawValue))
+    }
+    #expect(loops.count == router.eventLoops.count)
+    #expect(try await loop(for: "s") == loop(for: "s"))
   }
 
   @Test func anUnknownNodeOrAnotherStartOfItIsNoRoute() {

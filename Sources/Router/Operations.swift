@@ -277,8 +277,10 @@ struct RouterOperations: ClusterOperations {
       access: caller.principal.access(to: id))
     // The node may have forgotten the session that the router remembers there: then the registry knows.
     let first = try await put(request, about: id, doubting: false)
-    let answer =
-      first.error == "not_found" ? try await put(request, about: id, doubting: true) : first
+    let isUnknown =
+      first.error == "not_found"
+      || (method == .sessions && first.error == nil && first.sessions.isEmpty)
+    let answer = isUnknown ? try await put(request, about: id, doubting: true) : first
     switch answer.error {
     case "forbidden":
       throw refusal(

@@ -26,7 +26,7 @@ import Wire
       #expect(try await ask("DELETE", "/v1/sessions/s", port: router.port).status == 503)
     }
     #expect(node.process.output.contains("a link was refused"))
-    #expect(wrong.process.output.contains("does not know the cluster's key"))
+    #expect(wrong.process.output.contains("it does not know this cluster's key"))
 
     // A router with the key does not trust a node without it.
     let open = try await TestNode.start("b", redis: redis.url)
@@ -36,7 +36,8 @@ import Wire
       let answer = try await ask(
         "POST", "/v1/sessions", port: good.port, body: #"{"create":{"command":["cat"]}}"#)
       #expect(answer.status == 503)
-      return good.process.output.contains("node b does not know the cluster's key")
+      return good.process.output.contains(
+        "node=b reason=\"it does not know this cluster's key")
     }
     #expect(open.process.isRunning)
   }

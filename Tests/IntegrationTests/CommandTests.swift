@@ -47,9 +47,9 @@ private struct Served {
     let bad = try await serve.run(["new", "--", "/no/such/program"])
     #expect(bad.code == 255, "\(bad.output)")
     let port = try freePort()
-    for command in [["attach", "x"], ["new", "--", "true"]] {
+    for command in [["attach"], ["new", "--"]] {
       let (code, output) = try await Fairlead.run(
-        command + ["--api", "http://127.0.0.1:\(port)"])
+        [command[0], "--api", "http://127.0.0.1:\(port)"] + command.dropFirst() + ["true"])
       #expect(code == 255)
       #expect(output.contains("Connection refused") && !output.contains("("), "\(output)")
     }
@@ -215,7 +215,7 @@ private struct Served {
       let (code, output) = try await serve.run(command + ["--", "top"])
       #expect(code == (command.contains("--detached") ? 1 : 255))
       #expect(
-        output.contains("exists already") && output.contains("fairlead attach n"), "\(output)")
+        output.contains("session n exists") && output.contains("fairlead attach n"), "\(output)")
     }
     let attach = try await serve.run(["new", "--session", "n", "--attach", "--detached"])
     #expect(attach.code == 0, "\(attach.output)")

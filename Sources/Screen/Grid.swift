@@ -30,7 +30,10 @@ struct Row {
 
   @inline(__always) var used: Int {
     get { Int(state.value.used) }
-    nonmutating set { state.value.used = Int32(truncatingIfNeeded: min(max(0, newValue), columns)) }
+    nonmutating set {
+      let isInside = UInt(bitPattern: newValue) <= UInt(bitPattern: columns)
+      state.value.used = Int32(truncatingIfNeeded: isInside ? newValue : columns)
+    }
   }
 
   @inline(__always) var fill: Cell { state.value.fill }

@@ -13,8 +13,8 @@
 final class PageMemory {
   let bytes: Block<UInt8>
   /// Number 0 is the default look. A look's link is a number of `links`, from 1.
-  fileprivate(set) var looks = [Attributes()]
-  fileprivate(set) var links: [Link] = []
+  @exclusivity(unchecked) fileprivate(set) var looks = [Attributes()]
+  @exclusivity(unchecked) fileprivate(set) var links: [Link] = []
   fileprivate var linkBytes = 0
 
   init(capacity: Int) { bytes = Block(count: capacity) }
@@ -31,6 +31,8 @@ struct History {
   struct Page {
     /// Nil once all of its lines are gone.
     fileprivate(set) var memory: PageMemory?
+    /// Those of the memory, without a reference to count; none once it is gone.
+    fileprivate(set) var bytes: Block<UInt8>
     fileprivate(set) var start = 0
     fileprivate(set) var end = 0
     fileprivate(set) var lines = 0
@@ -41,6 +43,17 @@ struct History {
     fileprivate var hasWrapped = false
     /// Somebody reads on behind its end: nothing may be added.
     fileprivate var isSealed = false
+
+    fileprivate init(_ memory: PageMemory) {
+      self.memory = memory
+      bytes = memory.bytes
+    }
+
+    /// Lets go of its memory.
+    fileprivate mutating func release() {
+      memory = nil
+      bytes = bytes.slice(0, 0)
+    }
 
     @inline(__always)
     fileprivate mutating func took(_ length: Int, used: Int, columns: Int, wrapped: Bool) {
@@ -178,12 +191,13 @@ struct History {
   {
     let length = PackedLine.headSize &+ used
     let last = pages.count &- 1
-    guard last >= first, !pages[last].isSealed, let memory = pages[last].memory,
-      memory.bytes.count &- pages[last].end >= length,
-      memory.bytes.putPlain(cells, used, pages[last].end &+ PackedLine.headSize)
+    guard last >= first, !pages[last].isSealed else { return false }
+    let bytes = pages[last].bytes
+    guard bytes.count &- pages[last].end >= length,
+      bytes.putPlain(cells, used, pages[last].end &+ PackedLine.headSize)
     else { return false }
     PackedLine.writeHead(
-      memory.bytes, pages[last].end, length: length, used: used, trimmed: used, columns: columns,
+      bytes, pages[last].end, length: length, used: used, trimmed: used, columns: columns,
       flags: flags.union(.plain))
     pages[last].took(length, used: used, columns: columns, wrapped: flags.contains(.wrapped))
     return true
@@ -238,14 +252,12 @@ struct History {
       first = 0
     }
     stamp &+= 1
-    var page = Page()
     if length <= Self.pageSize, let reused = spare {
       spare = nil
-      page.memory = reused
+      pages.append(Page(reused))
     } else {
-      page.memory = PageMemory(capacity: max(Self.pageSize, length))
+      pages.append(Page(PageMemory(capacity: max(Self.pageSize, length))))
     }
-    pages.append(page)
     return pages.count - 1
   }
 
@@ -385,7 +397,7 @@ struct History {
       spare?.links = []
       spare?.linkBytes = 0
     }
-    pages[first].memory = nil
+    pages[first].release()
     first += 1
   }
 
@@ -540,9 +552,9 @@ struct History {
 
   @inline(__always) func line(at position: Position) -> PackedLine? {
     guard position.page >= first, position.page < pages.count,
-      let memory = pages[position.page].memory, position.offset < pages[position.page].end
+      position.offset < pages[position.page].end
     else { return nil }
-    return PackedLine(bytes: memory.bytes, at: position.offset)
+    return PackedLine(bytes: pages[position.page].bytes, at: position.offset)
   }
 
   @inline(__always) func next(_ position: Position) -> Position? {

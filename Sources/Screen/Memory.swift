@@ -81,7 +81,10 @@ struct Block<Element: Blank> {
 
   /// Whether so many elements lie here from an index on.
   @inline(__always) private func holds(_ from: Int, _ length: Int) -> Bool {
-    if from >= 0 && length >= 0 && from <= count && length <= count &- from { return true }
+    // What is negative is larger than all.
+    let start = UInt(bitPattern: from)
+    let end = UInt(bitPattern: count)
+    if start <= end && UInt(bitPattern: length) <= end &- start { return true }
     outOfBounds()
     return false
   }
@@ -169,6 +172,11 @@ extension Block where Element == UInt8 {
   /// something else; what was written until then is of no use.
   @inline(__always) func putPlain(_ cells: Block<Cell>, _ length: Int, _ at: Int) -> Bool {
     guard holds(at, length), cells.holds(0, length) else { return false }
+    // Most lines of another kind are known by one of three cells.
+    if length > 0 {
+      let some = cells.base[0] | cells.base[length &>> 1] | cells.base[length &- 1]
+      if (some ^ Cell.narrow) & ~0x7F != 0 { return false }
+    }
     let text = base + at
     var column = 0
     // One look at the end: lines of anything else are rare enough, and a look at each eight is dearer.
@@ -262,7 +270,9 @@ struct Input {
   }
 
   @inline(__always) fileprivate func holds(_ from: Int, _ length: Int) -> Bool {
-    if from >= 0 && length >= 0 && from <= count && length <= count &- from { return true }
+    let start = UInt(bitPattern: from)
+    let end = UInt(bitPattern: count)
+    if start <= end && UInt(bitPattern: length) <= end &- start { return true }
     outOfBounds()
     return false
   }
@@ -277,6 +287,11 @@ struct Input {
       return 0
     }
     return base[index]
+  }
+
+  /// A byte; 0 where there is none, which ends whatever is looked for.
+  @inline(__always) func peek(_ index: Int) -> UInt8 {
+    UInt(bitPattern: index) < UInt(bitPattern: count) ? base[index] : 0
   }
 
   /// Length of the run of printable ASCII from an index on.

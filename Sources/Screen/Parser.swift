@@ -263,25 +263,24 @@ extension Core {
   /// it to the table.
   @inline(__always)
   private mutating func completeCSI(_ bytes: Input, _ from: Int) -> Int {
-    let count = bytes.count
-    guard count &- from >= 3, bytes[from &+ 1] == 0x5B else { return 0 }
+    guard bytes.peek(from &+ 1) == 0x5B else { return 0 }
     var index = from &+ 2
-    var byte = bytes[index]
+    var byte = bytes.peek(index)
     var prefix: UInt32 = 0
     if byte >= 0x3C && byte <= 0x3F {
       prefix = UInt32(byte)
       index &+= 1
     }
     parameters.reset()
-    while index < count {
-      byte = bytes[index]
+    while true {
+      byte = bytes.peek(index)
       if byte >= 0x30 && byte <= 0x39 {
         // One number at a stretch; a huge one is left to the table.
         var number = Int32(byte &- 0x30)
         let start = index
         index &+= 1
-        while index < count, bytes[index] &- 0x30 < 10 {
-          number = number &* 10 &+ Int32(bytes[index] &- 0x30)
+        while case let digit = bytes.peek(index) &- 0x30, digit < 10 {
+          number = number &* 10 &+ Int32(digit)
           index &+= 1
         }
         if index &- start > 9 { return 0 }
@@ -301,7 +300,6 @@ extension Core {
         return 0
       }
     }
-    return 0
   }
 
   /// One code point through the state machine.

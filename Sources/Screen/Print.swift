@@ -137,12 +137,14 @@ extension Core {
           preceding = 0
           return
         }
+        repairLeft(grid[y], x)
       }
     }
     let row = grid[y]
-    repairLeft(row, x)
+    // What was printed just before ends here whole.
+    if preceding == 0 { repairLeft(row, x) }
     if modes.insert { insertBlanks(row, x, width, penBits | Cell.narrow) }
-    row.extend(to: x &+ width)
+    row.extend(to: x)
     let cells = row.cells
     if width == 2 {
       cells[x] = penBits | Cell.wide | Cell(code)
@@ -151,7 +153,7 @@ extension Core {
       cells[x] = penBits | Cell.narrow | Cell(code)
     }
     x &+= width
-    repairRight(row, x)
+    if x > row.used { row.used = x } else { repairRight(row, x) }
     preceding = width
   }
 

@@ -270,12 +270,12 @@ import Wire
     #expect(test.pipe.isReading)
   }
 
-  /// 120 bytes that write ten million cells.
+  /// 640 bytes that write two and a half million cells.
   @Test func aFewBytesThatAskForMuchTakeTurnsToo() {
     let test = EmbeddedSession(size: TerminalSize(columns: 1_000, rows: 1_000))
     let other = FakePipe(test.loop)
     let echo = Session(other, owner: test.nobody)
-    test.pipe.prints(String(repeating: "x\u{1B}[99999999b", count: 10))
+    test.pipe.prints(String(repeating: "中\u{301}\u{1B}[99999999b", count: 40))
     #expect(test.session.hasWork)
     other.prints("x")
     while echo.log.end < 1 {
@@ -285,7 +285,7 @@ import Wire
     #expect(test.session.hasWork, "it was not waited for")
     test.pipe.ends()
     test.settle()
-    #expect(test.session.log.end == 120)
+    #expect(test.session.log.end == 640)
     #expect(test.session.ended != nil)
   }
 

@@ -530,28 +530,6 @@ final class Session: PipeDelegate {
   }
 }
 
-/// How long a session lives: as its creator asked, or else as the node's operator chose.
-struct SessionLifetimes {
-  /// Nil: it is never idle.
-  var idle: TimeAmount?
-  var keep: TimeAmount
-  /// Nil: as long as it likes.
-  var timeout: TimeAmount?
-
-  init(_ creation: Creation, _ settings: NodeSettings) {
-    idle = creation.idle.map(\.amount) ?? settings.idleTimeout
-    keep = creation.keep.flatMap(\.amount) ?? settings.keepEnded
-    timeout = creation.timeout.flatMap(\.amount)
-  }
-}
-
-extension Lifetime {
-  /// Nil: never.
-  var amount: TimeAmount? {
-    if case .seconds(let seconds) = self { .seconds(Int64(seconds)) } else { nil }
-  }
-}
-
 extension ScreenColor {
   /// Reads `#rrggbb`; nil for anything else.
   init?(hex text: String) {

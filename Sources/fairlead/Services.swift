@@ -4,6 +4,7 @@ import Auth
 import Cluster
 import Glibc
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Node
 import Router
@@ -31,11 +32,16 @@ struct RouterService: Service {
   static let drainLimit = Duration.seconds(2)
 
   func run() async throws {
+    let drain = NIOLockedValueBox<Task<Void, Never>?>(nil)
     try await withGracefulShutdownHandler {
       try await router.run(onReady: onReady)
     } onGracefulShutdown: {
-      Task { await router.drain(after: drainDelay, atMost: Self.drainLimit) }
+      drain.withLockedValue {
+        $0 = Task { await router.drain(after: drainDelay, atMost: Self.drainLimit) }
+      }
     }
+    // It may end with the last client before the drain has said how that went.
+    await drain.withLockedValue { $0 }?.value
   }
 }
 

@@ -54,6 +54,7 @@ extension Core {
     let column = column ?? (x < columns ? x : 0)
     clampPendingWrap()
     guard y >= grid.top && y <= grid.bottom else { return }
+    spent &+= (grid.bottom - grid.top) * 8
     for index in grid.top...grid.bottom {
       let row = grid[index]
       if insert {

@@ -306,6 +306,7 @@ let package = Package(
       name: "CLITests",
       dependencies: [
         "fairlead", "Pipes", "Screen", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        argumentParser,
       ],
       swiftSettings: swiftSettings),
     .testTarget(

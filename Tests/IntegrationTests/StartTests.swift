@@ -12,7 +12,8 @@ import Testing
     (["node", "--redis", "http://h"], "redis://"),
     (["router", "--redis", "redis://h:port"], "port"),
     (["router", "--cluster", "no spaces"], "--cluster"),
-    (["nodes", "--redis", "redis://h/x"], "database"),
+    // With --api, since it is asked first which of the `serve` that may run here is meant.
+    (["nodes", "--api", "http://127.0.0.1:1", "--redis", "redis://h/x"], "database"),
     (["router", "--nonsense"], "--nonsense"),
   ]) func misuseIsExplainedAndExits64(arguments: [String], word: String) async throws {
     let (code, output) = try await Fairlead.run(arguments)

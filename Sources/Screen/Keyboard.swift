@@ -1,12 +1,13 @@
 // How the keyboard says what is typed: kitty's progressive enhancement (sw.kovidgoyal.net/kitty/keyboard-protocol) and
 // xterm's key modifier options (XTMODKEYS). xterm.js 6 has neither, and passes over both in a snapshot; a terminal
-// behind `fairlead attach` that has them is brought to what the program set before it came. No query is answered,
-// since not every viewer could do what the answer promises.
+// behind `fairlead attach` that has them is brought to what the program set before it came, and the page types them by
+// itself. A viewer that has neither goes on with the codes of old, which programs that asked for more read as well.
 
 struct Keyboard: Equatable {
   /// Flags in force and, before them, those that were pushed away. Terminals bound the stack, too, and drop
   /// its oldest entries.
   private(set) var stack: [UInt8] = [0]
+  var flags: UInt8 { stack.last ?? 0 }
   static let deepest = 16
   /// The flags that there are: five bits.
   private static let known: UInt8 = 31
@@ -53,6 +54,28 @@ extension Core {
     case UInt8(ascii: ">"): keyboard.push(first)
     case UInt8(ascii: "<"): keyboard.pop(first)
     default: keyboard.set(first, how: parameters.count > 1 ? Int(parameters[1]) : 1)
+    }
+  }
+
+  /// CSI ? u.
+  mutating func reportKeyboardFlags() {
+    answer { reply, core in
+      reply.append("\u{1B}[?")
+      reply.append(decimal: Int(core.keyboard.flags))
+      reply.append(UInt8(ascii: "u"))
+    }
+  }
+
+  /// CSI ? option m (XTQMODKEYS).
+  mutating func reportModifiedKeys() {
+    let option = Int(parameters[0])
+    guard ModifiedKeys.options.contains(option) else { return }
+    answer { reply, core in
+      reply.append("\u{1B}[>")
+      reply.append(decimal: option)
+      reply.append(UInt8(ascii: ";"))
+      reply.append(decimal: core.modifiedKeys.values[option] ?? 0)
+      reply.append(UInt8(ascii: "m"))
     }
   }
 

@@ -163,6 +163,18 @@ import Testing
     #expect(screen.fault() == nil)
   }
 
+  @Test func tellsWhichKeysAProgramAskedFor() {
+    let screen = Screen(columns: 20, rows: 4)
+    func answers() -> String { String(decoding: screen.takeAnswers(), as: UTF8.self) }
+    screen.write(Array("\u{1B}[?u\u{1B}[>5u\u{1B}[?u".utf8))
+    #expect(answers() == "\u{1B}[?0u\u{1B}[?5u")
+    // Each buffer has flags of its own.
+    screen.write(Array("\u{1B}[?1049h\u{1B}[?u\u{1B}[?1049l\u{1B}[?u\u{1B}[<u\u{1B}[?u".utf8))
+    #expect(answers() == "\u{1B}[?0u\u{1B}[?5u\u{1B}[?0u")
+    screen.write(Array("\u{1B}[?4m\u{1B}[>4;2m\u{1B}[?4m\u{1B}[?99m".utf8))
+    #expect(answers() == "\u{1B}[>4;0m\u{1B}[>4;2m")
+  }
+
   @Test func tellsWhetherTheThemeIsDark() {
     let light = ScreenColor(red: 250, green: 250, blue: 240)
     let screen = Screen(columns: 20, rows: 4)

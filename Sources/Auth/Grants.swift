@@ -13,10 +13,26 @@ public enum SessionPattern: Hashable, Sendable, Codable, CustomStringConvertible
   case all
   /// `@own`: those that the token's subject created. No session can have that name.
   case own
+  /// `{sub}`, `u-{sub}`, `{sub}-*`: with the token's subject in its place, so that one grant gives each user
+  /// names that no other user's are.
+  case ofSubject(before: String, after: String, isPrefix: Bool)
 
-  /// Nil unless `text` is a name, a name's beginning with `*`, `*` or `@own`.
+  public static let form =
+    "a session is NAME, PREFIX*, * or @own, and {sub} in a name stands for the token's sub"
+
+  /// Nil unless `text` is a name, a name's beginning with `*`, `*` or `@own`; the name may have `{sub}` in it
+  /// once, and then something between that and `*`: `ann*` would be anna's, too.
   public init?(_ text: String) {
-    if text == "*" {
+    if let place = text.firstRange(of: "{sub}") {
+      let before = String(text[..<place.lowerBound])
+      var after = String(text[place.upperBound...])
+      let isPrefix = after.last == "*"
+      if isPrefix { after.removeLast() }
+      guard SessionID.isValidName(before + "x" + after), !(isPrefix && after.isEmpty) else {
+        return nil
+      }
+      self = .ofSubject(before: before, after: after, isPrefix: isPrefix)
+    } else if text == "*" {
       self = .all
     } else if text == "@own" {
       self = .own
@@ -35,24 +51,44 @@ public enum SessionPattern: Hashable, Sendable, Codable, CustomStringConvertible
     case .prefix(let text): text + "*"
     case .all: "*"
     case .own: "@own"
+    case .ofSubject(let before, let after, let isPrefix):
+      "\(before){sub}\(after)" + (isPrefix ? "*" : "")
     }
   }
 
   /// Whether the name alone, whoever owns it, makes the session one of these.
-  func names(_ session: SessionID) -> Bool {
+  func names(_ session: SessionID, subject: String?) -> Bool {
     switch self {
     case .exactly(let id): id == session
     case .prefix(let text): session.rawValue.utf8.starts(with: text.utf8)
     case .all: true
     case .own: false
+    case .ofSubject(let before, let after, let isPrefix):
+      if let subject {
+        Self.names(session, before, subject, after, isPrefix)
+      } else {
+        false
+      }
     }
+  }
+
+  /// A subject that is no part of a name has no such session; nor has one with the character in it that is to
+  /// end it, since `ann-bo-1` would be ann's and ann-bo's.
+  private static func names(
+    _ session: SessionID, _ before: String, _ subject: String, _ after: String, _ isPrefix: Bool
+  ) -> Bool {
+    let name = before + subject + after
+    guard SessionID.isValidName(subject), SessionID.isValidName(name) else { return false }
+    guard isPrefix else { return session.rawValue == name }
+    guard let end = after.utf8.first, !subject.utf8.contains(end) else { return false }
+    return session.rawValue.utf8.starts(with: name.utf8)
   }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     guard let value = Self(try container.decode(String.self)) else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "a session is NAME, PREFIX*, * or @own")
+        in: container, debugDescription: Self.form)
     }
     self = value
   }
@@ -81,8 +117,8 @@ public struct Grant: Hashable, Sendable, Codable {
     self.names = names
   }
 
-  func covers(_ session: SessionID) -> Bool {
-    sessions.contains { $0 == .own || $0.names(session) }
+  func covers(_ session: SessionID, subject: String?) -> Bool {
+    sessions.contains { $0 == .own || $0.names(session, subject: subject) }
   }
 
   var problem: String? {
@@ -127,7 +163,7 @@ public struct Grants: Hashable, Sendable, Codable {
   public func access(to session: SessionID, subject: String?) -> Access {
     var access = Access(subject: subject, rights: nil, own: nil)
     for grant in all {
-      if grant.sessions.contains(where: { $0.names(session) }) {
+      if grant.sessions.contains(where: { $0.names(session, subject: subject) }) {
         access.rights = max(access.rights ?? grant.rights, grant.rights)
         if grant.names == true { access.names = true }
       }
@@ -186,7 +222,7 @@ extension Grants {
       return access.mayKill(owner: owner)
         ? .allowed : .refused("this token may not end session \(session)")
     case .create(let creation):
-      let candidates = all.filter { $0.rights >= .write && $0.covers(session) }
+      let candidates = all.filter { $0.rights >= .write && $0.covers(session, subject: subject) }
       let rules = candidates.compactMap(\.create)
       if rules.contains(where: { $0.allows(creation) }) { return .allowed }
       return .refused(

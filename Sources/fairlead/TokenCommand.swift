@@ -72,7 +72,7 @@ struct TokenCommand: AsyncParsableCommand {
     }
     let patterns = try (sessions.isEmpty ? ["@own"] : sessions).map { text in
       guard let pattern = SessionPattern(text) else {
-        throw ValidationError("--sessions \(text): a session is NAME, PREFIX*, * or @own")
+        throw ValidationError("--sessions \(text): \(SessionPattern.form)")
       }
       return pattern
     }

@@ -93,6 +93,32 @@ extension AuthMatrix.Kind {
   }
 }
 
+@Suite struct SubjectNameTests {
+  private func creates(_ pattern: String, as subject: String?, _ name: String) throws -> Bool {
+    let claim = #"{"sessions":["\#(pattern)"],"rights":"write","create":{"targets":["pty"]}}"#
+    return try Grants(json: claim).allows(
+      .create(Creation()), session: SessionID(unchecked: name), subject: subject
+    ).isAllowed
+  }
+
+  /// One grant for all users, and none of them can take a name that another could have (promise P9).
+  @Test func ofUsersDoNotOverlap() throws {
+    #expect(try creates("{sub}-*", as: "ann", "ann-1"))
+    #expect(try !creates("{sub}-*", as: "ann", "anna-1"))
+    #expect(try !creates("{sub}-*", as: "ann", "bo-1"))
+    #expect(try !creates("{sub}-*", as: "ann-bo", "ann-bo-1"), "they would be ann's, too")
+    #expect(try !creates("{sub}-*", as: "ann@example.com", "ann-1"))
+    #expect(try !creates("{sub}-*", as: nil, "-1"))
+    #expect(try creates("u_{sub}", as: "ann-bo", "u_ann-bo"))
+    #expect(try !creates("u_{sub}", as: "ann-bo", "u_ann-bo-1"))
+    #expect(SessionPattern("{sub}*") == nil)
+    #expect(SessionPattern("{sub}-{sub}") == nil)
+    for text in ["{sub}-*", "u_{sub}", "{sub}"] {
+      #expect(SessionPattern(text)?.description == text)
+    }
+  }
+}
+
 @Suite struct ClaimFaultTests {
   /// What is wrong with a claim is told by its place, whether it stands alone or in a list.
   @Test(
@@ -109,7 +135,7 @@ extension AuthMatrix.Kind {
       (#"{"sessions":"*","rights":"read"}"#, "fl.sessions: it is not a list"),
       (
         #"[{"sessions":["a","b c"],"rights":"read"}]"#,
-        "fl[0].sessions[1]: a session is NAME, PREFIX*, * or @own"
+        "fl[0].sessions[1]: a session is NAME, PREFIX*, * or @own, and {sub} in a name stands for the token's sub"
       ),
       (
         #"{"sessions":["*"],"rights":"write","create":{"commands":"*"}}"#,

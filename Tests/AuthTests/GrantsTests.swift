@@ -95,7 +95,8 @@ extension AuthMatrix.Kind {
 
 @Suite struct SubjectNameTests {
   private func creates(_ pattern: String, as subject: String?, _ name: String) throws -> Bool {
-    let claim = #"{"sessions":["\#(pattern)"],"rights":"write","create":{"targets":["pty"]}}"#
+    let create = #"{"targets":["pty"],"commands":["*"]}"#
+    let claim = #"{"sessions":["\#(pattern)"],"rights":"write","create":\#(create)}"#
     return try Grants(json: claim).allows(
       .create(Creation()), session: SessionID(unchecked: name), subject: subject
     ).isAllowed

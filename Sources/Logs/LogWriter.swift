@@ -97,12 +97,16 @@ public final class LogWriter: @unchecked Sendable {
     return true
   }
 
-  /// Flushes, and takes no line any more.
-  public func close(atMost limit: Duration = LogLimits.flush) {
+  /// Flushes, and takes no line any more. True: the destination is not written to again, and its descriptor may
+  /// be closed.
+  @discardableResult public func close(atMost limit: Duration = LogLimits.flush) -> Bool {
+    let deadline = ContinuousClock.now + limit
     flush(atMost: limit)
     lock.lock()
     isClosed = true
-    lock.unlock(withValue: .waiting)
+    let isRunning = isStarted
+    lock.unlock(withValue: isRunning ? .waiting : .idle)
+    return flush(atMost: max(.milliseconds(20), deadline - .now))
   }
 
   // MARK: The thread

@@ -35,7 +35,7 @@ import Testing
     #expect(!writer.flush(atMost: .milliseconds(20)), "nobody has read it")
     // Every line is there in its order, or counted where it is missing.
     var (next, dropped) = (0, 0)
-    var rest: [UInt8] = []
+    var (rest, story): ([UInt8], [String]) = ([], [])
     var buffer = [UInt8](repeating: 0, count: 64 * 1024)
     while next < count {
       let got = read(reading, &buffer, buffer.count)
@@ -44,8 +44,9 @@ import Testing
       while let end = rest.firstIndex(of: 0x0A) {
         let words = String(decoding: rest[..<end], as: UTF8.self).split(separator: " ")
         rest.removeSubrange(...end)
+        story.append(words.prefix(3).joined(separator: " "))
         if words.first == "line" {
-          try #require(Int(words[1]) == next)
+          try #require(Int(words[1]) == next, "\(story.suffix(5))")
           next += 1
         } else {
           let missing = try #require(Int(words[0]))
@@ -60,7 +61,7 @@ import Testing
     let more = read(reading, &buffer, buffer.count)
     #expect(
       more > 0 && String(decoding: buffer[..<max(0, more)], as: UTF8.self) == "and on it goes\n")
-    writer.close()
+    #expect(writer.close(atMost: .seconds(60)))
     close(reading)
     close(writing)
   }
@@ -101,8 +102,7 @@ import Testing
     close(reading)
     let writer = LogWriter(.descriptor(writing))
     writer.write("nobody hears this")
-    #expect(writer.flush())
-    writer.close()
+    #expect(writer.close(atMost: .seconds(60)))
     close(writing)
   }
 }

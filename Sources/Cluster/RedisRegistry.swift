@@ -258,17 +258,22 @@ public struct RedisRegistry: Registry {
         let pairs = parts[1].array, pairs.count % 2 == 0
       else { throw Self.corrupt("list of sessions") }
       cursor = next
-      let left = stride(from: 0, to: pairs.count, by: 2).compactMap { index -> SessionID? in
-        let owner = pairs[index + 1].string?.split(separator: " ") ?? []
+      var listed: [SessionID: String] = [:]
+      for index in stride(from: 0, to: pairs.count, by: 2) {
+        guard let entry = pairs[index + 1].string,
+          let id = pairs[index].string.flatMap(SessionID.init)
+        else { continue }
+        let owner = entry.split(separator: " ")
         let node = owner.first.flatMap { NodeID(String($0)) }
-        if let node, let incarnation = nodes[node], owner.last == "\(incarnation)" { return nil }
-        return pairs[index].string.flatMap(SessionID.init)
+        if let node, let incarnation = nodes[node], owner.last == "\(incarnation)" { continue }
+        listed[id] = entry
       }
-      for (id, record) in try await records(of: left) {
+      for (id, record) in try await records(of: Array(listed.keys)) {
         if let record, record.state == .owned {
           if nodes[record.node] != record.incarnation { found[id] = record }
-        } else {
-          _ = try await send(["HDEL", ownedKey, id.rawValue])
+        } else if let entry = listed[id] {
+          _ = try await run(
+            RegistryScripts.unlist, keys: [ownedKey], [id.rawValue, entry])
         }
       }
     } while cursor != "0" && found.count < limit

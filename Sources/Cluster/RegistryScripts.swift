@@ -225,4 +225,12 @@ enum RegistryScripts {
     if redis.call('HGET', KEYS[1], 'state') ~= 'closed' then return 0 end
     return redis.call('DEL', KEYS[1])
     """)
+
+  /// KEYS owned; ARGV session, whom it says. An entry whose record is gone is taken out, unless it was claimed anew
+  /// meanwhile.
+  static let unlist = RedisScript(
+    """
+    if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+    return redis.call('HDEL', KEYS[1], ARGV[1])
+    """)
 }

@@ -35,7 +35,7 @@ public struct TextLogHandler: LogHandler {
 
   /// The line that says how many could not be kept.
   public static func notice(_ count: Int, label: String) -> String {
-    "\(timestamp()) warning \(label): \(count) lines were dropped: the log's reader stood still"
+    "\(timestamp()) warning \(label): \(count) lines were dropped: they could not be written in time"
   }
 
   private func quoted(_ value: String) -> String {
@@ -78,7 +78,7 @@ public struct JSONLogHandler: LogHandler {
   public static func notice(_ count: Int, label: String) -> String {
     let fields = [
       "time": timestamp(), "level": "warning", "role": label,
-      "message": "\(count) lines were dropped: the log's reader stood still",
+      "message": "\(count) lines were dropped: they could not be written in time",
     ]
     return String(decoding: jsonLine(fields), as: UTF8.self)
   }

@@ -72,6 +72,8 @@ final class RoutedStream {
   private var mayKill = false
   /// A node was asked to create the session, and has not answered.
   private var hasAsked = false
+  /// The node that it was sent to as a new session, which the node has not taken yet.
+  private var placed: NodeID?
   private var attempts = 0
   /// Nodes that have not taken the new session, and the last one's words.
   private var avoided: Set<NodeID> = []
@@ -135,6 +137,7 @@ final class RoutedStream {
       epoch: route.epoch, sent: sent, consumed: consumed, again: hasAsked ? true : nil,
       open: open)
     hasAsked = open.create != nil
+    placed = route.epoch == nil ? route.node : nil
     toldConsumed = consumed
     (toldSize, toldColors) = (open.size, open.colors)
     state = .opening(link, link.open(self, request))
@@ -147,11 +150,13 @@ final class RoutedStream {
     // The node has done with this OPEN; the link must not speak for it any more.
     leaveLink(telling: nil)
     hasAsked = false
+    if let placed { loop.context.noteRefused(by: placed) }
+    placed = nil
     if refusal.code == .noCapacity, !hasOpened, open.create != nil {
       // It is full, or has no files or terminals left; another one may have.
       if let node { return tryAnotherNode(than: node, refusal) }
       // None is left that could: what the last one said tells more than that.
-      if let lastRefusal { return finish(.refused(lastRefusal)) }
+      if let lastRefusal { return decline(lastRefusal) }
     }
     if refusal.code == .notOwner {
       loop.forget(session)
@@ -163,11 +168,15 @@ final class RoutedStream {
         open.create = nil
         return resume()
       }
-      return finish(
-        .refused(Refused(.unavailable, "the session's owner is not settled", retry: 1_000)))
+      return decline(Refused(.unavailable, "the session's owner is not settled", retry: 1_000))
     }
     // A stream that was open waits for better times; a first OPEN is told, and decides itself.
     if hasOpened, refusal.retry != nil { return retry() }
+    decline(refusal)
+  }
+
+  /// The last word: it stands in the audit log, whoever refused.
+  private func decline(_ refusal: Refused) {
     var refusal = refusal
     if !hasOpened, let mayNotCreate, [.notFound, .gone, .lost].contains(refusal.code) {
       refusal = Refused(.forbidden, mayNotCreate)
@@ -191,7 +200,7 @@ final class RoutedStream {
     avoided.insert(node)
     lastRefusal = refusal
     attempts += 1
-    guard attempts < RouterLimits.attempts else { return finish(.refused(refusal)) }
+    guard attempts < RouterLimits.attempts else { return decline(refusal) }
     start()
   }
 
@@ -280,6 +289,7 @@ final class RoutedStream {
     next = opened.output
     isSnapshotOpen = opened.resumed == .snapshot
     hasOpened = true
+    placed = nil
     attempts = 0
     backoff = RouterLimits.reopenFirst
     isRouteDoubtful = false

@@ -67,6 +67,8 @@ final class RouterContext: Sendable {
 
   func noteCreated(on node: NodeID) { created.withLockedValue { $0.add(node, at: .now) } }
 
+  func noteRefused(by node: NodeID) { created.withLockedValue { $0.takeBack(node) } }
+
   /// What was under way is in the nodes' own figures once they have reported.
   /// - Parameter asked: when they were asked for.
   func noteReports(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {

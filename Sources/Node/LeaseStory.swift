@@ -7,7 +7,7 @@ struct LeaseStory {
   private let node: NodeID
   private let logger: Logger
   private var lastRenewal = ContinuousClock.now
-  private var isDraining = false
+  private(set) var isDraining = false
   private var state = State.kept
   private var lastEviction: ContinuousClock.Instant?
 

@@ -111,6 +111,8 @@ extension Node {
         case .refused(let holder, _): return replaced(by: holder)
         case .outdated(let why):
           told.renewed()
+          // What an operator wished is lost with the rest of Redis's data.
+          if why == .lostData, told.isDraining { _ = try await registry.setDraining(id, true) }
           try await announce(told.announces(why))
         case .alive(let isDraining):
           told.renewed()

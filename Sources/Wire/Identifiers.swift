@@ -35,8 +35,9 @@ extension NameIdentifier {
     var low = generator.next()
     var high = generator.next()
     var characters: [UInt8] = []
-    for _ in 0..<22 {
-      characters.append(alphabet[Int(low & 63)])
+    for position in 0..<22 {
+      // The first is a letter: a command would take a dash for an option.
+      characters.append(alphabet[Int(low & (position == 0 ? 31 : 63))])
       low = (low >> 6) | (high << 58)
       high >>= 6
     }

@@ -91,7 +91,8 @@ struct ServeCommand: AsyncParsableCommand {
     try await runServices(
       [
         ReloadService([credentials, pipes.certificates], keys: access.verifier, logger: logger),
-        nodeService, routerService, file,
+        // The last is stopped first: clients are told how their sessions ended before they are sent away.
+        routerService, nodeService, file,
       ], logger: logger)
   }
 }

@@ -135,7 +135,9 @@ import Wire
     }
     let id = NodeID(unchecked: "a")
     var inFlight = InFlight()
-    for _ in 0..<3 { inFlight.add(id, at: start + .seconds(10)) }
+    for _ in 0..<4 { inFlight.add(id, at: start + .seconds(10)) }
+    inFlight.takeBack(id)
+    inFlight.takeBack(NodeID(unchecked: "b"))
     inFlight.settle([report(.seconds(9), at: .seconds(11))], asked: start + .seconds(11))
     #expect(inFlight.counts == [id: 3], "that heartbeat was older")
     inFlight.add(id, at: start + .seconds(12))

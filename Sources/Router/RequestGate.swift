@@ -48,6 +48,8 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   private var hasServer = false
   /// The present request is the last one.
   private var isLast = false
+  /// Answers of which a part has yet to go to the socket.
+  private var unflushed = 0
   private var deadline: Scheduled<Void>?
 
   private enum Phase {
@@ -190,12 +192,22 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     switch event {
     case is ChannelShouldQuiesceEvent:
       isLast = true
-      if exchange == nil, phase == .open { context.close(promise: nil) }
+      // While it lingers, it ends by itself.
+      if exchange == nil, phase == .open { closeOnceAnswered(context) }
     case ChannelEvent.inputClosed:
       isLast = true
-      if exchange == nil { context.close(promise: nil) }
+      if exchange == nil { closeOnceAnswered(context) }
       context.fireUserInboundEventTriggered(event)
     default: context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  /// No request is open, but the last answer may be on its way still.
+  private func closeOnceAnswered(_ context: ChannelHandlerContext) {
+    if unflushed > 0, phase != .webSocket {
+      phase = .closing
+    } else {
+      context.close(promise: nil)
     }
   }
 
@@ -257,7 +269,11 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     _ promise: EventLoopPromise<Void>?
   ) {
     let written = promise ?? context.eventLoop.makePromise()
-    if exchange.isLast { phase = .closing }
+    // It may have become the last one behind its head.
+    if exchange.isLast || isLast { phase = .closing }
+    // The deadline of a body that nobody waits for any more would end nothing.
+    if !exchange.hasBodyEnded { wait(for: .answer, RouterLimits.answerDeadline) }
+    unflushed += 1
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
     written.futureResult.whenComplete { _ in bound.value.didAnswer() }
     // To HEAD the encoder would write the end of a body of chunks.
@@ -283,7 +299,8 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
 
   /// All of an answer has gone to the socket.
   private func didAnswer() {
-    guard let context else { return }
+    unflushed -= 1
+    guard let context, unflushed == 0 else { return }
     switch phase {
     case .open: if exchange == nil { wait(for: .idle, keeper.keepAlive) }
     case .closing:
@@ -312,6 +329,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     waiting.removeAll()
     if refused != nil, hasServer { context.fireErrorCaught(BrokenOff()) }
     guard refused?.hasAnswerBegun != true else { return context.close(promise: nil) }
+    wait(for: .lingering, RouterLimits.answerDeadline)
     let body = errorBody(problem.code, problem.message)
     var head = HTTPResponseHead(version: .http1_1, status: problem.status)
     head.headers.add(name: "Connection", value: "close")
@@ -322,11 +340,11 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     if refused?.isHEAD != true {
       context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
     }
+    unflushed += 1
     let written = context.eventLoop.makePromise(of: Void.self)
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
     written.futureResult.whenComplete { _ in bound.value.didAnswer() }
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
-    wait(for: .lingering, RouterLimits.answerDeadline)
     resume(context)
   }
 

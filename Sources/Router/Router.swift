@@ -81,8 +81,14 @@ public final class Router: Sendable {
   private let group: any EventLoopGroup
   private let loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>]
   let eventLoops: [any EventLoop]
-  /// The HTTP server, while it runs.
-  private let server = NIOLockedValueBox<ServiceGroup?>(nil)
+  private let server = NIOLockedValueBox(Server())
+
+  private struct Server {
+    /// While it runs.
+    var group: ServiceGroup?
+    /// The port is closed, even if it was never opened.
+    var isOver = false
+  }
 
   public init(
     _ configuration: RouterConfiguration, registry: any Registry, group: any EventLoopGroup
@@ -156,7 +162,12 @@ public final class Router: Sendable {
   private func serve(_ application: some Service) async throws {
     let group = ServiceGroup(
       configuration: .init(services: [.init(service: application)], logger: quietLogger))
-    server.withLockedValue { $0 = group }
+    let isOver = server.withLockedValue {
+      $0.group = group
+      return $0.isOver
+    }
+    // The shutdown was asked for before there was anything to shut down.
+    if isOver { return }
     let running = Task.detached { try await group.run() }
     try await withTaskCancellationHandler {
       try await running.value
@@ -194,7 +205,11 @@ public final class Router: Sendable {
         "shutting down: not ready, and then the port closes", metadata: ["after": "\(delay)"])
     }
     try? await Task.sleep(for: delay)
-    if let server = server.withLockedValue({ $0 }) { await server.triggerGracefulShutdown() }
+    let running = server.withLockedValue {
+      $0.isOver = true
+      return $0.group
+    }
+    await running?.triggerGracefulShutdown()
     let clients = await connectionCount()
     configuration.logger.info(
       "shutting down: clients are asked to go elsewhere", metadata: ["clients": "\(clients)"])

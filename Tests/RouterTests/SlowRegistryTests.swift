@@ -1,8 +1,10 @@
 // A registry that does not answer holds back only what asks it (promises P5, P7).
 
 import Cluster
+import Logging
 import NIOCore
 import NIOEmbedded
+import NIOPosix
 import TestSupport
 import Testing
 import Wire
@@ -67,6 +69,17 @@ private final class SilentRegistry: Registry {
     try router.send(.close(.done), stream: 2)
     try router.open(SessionID(unchecked: "known"), stream: streams + 1)
     #expect(router.channel.isActive)
+  }
+
+  /// It is told to stop while it still asks for the list of nodes.
+  @Test(.timeLimit(.minutes(patience))) func aShutdownBeforeItListensIsNotLost() async throws {
+    let router = try await Router(
+      RouterConfiguration(
+        name: "test", host: "127.0.0.1", port: 0,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
+      registry: MemoryRegistry(), group: MultiThreadedEventLoopGroup.singleton)
+    await router.drain(atMost: .zero)
+    try await router.run { _ in Issue.record("it listens") }
   }
 
   /// What is closed while it waits costs nothing, and what was closed while it was looked up frees nothing early.

@@ -24,6 +24,8 @@ final class NodeHealth: Sendable {
 
   private struct Known {
     var trouble: Trouble?
+    /// When it was met last: what was heard before proves nothing.
+    var met: NIODeadline?
     /// When this trouble was last said in the log.
     var said: NIODeadline?
   }
@@ -38,16 +40,15 @@ final class NodeHealth: Sendable {
     return trouble?.incarnation == record.incarnation ? trouble : nil
   }
 
-  func failed(_ route: Route, isRefusal: Bool, reason: String) {
+  func failed(_ route: Route, isRefusal: Bool, reason: String, at now: NIODeadline) {
     let trouble = Trouble(
       incarnation: route.incarnation, loop: route.loop, isRefusal: isRefusal,
       reason: reason.clipped(to: RouterLimits.reason))
-    let now = NIODeadline.now()
     let isNews = known.withLockedValue { known in
       let before = known[route.node]
       let isOld =
         before?.trouble == trouble && before?.said.map { now - $0 < RouterLimits.repeated } == true
-      known[route.node] = Known(trouble: trouble, said: isOld ? before?.said : now)
+      known[route.node] = Known(trouble: trouble, met: now, said: isOld ? before?.said : now)
       return !isOld
     }
     guard isNews else { return }
@@ -58,8 +59,10 @@ final class NodeHealth: Sendable {
       ])
   }
 
-  func answered(_ route: Route) {
+  /// - Parameter heard: when the node said something over a link to this loop of it.
+  func answered(_ route: Route, heard: NIODeadline) {
     let hadTrouble = known.withLockedValue { known in
+      if let met = known[route.node]?.met, heard <= met { return false }
       let trouble = known[route.node]?.trouble
       // Another loop of it may hang still.
       if let trouble, trouble.incarnation == route.incarnation, trouble.loop != route.loop {

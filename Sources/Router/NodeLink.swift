@@ -41,10 +41,12 @@ final class NodeLink: LinkPeer {
 
   var isUsable: Bool { state != .closed }
 
-  /// The node was heard over it a moment ago.
-  var isAnswering: Bool {
-    guard state == .ready, let link else { return false }
-    return link.silence < RouterLimits.lately
+  /// When the node was heard over it, if that was a moment ago.
+  var heard: NIODeadline? {
+    guard state == .ready, let silence = link?.silence, silence < RouterLimits.lately else {
+      return nil
+    }
+    return eventLoop.now - silence
   }
 
   // MARK: Connecting
@@ -111,7 +113,7 @@ final class NodeLink: LinkPeer {
     }
     deadline?.cancel()
     state = .ready
-    context.health.answered(route)
+    context.health.answered(route, heard: eventLoop.now)
     for (stream, frames) in waiting {
       for frame in frames { link?.send(frame, stream: stream) }
     }
@@ -195,7 +197,8 @@ final class NodeLink: LinkPeer {
     else { return }
     context.health.failed(
       route, isRefusal: false,
-      reason: "nothing was heard for \(RouterLimits.createSilence.nanoseconds / 1_000_000_000) s")
+      reason: "nothing was heard for \(RouterLimits.createSilence.nanoseconds / 1_000_000_000) s",
+      at: eventLoop.now)
     stream.nodeHangs(because: "node \(route.node) does not answer")
   }
 
@@ -245,7 +248,8 @@ final class NodeLink: LinkPeer {
     state = .closed
     deadline?.cancel()
     if !isLeaving {
-      context.health.failed(route, isRefusal: trouble.isRefusal, reason: trouble.reason)
+      context.health.failed(
+        route, isRefusal: trouble.isRefusal, reason: trouble.reason, at: eventLoop.now)
     }
     let broken = streams.values
     streams = [:]

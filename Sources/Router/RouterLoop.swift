@@ -43,7 +43,7 @@ final class RouterLoop {
         node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
         address: entry.record.loops[loop])
       let link = link(to: route)
-      if trouble != nil, link.isAnswering { context.health.answered(route) }
+      if trouble != nil, let heard = link.heard { context.health.answered(route, heard: heard) }
     }
   }
 
@@ -169,8 +169,9 @@ final class RouterLoop {
       Placement.rank(
         session, nodes: $0, inFlight: inFlight, requirements: creation.target.requirements)
     }
-    // If none answers, one is tried all the same: its reason is the answer.
-    guard let chosen = ranked.lazy.compactMap({ Placement.choose($0)?.node }).first,
+    // If none answers, or has room by what it last told, one is tried all the same: its reason is the answer.
+    let choices = ranked.lazy.compactMap(Placement.choose) + ranked.compactMap(Placement.lastResort)
+    guard let chosen = choices.first?.node,
       let route = directory.route(session, node: chosen, incarnation: nil, epoch: nil)
     else {
       if let refused = missingEngine(for: creation.target) { return .failure(Refusal(refused)) }

@@ -5,6 +5,7 @@ import Cluster
 import Link
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOEmbedded
 import TestSupport
 import Testing
 import Wire
@@ -78,6 +79,25 @@ import Wire
       #expect(try await create(1, at: router)[0].type == .opened)
     }
     try await back.stop()
+  }
+
+  /// What was heard before a node hung does not make it well.
+  @Test func aNodeThatHangsIsWellOnceItIsHeardAgain() throws {
+    let router = try EmbeddedRouter()
+    let entry = ScriptedNode.entry()
+    let health = router.routerLoop.context.health
+    router.routerLoop.tend([entry])
+    router.loop.run()
+    #expect(health.view(of: entry.record) == "ok")
+    let route = try #require(
+      router.routerLoop.directory.route(
+        .random(), node: ScriptedNode.id, incarnation: nil, epoch: nil))
+    health.failed(route, isRefusal: false, reason: "it hangs", at: router.loop.now)
+    router.routerLoop.tend([entry])
+    #expect(health.trouble(of: entry.record)?.reason == "it hangs")
+    router.loop.advanceTime(by: LinkLimits.pingInterval + .seconds(1))
+    router.routerLoop.tend([entry])
+    #expect(health.trouble(of: entry.record) == nil)
   }
 
   @Test func aNodeWithoutRoomIsNotTheLastOneAsked() async throws {

@@ -34,13 +34,11 @@ import Wire
   }
 
   @Test func nginxThatKeepsItsConnections() async throws {
-    let (serve, port) = try await Self.serve(["--no-auth"])
-    let front = try freePort()
-    let proxy = try await ReverseProxy.start(
-      .nginx, port: front,
+    let serve = try await Server(["--no-auth"])
+    let proxy = try await ReverseProxy.start(.nginx) { front in
       """
         map $http_upgrade $connection_header { default upgrade; '' ''; }
-        upstream routers { server 127.0.0.1:\(port); keepalive 1; }
+        upstream routers { server 127.0.0.1:\(serve.port); keepalive 1; }
         server {
           listen 127.0.0.1:\(front);
           location / {
@@ -51,17 +49,16 @@ import Wire
             proxy_set_header Connection $connection_header;
           }
         }
-      """)
-    try await terminalsAndRequestsTakeTurns(at: Front("http://127.0.0.1:\(front)", nil))
-    #expect(serve.isRunning && proxy.process.isRunning)
+      """
+    }
+    try await terminalsAndRequestsTakeTurns(at: Front("http://127.0.0.1:\(proxy.port)", nil))
+    #expect(serve.process.isRunning && proxy.process.isRunning)
   }
 
   @Test func haproxyThatSharesItsConnectionsAndSpeaksHTTP2() async throws {
     let certificates = try await ClusterCertificates()
-    let (serve, port) = try await Self.serve(["--no-auth"])
-    let front = try freePort()
-    let proxy = try await ReverseProxy.start(
-      .haproxy, port: front,
+    let serve = try await Server(["--no-auth"])
+    let proxy = try await ReverseProxy.start(.haproxy) { front in
       """
       defaults
         mode http
@@ -75,37 +72,41 @@ import Wire
       backend routers
         option httpchk HEAD /readyz
         http-reuse always
-        server router 127.0.0.1:\(port) check inter 200ms
+        server router 127.0.0.1:\(serve.port) check inter 200ms
 
-      """)
-    let url = "https://\(ClusterCertificates.host):\(front)"
+      """
+    }
+    let url = "https://\(ClusterCertificates.host):\(proxy.port)"
     try await terminalsAndRequestsTakeTurns(
       at: Front(url, certificates), curl: ["--http2", "--cacert", certificates.ca])
-    #expect(serve.isRunning && proxy.process.isRunning)
+    #expect(serve.process.isRunning && proxy.process.isRunning)
   }
 
   @Test(arguments: [true, false])
   func belowAPath(isStripped: Bool) async throws {
-    let front = try freePort()
-    let url = "http://127.0.0.1:\(front)/deep/terminal"
-    let (serve, port) = try await Self.serve(["--public-url", url + "/"])
-    let proxy = try await ReverseProxy.start(
-      .nginx, port: front,
-      """
+    func outside(_ port: Int) -> String { "http://127.0.0.1:\(port)/deep/terminal" }
+    var started: Server?
+    let proxy = try await ReverseProxy.start(.nginx) { front in
+      let serve = try await Server(["--public-url", outside(front) + "/"])
+      started = serve
+      return """
         map $http_upgrade $connection_header { default upgrade; '' ''; }
         server {
           listen 127.0.0.1:\(front);
           location /deep/terminal/ {
-            proxy_pass http://127.0.0.1:\(port)\(isStripped ? "/" : "");
+            proxy_pass http://127.0.0.1:\(serve.port)\(isStripped ? "/" : "");
             proxy_http_version 1.1;
             proxy_set_header Host $host:$server_port;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_header;
           }
         }
-      """)
+        """
+    }
+    let serve = try #require(started)
+    let url = outside(proxy.port)
     // The URL that it prints, as a browser follows it.
-    let printed = try await serve.line(with: "serves on").split(separator: " ").last ?? ""
+    let printed = try await serve.process.line(with: "serves on").split(separator: " ").last ?? ""
     #expect(printed.hasPrefix(url + "/?ticket="), "\(printed)")
     let login = try await fetch("-i", String(printed))
     #expect(login.contains(" 303 "), "\(login)")
@@ -127,31 +128,32 @@ import Wire
       }
     }
     // The command line, by the token of a file that this user alone can read.
-    let environment = Self.environment(port)
-    defer { try? FileManager.default.removeItem(atPath: environment["HOME"] ?? "") }
     let api = ["--api", url + "/"]
     for arguments in [
       ["new"] + api + ["--detached", "--session", "below", "--", "cat"], ["sessions"] + api,
       ["screen", "below"] + api, ["kill", "below"] + api,
     ] {
-      let (code, output) = try await Fairlead.run(arguments, environment: environment)
+      let (code, output) = try await Fairlead.run(arguments, environment: serve.environment)
       #expect(code == 0, "\(arguments): \(output)")
     }
     #expect(proxy.process.isRunning)
   }
 
   /// `fairlead serve` with a home of its own, and its port.
-  private static func serve(_ options: [String]) async throws -> (process: ChildProcess, port: Int)
-  {
-    let port = try freePort()
-    let process = try Fairlead.start(
-      ["serve", "--listen", "127.0.0.1:\(port)"] + options, environment: environment(port))
-    _ = try await process.line(with: "serves on")
-    return (process, port)
-  }
+  private struct Server {
+    let process: ChildProcess
+    let port: Int
+    let home: TemporaryFolder
+    var environment: [String: String] { ["HOME": home.path, "XDG_RUNTIME_DIR": home.path] }
 
-  private static func environment(_ port: Int) -> [String: String] {
-    let home = FileManager.default.temporaryDirectory.path + "/fairlead-proxy-\(port)"
-    return ["HOME": home, "XDG_RUNTIME_DIR": home]
+    init(_ options: [String]) async throws {
+      home = try TemporaryFolder()
+      process = try Fairlead.start(
+        ["serve", "--listen", "127.0.0.1:0"] + options,
+        environment: ["HOME": home.path, "XDG_RUNTIME_DIR": home.path])
+      // What it prints may be the proxy's address; its own is in its log.
+      port = try TestSupport.port(in: try await process.line(with: "ready for clients"))
+      _ = try await process.line(with: "serves on")
+    }
   }
 }

@@ -67,6 +67,9 @@ public enum NodeLimits {
   public static let releaseInterval = Duration.seconds(30)
   /// A node that stops gives its clients so long to read the end of what their sessions printed.
   public static let farewell = Duration.seconds(2)
+  /// A node that stops waits so long for what it is starting, so that no process of an engine is left: as long as
+  /// one of its own processes has to end.
+  static let lastStarts = grace
   /// Lines of scrollback in one answer of the API.
   public static let shownScrollback = 10_000
   /// Such answers that a loop makes at a time: each holds a copy of a screen, and of its text up to `answer`.

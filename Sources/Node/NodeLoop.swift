@@ -257,7 +257,12 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     _ id: SessionID, _ creation: Creation, for creator: ClientIdentity, size: TerminalSize,
     epoch: Epoch, pipe: any Pipe
   ) {
-    guard case .starting(let starting) = table[id] else { return }
+    guard case .starting(let starting) = table[id] else {
+      // It was not waited for.
+      identity.dismiss()
+      pipe.terminate(grace: .zero)
+      return
+    }
     let session = Session(
       id: id, epoch: epoch, creation: creation, creator: creator, size: size, pipe: pipe,
       settings: identity.settings, createdAt: wallClockMilliseconds(), owner: self)
@@ -389,7 +394,20 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     reaper?.cancel()
     for case .session(let session) in table.values { end(session, reason: reason) }
     checkEmpty()
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let limit = eventLoop.scheduleTask(in: NodeLimits.lastStarts) { bound.value.giveUpStarts() }
+    promise.futureResult.whenComplete { _ in limit.cancel() }
     return promise.futureResult
+  }
+
+  /// What is still being started may wait for a directory that does not answer.
+  private func giveUpStarts() {
+    for case (let id, .starting(let starting)) in table {
+      logger.warning(
+        "a session was still being started when the node left", metadata: ["session": "\(id)"])
+      if let epoch = starting.epoch { release(id, epoch: epoch, tombstone: nil) }
+      fail(id, Refused(.unavailable, "node \(identity.id) is shutting down", retry: 1_000))
+    }
   }
 
   func closeLinks() { for link in links.values { link.close() } }

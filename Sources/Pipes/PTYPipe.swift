@@ -22,7 +22,7 @@ final class PTYPipe: Pipe {
   private let master: CInt
   /// Another one of the terminal, from when every process has closed it until the leader's exit.
   private var kept: CInt = -1
-  private var shell: ShellLook
+  private let shell: ShellLook
   private var status: ExitStatus?
   private var isReaped = false
   private var isEnded = false
@@ -43,7 +43,7 @@ final class PTYPipe: Pipe {
     self.handler = handler
     eventLoop = channel.eventLoop
     writer = PTYWriter(master: master, eventLoop: channel.eventLoop)
-    shell = ShellLook(isShell: isShell)
+    shell = ShellLook(isShell: isShell, eventLoop: channel.eventLoop)
     handler.pipe = self
     writer.didWrite = { [weak self] count in self?.delegate?.pipeDidWrite(count) }
   }
@@ -57,7 +57,7 @@ final class PTYPipe: Pipe {
 
   var isReading: Bool {
     get { handler.isReading }
-    set { if !isReaped { handler.isReading = newValue } }
+    set { handler.isReading = newValue }
   }
 
   func write(_ bytes: ByteBuffer) {
@@ -119,7 +119,7 @@ final class PTYPipe: Pipe {
     isReaped = true
     self.status = status
     guard channel.isActive else { return end() }
-    handler.isReading = true
+    // Whoever holds the pipe back still does: a background job could print without end.
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: Self.drain) { bound.value.end() }
   }
@@ -157,7 +157,7 @@ final class PTYPipe: Pipe {
   }
 
   /// What the terminal still holds: on a busy loop the time to drain may be over before the channel
-  /// came to read at all. A terminal holds less than `mostRest`; a flood from a background job is cut.
+  /// came to read at all, and the pipe may have been held back. A terminal holds less than `mostRest`; a flood from a background job is cut.
   private func readRest() {
     guard let control, fcntl(control, F_GETFL) & O_NONBLOCK != 0 else { return }
     var rest = ByteBuffer()

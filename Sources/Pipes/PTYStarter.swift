@@ -3,7 +3,7 @@
 import CPTY
 import Glibc
 public import NIOCore
-public import NIOPosix
+import NIOPosix
 import Wire
 
 public struct PTYStarter: PipeStarter {
@@ -11,7 +11,7 @@ public struct PTYStarter: PipeStarter {
   private let home: String
   private let user: Account?
   private let files: FileLimit?
-  private let threads: NIOThreadPool
+  private let threads: StartThreads
 
   /// Variables of the node's own environment that a terminal's process gets. No others: a node may
   /// have secrets in its environment.
@@ -23,9 +23,13 @@ public struct PTYStarter: PipeStarter {
   ///   - environment: the node's own environment.
   ///   - user: whom processes run as; nil: as this one. Another takes root.
   ///   - files: how many descriptors they may have; nil: as many as this one.
-  public init(
+  public init(environment: [String: String], user: Account? = nil, files: FileLimit? = nil) {
+    self.init(environment: environment, user: user, files: files, threads: .shared)
+  }
+
+  init(
     environment: [String: String], user: Account? = nil, files: FileLimit? = nil,
-    threads: NIOThreadPool = .singleton
+    threads: StartThreads
   ) {
     var kept = environment.filter { Self.inherited.contains($0.key) && !$0.value.isEmpty }
     // What a login would set: another user's always, this one's where it was started without.
@@ -58,7 +62,7 @@ public struct PTYStarter: PipeStarter {
     let directory = request.creation.workingDirectory
     let size = request.size
     // Starting a process takes about a millisecond: not on the loop that others type through.
-    return threads.runIfActive(eventLoop: eventLoop) { [environment] in
+    return threads.run(on: eventLoop) { [environment] in
       try spawn(
         command, environment: environment, directory: directory, size: size, on: eventLoop)
     }.flatMap { process in

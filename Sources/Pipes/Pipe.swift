@@ -59,7 +59,7 @@ public protocol Pipe: AnyObject {
   var delegate: (any PipeDelegate)? { get set }
   /// Whether the process is being read from. False at first. While false, the process is held back
   /// by the kernel once the buffers between are full. Once set to false, at most
-  /// ``PipeReading/most`` bytes still come.
+  /// ``PipeReading/most`` bytes still come, and at the end what a terminal holds.
   var isReading: Bool { get set }
   /// Queues bytes for the process; `pipeDidWrite` reports them as they are taken.
   func write(_ bytes: ByteBuffer)

@@ -26,7 +26,7 @@ enum ProcessTable {
       waiting = []
       return true
     }
-    if isFirst { NIOThreadPool.singleton.submit { _ in look() } }
+    if isFirst { PipeThreads.table.submit { _ in look() } }
     return promise.futureResult.map { $0[session, default: []].filter { $0.startTime <= time } }
   }
 

@@ -3,6 +3,7 @@
 
 import Glibc
 import NIOCore
+import NIOPosix
 
 enum ShellCommand {
   private static let shells: Set<String> = [
@@ -35,20 +36,37 @@ enum ShellCommand {
 }
 
 /// Looks from time to time whether a session's process is still, or has become, such a shell: it may have
-/// executed something else.
-struct ShellLook {
+/// executed something else. Confined to its event loop.
+final class ShellLook {
+  private let eventLoop: any EventLoop
   private var isShell: Bool
   private var lookedAt: NIODeadline?
+  private var isLooking = false
 
-  /// Each look reads a file, on the session's loop.
+  /// How long an answer counts: each look reads a file.
   private static let interval = TimeAmount.seconds(10)
 
-  init(isShell: Bool) { self.isShell = isShell }
+  init(isShell: Bool, eventLoop: any EventLoop) {
+    self.isShell = isShell
+    self.eventLoop = eventLoop
+  }
 
-  mutating func isShell(_ pid: pid_t, now: NIODeadline = .now()) -> Bool {
+  /// False, too, while it is not known: on another thread, since the process's memory, which is where its words
+  /// are read from, may be of a file that does not answer.
+  func isShell(_ pid: pid_t, now: NIODeadline = .now()) -> Bool {
     if let lookedAt, now - lookedAt < Self.interval { return isShell }
-    lookedAt = now
-    if let words = ProcessTable.command(of: pid) { isShell = ShellCommand.isInteractive(words) }
-    return isShell
+    guard !isLooking else { return false }
+    isLooking = true
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    PipeThreads.looks.runIfActive(eventLoop: eventLoop) { ProcessTable.command(of: pid) }
+      .whenComplete { result in
+        let look = bound.value
+        look.isLooking = false
+        look.lookedAt = .now()
+        if case .success(let words?) = result {
+          look.isShell = ShellCommand.isInteractive(words)
+        }
+      }
+    return false
   }
 }

@@ -45,6 +45,7 @@ public struct Surroundings: Sendable {
     do { try ExitWatcher.shared.reapOrphans() } catch { problems.append("\(error)") }
     // What NIO starts when it is first used it expects to get: now, while there is enough of everything.
     _ = NIOThreadPool.singleton
+    PipeThreads.prepare()
     _ = MultiThreadedEventLoopGroup.singleton
     return Surroundings(
       inherited: inherited, files: Int(clamping: limit()?.soft ?? 1_024),

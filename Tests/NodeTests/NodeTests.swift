@@ -129,6 +129,17 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
     }
   }
 
+  @Test func aStartThatHangsDoesNotKeepTheNodeFromLeaving() async throws {
+    let starter = HeldStarter()
+    // It returns once the node has left.
+    try await LinkedNode.run(pty: starter) { node in
+      let link = try await node.link()
+      link.open("slow", create: cat)
+      try await eventually("it is being started") { starter.count == 1 }
+    }
+    starter.fail()
+  }
+
   @Test func timesOfCreateEndASessionAndSayWhy() async throws {
     try await LinkedNode.run { node in
       let link = try await node.link()

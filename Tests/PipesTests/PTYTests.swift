@@ -1,5 +1,6 @@
 // What only a terminal of this machine has to promise.
 
+import Dispatch
 import Foundation
 import NIOCore
 import NIOPosix
@@ -55,6 +56,37 @@ import Wire
       shell: "echo going; exec </dev/null >/dev/null 2>&1; sleep 1; exit 9")
     #expect(try await pipe.end().status == .exited(code: 9), "and not by a hangup")
     #expect(try await pipe.text == "going\r\n")
+  }
+
+  @Test("that is held back hands on no flood when its leader has gone, only what it holds")
+  func floodAfterTheEnd() async throws {
+    let pipe = try await Backend.pty.start(
+      shell: "trap '' HUP; yes & echo pid=$!; read x; exit 3")
+    let pid = try await pipe.line(after: "pid=")
+    defer { kill(pid_t(pid) ?? 0, SIGKILL) }
+    try await pipe.setReading(false)
+    try await pipe.type("\n")
+    let before = try await pipe.output.count
+    #expect(try await pipe.end().status == .exited(code: 3))
+    let more = try await pipe.output.count - before
+    #expect(more <= PipeReading.most + PTYPipe.mostRest + 4_096)
+  }
+
+  @Test("is refused for now while all that start one wait, and started once they do not")
+  func hangingStarts() async throws {
+    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let threads = StartThreads(count: 1, most: 2, patience: .milliseconds(50))
+    let hangs = DispatchSemaphore(value: 0)
+    let first = threads.run(on: loop) { hangs.wait() }
+    for _ in 0..<2 {
+      let error = await #expect(throws: PipeError.self) {
+        try await threads.run(on: loop) {}.get()
+      }
+      #expect(error?.code == .resources)
+    }
+    hangs.signal()
+    try await first.get()
+    try await eventually("there is room") { (try? await threads.run(on: loop) {}.get()) != nil }
   }
 
   @Test("takes what is typed while its process does not read, once it does")

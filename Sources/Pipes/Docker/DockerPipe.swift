@@ -16,7 +16,7 @@ final class DockerPipe: Pipe {
   private let leftovers: DockerLeftovers
   private let logger: Logger
   private let isShell: Bool
-  private var shell: ShellLook
+  private let shell: ShellLook
   private var wantedSize: TerminalSize?
   private var isResizing = false
   private var isTerminating = false
@@ -35,7 +35,7 @@ final class DockerPipe: Pipe {
     self.channel = channel
     self.handler = handler
     self.isShell = isShell
-    self.shell = ShellLook(isShell: isShell)
+    self.shell = ShellLook(isShell: isShell, eventLoop: channel.eventLoop)
     self.leftovers = leftovers
     self.logger = logger
     eventLoop = channel.eventLoop

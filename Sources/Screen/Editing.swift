@@ -9,7 +9,8 @@ extension Core {
   mutating func scrollUp(wrapped: Bool) {
     if grid.top == 0 && hiddenPrimary == nil {
       let row = grid[0]
-      spent &+= 4 &+ row.used &>> 2
+      // A blank row of some colour is written out as a whole.
+      spent &+= 4 &+ (row.used == 0 && row.fill != Cell.blank ? columns : row.used) &>> 2
       let dropped = history.append(row, clusters: clusters, attributes: attributes, links: links)
       if !dropped && saved.row > 0 { saved.row &-= 1 }
     }

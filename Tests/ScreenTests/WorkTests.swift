@@ -32,6 +32,17 @@ import Testing
     #expect(screen.fault() == nil)
   }
 
+  /// A row without text costs what it takes to keep: of a colour, it is written out.
+  @Test func colouredBlankRowsAreCharged() {
+    func spent(_ start: String) -> Int {
+      let screen = Screen(columns: 1_000, rows: 2, scrollback: 10)
+      screen.write(Array((start + "\u{1B}[2;1H").utf8))
+      _ = Array("\n".utf8).withUnsafeBytes { screen.write($0, work: Screen.workPerCall) }
+      return screen.withCore { $0.spent }
+    }
+    #expect(spent("\u{1B}[41m\u{1B}[2J") >= spent("") + 250)
+  }
+
   /// Repeated is what would have been printed, in every mode.
   @Test(arguments: [
     ("x", ""), ("中", ""), ("e\u{301}", ""), ("中\u{301}", ""), ("x", "\u{1B}[4h"),

@@ -22,6 +22,8 @@ public struct Placement: Sendable {
     public var weight: Double
     /// Why it cannot take the session; nil if it can.
     public var obstacle: String?
+    /// Nothing but its sessions stands in the way, as far as is known: some may have ended since it told of them.
+    public var isBusy = false
   }
 
   /// All nodes for this session, the preferred first; those with an obstacle last.
@@ -38,10 +40,11 @@ public struct Placement: Sendable {
       let load = record.sessions + (inFlight[record.id] ?? 0)
       let share = weights > 0 ? max(record.weight, 0) / weights : 0
       let limit = Int((slack * (Double(total) * share + 1)).rounded(.up))
+      let busy = busyness(record, load: load, limit: limit)
+      let obstacle = obstacle(entry, requirements: requirements)
       return Candidate(
         node: record.id, score: score(session, record), load: load, limit: limit,
-        weight: record.weight,
-        obstacle: obstacle(entry, load: load, limit: limit, requirements: requirements))
+        weight: record.weight, obstacle: obstacle ?? busy, isBusy: obstacle == nil && busy != nil)
     }
     return candidates.sorted { a, b in
       if (a.obstacle == nil) != (b.obstacle == nil) { return a.obstacle == nil }
@@ -69,6 +72,11 @@ public struct Placement: Sendable {
     return busier > freer * slack ? second : first
   }
 
+  /// Where none has room by what is known: the one that is asked all the same, since it knows best. The least busy.
+  public static func lastResort(_ ranked: [Candidate]) -> Candidate? {
+    ranked.filter(\.isBusy).min { $0.load - $0.limit < $1.load - $1.limit }
+  }
+
   /// Why none of them can take it, for whoever asked: of the first few.
   public static func obstacles(_ ranked: [Candidate]) -> String {
     guard !ranked.isEmpty else { return "no node is registered" }
@@ -84,7 +92,7 @@ public struct Placement: Sendable {
   }
 
   private static func obstacle(
-    _ entry: NodeEntry, load: Int, limit: Int, requirements: [String: String]
+    _ entry: NodeEntry, requirements: [String: String]
   ) -> String? {
     if !entry.isLive { return "its lease has ended" }
     if entry.isDraining { return "draining" }
@@ -93,7 +101,11 @@ public struct Placement: Sendable {
     where entry.record.labels[key] != value {
       return "has no label \(key)=\(value)"
     }
-    if load >= entry.record.capacity { return "full (\(load) sessions)" }
+    return nil
+  }
+
+  private static func busyness(_ record: NodeRecord, load: Int, limit: Int) -> String? {
+    if load >= record.capacity { return "full (\(load) sessions)" }
     if load >= limit { return "above its share (\(load) sessions, at most \(limit))" }
     return nil
   }

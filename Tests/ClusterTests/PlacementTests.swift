@@ -160,6 +160,7 @@ import Wire
       session(1), nodes: [full], inFlight: [full.record.id: 3])
     #expect(Placement.choose(ranked) == nil)
     #expect(Placement.obstacles(ranked) == "full: full (3 sessions)")
+    #expect(Placement.lastResort(ranked)?.node == NodeID(unchecked: "full"), "some may have ended")
     #expect(Placement.obstacles([]) == "no node is registered")
   }
 }

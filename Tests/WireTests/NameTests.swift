@@ -18,7 +18,8 @@ import Wire
     let names = (0..<1_000).map { _ in SessionID.random().rawValue }
     #expect(Set(names).count == names.count)
     #expect(names.allSatisfy { SessionID.isValidName($0) && $0.utf8.count == 22 })
-    #expect(names.allSatisfy { $0.first?.isLetter == true }, "a dash would be an option of a command")
+    // A dash would be an option of a command.
+    #expect(names.allSatisfy { $0.first?.isLetter == true })
   }
 
   @Test(

@@ -247,7 +247,8 @@ final class NodeLink: LinkPeer {
     let trouble = trouble(error, was: state)
     state = .closed
     deadline?.cancel()
-    if !isLeaving {
+    // Within this process a link ends with the node, and with the process.
+    if !isLeaving, context.connectLocally == nil {
       context.health.failed(
         route, isRefusal: trouble.isRefusal, reason: trouble.reason, at: eventLoop.now)
     }

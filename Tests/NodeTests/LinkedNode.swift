@@ -156,6 +156,9 @@ final class HeldStarter: PipeStarter {
     return promise.futureResult
   }
 
+  /// The last that a node does: its loops are still there.
+  func shutdown() async { fail() }
+
   func fail() {
     for promise in held.withLockedValue({ $0 }) {
       promise.fail(PipeError(.unavailable, "it was not to start"))

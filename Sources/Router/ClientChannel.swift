@@ -37,6 +37,11 @@ struct ClientChannel: HTTPChannelHandler {
       try options?.setOption(
         .writeBufferWaterMark,
         value: .init(low: RouterLimits.queued / 2, high: RouterLimits.queued))
+      try options?.setOption(.maxMessagesPerRead, value: 1)
+      try options?.setOption(
+        .recvAllocator,
+        value: AdaptiveRecvByteBufferAllocator(
+          minimum: 1_024, initial: 2_048, maximum: RouterLimits.read))
       let client = ClientOrigin(channel)
       let pipeline = channel.pipeline.syncOperations
       // What a proxy says of its client stands before TLS.

@@ -27,6 +27,9 @@ public enum RouterLimits {
 
   // MARK: A client's connection
 
+  /// What is read of a client before it is others' turn: 2,700 of the smallest frames, a few milliseconds of work.
+  static let read = 16 * 1024
+
   /// From connecting to a first request, and from the upgrade to a HELLO: more than any round trip, less
   /// than an idle attacker wants.
   static let helloDeadline = TimeAmount.seconds(10)

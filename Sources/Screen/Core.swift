@@ -178,7 +178,8 @@ struct Core {
     grid.clear()
     grid.top = 0
     grid.bottom = rows - 1
-    spent &+= rows + 1_000
+    // New rows are made, and the old ones freed.
+    spent &+= rows * 32 + 1_000
     history.removeAll()
     saved = SavedCursor()
     otherSaved = SavedCursor()
@@ -221,7 +222,7 @@ struct Core {
     if eraseCell != Cell.blank {
       for row in 0..<rows { grid[row].clear(eraseCell, wrapped: false) }
     }
-    spent &+= rows + 2_000
+    spent &+= rows * 32 + 2_000
     swap(&saved, &otherSaved)
     swap(&tabs, &otherTabs)
     swap(&keyboard, &hiddenKeyboard)

@@ -164,7 +164,10 @@ import Wire
       .appendingPathComponent("fairlead-slots-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let server = try await RedisServer.start(["--cluster-enabled", "yes", "--dir", folder])
+    // The bus would take the port 10,000 above, which there need not be.
+    let bus = String(try freePort())
+    let server = try await RedisServer.start(
+      ["--cluster-enabled", "yes", "--cluster-port", bus, "--dir", folder])
     let redis = try redis(server.url)
     let slots = (0..<16_384).map(String.init)
     _ = try await redis.send(["CLUSTER", "ADDSLOTS"] + slots)

@@ -104,7 +104,9 @@ async def test_shift_enter_is_not_enter(test):
 async def test_a_program_gets_the_keys_that_it_asked_for(test):
     """kitty's keyboard flags, which a snapshot brings back after a reload."""
     page = await prompted(test)
-    await page.run(r"printf '\e[>1u'; IFS= read -rsn14 a; printf '\e[<u'; echo; echo got $a | cat -v")
+    await page.run(
+        r"printf '\e[>1u%s' as''ked; IFS= read -rsn14 a; printf '\e[<u'; echo; echo got $a | cat -v")
+    await page.shows("asked")
     await page.page.keyboard.press("Shift+Enter")
     await page.until("() => fairlead.activePane.terminal.unacknowledged === 0")
     await page.reload()

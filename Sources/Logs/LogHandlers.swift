@@ -35,7 +35,7 @@ public struct TextLogHandler: LogHandler {
 
   /// The line that says how many could not be kept.
   public static func notice(_ count: Int, label: String) -> String {
-    "\(timestamp()) warning \(label): \(count) lines were dropped: they could not be written in time"
+    "\(timestamp()) warning \(label): \(loss(of: count))"
   }
 
   private func quoted(_ value: String) -> String {
@@ -78,10 +78,15 @@ public struct JSONLogHandler: LogHandler {
   public static func notice(_ count: Int, label: String) -> String {
     let fields = [
       "time": timestamp(), "level": "warning", "role": label,
-      "message": "\(count) lines were dropped: they could not be written in time",
+      "message": loss(of: count),
     ]
     return String(decoding: jsonLine(fields), as: UTF8.self)
   }
+}
+
+/// What a log says of lines that it lost, in either form.
+private func loss(of count: Int) -> String {
+  "\(count) lines were dropped: they could not be written in time"
 }
 
 private func fields(of event: LogEvent, _ metadata: Logger.Metadata) -> [String: String] {

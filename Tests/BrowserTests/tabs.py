@@ -189,16 +189,16 @@ async def test_a_pinch_does_not_change_the_terminals_size(test):
     await page.js("""() => {
       const { terminal } = fairlead.activePane;
       globalThis.sizes = [];
-      globalThis.zooms = 0;
+      globalThis.zoomed = 1;
       const resize = terminal.resize.bind(terminal);
       const { rows, cols } = terminal.size;
       terminal.resize = (...size) => { if (`${size}` !== `${[cols, rows]}`) sizes.push(size); resize(...size); };
-      visualViewport.addEventListener('resize', () => { zooms += 1; });
+      visualViewport.addEventListener('resize', () => { zoomed = visualViewport.scale; });
     }""")
     tools = await devtools(page)
     for scale in (1.5, 2, 3, 2, 1):
         await tools.send("Emulation.setPageScaleFactor", {"pageScaleFactor": scale})
-        await page.until(f"() => Math.abs(visualViewport.scale - {scale}) < 0.01")
-    await page.until("() => zooms >= 4")
+        # The page's own listener was told in the same event: a busy browser joins two steps into one.
+        await page.until(f"() => Math.abs(zoomed - {scale}) < 0.01")
     await page.is_still()
     assert await page.js("sizes") == []

@@ -226,7 +226,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "LinkTests",
-      dependencies: ["Link", "Wire", nio("NIOCore"), nio("NIOEmbedded")],
+      dependencies: ["Link", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "RouterTests",

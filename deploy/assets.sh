@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 wheel=tinyterminal==0.1.0
 sha256=1ac2eae5a7f727fa222599b3ef1da97d0419df1ab32763ad6dbcdb7744b18e54
-files=(xterm.js xterm.css addon-fit.js addon-unicode11.js addon-web-links.js addon-webgl.js)
+files=(xterm.js xterm.css addon-fit.js addon-web-links.js addon-webgl.js)
 vendor=Sources/Web/Vendor
 
 [ "$(cat "$vendor/.wheel" 2>/dev/null)" != "$sha256" ] || exit 0

@@ -92,6 +92,12 @@ static const unsigned char fairlead_keyboard_js[] = {
 static const unsigned char fairlead_typing_js[] = {
 #embed "../Web/Library/fairlead/typing.js"
 };
+static const unsigned char fairlead_unicode_js[] = {
+#embed "../Web/Library/fairlead/unicode.js"
+};
+static const unsigned char fairlead_widths_js[] = {
+#embed "../Web/Library/fairlead/widths.js"
+};
 
 // MARK: Brought by deploy/assets.sh, or not there
 
@@ -115,12 +121,6 @@ static const unsigned char vendor_addon_fit_js[] = {
 };
 static const unsigned char vendor_addon_fit_js_gz[] = {
 #embed "../Web/Vendor/addon-fit.js.gz"
-};
-static const unsigned char vendor_addon_unicode11_js[] = {
-#embed "../Web/Vendor/addon-unicode11.js"
-};
-static const unsigned char vendor_addon_unicode11_js_gz[] = {
-#embed "../Web/Vendor/addon-unicode11.js.gz"
 };
 static const unsigned char vendor_addon_web_links_js[] = {
 #embed "../Web/Vendor/addon-web-links.js"
@@ -170,11 +170,12 @@ static const web_file files[] = {
   OURS("fairlead/requests.js", fairlead_requests_js),
   OURS("fairlead/keyboard.js", fairlead_keyboard_js),
   OURS("fairlead/typing.js", fairlead_typing_js),
+  OURS("fairlead/unicode.js", fairlead_unicode_js),
+  OURS("fairlead/widths.js", fairlead_widths_js),
 #ifdef HAS_VENDOR
   VENDOR("xterm.js", vendor_xterm_js),
   VENDOR("xterm.css", vendor_xterm_css),
   VENDOR("addon-fit.js", vendor_addon_fit_js),
-  VENDOR("addon-unicode11.js", vendor_addon_unicode11_js),
   VENDOR("addon-web-links.js", vendor_addon_web_links_js),
   VENDOR("addon-webgl.js", vendor_addon_webgl_js),
 #endif

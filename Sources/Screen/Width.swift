@@ -1,4 +1,4 @@
-// How many columns a code point takes: 0, 1 or 2, as xterm.js with its unicode11 addon counts. A
+// How many columns a code point takes: 0, 1 or 2, by Unicode 16, as the browser's library makes xterm.js count. A
 // two-stage table, built once per process from ranges: a block number per 256 code points, then a
 // byte per code point; equal blocks are shared, so the whole takes about 30 KB.
 

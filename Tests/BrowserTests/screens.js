@@ -2,8 +2,8 @@
 // in a fresh one; resolves to what differs, at the cut and at the end. Each xterm.js is made and fed as
 // those of the page are.
 async ({ columns, rows, scrollback, bytes, cuts, isOpen }) => {
-  const [{ makeXterm }, { FairleadAddon }, { Emitter }] = await Promise.all(
-    ['page/pane.js', 'fairlead-xterm.js', 'fairlead/emitter.js'].map((it) => import(`/assets/${it}`)));
+  const [{ FairleadAddon }, { Emitter }] = await Promise.all(
+    ['fairlead-xterm.js', 'fairlead/emitter.js'].map((it) => import(`/assets/${it}`)));
 
   /** What the addon takes for a FairleadTerminal. */
   class Source extends Emitter {
@@ -26,7 +26,7 @@ async ({ columns, rows, scrollback, bytes, cuts, isOpen }) => {
 
   class Client {
     source = new Source();
-    xterm = makeXterm({ cols: columns, rows, scrollback });
+    xterm = new globalThis.Terminal({ cols: columns, rows, scrollback });
     title = '';
     constructor() {
       this.xterm.onTitleChange((title) => (this.title = title));

@@ -83,6 +83,17 @@ async def test_snapshots_of_a_full_scrollback(test):
     await compare(test, output, cuts_of(test.name, output))
 
 
+async def test_snapshots_of_unicode_16(test):
+    """What came after xterm.js's own tables has the same width in both; also where it meets the right edge."""
+    characters = (
+        "\U0001F972\U0001FAE0\U0001FAE8\U0001F6DC\U0001FAE9\u2630\u2637\u268A\u4DC0\U0001D300"
+        "\uD7B0\u0600\u0897")
+    lines = "".join(f"{' ' * indent}{it}|\r\n" for it in characters for indent in (0, 77, 78, 79))
+    joined = "".join(f"x{it}\u0301\ufe0f{it}\u200d{it}|\r\n" for it in characters)
+    output = (lines + joined + characters * 9).encode()
+    await compare(test, output, cuts_of(test.name, output))
+
+
 async def test_snapshots_bring_colours_titles_and_links(test):
     output = (
         "\x1b]0;a title\x07\x1b]4;1;#123456;200;rgb:ff/80/00\x1b\\\x1b]10;#abcdef\x07\x1b]11;#102030\x07"

@@ -1,6 +1,7 @@
 // The xterm.js addon, over an xterm that parses only when told.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { FairleadAddon, suppressReplies } from '../../Sources/Web/Library/fairlead-xterm.js';
 import { Emitter } from '../../Sources/Web/Library/fairlead/emitter.js';
@@ -42,6 +43,12 @@ class FakeXterm {
   element = new FakeElement();
   options = {};
   modes = { bracketedPasteMode: false };
+  /** A proposed API, as xterm.js has it. */
+  get unicode() {
+    assert.equal(this.options.allowProposedApi, true);
+    return this.versions;
+  }
+  versions = { activeVersion: '6', register: (provider) => (this.provider = provider) };
   buffer = { onBufferChange: (listener) => ((this.showBuffer = (type) => listener({ type })), { dispose() {} }) };
   onKey = (listener) => ((this.tellKey = listener), { dispose() {} });
   input(text) {
@@ -298,6 +305,52 @@ test('an addon that is loaded before xterm.js is opened hears the same', () => {
   xterm.open({});
   element.fire('paste', { clipboardData: { getData: () => 'x' } });
   assert.deepEqual(terminal.typed, ['x']);
+});
+
+// MARK: Widths
+
+test('xterm.js counts as the screen of the session does, and as before once the addon is gone', () => {
+  const { xterm, addon } = attached();
+  assert.equal(xterm.options.allowProposedApi, undefined);
+  assert.equal(xterm.versions.activeVersion, xterm.provider.version);
+  addon.dispose();
+  assert.equal(xterm.versions.activeVersion, '6');
+});
+
+test('the table of widths is that of the screen', () => {
+  const source = readFileSync(new URL('../../Sources/Screen/WidthTable.swift', import.meta.url), 'utf8');
+  const numbers = (name) => source.match(new RegExp(`let ${name}: \\[UInt32\\] = \\[([^\\]]*)\\]`))[1]
+    .match(/0x[0-9A-F]+/g).map(Number);
+  const expected = new Uint8Array(0x110000).fill(1);
+  expected.fill(0, 0, 0x20).fill(0, 0x7f, 0xa0);
+  for (const [name, width] of [['zero', 0], ['wide', 2]]) {
+    const bounds = numbers(name);
+    for (let at = 0; at < bounds.length; at += 2) expected.fill(width, bounds[at], bounds[at + 1] + 1);
+  }
+  const { provider } = attached().xterm;
+  // Twice, since the first plane remembers what was searched.
+  for (let code = 0; code < 0x120000; code++) {
+    if (provider.wcwidth(code % 0x110000) !== expected[code % 0x110000]) assert.fail(`U+${code.toString(16)}`);
+  }
+});
+
+test('a mark joins what takes columns, and leaves it as wide as it is', () => {
+  const { provider } = attached().xterm;
+  /** Of each character its width, and `+` where it joins the one before. */
+  const widths = (text) => {
+    let before = 0;
+    return [...text].map((character) => {
+      before = provider.charProperties(character.codePointAt(0), before);
+      return `${before & 1 ? '+' : ''}${before >> 1}`;
+    }).join(' ');
+  };
+  assert.equal(widths('e\u0301\u0302x'), '1 +1 +1 1');
+  assert.equal(widths('端\u0301'), '2 +2');
+  assert.equal(widths('\u0301\u0301x'), '0 0 1');
+  assert.equal(widths('❤\ufe0f'), '1 +1');
+  assert.equal(widths('👩\u200d💻'), '2 +2 2');
+  assert.equal(widths('\u1100\u1161\ud7cb'), '2 +2 +2');
+  assert.equal(widths('\u{1f972}\u{1fae0}\u{1fae8}\u{1f6dc}\u2630\u0600\u00ad'), '2 2 2 2 2 1 1');
 });
 
 // MARK: Keys as programs ask for them

@@ -2,14 +2,15 @@
 //
 //     terminal.loadAddon(new FairleadAddon(cluster.open({ key: 'shell' })));
 //
-// Output is acknowledged when xterm.js has parsed it; sizes change at their place in the output; and
-// what xterm.js would answer to queries is suppressed, since the session's node answers them. Pastes are framed and made
-// harmless here, and what programs ask of the desktop is handed to the page, which decides.
+// Output is acknowledged when xterm.js has parsed it; sizes change at their place in the output; characters are as wide
+// as in the session's screen; and what xterm.js would answer to queries is suppressed, since the node answers them.
+// Pastes are framed and made harmless here, and what programs ask of the desktop is handed to the page, which decides.
 
 import { Emitter } from './fairlead/emitter.js';
 import { Keyboard } from './fairlead/keyboard.js';
 import { Notices, copyRequest, pasteAnswer, pasteRequest, progressRequest } from './fairlead/requests.js';
 import { Typing, keyText } from './fairlead/typing.js';
+import { countAsScreen } from './fairlead/unicode.js';
 
 const toLatin1 = (text) => Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff);
 
@@ -54,6 +55,7 @@ export class FairleadAddon extends Emitter {
     this.#xterm = xterm;
     const terminal = this.#terminal;
     this.#disposables.push(
+      countAsScreen(xterm),
       ...suppressReplies(xterm.parser),
       ...this.#hearRequests(xterm.parser),
       ...this.#followKeyboard(xterm),

@@ -13,16 +13,6 @@ const SIZING = 100;
 /** With Alt and Shift, for the page (app.js). */
 const PAGE_KEYS = new Set(['KeyN', 'KeyW', 'KeyZ', 'KeyM', 'ArrowLeft', 'ArrowRight']);
 
-/** An xterm.js that counts columns as the session's screen does. */
-export function makeXterm(options) {
-  const xterm = new globalThis.Terminal({
-    allowProposedApi: true, ...options,
-  });
-  xterm.loadAddon(new globalThis.Unicode11Addon.Unicode11Addon());
-  xterm.unicode.activeVersion = '11';
-  return xterm;
-}
-
 export class Pane {
   /** When the terminal ceased to be live, by `performance.now()`. */
   since = performance.now();
@@ -64,7 +54,7 @@ export class Pane {
     const open = (event, uri) => {
       if (/^https?:\/\//i.test(uri)) window.open(uri, '_blank', 'noopener,noreferrer');
     };
-    this.xterm = makeXterm({
+    this.xterm = new globalThis.Terminal({
       ...page.settings.xterm, ...terminal.size, linkHandler: { activate: open },
       disableStdin: terminal.mode === 'watcher',
     });

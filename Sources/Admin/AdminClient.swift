@@ -112,14 +112,13 @@ public struct AdminClient: Sendable {
   }
 
   /// - Parameters:
-  ///   - format: `text`, `ansi` or `json`.
   ///   - scrollback: lines above the screen.
   ///   - tail: instead of the screen, so many of the last lines that hold something.
   public func screen(
-    _ id: SessionID, format: String, scrollback: UInt32 = 0, tail: UInt32? = nil
+    _ id: SessionID, format: ScreenFormat, scrollback: UInt32 = 0, tail: UInt32? = nil
   ) async throws -> String {
     // The set of formats is the server's to know; what could end the query is not passed on.
-    let safe = format.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+    let safe = format.rawValue.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
     let part = tail.map { "tail=\($0)" } ?? "scrollback=\(scrollback)"
     return String(
       buffer: try await send(.GET, "/v1/sessions/\(id)/screen?format=\(safe)&\(part)"))

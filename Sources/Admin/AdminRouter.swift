@@ -130,7 +130,9 @@ private func addSessions(
   }
   router.get("/v1/sessions/{id}/screen") { request, context in
     try request.allowQuery("format", "scrollback", "tail")
-    let format = request.uri.queryParameters["format"].map { String($0) } ?? "text"
+    let format = request.uri.queryParameters["format"].map {
+      ScreenFormat(rawValue: String($0))
+    }
     let scrollback = request.uri.queryParameters["scrollback"].map { String($0) }
     guard let lines = scrollbackLines(scrollback ?? "0") else {
       throw OperationError(.badRequest, "scrollback is a number of lines, or all")
@@ -144,8 +146,8 @@ private func addSessions(
         .badRequest, "tail gives the last lines, scrollback the screen below some: not both")
     }
     let screen = try await context.cluster(operations).screen(
-      try name("id", in: context), format: format, scrollback: lines, tail: tail ?? nil)
-    return text(screen, type: format == "json" ? "application/json" : "text/plain; charset=utf-8")
+      try name("id", in: context), format: format ?? .text, scrollback: lines, tail: tail ?? nil)
+    return text(screen, type: format == .json ? "application/json" : "text/plain; charset=utf-8")
   }
   router.get("/v1/where/{id}") { request, context in
     try request.allowQuery()

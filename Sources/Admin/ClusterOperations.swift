@@ -140,8 +140,9 @@ public protocol ClusterOperations: Sendable {
   /// - Parameters:
   ///   - scrollback: lines above the screen.
   ///   - tail: instead of the screen, so many of the last lines that hold something.
-  func screen(_ id: SessionID, format: String, scrollback: UInt32, tail: UInt32?) async throws
-    -> String
+  func screen(
+    _ id: SessionID, format: ScreenFormat, scrollback: UInt32, tail: UInt32?
+  ) async throws -> String
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws
   /// Returns if the caller may have tickets made, which stand for everything.
   func mayIssueTickets() async throws

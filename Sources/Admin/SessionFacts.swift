@@ -6,8 +6,8 @@ import FoundationEssentials
 public import Wire
 
 public struct SessionFacts: Sendable, Equatable, Codable {
-  /// 410: why it ended, as in ENDED.
-  public var reason: String?
+  /// 410: why it ended.
+  public var reason: EndReason?
   public var status: ExitStatus?
   /// Milliseconds since 1970.
   public var ended: UInt64?
@@ -15,8 +15,8 @@ public struct SessionFacts: Sendable, Equatable, Codable {
   public var node: NodeID?
   /// The subject that created it, for who may see its sessions.
   public var owner: String?
-  /// 409: `running` or `ended`.
-  public var state: String?
+  /// 409.
+  public var state: SessionState?
   /// 409: in what it is not what was asked for.
   public var differs: [String]?
 
@@ -38,7 +38,7 @@ extension OperationError {
     var words =
       tombstone.isLost
       ? "session \(session) was lost with its node \(node)"
-      : "session \(session) has ended on node \(node): \(tombstone.reason.escaped)"
+      : "session \(session) has ended on node \(node): \(tombstone.reason.rawValue.escaped)"
         + (tombstone.status.map { ", \($0)" } ?? "")
     // Up to the year 9999: what the registry says is not believed to be a time.
     if let ended = tombstone.ended, ended <= 253_402_300_799_000 {
@@ -51,7 +51,7 @@ extension OperationError {
   /// 409, with what a client can do about it.
   public static func exists(_ session: SessionID, _ facts: SessionFacts) -> OperationError {
     var words = "session \(session) exists already"
-    if facts.state == "ended" {
+    if facts.state == .ended {
       words +=
         ", and has ended" + (facts.status.map { " (\($0))" } ?? "")
         + ": DELETE it to use its name again"

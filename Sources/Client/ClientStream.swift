@@ -96,7 +96,7 @@ public struct ClientStream: Sendable {
       return typed()
     case .resized(let offset, let size): return [.tell(.resized(offset: offset, size))]
     case .event(let event):
-      if event.event == "refused" { wantsKill = false }
+      if case .refused = event { wantsKill = false }
       guard event == .paused else { return [.tell(.event(event))] }
       phase = .paused
       return [.tell(.state(.paused))]
@@ -107,7 +107,7 @@ public struct ClientStream: Sendable {
       }
       return finish(.refused(refused))
     case .ended(let ended): return finish(.ended(ended))
-    case .close(let close): return finish(.closed(reason: close.reason))
+    case .close(let close): return finish(.closed(reason: close.reason.rawValue))
     default: throw WireError(.unexpected, "\(frame.type) is not for a server to send on a stream")
     }
   }
@@ -243,7 +243,7 @@ public struct ClientStream: Sendable {
   /// Leaves the stream; the session lives on.
   public mutating func leave() -> [Action] {
     guard phase != .over else { return [] }
-    return [.send(.close(.done))] + finish(.closed(reason: Close.done.reason))
+    return [.send(.close(.done))] + finish(.closed(reason: Close.done.reason.rawValue))
   }
 
   /// The user has consumed so many bytes of what was told. Acknowledged at half a window, or when

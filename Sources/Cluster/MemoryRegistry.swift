@@ -131,7 +131,7 @@ public actor MemoryRegistry: Registry {
       var lost = record
       lost.state = .closed(
         Tombstone(
-          status: nil, reason: Tombstone.lostReason,
+          status: nil, reason: .lost,
           ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
       bury(session, lost)
       return .lost(record)

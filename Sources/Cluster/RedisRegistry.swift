@@ -185,7 +185,7 @@ public struct RedisRegistry: Registry {
     let isBuried = try await release(
       session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
       tombstone: Tombstone(
-        status: nil, reason: Tombstone.lostReason,
+        status: nil, reason: .lost,
         ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
     return isBuried
       ? .lost(record)

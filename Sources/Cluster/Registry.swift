@@ -159,15 +159,14 @@ public struct Announcement: Hashable, Sendable {
 /// What remains of a closed session. Its node is its record's.
 public struct Tombstone: Hashable, Sendable, Codable {
   public var status: ExitStatus?
-  /// Why it ended, as in ENDED: `exited`, `killed`, `idle`, `stopped`, `lost`, `failed`.
-  public var reason: String
+  public var reason: EndReason
   /// When it ended, in milliseconds since 1970; for a lost one, when that was found. Nil: not known.
   public var ended: UInt64?
   /// The subject that created the session; nil: nobody's, or not known.
   public var owner: String?
 
   public init(
-    status: ExitStatus?, reason: String, ended: UInt64? = nil, owner: String? = nil
+    status: ExitStatus?, reason: EndReason, ended: UInt64? = nil, owner: String? = nil
   ) {
     self.status = status
     self.reason = reason
@@ -176,8 +175,7 @@ public struct Tombstone: Hashable, Sendable, Codable {
   }
 
   /// Its node died with it, as far as the registry can know.
-  public static let lostReason = "lost"
-  public var isLost: Bool { reason == Self.lostReason }
+  public var isLost: Bool { reason == .lost }
 
   /// How long they are kept, in milliseconds, unless an operator says otherwise: a job of Friday's is asked for
   /// on Monday.

@@ -130,18 +130,18 @@ public final class Node: Sendable {
     }
     for listener in listeners { try? await listener.close() }
     // The task is cancelled; what is left to do must not be.
-    let reason = replaced == nil ? "stopped" : NodeLoop.superseded
-    await Task { await stop(reason: reason) }.value
+    let cause = replaced == nil ? EndCause.stopped : .superseded
+    await Task { await stop(cause) }.value
     if let replaced { throw replaced }
   }
 
-  private func stop(reason: String) async {
+  private func stop(_ cause: EndCause) async {
     logger.notice(
       "node shuts down; its sessions are ended",
-      metadata: ["node": "\(id)", "sessions": "\(identity.sessions)", "reason": "\(reason)"])
+      metadata: ["node": "\(id)", "sessions": "\(identity.sessions)", "reason": "\(cause)"])
     // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.
     let stopping = loops.enumerated().map { index, loop in
-      eventLoops[index].flatSubmit { loop.value.stop(reason: reason) }
+      eventLoops[index].flatSubmit { loop.value.stop(cause) }
     }
     for future in stopping { try? await future.get() }
     await identity.waitForReleases(atMost: .seconds(5))

@@ -104,7 +104,7 @@ final class NodeIdentity: Sendable {
     release(
       session, epoch: epoch,
       tombstone: Tombstone(
-        status: nil, reason: Tombstone.lostReason, ended: wallClockMilliseconds()))
+        status: nil, reason: .lost, ended: wallClockMilliseconds()))
   }
 
   /// What could not be released by now stays: the node leaves.

@@ -24,7 +24,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   private var finished = EndedSessions()
   private var reaper: RepeatedTask?
   private var isStopping = false
-  private var stopReason = "stopped"
+  private var stopCause = EndCause.stopped
   /// A router that is wrong comes again every other second: when that was last said, and how often it was not.
   private var refusalSaid: NIODeadline?
   private var refusalsUnsaid = 0
@@ -272,7 +272,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       attach(entry.link, entry.stream, entry.request, to: session, created: index == 0)
     }
     if starting.isSuperseded { letGo(session) }
-    if isStopping { session.terminate(reason: stopReason) }
+    if isStopping { session.terminate(stopCause) }
   }
 
   /// What this loop owns, for a registry that may be wrong about it: also what is being started, which can
@@ -303,10 +303,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       metadata: ["node": "\(identity.id)", "session": "\(session.id)"])
     session.sendAway(
       Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
-    end(session, reason: Self.superseded)
+    end(session, .superseded)
   }
-
-  static let superseded = Tombstone.lostReason
 
   private func fail(_ id: SessionID, _ refusal: Refused) {
     guard case .starting(let starting) = table.removeValue(forKey: id) else { return }
@@ -320,19 +318,19 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     logger.info(
       "session ended",
       metadata: [
-        "session": "\(session.id)", "reason": "\(session.ended?.reason ?? "")",
+        "session": "\(session.id)", "reason": "\(session.ended?.reason ?? .exited)",
         "status": "\(session.ended?.status.map(String.init(describing:)) ?? "unknown")",
       ])
     // What has ended takes no place.
     identity.dismiss()
-    if isStopping || session.ended?.reason == NodeLoop.superseded { return leave(session) }
+    if isStopping || session.endCause == .superseded { return leave(session) }
     finished.append(session)
     while let oldest = finished.excess() { forget(oldest) }
   }
 
   /// Ends the process, or forgets a session whose process has ended.
-  private func end(_ session: Session, reason: String) {
-    if session.ended == nil { session.terminate(reason: reason) } else { leave(session) }
+  private func end(_ session: Session, _ cause: EndCause) {
+    if session.ended == nil { session.terminate(cause) } else { leave(session) }
   }
 
   /// Forgets the session; it lives until its clients have read its end.
@@ -357,7 +355,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     release(
       session.id, epoch: session.epoch,
       tombstone: Tombstone(
-        status: session.ended?.status, reason: session.ended?.reason ?? "exited",
+        status: session.ended?.status, reason: session.ended?.reason ?? .exited,
         ended: session.endedTime ?? wallClockMilliseconds(), owner: session.owner))
     checkEmpty()
   }
@@ -372,11 +370,11 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       session.snapshot.forget(madeBefore: now - NodeLimits.reaperInterval)
       if session.isOver(now: now) {
         forget(session)
-      } else if let reason = session.reasonToEnd(now: now) {
+      } else if let cause = session.causeToEnd(now: now) {
         logger.info(
           "a session's time is over",
-          metadata: ["session": "\(session.id)", "reason": "\(reason)"])
-        session.terminate(reason: reason)
+          metadata: ["session": "\(session.id)", "reason": "\(cause.reason)"])
+        session.terminate(cause)
       }
     }
     leaving.removeAll { session, since in
@@ -386,13 +384,13 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   }
 
   /// Ends every session; completes when the last process has gone.
-  func stop(reason: String) -> EventLoopFuture<Void> {
+  func stop(_ cause: EndCause) -> EventLoopFuture<Void> {
     let promise = whenEmpty ?? eventLoop.makePromise(of: Void.self)
     whenEmpty = promise
     isStopping = true
-    stopReason = reason
+    stopCause = cause
     reaper?.cancel()
-    for case .session(let session) in table.values { end(session, reason: reason) }
+    for case .session(let session) in table.values { end(session, cause) }
     checkEmpty()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let limit = eventLoop.scheduleTask(in: NodeLimits.lastStarts) { bound.value.giveUpStarts() }
@@ -417,19 +415,19 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   // MARK: Questions of the admin API
 
   func routerLink(_ link: RouterLink, request: LinkRequest) {
-    guard !link.isBusy else { return answer(link, request.id, error: "busy") }
+    guard !link.isBusy else { return answer(link, request.id, error: .busy) }
     switch request.method {
     case .sessions:
       let wanted = request.session.map { [$0] } ?? Array(table.keys)
       link.answer(SessionsAnswer(id: request.id, wanted) { [weak self] in self?.summary(of: $0) })
     case .kill:
       guard let id = request.session, case .session(let session) = table[id] else {
-        return answer(link, request.id, error: "not_found")
+        return answer(link, request.id, error: .notFound)
       }
       guard request.access?.mayKill(owner: session.owner) == true else {
-        return answer(link, request.id, error: "forbidden")
+        return answer(link, request.id, error: .forbidden)
       }
-      end(session, reason: "killed")
+      end(session, .killed)
       link.answer(SessionsAnswer(id: request.id, []) { _ in nil })
     case .superseded:
       // The registry, which this node may be cut off from, says so to the router.
@@ -441,20 +439,22 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
       link.answer(SessionsAnswer(id: request.id, []) { _ in nil })
     case .screen:
       guard let id = request.session, case .session(let session) = table[id] else {
-        return answer(link, request.id, error: "not_found")
+        return answer(link, request.id, error: .notFound)
       }
       guard request.access?.rights(owner: session.owner) != nil else {
-        return answer(link, request.id, error: "forbidden")
+        return answer(link, request.id, error: .forbidden)
       }
       guard shownUnderWay < NodeLimits.shownAtOnce else {
-        return answer(link, request.id, error: "busy")
+        return answer(link, request.id, error: .busy)
       }
+      guard
+        let shown = ShownScreen(
+          session.screen, format: request.format ?? .text,
+          scrollback: Int(request.scrollback ?? 0), tail: request.tail.map { Int($0) })
+      else { return answer(link, request.id, error: .unknown) }
       shownUnderWay += 1
-      goOn(
-        ShownScreen(
-          session.screen, format: request.format ?? "text",
-          scrollback: Int(request.scrollback ?? 0), tail: request.tail.map { Int($0) }),
-        for: link, request.id)
+      goOn(shown, for: link, request.id)
+    default: answer(link, request.id, error: .unknown)
     }
   }
 
@@ -463,7 +463,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     return session.summary(node: identity.id.rawValue)
   }
 
-  private func answer(_ link: RouterLink, _ id: UInt64, error: String) {
+  private func answer(_ link: RouterLink, _ id: UInt64, error: LinkResponse.Problem) {
     link.send(.response(LinkResponse(id: id, isLast: true, error: error)), stream: 0)
   }
 
@@ -479,7 +479,7 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     }
     shownUnderWay -= 1
     guard let text = shown.answer, text.utf8.count <= NodeLimits.answer else {
-      return answer(link, id, error: "too_large")
+      return answer(link, id, error: .tooLarge)
     }
     link.answer(TextAnswer(id: id, text: text))
   }

@@ -282,7 +282,7 @@ final class RouterLink: LinkPeer {
     case .colors(let colors): session.recolor(stream, colors)
     case .kill:
       if stream.mayKill {
-        session.terminate(reason: "killed")
+        session.terminate(.killed)
       } else {
         stream.send(.event(.refused("this token may not end session \(session.id)")))
       }

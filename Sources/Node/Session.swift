@@ -86,7 +86,7 @@ final class Session: PipeDelegate {
   private var resizing: Scheduled<Void>?
   /// What `viewers` says, with and without their names, until it changes.
   private var viewersEvent: (named: Event, unnamed: Event)?
-  private var endReason: String?
+  private(set) var endCause: EndCause?
   private var stallCheck: Scheduled<Void>?
 
   init(
@@ -207,7 +207,7 @@ final class Session: PipeDelegate {
   func event(for stream: SessionStream) -> Event? {
     switch stream.presence {
     case .none: return nil
-    case .sizeOwner: return Event(event: "size_owner", owner: sizeOwner?.client)
+    case .sizeOwner: return .sizeOwner(sizeOwner?.client)
     case .viewers:
       let events = viewersEvent ?? makeViewersEvent()
       viewersEvent = events
@@ -227,12 +227,11 @@ final class Session: PipeDelegate {
     let unnamed = named.map { Event.Viewer(client: $0.client, mode: $0.mode) }
     let owner = sizeOwner?.client
     return (
-      Event(event: "viewers", viewers: named, owner: owner),
-      Event(event: "viewers", viewers: unnamed, owner: owner)
+      .viewers(named, sizeOwner: owner), .viewers(unnamed, sizeOwner: owner)
     )
   }
 
-  var titleEvent: Event { Event(event: "title", title: screen.title) }
+  var titleEvent: Event { .title(screen.title) }
 
   // MARK: Output
 
@@ -467,9 +466,9 @@ final class Session: PipeDelegate {
   // MARK: The end
 
   /// Ends the process; ENDED with `reason` follows its last output.
-  func terminate(reason: String) {
-    guard ended == nil, endReason == nil else { return }
-    endReason = reason
+  func terminate(_ cause: EndCause) {
+    guard ended == nil, endCause == nil else { return }
+    endCause = cause
     pipe.terminate(grace: NodeLimits.grace)
   }
 
@@ -480,13 +479,25 @@ final class Session: PipeDelegate {
     guard isRunning else { return }
     processEnd = (status, reason)
     endIfRead()
+    guard endCause != nil, ended == nil else { return }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: NodeLimits.lastOutput) { bound.value.cutOutput() }
+  }
+
+  /// Whoever had the process ended does not wait for what its last output costs to read.
+  private func cutOutput() {
+    guard let processEnd, ended == nil else { return }
+    let cut = "\(unread.readableBytes) bytes of its last output were cut"
+    self.processEnd?.reason = processEnd.reason.map { "\($0); \(cut)" } ?? cut
+    unread = ByteBuffer()
+    endIfRead()
   }
 
   /// The end follows the last byte of output, into the log and to the clients.
   func endIfRead() {
     guard let processEnd, ended == nil, unread.readableBytes == 0 else { return }
     ended = Ended(
-      reason: endReason ?? "exited", status: processEnd.status, message: processEnd.reason)
+      reason: endCause?.reason ?? .exited, status: processEnd.status, message: processEnd.reason)
     endedAt = .now()
     endedTime = wallClockMilliseconds()
     stallCheck?.cancel()
@@ -508,13 +519,13 @@ final class Session: PipeDelegate {
 
   /// Why its time is over, if it is: it has run for as long as it may; or nobody has used it for a while: no
   /// client, no output, no job.
-  func reasonToEnd(now: NIODeadline) -> String? {
-    guard isRunning, endReason == nil else { return nil }
-    if let timeout = lifetimes.timeout, now - created >= timeout { return "timeout" }
+  func causeToEnd(now: NIODeadline) -> EndCause? {
+    guard isRunning, endCause == nil else { return nil }
+    if let timeout = lifetimes.timeout, now - created >= timeout { return .timeout }
     guard let idle = lifetimes.idle, streams.isEmpty, now - max(lastUsed, lastLeft) >= idle,
       pipe.hasForegroundJob != true
     else { return nil }
-    return "idle"
+    return .idle
   }
 
   /// Whether it ended so long ago that it is to be forgotten. Who still reads it gets some more time.

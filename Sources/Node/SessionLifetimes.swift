@@ -24,3 +24,23 @@ extension Lifetime {
     if case .seconds(let seconds) = self { .seconds(Int64(seconds)) } else { nil }
   }
 }
+
+/// Why a node ends a session's process itself.
+enum EndCause {
+  case killed, idle, timeout
+  /// The node shuts down.
+  case stopped
+  /// Another node owns the session by now, or another start of this node took its place.
+  case superseded
+
+  /// What is told: to clients, who find a new life of the session where they look for it, a superseded one is lost.
+  var reason: EndReason {
+    switch self {
+    case .killed: .killed
+    case .idle: .idle
+    case .timeout: .timeout
+    case .stopped: .stopped
+    case .superseded: .lost
+    }
+  }
+}

@@ -14,7 +14,7 @@ extension Session {
       Array(drivers.prefix(WireLimits.viewersListed)) + watchers.prefix(WireLimits.viewersListed)
     return SessionSummary(
       session: id, node: node, life: life, epoch: epoch, target: creation.target.description,
-      command: creation.command, state: (ended == nil ? SessionState.running : .ended).rawValue,
+      command: creation.command, user: creation.user, state: ended == nil ? .running : .ended,
       status: ended?.status, reason: ended?.reason, ended: endedTime, size: size,
       title: screen.title.isEmpty ? nil : screen.title.clipped(to: 256), created: createdAt,
       idle: UInt64(max(0, (now - lastUsed).nanoseconds / 1_000_000)), output: log.end,

@@ -11,13 +11,15 @@ final class ShownScreen {
   private var view: ScreenView
   private var bytes: [UInt8] = []
 
-  init(_ screen: Screen, format: String, scrollback: Int, tail: Int?) {
-    let kind: ScreenText.Format =
-      switch format {
-      case "ansi": .ansi
-      case "json": .json
-      default: .plain
-      }
+  /// Nil: only newer nodes know the format.
+  init?(_ screen: Screen, format: ScreenFormat, scrollback: Int, tail: Int?) {
+    let kind: ScreenText.Format
+    switch format {
+    case .text: kind = .plain
+    case .ansi: kind = .ansi
+    case .json: kind = .json
+    default: return nil
+    }
     isJSON = kind == .json
     view = ScreenView(screen)
     if let tail {

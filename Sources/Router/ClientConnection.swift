@@ -366,7 +366,7 @@ final class ClientConnection: StreamOwner {
     streams = [:]
     waitingToLookUp = []
     turns = []
-    for stream in left { stream.clientDidLeave(telling: Close(reason: "disconnected")) }
+    for stream in left { stream.clientDidLeave(telling: .disconnected) }
     loop.remove(self)
   }
 }

@@ -20,7 +20,7 @@ extension SessionSummary {
   init(lost id: SessionID, _ record: SessionRecord) {
     self.init(
       session: id, node: record.node.rawValue, life: Life(rawValue: 0), epoch: record.epoch,
-      target: "", command: [], state: "lost", status: nil,
+      target: "", command: [], state: .lost, status: nil,
       size: TerminalSize(columns: 0, rows: 0), title: nil,
       // An epoch is the time of its claim, in microseconds.
       created: record.epoch.rawValue / 1_000, idle: 0, output: 0, input: 0, owner: record.owner,

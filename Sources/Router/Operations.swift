@@ -114,7 +114,7 @@ struct RouterOperations: ClusterOperations {
       for await answer in answers {
         switch answer {
         case .success(let answer) where answer.error == nil: sessions += answer.sessions
-        case .success(let answer): problem = answer.error
+        case .success(let answer): problem = answer.error?.rawValue
         case .failure(let error):
           problem = context.health.trouble(of: record)?.description ?? why(error)
         }
@@ -135,7 +135,12 @@ struct RouterOperations: ClusterOperations {
 
   func kill(_ id: SessionID) async throws {
     let remembered = context.owner(of: id)
-    _ = try await ask(id, .kill)
+    do {
+      _ = try await ask(id, .kill)
+    } catch let error as OperationError where error.facts?.reason == .lost {
+      guard try await forgetLost(id) else { throw error }
+      return
+    }
     audit(.kill, session: id)
     // What this router remembered may be what another has taken over since: then both are ended (promise P3).
     guard let remembered, let record = try? await context.registry.lookUp(id),
@@ -145,10 +150,30 @@ struct RouterOperations: ClusterOperations {
     _ = try await ask(id, .kill)
   }
 
-  func screen(_ id: SessionID, format: String, scrollback: UInt32, tail: UInt32?) async throws
-    -> String
-  {
-    guard ["text", "ansi", "json"].contains(format) else {
+  /// Takes the record away of what was lost with its node, and is left in lists for as long as that is not claimed.
+  /// - Returns: false: there is none.
+  private func forgetLost(_ id: SessionID) async throws -> Bool {
+    guard let record = try await registryAnswer({ try await $0.lookUp(id) }),
+      record.state == .owned,
+      record.ownerState(among: try await allNodes()).isLost
+    else { return false }
+    if case .refused(let why) = caller.principal.allows(.kill, session: id, owner: record.owner) {
+      throw refusal(.kill, why, session: id)
+    }
+    let isForgotten = try await registryAnswer {
+      try await $0.release(
+        id, node: record.node, incarnation: record.incarnation, epoch: record.epoch, tombstone: nil)
+    }
+    guard isForgotten else { return false }
+    context.remember(id, nil)
+    audit(.kill, session: id)
+    return true
+  }
+
+  func screen(
+    _ id: SessionID, format: ScreenFormat, scrollback: UInt32, tail: UInt32?
+  ) async throws -> String {
+    guard ScreenFormat.all.contains(format) else {
       throw OperationError(.badRequest, "format is text, ansi or json")
     }
     return try await ask(id, .screen, format: format, scrollback: scrollback, tail: tail).text
@@ -223,7 +248,7 @@ struct RouterOperations: ClusterOperations {
     _ id: SessionID, state: SessionState?, status: ExitStatus?, differs: [String]?
   ) -> OperationError {
     var facts = SessionFacts()
-    facts.state = state?.rawValue
+    facts.state = state
     facts.status = status
     facts.differs = differs
     return .exists(id, facts)
@@ -269,7 +294,7 @@ struct RouterOperations: ClusterOperations {
   }
 
   private func ask(
-    _ id: SessionID, _ method: LinkRequest.Method, format: String? = nil,
+    _ id: SessionID, _ method: LinkRequest.Method, format: ScreenFormat? = nil,
     scrollback: UInt32? = nil, tail: UInt32? = nil
   ) async throws -> NodeAnswer {
     let request = LinkRequest(
@@ -278,20 +303,23 @@ struct RouterOperations: ClusterOperations {
     // The node may have forgotten the session that the router remembers there: then the registry knows.
     let first = try await put(request, about: id, doubting: false)
     let isUnknown =
-      first.error == "not_found"
+      first.error == .notFound
       || (method == .sessions && first.error == nil && first.sessions.isEmpty)
     let answer = isUnknown ? try await put(request, about: id, doubting: true) : first
     switch answer.error {
-    case "forbidden":
+    case .forbidden?:
       throw refusal(
         method == .kill ? .kill : .screen,
         "this token may not \(method == .kill ? "end" : "see") session \(id)", session: id)
-    case "busy":
+    case .busy?:
       throw OperationError(.unavailable, "the session's node is busy with answers; try again")
-    case "too_large":
+    case .tooLarge?:
       throw OperationError(
         .badRequest, "this screen is too large in this format: ask for text, or fewer lines")
-    case let problem?: throw OperationError(.notFound, "no session \(id) (\(problem))")
+    case .notFound?: throw OperationError(.notFound, "no session \(id)")
+    case let problem?:
+      throw OperationError(
+        .unavailable, "the session's node does not do this (\(problem.rawValue.escaped))")
     case nil: return answer
     }
   }
@@ -325,8 +353,18 @@ struct RouterOperations: ClusterOperations {
     } catch  where !doubting {
       return try await put(request, about: id, doubting: true)
     } catch {
-      throw OperationError(.unavailable, "the session's node does not answer: \(cause(of: error))")
+      throw OperationError(.unavailable, "\(cause(of: error)); try again, and see `fairlead nodes`")
     }
+  }
+}
+
+/// A node that was asked about a session.
+private struct Unanswered: Error, CustomStringConvertible {
+  var node: NodeID
+  var cause: any Error
+  var description: String {
+    let why = (cause as? WireError)?.message ?? ConnectionErrors.cause(of: cause)
+    return "node \(node), which has the session, does not answer: \(why)"
   }
 }
 

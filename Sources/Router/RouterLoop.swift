@@ -232,5 +232,7 @@ final class RouterLoop {
 struct NodeAnswer: Sendable {
   var sessions: [SessionSummary] = []
   var text = ""
-  var error: String?
+  var error: LinkResponse.Problem?
+  /// RESPONSE frames that it came in.
+  var parts = 0
 }

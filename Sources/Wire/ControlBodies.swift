@@ -225,15 +225,6 @@ public struct Open: Sendable, Equatable, Codable {
   }
 }
 
-/// Whether a session's process runs.
-public struct SessionState: RawRepresentable, Sendable, Hashable, Codable {
-  public var rawValue: String
-  public init(rawValue: String) { self.rawValue = rawValue }
-
-  public static let running = SessionState(rawValue: "running")
-  public static let ended = SessionState(rawValue: "ended")
-}
-
 extension Open: OffsetBody {
   var offsets: [UInt64?] { [resume?.next, resume?.input, attempt] }
 }
@@ -351,13 +342,20 @@ public struct Refused: Sendable, Equatable, Codable {
 
 /// ↔ Leaves the stream, not the session.
 public struct Close: Sendable, Equatable, Codable {
-  public var reason: String
-  public init(reason: String) { self.reason = reason }
+  public struct Reason: Word {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+  }
+  public var reason: Reason
+  public init(_ reason: Reason) { self.reason = reason }
+  private init(reason: String) { self.reason = Reason(rawValue: reason) }
 
   /// A newer stream of the same client took its place.
   public static let superseded = Close(reason: "superseded")
   /// The client leaves.
   public static let done = Close(reason: "done")
+  /// Links only: the client's connection has ended.
+  public static let disconnected = Close(reason: "disconnected")
   /// Input at an offset that leaves a gap.
   public static let inputGap = Close(reason: "input_gap")
   /// More than 64 KiB of input unacknowledged.
@@ -374,53 +372,12 @@ public struct Close: Sendable, Equatable, Codable {
 
 /// ← After the last output byte: the process has ended.
 public struct Ended: Sendable, Equatable, Codable {
-  /// `exited`, `killed`, `idle`, `timeout`, `stopped`, `lost`, `failed`.
-  public var reason: String
+  public var reason: EndReason
   public var status: ExitStatus?
   public var message: String?
-  public init(reason: String, status: ExitStatus?, message: String? = nil) {
+  public init(reason: EndReason, status: ExitStatus?, message: String? = nil) {
     self.reason = reason
     self.status = status
     self.message = message?.clipped(to: WireLimits.message)
-  }
-}
-
-/// ← Something that is worth showing.
-public struct Event: Sendable, Equatable, Codable {
-  public struct Viewer: Sendable, Equatable, Codable {
-    public var client: ClientID
-    public var mode: StreamMode
-    /// Whom its token proves, for who may be told.
-    public var sub: String?
-    public init(client: ClientID, mode: StreamMode, sub: String? = nil) {
-      self.client = client
-      self.mode = mode
-      self.sub = sub
-    }
-  }
-  /// `paused`, `viewers`, `size_owner`, `title`, `refused`; unknown ones are ignored.
-  public var event: String
-  public var viewers: [Viewer]?
-  public var owner: ClientID?
-  public var title: String?
-  public var message: String?
-
-  public init(
-    event: String, viewers: [Viewer]? = nil, owner: ClientID? = nil, title: String? = nil,
-    message: String? = nil
-  ) {
-    self.event = event
-    self.viewers = viewers
-    self.owner = owner
-    self.title = title
-    self.message = message
-  }
-
-  /// The link to the session's node is down; an OPENED or ENDED follows on the same stream.
-  public static let paused = Event(event: "paused")
-
-  /// What the client asked for on this stream may not be done; the stream goes on.
-  public static func refused(_ message: String) -> Event {
-    Event(event: "refused", message: message)
   }
 }

@@ -65,11 +65,12 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   public var epoch: Epoch
   public var target: String
   public var command: [String]
-  /// `running` or `ended`.
-  public var state: String
+  /// Whom it was to run as; nil: that was left to its node or container.
+  public var user: UserName?
+  public var state: SessionState
   public var status: ExitStatus?
   /// Why and when it ended (milliseconds since 1970); nil: it has not.
-  public var reason: String?
+  public var reason: EndReason?
   public var ended: UInt64?
   public var size: TerminalSize
   public var title: String?
@@ -87,8 +88,8 @@ public struct SessionSummary: Sendable, Equatable, Codable {
 
   public init(
     session: SessionID, node: String, life: Life, epoch: Epoch, target: String,
-    command: [String], state: String, status: ExitStatus?, reason: String? = nil,
-    ended: UInt64? = nil, size: TerminalSize, title: String?,
+    command: [String], user: UserName? = nil, state: SessionState, status: ExitStatus?,
+    reason: EndReason? = nil, ended: UInt64? = nil, size: TerminalSize, title: String?,
     created: UInt64, idle: UInt64, output: UInt64, input: UInt64, owner: String? = nil,
     viewers: [Event.Viewer]
   ) {
@@ -115,21 +116,24 @@ public struct SessionSummary: Sendable, Equatable, Codable {
 
 /// → A question of the admin API to one loop of a node.
 public struct LinkRequest: Sendable, Equatable, Codable {
-  public enum Method: String, Sendable, Codable {
+  public struct Method: Word {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
     /// All sessions of this loop, or the one named.
-    case sessions
+    public static let sessions = Method(rawValue: "sessions")
     /// Ends the session named.
-    case kill
+    public static let kill = Method(rawValue: "kill")
     /// The screen of the session named, as `format` says.
-    case screen
+    public static let screen = Method(rawValue: "screen")
     /// The session named is owned by another node, under a larger `epoch`: this one ends it.
-    case superseded
+    public static let superseded = Method(rawValue: "superseded")
   }
   /// The asking end's number for it, of the link.
   public var id: UInt64
   public var method: Method
   public var session: SessionID?
-  public var format: String?
+  public var format: ScreenFormat?
   /// Lines of scrollback above the screen; absent: none.
   public var scrollback: UInt32?
   /// Instead of the screen, the last lines that hold something, so many.
@@ -138,7 +142,7 @@ public struct LinkRequest: Sendable, Equatable, Codable {
   public var access: Access?
   public var epoch: Epoch?
   public init(
-    id: UInt64 = 0, method: Method, session: SessionID? = nil, format: String? = nil,
+    id: UInt64 = 0, method: Method, session: SessionID? = nil, format: ScreenFormat? = nil,
     scrollback: UInt32? = nil, tail: UInt32? = nil, access: Access? = nil, epoch: Epoch? = nil
   ) {
     self.id = id
@@ -154,17 +158,31 @@ public struct LinkRequest: Sendable, Equatable, Codable {
 
 /// ← Its answer, in one or more parts.
 public struct LinkResponse: Sendable, Equatable, Codable {
+  public struct Problem: Word {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    /// So many answers are under way that this one would wait for long.
+    public static let busy = Problem(rawValue: "busy")
+    public static let notFound = Problem(rawValue: "not_found")
+    /// The asker may not do this to the session named.
+    public static let forbidden = Problem(rawValue: "forbidden")
+    /// The answer would be longer than a node makes one.
+    public static let tooLarge = Problem(rawValue: "too_large")
+    /// The method, or the format, is one that only newer nodes know.
+    public static let unknown = Problem(rawValue: "unknown")
+  }
   public var id: UInt64
   public var isLast: Bool
   public var sessions: [SessionSummary]?
   /// A piece of a text answer.
   public var text: String?
-  /// `not_found` or another word for why not.
-  public var error: String?
+  /// Why it is none.
+  public var error: Problem?
 
   public init(
     id: UInt64, isLast: Bool, sessions: [SessionSummary]? = nil, text: String? = nil,
-    error: String? = nil
+    error: Problem? = nil
   ) {
     self.id = id
     self.isLast = isLast

@@ -12,7 +12,8 @@ struct KillCommand: AsyncParsableCommand {
       One that has ended already is forgotten, and said to have ended.
 
         fairlead kill build-42
-        fairlead sessions --idle 1d -o json | jq -r '.[].session' | xargs -n1 fairlead kill
+        fairlead sessions --idle 1d -o json | jq -r '.[].session' | xargs -rn1 fairlead kill
+        fairlead sessions -o json | jq -r '.[] | select(.state == "lost").session' | xargs -rn1 fairlead kill
       """)
 
   @Argument(help: "The session's id.")
@@ -22,11 +23,25 @@ struct KillCommand: AsyncParsableCommand {
 
   func run() async throws {
     let client = try api.client()
-    let session = try await client.session(id)
+    let session: SessionSummary
+    do {
+      session = try await client.session(id)
+    } catch let error as AdminError where error.facts?.reason == .lost {
+      return try await removeLost(client)
+    }
     try await client.kill(id)
     say(
-      session.state == "ended"
+      session.state == .ended
         ? "session \(id) had ended already (\(session.endText)); what it last showed is forgotten now"
         : "session \(id) is being ended")
+  }
+
+  private func removeLost(_ client: AdminClient) async throws {
+    do {
+      try await client.kill(id)
+      say("session \(id) was lost with its node; it is removed from the list")
+    } catch let error as AdminError where error.facts?.reason == .lost {
+      say("\(printable(error.message)); nothing is left of it to end")
+    }
   }
 }

@@ -105,7 +105,7 @@ private struct ExistingSession: Error, CustomStringConvertible {
 
   var description: String {
     let name = session?.rawValue ?? ""
-    if facts?.state == "ended" {
+    if facts?.state == .ended {
       let status = facts?.status.map { " (\($0))" } ?? ""
       return "session \(name) exists already, and has ended\(status): see fairlead screen \(name); "
         + "fairlead kill \(name) frees its name"

@@ -5,7 +5,10 @@ import ArgumentParser
 import Wire
 
 struct ScreenCommand: AsyncParsableCommand {
-  enum Format: String, ExpressibleByArgument, CaseIterable { case text, ansi, json }
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case text, ansi, json
+    var wire: ScreenFormat { ScreenFormat(rawValue: rawValue) }
+  }
 
   static let configuration = CommandConfiguration(
     commandName: "screen",
@@ -51,7 +54,7 @@ struct ScreenCommand: AsyncParsableCommand {
 
   func run() async throws {
     var text = try await api.client().screen(
-      id, format: format.rawValue, scrollback: scrollback ?? 0, tail: tail)
+      id, format: format.wire, scrollback: scrollback ?? 0, tail: tail)
     while text.hasSuffix("\n") { text.removeLast() }
     if format == .json { text = String(decoding: inertJSON(text.utf8), as: UTF8.self) }
     say(text)

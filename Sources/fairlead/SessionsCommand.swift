@@ -110,15 +110,16 @@ struct SessionsCommand: AsyncParsableCommand {
 }
 
 extension SessionSummary {
-  var stateText: String { state == "ended" ? "ended, \(endText)" : state }
+  var stateText: String { state == .ended ? "ended, \(endText)" : state.rawValue }
   /// How it ended, as far as that is known.
   var endText: String {
-    [reason, status.map { "\($0)" } ?? "how is not known"].compactMap { $0 }.joined(separator: ", ")
+    [reason?.rawValue, status.map { "\($0)" } ?? "how is not known"].compactMap { $0 }.joined(
+      separator: ", ")
   }
   /// As a shell would take it, so that words with spaces in them stay words.
   var commandText: String {
     isLost ? "-" : command.isEmpty ? "(login shell)" : shellQuoted(command)
   }
   /// Only its record is left.
-  fileprivate var isLost: Bool { state == "lost" }
+  fileprivate var isLost: Bool { state == .lost }
 }

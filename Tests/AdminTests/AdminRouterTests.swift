@@ -34,7 +34,7 @@ private actor FakeCluster: ClusterOperations {
   func summary(_ id: SessionID, idle: UInt64) -> SessionSummary {
     SessionSummary(
       session: id, node: "a", life: Life(rawValue: 1), epoch: Epoch(1), target: "pty",
-      command: ["sh"], state: "running", status: nil, size: .standard, title: nil, created: 1,
+      command: ["sh"], state: .running, status: nil, size: .standard, title: nil, created: 1,
       idle: idle, output: 0, input: 0, viewers: [])
   }
 
@@ -61,7 +61,7 @@ private actor FakeCluster: ClusterOperations {
   func create(_ open: Open) throws -> Opened {
     if open.session == busy, open.exclusive == true {
       var facts = SessionFacts()
-      (facts.state, facts.differs) = ("running", ["command"])
+      (facts.state, facts.differs) = (.running, ["command"])
       throw OperationError.exists(busy, facts)
     }
     return Opened(
@@ -71,7 +71,7 @@ private actor FakeCluster: ClusterOperations {
   }
 
   func kill(_ id: SessionID) { killed.append(id) }
-  func screen(_ id: SessionID, format: String, scrollback: UInt32, tail: UInt32?) -> String {
+  func screen(_ id: SessionID, format: ScreenFormat, scrollback: UInt32, tail: UInt32?) -> String {
     tail.map { "\(id)'s last \($0) as \(format)" } ?? "\(id) as \(format) below \(scrollback)"
   }
 

@@ -73,7 +73,7 @@ extension AuthMatrix.Kind {
     let viewer = Event.Viewer(client: .random(), mode: .driver, sub: "eve")
     let summary = SessionSummary(
       session: SessionID(unchecked: "p-1"), node: "a", life: .random(), epoch: Epoch(1),
-      target: "pty", command: [], state: "running", status: nil, size: .standard, title: nil,
+      target: "pty", command: [], state: .running, status: nil, size: .standard, title: nil,
       created: 0, idle: 0, output: 0, input: 0, owner: owner, viewers: [viewer])
     let principal = Principal(subject: "alice", grants: try Grants(json: claim))
     return principal.shown(summary).viewers.first?.sub != nil

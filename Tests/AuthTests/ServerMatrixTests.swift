@@ -174,7 +174,7 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
           try await Self.populate(server, [session.name])
         } else {
           try await client.frame("a refusal of KILL", stream: stream) {
-            if case .event(let event) = $0 { event.event == "refused" } else { false }
+            if case .event(.refused) = $0 { true } else { false }
           }
         }
       }

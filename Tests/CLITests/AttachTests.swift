@@ -258,21 +258,21 @@ import Wire
 }
 
 @Suite struct ExitCodeTests {
-  private func code(_ reason: String, _ status: Wire.ExitStatus?) -> Int32 {
+  private func code(_ reason: EndReason, _ status: Wire.ExitStatus?) -> Int32 {
     Attachment.exitCode(reason: reason, status).rawValue
   }
 
   @Test func isTheProcesssOwnWhereThatIsKnown() {
-    #expect(code("exited", .exited(code: 7)) == 7)
-    #expect(code("exited", .exited(code: 0)) == 0)
-    #expect(code("killed", .signalled(number: 9)) == 137)
-    #expect(code("idle", .signalled(number: 1)) == 129)
-    #expect(code("exited", nil) == 255)
-    #expect(code("lost", nil) == 255)
-    #expect(code("lost", .exited(code: 0)) == 255)
-    #expect(code("exited", .exited(code: 256)) == 255)
-    #expect(code("exited", .exited(code: -1)) == 255)
-    #expect(code("exited", .signalled(number: .max)) == 255)
+    #expect(code(.exited, .exited(code: 7)) == 7)
+    #expect(code(.exited, .exited(code: 0)) == 0)
+    #expect(code(.killed, .signalled(number: 9)) == 137)
+    #expect(code(.idle, .signalled(number: 1)) == 129)
+    #expect(code(.exited, nil) == 255)
+    #expect(code(.lost, nil) == 255)
+    #expect(code(.lost, .exited(code: 0)) == 255)
+    #expect(code(.exited, .exited(code: 256)) == 255)
+    #expect(code(.exited, .exited(code: -1)) == 255)
+    #expect(code(.exited, .signalled(number: .max)) == 255)
   }
 }
 

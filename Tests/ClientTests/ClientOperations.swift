@@ -101,7 +101,7 @@ func clientOperations(_ input: UnsafeRawBufferPointer) {
         SnapshotPart(
           id: UInt64(operation >> 6), isFirst: operation & 16 != 0, isLast: operation & 32 != 0,
           offset: input.offset(near: 0), size: .standard, bytes: input.bytes()))
-    case 11: frame = .event(operation & 16 == 0 ? .paused : Event(event: "refused"))
+    case 11: frame = .event(operation & 16 == 0 ? .paused : .refused(""))
     case 12:
       let count = min(seen.unconsumed, Int(input.byte()) << Int(operation >> 4))
       seen.unconsumed -= count

@@ -186,7 +186,7 @@ import Wire
     #expect(
       try await registry.release(
         session, node: a, incarnation: first, epoch: owned.epoch,
-        tombstone: Tombstone(status: nil, reason: "exited")))
+        tombstone: Tombstone(status: nil, reason: .exited)))
     #expect(try await registry.lookUp(session) != nil)
     try await registry.leave(b, incarnation: second)
     await redis.shutdown()

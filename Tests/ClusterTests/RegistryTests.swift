@@ -128,7 +128,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
       else { return }
       let tombstone = Tombstone(
-        status: .exited(code: 3), reason: "exited", ended: 1_764_453_600_000, owner: "ann")
+        status: .exited(code: 3), reason: .exited, ended: 1_764_453_600_000, owner: "ann")
       for (node, incarnation, wrong) in [
         (b, first, epoch), (a, second, epoch), (a, first, Epoch(epoch.rawValue + 1)),
       ] {
@@ -251,7 +251,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   {
     try await with(kind) { registry in
       let (kept, gone) = (SessionID(unchecked: "kept"), SessionID(unchecked: "gone"))
-      let exited = Tombstone(status: nil, reason: "exited")
+      let exited = Tombstone(status: nil, reason: .exited)
       func claim(_ session: SessionID, _ node: NodeID, _ incarnation: Incarnation) async throws
         -> ClaimResult
       { try await registry.claim(session, node: node, incarnation: incarnation) }
@@ -335,7 +335,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       #expect(
         try await registry.release(
           session, node: b, incarnation: second, epoch: Epoch(9),
-          tombstone: Tombstone(status: nil, reason: "exited")))
+          tombstone: Tombstone(status: nil, reason: .exited)))
       guard case .claimed(let next) = try await registry.claim(session, node: a, incarnation: first)
       else {
         Issue.record("a closed session could not be claimed")
@@ -380,7 +380,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         #expect(
           try await registry.release(
             id, node: a, incarnation: first, epoch: epoch,
-            tombstone: Tombstone(status: nil, reason: "exited")))
+            tombstone: Tombstone(status: nil, reason: .exited)))
       }
       var left: [SessionID] = []
       for id in ids where try await registry.lookUp(id) != nil { left.append(id) }
@@ -455,7 +455,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       #expect(
         try await registry.release(
           session, node: a, incarnation: first, epoch: epoch,
-          tombstone: Tombstone(status: nil, reason: "exited")))
+          tombstone: Tombstone(status: nil, reason: .exited)))
       #expect(try await listed([:]) == [other])
       #expect(try await registry.sessions(limit: 10).map(\.0) == [other, session])
       #expect(try await registry.sessions(limit: 1).map(\.0) == [other], "those that live first")

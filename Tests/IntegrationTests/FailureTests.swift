@@ -55,8 +55,8 @@ import Wire
     }
     #expect(said.code == .lost)
     let listed = try await cluster.admin.sessions()
-    #expect(listed.first { $0.session == lost }?.state == "lost", "it does not only vanish")
-    #expect(listed.first { $0.session == kept }?.state == "running")
+    #expect(listed.first { $0.session == lost }?.state == .lost, "it does not only vanish")
+    #expect(listed.first { $0.session == kept }?.state == .running)
     let place = try await cluster.admin.locate(lost)
     #expect(place.why == .lost && place.explanation.contains("was on a"), "\(place)")
     let error = await #expect(throws: AdminError.self) {
@@ -293,7 +293,7 @@ import Wire
     #expect(old.output.contains("has become node a"), "\(old.output)")
     try await eventually("its process has gone") { kill(shell, 0) != 0 }
     switch try await terminal.end() {
-    case .ended(let ended): #expect(ended.reason == "lost")
+    case .ended(let ended): #expect(ended.reason == .lost)
     case .refused(let refusal): #expect(refusal.code == .lost)
     case .closed: Issue.record("its client was not told")
     }
@@ -380,7 +380,7 @@ import Wire
       Issue.record("its client was not told the end, but \(end)")
       return
     }
-    #expect(ended.reason == "stopped")
+    #expect(ended.reason == .stopped)
     #expect(try await cluster.nodes[0].process.waitForExit() == 0)
     #expect(try await cluster.admin.nodes().isEmpty, "its lease has ended")
     let error = await #expect(throws: AdminError.self) { try await cluster.admin.locate(id) }

@@ -16,22 +16,22 @@ import Wire
         session: id, create: Creation(command: ["/bin/sh", "-c", lines + "; sleep 1000"]),
         size: TerminalSize(columns: 40, rows: 10)))
     try await eventually("the last line is shown") {
-      try await cluster.admin.screen(id, format: "text").contains("line 90")
+      try await cluster.admin.screen(id, format: .text).contains("line 90")
     }
-    let screen = try await cluster.admin.screen(id, format: "text")
+    let screen = try await cluster.admin.screen(id, format: .text)
     #expect(screen == (82...90).map { "line \($0)\n" }.joined() + "\n")
-    let more = try await cluster.admin.screen(id, format: "text", scrollback: 2)
+    let more = try await cluster.admin.screen(id, format: .text, scrollback: 2)
     #expect(more == "line 80\nline 81\n" + screen)
-    let all = try await cluster.admin.screen(id, format: "ansi", scrollback: .max)
+    let all = try await cluster.admin.screen(id, format: .ansi, scrollback: .max)
     #expect(all.hasPrefix("\u{1B}[31mline 1\u{1B}[m\n\u{1B}[32mline 2\u{1B}[m\n"))
     #expect(all.split(separator: "\n", omittingEmptySubsequences: false).count == 92)
-    let json = try await cluster.admin.screen(id, format: "json", scrollback: 3)
+    let json = try await cluster.admin.screen(id, format: .json, scrollback: 3)
     let values = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
     #expect(values?["scrollback"] as? Int == 3)
     #expect((values?["lines"] as? [String])?.count == 13)
-    let tail = try await cluster.admin.screen(id, format: "text", tail: 20)
+    let tail = try await cluster.admin.screen(id, format: .text, tail: 20)
     #expect(tail == (71...90).map { "line \($0)\n" }.joined())
-    let tailed = try await cluster.admin.screen(id, format: "json", tail: 2)
+    let tailed = try await cluster.admin.screen(id, format: .json, tail: 2)
     let last = try JSONSerialization.jsonObject(with: Data(tailed.utf8)) as? [String: Any]
     #expect(last?["lines"] as? [String] == ["line 89", "line 90"])
     try await cluster.admin.kill(id)

@@ -60,7 +60,8 @@ public final class Viewer: Sendable {
     case .resized(_, let size):
       seen.sizes.append(size)
       screen.resize(columns: size.columns, rows: size.rows)
-    case .event(let event): seen.events.append(event)
+    case .event(.viewers(let viewers, let owner)): (seen.viewers, seen.sizeOwner) = (viewers, owner)
+    case .event(.sizeOwner(let owner)): seen.sizeOwner = owner
     case .ended(let ended): seen.ended = ended
     case .refused(let refused): seen.closed = refused.code.rawValue
     case .closed(let reason): seen.closed = reason

@@ -99,7 +99,7 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       }
       #expect(node.node.sessions == 0)
       let states = try await link.sessions().map(\.state)
-      #expect(states == [String](repeating: "ended", count: 6), "they can still be read")
+      #expect(states == [SessionState](repeating: .ended, count: 6), "they can still be read")
       for number in 7...9 as ClosedRange<UInt64> {
         link.open("s\(number)", create: cat, stream: number)
         _ = try await link.opened(stream: number)
@@ -111,7 +111,7 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       link.open("s11", create: cat, stream: 11)
       _ = try await link.opened(stream: 11)
       let ended = try #require(try await link.sessions().first { $0.session.rawValue == "s7" })
-      #expect(ended.reason == "killed" && ended.ended != nil && ended.status != nil)
+      #expect(ended.reason == .killed && ended.ended != nil && ended.status != nil)
     }
   }
 
@@ -145,13 +145,41 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       link.open("s", create: Creation(command: ["cat"], timeout: .seconds(1)))
       let end = try await link.frame("the end") { $0.type == .ended }
       guard case .ended(let ended) = end else { return }
-      #expect(ended.reason == "timeout")
+      #expect(ended.reason == .timeout)
       // One that is not kept is gone at once.
       link.open("t", create: Creation(command: ["true"], keep: .seconds(0)), stream: 2)
       try await link.frame("the end", stream: 2) { $0.type == .ended }
       try await eventually("it is forgotten") {
         try await link.sessions().allSatisfy { $0.session.rawValue != "t" }
       }
+    }
+  }
+}
+
+@Suite(.timeLimit(.minutes(2 * patience))) struct NewerRouterTests {
+  @Test func whatOnlyNewerNodesKnowIsAnsweredAndTheLinkGoesOn() async throws {
+    try await LinkedNode.run { node in
+      let link = try await node.link()
+      link.open("s", create: cat)
+      _ = try await link.opened()
+      let open = Open(kind: StreamKind(rawValue: "files"), session: nil, size: .standard)
+      link.send(
+        .linkOpen(LinkOpen(client: .random(), access: .open, from: "a test", open: open)), stream: 2
+      )
+      #expect(try await link.refused(stream: 2).code == .unknownKind)
+      let session = SessionID(unchecked: "s")
+      link.send(
+        .request(LinkRequest(id: 1, method: .init(rawValue: "move"), session: session)), stream: 0)
+      link.send(
+        .request(
+          LinkRequest(
+            id: 2, method: .screen, session: session, format: ScreenFormat(rawValue: "html"),
+            access: .open)), stream: 0)
+      for id in [1, 2] as [UInt64] {
+        let expected = LinkResponse(id: id, isLast: true, error: .unknown)
+        try await link.frame("answer \(id)", stream: 0) { $0 == .response(expected) }
+      }
+      try await link.echo("still-here", at: 0)
     }
   }
 }

@@ -117,15 +117,15 @@ import Wire
     return test
   }
 
-  private func reason(_ test: EmbeddedSession, after time: TimeAmount) -> String? {
-    test.session.reasonToEnd(now: test.session.created + time)
+  private func cause(_ test: EmbeddedSession, after time: TimeAmount) -> EndCause? {
+    test.session.causeToEnd(now: test.session.created + time)
   }
 
   @Test func withoutAWordInCreateTheNodesOwnTimesHold() {
     let test = session(Creation())
-    #expect(reason(test, after: .minutes(29)) == nil)
-    #expect(reason(test, after: .minutes(31)) == "idle")
-    #expect(reason(session(Creation(), isJob: true), after: .hours(100)) == nil, "it works")
+    #expect(cause(test, after: .minutes(29)) == nil)
+    #expect(cause(test, after: .minutes(31)) == .idle)
+    #expect(cause(session(Creation(), isJob: true), after: .hours(100)) == nil, "it works")
     test.pipe.ends()
     let end = test.session.endedAt ?? now
     #expect(!test.session.isOver(now: end + .minutes(9)))
@@ -134,19 +134,19 @@ import Wire
 
   @Test func createSaysItForItsSession() {
     let soon = session(Creation(idle: .seconds(60), keep: .seconds(0)))
-    #expect(reason(soon, after: .seconds(61)) == "idle")
+    #expect(cause(soon, after: .seconds(61)) == .idle)
     soon.pipe.ends()
     #expect(soon.session.isOver(now: .now()))
     let never = session(Creation(idle: .never))
-    #expect(reason(never, after: .hours(1_000)) == nil)
+    #expect(cause(never, after: .hours(1_000)) == nil)
     let bounded = session(Creation(idle: .never, timeout: .seconds(3_600)), isJob: true)
     bounded.attach(1, isNew: true)
-    #expect(reason(bounded, after: .minutes(59)) == nil)
-    #expect(reason(bounded, after: .minutes(60)) == "timeout", "however busy it is")
-    bounded.session.terminate(reason: "timeout")
-    #expect(reason(bounded, after: .minutes(61)) == nil, "said once")
+    #expect(cause(bounded, after: .minutes(59)) == nil)
+    #expect(cause(bounded, after: .minutes(60)) == .timeout, "however busy it is")
+    bounded.session.terminate(.timeout)
+    #expect(cause(bounded, after: .minutes(61)) == nil, "said once")
     bounded.pipe.ends()
-    #expect(bounded.session.ended?.reason == "timeout")
+    #expect(bounded.session.ended?.reason == .timeout)
   }
 
   @Test func lookingIsNoUseAndWhoLeavesGetsTheWholeTime() throws {
@@ -159,12 +159,43 @@ import Wire
     test.send(.close(.done), stream: 2)
     #expect(test.session.lastUsed == used)
     test.attach(3)
-    #expect(reason(test, after: .hours(1)) == nil, "somebody is there")
+    #expect(cause(test, after: .hours(1)) == nil, "somebody is there")
     test.send(.input(offset: 0, ByteBuffer(string: "x")), stream: 3)
     #expect(test.session.lastUsed > used)
     test.send(.close(.done), stream: 3)
-    #expect(test.session.reasonToEnd(now: .now() + .minutes(29)) == nil)
-    #expect(test.session.reasonToEnd(now: .now() + .minutes(31)) == "idle")
+    #expect(test.session.causeToEnd(now: .now() + .minutes(29)) == nil)
+    #expect(test.session.causeToEnd(now: .now() + .minutes(31)) == .idle)
+  }
+
+  /// Its screen gets no turn, as on a loop where others print without end.
+  @Test func whatIsEndedIsOverThoughItsLastOutputCostsMuch() throws {
+    let (loop, busy) = (EmbeddedEventLoop(), EmbeddedEventLoop())
+    let nobody = Nobody(busy)
+    func end(by cause: EndCause?) -> (Session, FakePipe) {
+      let pipe = FakePipe(loop)
+      let session = Session(
+        pipe, owner: nobody, size: TerminalSize(columns: 1_000, rows: 1_000))
+      pipe.prints(String(repeating: "x\u{1B}[99999999b", count: 50))
+      #expect(session.hasWork)
+      if let cause { session.terminate(cause) }
+      pipe.ends()
+      #expect(session.ended == nil)
+      return (session, pipe)
+    }
+    let (killed, pipe) = end(by: .killed)
+    let unread = killed.unread.readableBytes
+    let (exited, other) = end(by: nil)
+    loop.advanceTime(by: NodeLimits.lastOutput)
+    #expect(killed.ended?.reason == .killed && killed.ended?.status == .exited(code: 0))
+    #expect(killed.ended?.message == "\(unread) bytes of its last output were cut")
+    #expect(nobody.ended.count == 1)
+    loop.advanceTime(by: .minutes(1))
+    #expect(exited.ended == nil, "what ends by itself is read to its end")
+    for _ in 0..<100_000 where exited.ended == nil {
+      busy.advanceTime(by: NodeLimits.screenPause)
+    }
+    #expect(exited.ended?.reason == .exited && exited.ended?.message == nil)
+    withExtendedLifetime((pipe, other)) {}
   }
 
   @Test func whoNeverReadsTheEndKeepsNothing() throws {
@@ -213,7 +244,7 @@ import Wire
 
   private func named(_ test: EmbeddedSession, _ stream: UInt64) throws -> [String?]? {
     try test.frames(stream).compactMap { frame -> [String?]? in
-      if case .event(let event) = frame { event.viewers?.map(\.sub) } else { nil }
+      if case .event(.viewers(let viewers, _)) = frame { viewers.map(\.sub) } else { nil }
     }.last
   }
 

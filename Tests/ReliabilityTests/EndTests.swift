@@ -68,7 +68,7 @@ import Wire
       #expect(pids.count == 2)
       viewer.terminal.kill()
       try await viewer.until("the end") {
-        $0.ended?.reason == "killed" && $0.ended?.status == .signalled(number: 9)
+        $0.ended?.reason == .killed && $0.ended?.status == .signalled(number: 9)
       }
       try await eventually("nothing is left") { pids.allSatisfy { kill($0, 0) != 0 } }
     }
@@ -91,7 +91,7 @@ import Wire
       try await eventually("the idle one is ended") { kill(pid, 0) != 0 }
       #expect(kill(busy, 0) == 0, "a silent job is not idle")
       let late = try Viewer(fleet.url, session: idle)
-      try await late.until("why") { $0.ended?.reason == "idle" }
+      try await late.until("why") { $0.ended?.reason == .idle }
     }
   }
 }

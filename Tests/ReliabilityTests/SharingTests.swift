@@ -32,14 +32,14 @@ import Wire
       second.type("stty size\n")
       try await first.until(ending: "10 40\r\n")
       try await watcher.until("it is told") { $0.sizes.last == small }
-      try await watcher.until("and by whom") { $0.events.last?.owner == second.client.id }
+      try await watcher.until("and by whom") { $0.sizeOwner == second.client.id }
       first.terminal.takeSize()
       try await watcher.until("taken back") { $0.sizes.last == large }
       #expect(!first.seen.text.contains("no\r\n"), "a watcher's input is ignored")
       let left = second.client.id
       try await second.close()
       try await watcher.until("who left") { seen in
-        seen.events.last?.viewers.map { !$0.contains { $0.client == left } } ?? false
+        seen.viewers.map { !$0.contains { $0.client == left } } ?? false
       }
       first.terminal.kill()
       try await watcher.until("the end") { $0.ended != nil }

@@ -80,7 +80,7 @@ import Wire
       .output(offset: 0, ByteBuffer()), .inputAck(offset: 1), .hello(Hello(client: ClientID("c"))),
       ScriptedNode.opened(SessionID(unchecked: "s")), .refused(Refused(.gone, "")),
       .welcome(Welcome(time: 0)), .event(.paused), .resized(offset: 0, .standard),
-      .ended(Ended(reason: "exited", status: nil)),
+      .ended(Ended(reason: .exited, status: nil)),
       .linkOpen(
         LinkOpen(
           client: ClientID(unchecked: "victim"), access: .open, from: "::1",
@@ -161,7 +161,7 @@ import Wire
   }
 
   private func expectClose(_ reason: String) throws {
-    #expect(try router.frames(stream: 1).last == .close(Close(reason: reason)))
+    #expect(try router.frames(stream: 1).last == .close(Close(.init(rawValue: reason))))
     #expect(router.nodeHeard(1).last.map { $0.type == .close } ?? true)
     try router.send(.input(offset: 0, ByteBuffer(string: "x")), stream: 1)
     #expect(router.channel.isActive, "frames for a closed stream are ignored")
@@ -232,7 +232,7 @@ import Wire
     try router.open()
     _ = try router.channel.finish()
     router.loop.run()
-    #expect(router.nodeHeard(1).last == .close(Close(reason: "disconnected")))
+    #expect(router.nodeHeard(1).last == .close(.disconnected))
   }
 }
 
@@ -335,11 +335,11 @@ import Wire
     try router.open()
     setWritable(false)
     for _ in 0..<RouterLimits.unsentFrames {
-      router.node.send(.event(Event(event: "title", title: "x")), stream: 1)
+      router.node.send(.event(.title("x")), stream: 1)
     }
     router.loop.run()
     #expect(router.routerLoop.connectionCount == 1)
-    router.node.send(.event(Event(event: "title", title: "x")), stream: 1)
+    router.node.send(.event(.title("x")), stream: 1)
     router.loop.run()
     #expect(router.routerLoop.connectionCount == 0)
     #expect(router.nodeHeard(1).last?.type == .close)

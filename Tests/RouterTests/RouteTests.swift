@@ -79,7 +79,7 @@ import Wire
 
   @Test func theListSettlesWhatItKnowsAlive() {
     let directory = NodeDirectory([entry("a"), entry("late", lease: -1)])
-    let ended = SessionRecord.State.closed(Tombstone(status: nil, reason: "exited"))
+    let ended = SessionRecord.State.closed(Tombstone(status: nil, reason: .exited))
     #expect(directory.settles(record("a")))
     #expect(!directory.settles(record("a", incarnation: 2)))
     #expect(!directory.settles(record("late")))

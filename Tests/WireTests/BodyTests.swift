@@ -67,7 +67,7 @@ private func problem(_ type: FrameType, _ json: String) -> String? {
       try read(.refused, #"{"code":"x","message":""}"#)
         == .refused(Refused(.init(rawValue: "x"), "")))
     #expect(try read(.event, #"{"event":"paused"}"#) == .event(.paused))
-    #expect(try read(.ended, #"{"reason":"lost"}"#) == .ended(Ended(reason: "lost", status: nil)))
+    #expect(try read(.ended, #"{"reason":"lost"}"#) == .ended(Ended(reason: .lost, status: nil)))
     #expect(
       try read(.hello, #"{"versions":[1],"client":"c"}"#) == .hello(Hello(client: ClientID("c"))))
   }
@@ -183,7 +183,8 @@ private func problem(_ type: FrameType, _ json: String) -> String? {
 
   @Test func aDuplicateKeyIsTakenOnceAndHarmsNothing() throws {
     let frame = try read(.close, #"{"reason":"a","reason":"b"}"#)
-    #expect(frame == .close(Close(reason: "a")) || frame == .close(Close(reason: "b")))
+    let reasons = ["a", "b"].map { Frame.close(Close(.init(rawValue: $0))) }
+    #expect(frame.map(reasons.contains) == true)
   }
 
   @Test(

@@ -23,7 +23,8 @@ let everyFrame: [Frame] = {
     session: session, resume: Resume(life: Life(rawValue: 7), next: 9, input: 11), size: size)
   let summary = SessionSummary(
     session: session, node: "a", life: Life(rawValue: 7), epoch: Epoch(3), target: "pty",
-    command: ["sh"], state: "ended", status: .signalled(number: 9), reason: "idle", ended: 5,
+    command: ["sh"], user: UserName("0"), state: .ended, status: .signalled(number: 9),
+    reason: .idle, ended: 5,
     size: size, title: "vi", created: 1, idle: 2, output: 3, input: 4,
     viewers: [.init(client: client, mode: .driver, sub: "ann")])
   return [
@@ -40,11 +41,10 @@ let everyFrame: [Frame] = {
     .refused(Refused(.gone, "it ended", retry: 5, status: .exited(code: 3), owner: "b")),
     .refused(Refused(.exists, "it exists", state: .running, differs: ["env"])),
     .close(.superseded), .kill,
-    .ended(Ended(reason: "exited", status: .signalled(number: 15), message: "terminated")),
+    .ended(Ended(reason: .exited, status: .signalled(number: 15), message: "terminated")),
     .event(
-      Event(
-        event: "viewers", viewers: [.init(client: client, mode: .watcher, sub: "ann")],
-        owner: client, title: "vi")),
+      .viewers([.init(client: client, mode: .watcher, sub: "ann")], sizeOwner: client)),
+    .event(.title("vi")),
     .resize(size), .resized(offset: 70_000, size), .take,
     .colors(ThemeColors(background: "#fdfcf9")),
     .output(offset: 70_000, ByteBuffer(string: "hello")), .output(offset: 0, ByteBuffer()),
@@ -64,9 +64,9 @@ let everyFrame: [Frame] = {
         from: "::1", incarnation: Incarnation(rawValue: 5), epoch: Epoch(2), sent: 9, consumed: 8,
         again: true, open: resuming)),
     .request(
-      LinkRequest(id: 1, method: .screen, session: session, format: "ansi", scrollback: 100)),
+      LinkRequest(id: 1, method: .screen, session: session, format: .ansi, scrollback: 100)),
     .response(
-      LinkResponse(id: 1, isLast: true, sessions: [summary], text: "x", error: "not_found")),
+      LinkResponse(id: 1, isLast: true, sessions: [summary], text: "x", error: .notFound)),
   ]
 }()
 
@@ -238,7 +238,7 @@ func errorCode(_ bytes: [UInt8]) -> WireError.Code? {
     let nasty = String(repeating: "\u{1}\"€\u{301}", count: 5_000)
     var wire = ByteBuffer()
     wire.writeFrame(.refused(Refused(.startFailed, nasty)), stream: 1)
-    wire.writeFrame(.ended(Ended(reason: "failed", status: nil, message: nasty)), stream: 1)
+    wire.writeFrame(.ended(Ended(reason: .exited, status: nil, message: nasty)), stream: 1)
     #expect(try decode(Array(wire.readableBytesView)).count == 2)
   }
 }

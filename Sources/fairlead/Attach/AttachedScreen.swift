@@ -56,7 +56,8 @@ actor AttachedScreen {
       guard await output.write(bytes) else { return .closed("standard output is closed") }
       lastOutput = .now
     case .state(let condition): return await show(condition)
-    case .event(let event): if let title = event.title { self.title = title }
+    case .event(.title(let title)): self.title = title
+    case .event: break
     case .inDoubt(let bytes):
       doubtfulBytes += bytes.readableBytes
       await note("\(bytes.readableBytes) bytes typed may not have reached the process")

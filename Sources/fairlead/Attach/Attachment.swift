@@ -128,13 +128,14 @@ struct Attachment {
       let status = ended.status.map { ", \($0)" } ?? ""
       let why = ended.message.map { ": \(printable($0))" } ?? ""
       complain(
-        "[fairlead: session \(session) has ended (\(printable(ended.reason))\(status))\(why)]")
+        "[fairlead: session \(session) has ended (\(printable(ended.reason.rawValue))\(status))\(why)]"
+      )
       let code = Self.exitCode(reason: ended.reason, ended.status)
       if code != ExitCode.success { throw code }
     case .refused(let refused):
       let words = await explained(refused, session)
       complain("Error: \(printable(words))\(Self.advice(refused, session))")
-      throw refused.code == .gone ? Self.exitCode(reason: "gone", refused.status) : .own
+      throw refused.code == .gone ? Self.exitCode(reason: .exited, refused.status) : .own
     case .closed(let reason):
       complain("[fairlead: left \(session): \(printable(reason))]")
       throw ExitCode.own
@@ -146,11 +147,11 @@ struct Attachment {
 
   /// The process's own code; 128 and its number for a signal; Fairlead's where the process's is not
   /// known, as after the loss of its node.
-  static func exitCode(reason: String, _ status: ExitStatus?) -> ExitCode {
+  static func exitCode(reason: EndReason, _ status: ExitStatus?) -> ExitCode {
     switch status {
-    case .exited(let code) where (0...255).contains(code) && reason != "lost":
+    case .exited(let code) where (0...255).contains(code) && reason != .lost:
       ExitCode(Int32(code))
-    case .signalled(let number) where (1...127).contains(number) && reason != "lost":
+    case .signalled(let number) where (1...127).contains(number) && reason != .lost:
       ExitCode(128 + Int32(number))
     default: .own
     }

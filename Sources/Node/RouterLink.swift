@@ -261,7 +261,10 @@ final class RouterLink: LinkPeer {
         link?.close(WireError(.unexpected, "stream \(number) is open already"))
         return
       }
-      owner?.routerLink(self, open: request, stream: number)
+      switch request.open.kind {
+      case .terminal: owner?.routerLink(self, open: request, stream: number)
+      default: refuse(.unknown(request.open.kind), stream: number)
+      }
     case .request(let request):
       owner?.routerLink(self, request: request)
     case .close:

@@ -238,6 +238,15 @@ final class ClientConnection: StreamOwner {
       return refuse(
         number, Refused(.tooMany, "at most \(WireLimits.streamsPerConnection) streams at a time"))
     }
+    switch open.kind {
+    case .terminal: openTerminal(open, number, client, principal)
+    default: refuse(number, .unknown(open.kind))
+    }
+  }
+
+  private func openTerminal(
+    _ open: Open, _ number: UInt64, _ client: ClientID, _ principal: Principal
+  ) {
     if let problem = open.problem { return refuse(number, Refused(.badRequest, problem)) }
     let session = open.session ?? .random()
     let mayNotCreate = principal.mayNotCreate(open, session)

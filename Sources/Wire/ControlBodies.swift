@@ -146,6 +146,7 @@ public struct ThemeColors: Sendable, Equatable, Codable {
 
 /// → Attach to a session, or create one.
 public struct Open: Sendable, Equatable, Codable {
+  public var kind: StreamKind
   /// Absent: a random one, which needs `create`.
   public var session: SessionID?
   /// What to start if the session does not exist. Not together with `resume`.
@@ -161,9 +162,11 @@ public struct Open: Sendable, Equatable, Codable {
   public var exclusive: Bool?
 
   public init(
-    session: SessionID?, create: Creation? = nil, resume: Resume? = nil, size: TerminalSize,
-    mode: StreamMode = .driver, colors: ThemeColors? = nil, exclusive: Bool? = nil
+    kind: StreamKind = .terminal, session: SessionID?, create: Creation? = nil,
+    resume: Resume? = nil, size: TerminalSize, mode: StreamMode = .driver,
+    colors: ThemeColors? = nil, exclusive: Bool? = nil
   ) {
+    self.kind = kind
     self.session = session
     self.create = create
     self.resume = resume
@@ -174,11 +177,18 @@ public struct Open: Sendable, Equatable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case session, create, resume, size, mode, colors, attempt, exclusive
+    case kind, session, create, resume, size, mode, colors, attempt, exclusive
   }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
+    let kind = try container.decodeIfPresent(StreamKind.self, forKey: .kind) ?? .terminal
+    guard kind == .terminal else {
+      // Its other keys are its own: it is refused for its kind, and not for what they hold.
+      self = Open(kind: kind, session: nil, size: .standard)
+      return
+    }
+    self.kind = kind
     session = try container.decodeIfPresent(SessionID.self, forKey: .session)
     create = try container.decodeIfPresent(Creation.self, forKey: .create)
     resume = try container.decodeIfPresent(Resume.self, forKey: .resume)
@@ -187,6 +197,19 @@ public struct Open: Sendable, Equatable, Codable {
     colors = try container.decodeIfPresent(ThemeColors.self, forKey: .colors)
     attempt = try container.decodeIfPresent(UInt64.self, forKey: .attempt)
     exclusive = try container.decodeIfPresent(Bool.self, forKey: .exclusive)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    if kind != .terminal { try container.encode(kind, forKey: .kind) }
+    try container.encodeIfPresent(session, forKey: .session)
+    try container.encodeIfPresent(create, forKey: .create)
+    try container.encodeIfPresent(resume, forKey: .resume)
+    try container.encode(size, forKey: .size)
+    try container.encode(mode, forKey: .mode)
+    try container.encodeIfPresent(colors, forKey: .colors)
+    try container.encodeIfPresent(attempt, forKey: .attempt)
+    try container.encodeIfPresent(exclusive, forKey: .exclusive)
   }
 
   /// What is wrong with it, for REFUSED `bad_request`; nil if nothing is.
@@ -313,6 +336,8 @@ public struct Refused: Sendable, Equatable, Codable {
     public static let forbidden = Code(rawValue: "forbidden")
     /// The OPEN was to create a session that exists (`exclusive`); it is another in `differs`.
     public static let exists = Code(rawValue: "exists")
+    /// The server does not know streams of this kind.
+    public static let unknownKind = Code(rawValue: "unknown_kind")
     /// Too many streams on this connection or this session.
     public static let tooMany = Code(rawValue: "too_many")
   }
@@ -337,6 +362,10 @@ public struct Refused: Sendable, Equatable, Codable {
     self.owner = owner
     self.state = state
     self.differs = differs
+  }
+
+  public static func unknown(_ kind: StreamKind) -> Refused {
+    Refused(.unknownKind, "no streams of kind \"\(kind.rawValue.clipped(to: 64).escaped)\" here")
   }
 }
 

@@ -227,6 +227,23 @@ import Wire
     #expect(router.channel.isActive)
   }
 
+  @Test func aStreamOfAnotherKindIsRefusedAndTheConnectionLivesOn() throws {
+    try router.greet()
+    let heard = router.node.received.count
+    let open = Open(kind: StreamKind(rawValue: "channel"), session: nil, size: .standard)
+    try router.send(.open(open), stream: 1)
+    guard case .refused(let refusal) = try router.frames(stream: 1).first else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(refusal.code == .unknownKind && refusal.retry == nil)
+    #expect(refusal.message.contains("channel"))
+    #expect(router.node.received.count == heard)
+    #expect(router.channel.isActive)
+    try router.open(stream: 3)
+    #expect(try router.frames(stream: 3).first?.type == .opened)
+  }
+
   @Test func theNodeHearsWhenAClientLeavesAndItsSessionStays() throws {
     try router.greet()
     try router.open()

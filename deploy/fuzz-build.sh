@@ -11,7 +11,7 @@ case $target in
 wire) module=Wire files=(Sources/Wire/*.swift Tests/WireTests/WireOperations.swift) ;;
 client)
   module=Client
-  files=(Sources/Client/{ClientStream,InputBuffer,InputCut,TerminalEvent}.swift Tests/ClientTests/ClientOperations.swift)
+  files=(Sources/Client/{ClientLimits,ClientStream,InputBuffer,InputCut,TerminalEvent}.swift Tests/ClientTests/ClientOperations.swift)
   ;;
 input)
   module=Node

@@ -32,7 +32,7 @@ struct Backoff: Sendable {
     attempts += 1
     // One that had worked is tried again at once; one that never did is not.
     if lasted != nil, attempts == 1 { return .zero }
-    let doublings = min(attempts - 1, 10)
+    let doublings = min(attempts - 1, ClientLimits.doublings)
     let limit = min(delays.first * (1 << doublings), delays.last)
     return limit * random(0...1)
   }

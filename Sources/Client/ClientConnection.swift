@@ -25,11 +25,6 @@ final class ClientConnection: ChannelInboundHandler {
 
   static let path = "/v1/connect"
   static let subprotocol = "fairlead.v1"
-  /// The time for TCP to connect, and again for the answer to the upgrade; a dead router costs no more
-  /// of a reconnect than this.
-  static let connectTimeout = TimeAmount.seconds(5)
-  /// The longest WebSocket frame taken: many times what a router puts into one.
-  static let largestMessage = 1024 * 1024
 
   private weak var owner: (any ConnectionOwner)?
   private var context: ChannelHandlerContext?
@@ -53,7 +48,7 @@ final class ClientConnection: ChannelInboundHandler {
     let connection = NIOLoopBound(ClientConnection(owner: owner), eventLoop: eventLoop)
     return eventLoop.makeFutureWithTask {
       let answer = try await ClientBootstrap(group: eventLoop)
-        .connectTimeout(connectTimeout)
+        .connectTimeout(ClientLimits.connectTimeout)
         .channelOption(.tcpOption(.tcp_nodelay), value: 1)
         .connect(host: endpoint.host, port: endpoint.port) { channel in
           channel.eventLoop.makeCompletedFuture { () throws -> EventLoopFuture<Answer> in
@@ -65,7 +60,7 @@ final class ClientConnection: ChannelInboundHandler {
             }
             let answer = try upgrade(channel, endpoint: endpoint, connection: connection)
             // A network that went silent after TCP had connected would be waited for for ever.
-            let deadline = channel.eventLoop.scheduleTask(in: connectTimeout) {
+            let deadline = channel.eventLoop.scheduleTask(in: ClientLimits.connectTimeout) {
               channel.close(promise: nil)
             }
             answer.whenComplete { _ in deadline.cancel() }
@@ -86,7 +81,7 @@ final class ClientConnection: ChannelInboundHandler {
     _ channel: any Channel, endpoint: Endpoint, connection: NIOLoopBound<ClientConnection>
   ) throws -> EventLoopFuture<Answer> {
     let upgrader = NIOTypedWebSocketClientUpgrader<Answer>(
-      maxFrameSize: largestMessage, enableAutomaticErrorHandling: false,
+      maxFrameSize: ClientLimits.largestMessage, enableAutomaticErrorHandling: false,
       upgradePipelineHandler: { channel, head in
         channel.eventLoop.makeCompletedFuture {
           guard head.headers["sec-websocket-protocol"] == [subprotocol] else {
@@ -135,7 +130,7 @@ final class ClientConnection: ChannelInboundHandler {
     guard let context else { return }
     var data = ByteBuffer()
     data.writeInteger(code)
-    data.writeString(String(reason.prefix(100)))
+    data.writeString(String(reason.prefix(ClientLimits.closeReason)))
     write(.connectionClose, data)
     hasEnded = true
     context.close(promise: nil)
@@ -204,9 +199,14 @@ private final class StatusReader: ChannelInboundHandler {
   init(_ promise: EventLoopPromise<HTTPResponseStatus>) { self.promise = promise }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if case .head(let head) = unwrapInboundIn(data) {
-      promise.succeed(head.status)
-      context.close(promise: nil)
+    switch unwrapInboundIn(data) {
+    case .head(let head): status = head.status
+    case .body(let bytes):
+      body.writeImmutableBuffer(bytes)
+      guard body.readableBytes > ClientLimits.explanation else { return }
+      body.clear()
+      finish(context)
+    case .end: finish(context)
     }
   }
 

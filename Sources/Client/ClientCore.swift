@@ -12,13 +12,6 @@ import Wire
 
 /// Confined to its loop.
 final class ClientCore: ConnectionOwner {
-  /// Nothing heard for so long: PING.
-  static let idle = TimeAmount.seconds(10)
-  /// No answer to a PING, or no WELCOME, in this time: the connection is dead.
-  static let answerDeadline = TimeAmount.seconds(5)
-  /// Bytes put into one WebSocket message: well below what a router takes.
-  static let message = 32 * 1024
-
   let eventLoop: any EventLoop
   var endpoint: Endpoint
   private let tls: TLSContext?
@@ -137,7 +130,7 @@ final class ClientCore: ConnectionOwner {
     send(.hello(Hello(client: client, token: token())), on: 0)
     for entry in streams.values where !entry.isWaiting { begin(entry) }
     heard = .now()
-    watchFor(Self.answerDeadline)
+    watchFor(ClientLimits.answerDeadline)
   }
 
   private func didFail(_ reason: String) {
@@ -209,9 +202,9 @@ final class ClientCore: ConnectionOwner {
       connection.close(code: 1001, reason: "no answer")
       return lose(because: "the server does not answer")
     }
-    if now - heard < Self.idle { return watchFor(Self.idle - (now - heard)) }
+    if now - heard < ClientLimits.idle { return watchFor(ClientLimits.idle - (now - heard)) }
     send(.ping(UInt64(truncatingIfNeeded: now.uptimeNanoseconds)), on: 0)
-    watchFor(Self.answerDeadline, pinged: true)
+    watchFor(ClientLimits.answerDeadline, pinged: true)
   }
 
   // MARK: Streams
@@ -227,7 +220,7 @@ final class ClientCore: ConnectionOwner {
   private func reopen(_ entry: StreamEntry, after milliseconds: Int, reason: String) {
     forgetNumber(of: entry)
     entry.isWaiting = true
-    let delay = min(milliseconds, 60_000)
+    let delay = min(milliseconds, ClientLimits.longestWait)
     entry.tell(.state(.postponed(in: .milliseconds(delay), reason: reason)))
     let bound = NIOLoopBound((self, entry), eventLoop: eventLoop)
     eventLoop.scheduleTask(in: .milliseconds(Int64(delay))) {
@@ -283,7 +276,7 @@ final class ClientCore: ConnectionOwner {
     switch frame {
     case .welcome:
       welcomed = .now()
-      watchFor(Self.idle)
+      watchFor(ClientLimits.idle)
     case .ping(let opaque): send(.pong(opaque), on: 0)
     case .pong: break
     case .token(let renewal):
@@ -296,7 +289,7 @@ final class ClientCore: ConnectionOwner {
 
   /// The server asks to come back, at a random moment so that not all do at once.
   private func leave(_ connection: ClientConnection, _ notice: GoAway) {
-    let spread = min(max(0, notice.spread), max(0, notice.within), 60_000)
+    let spread = min(max(0, notice.spread), max(0, notice.within), ClientLimits.longestWait)
     let delay = Int64.random(in: 0...Int64(spread))
     let bound = NIOLoopBound((self, connection), eventLoop: eventLoop)
     eventLoop.scheduleTask(in: .milliseconds(delay)) {
@@ -312,7 +305,7 @@ final class ClientCore: ConnectionOwner {
   private func send(_ frame: Frame, on number: UInt64) {
     guard case .connected(let connection) = phase else { return }
     out.writeFrame(frame, stream: number)
-    if out.readableBytes >= Self.message {
+    if out.readableBytes >= ClientLimits.message {
       connection.write(out)
       out.clear()
     } else if !isFlushScheduled {

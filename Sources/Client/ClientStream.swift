@@ -15,11 +15,6 @@ public struct ClientStream: Sendable {
     case finish
   }
 
-  /// Consumed bytes that are acknowledged at once: half of a first window.
-  static let acknowledgeAt = WireLimits.initialWindow / 2
-  /// A snapshot is one screen with its scrollback; a larger one is a mistake.
-  static let largestSnapshot = 64 * 1024 * 1024
-
   public let session: SessionID
   /// The session's life, as far as it is known.
   public private(set) var life: Life?
@@ -169,8 +164,8 @@ public struct ClientStream: Sendable {
     }
     snapshot = nil
     whole.bytes.writeImmutableBuffer(part.bytes)
-    guard whole.bytes.readableBytes <= Self.largestSnapshot else {
-      throw WireError(.unexpected, "a snapshot of more than \(Self.largestSnapshot) bytes")
+    guard whole.bytes.readableBytes <= ClientLimits.snapshot else {
+      throw WireError(.unexpected, "a snapshot of more than \(ClientLimits.snapshot) bytes")
     }
     guard part.isLast else {
       snapshot = whole
@@ -259,7 +254,7 @@ public struct ClientStream: Sendable {
   private mutating func acknowledgeIfDue(held: Int) -> [Action] {
     let count = min(received, consumed + UInt64(held))
     guard phase == .live, count > acknowledged,
-      count - acknowledged >= UInt64(Self.acknowledgeAt) || count == received
+      count - acknowledged >= UInt64(ClientLimits.acknowledgeAt) || count == received
     else { return [] }
     acknowledged = count
     return [.send(.outputAck(offset: next ?? 0, consumed: count))]

@@ -7,14 +7,6 @@ import NIOCore
 import Wire
 
 struct InputBuffer: Sendable {
-  /// Bytes kept in all, as in the browser's library: more than anybody pastes.
-  static let largest = 16 * 1024 * 1024
-  /// Of the bytes that may be under way, what a paste leaves to the interrupt that is to end it: some keys, and a
-  /// frame's end.
-  static let reserve = 256
-  /// Keys typed one by one are kept together up to this many bytes, so that each does not cost a buffer.
-  private static let joined = 4 * 1024
-
   /// Every byte before this offset was written to the pipe.
   private(set) var acknowledged: UInt64 = 0
   /// Every byte before this offset was sent on the present connection, or had arrived before.
@@ -43,12 +35,12 @@ struct InputBuffer: Sendable {
   mutating func append(_ more: ByteBuffer) -> Bool {
     let count = more.readableBytes
     if waiting == 0 { isFull = false }
-    guard !isFull, count <= Self.largest - unacknowledged else {
+    guard !isFull, count <= ClientLimits.input - unacknowledged else {
       isFull = true
       return false
     }
     guard count > 0 else { return true }
-    if let last = pieces.last, last.readableBytes + count <= Self.joined,
+    if let last = pieces.last, last.readableBytes + count <= ClientLimits.joinedKeys,
       sent + UInt64(waiting) != urgent
     {
       pieces[pieces.count - 1].writeImmutableBuffer(more)
@@ -93,8 +85,8 @@ struct InputBuffer: Sendable {
   /// The last bytes that were sent and are not acknowledged, as many as a key may have.
   private var lastSent: [UInt8] {
     var bytes: [UInt8] = []
-    for piece in underWay.reversed() where bytes.count < InputCut.longestKey {
-      bytes = piece.readableBytesView.suffix(InputCut.longestKey - bytes.count) + bytes
+    for piece in underWay.reversed() where bytes.count < ClientLimits.key {
+      bytes = piece.readableBytesView.suffix(ClientLimits.key - bytes.count) + bytes
     }
     return bytes
   }
@@ -102,7 +94,7 @@ struct InputBuffer: Sendable {
   /// The next INPUT frame that may be sent.
   mutating func next() -> Frame? {
     let isUrgent = sent < urgent
-    let most = WireLimits.inputInFlight - (isUrgent ? 0 : Self.reserve)
+    let most = WireLimits.inputInFlight - (isUrgent ? 0 : ClientLimits.reserve)
     let room = min(most - Int(sent - acknowledged), WireLimits.dataPayload)
     let offset = sent
     return takeWaiting(isUrgent ? min(room, Int(urgent - sent)) : room, joining: !isUrgent)

@@ -2,16 +2,14 @@
 // sequence, and not within the frame of a bracketed paste. Pure.
 
 enum InputCut {
-  /// A key's sequence has no more bytes than this.
-  static let longestKey = 32
   static let frameStart = Array("\u{1B}[200~".utf8)
   static let frameEnd = Array("\u{1B}[201~".utf8)
 
   /// How many bytes of `rest` still belong to the character or the key that `before` ends in the middle of.
-  /// - Parameter before: the bytes before the cut; more than the last ``longestKey`` are not looked at.
+  /// - Parameter before: the bytes before the cut; more than the last ``ClientLimits/key`` are not looked at.
   static func endOfKey(before: [UInt8], rest: ArraySlice<UInt8>) -> Int {
-    let before = before.suffix(longestKey)
-    let next = Array(rest.prefix(longestKey))
+    let before = before.suffix(ClientLimits.key)
+    let next = Array(rest.prefix(ClientLimits.key))
     if let escape = before.lastIndex(of: 0x1B) {
       let sequence = Array(before[escape...]) + next
       let length = keyLength(sequence)

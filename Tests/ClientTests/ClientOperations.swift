@@ -62,7 +62,7 @@ private struct Observed {
       default: break
       }
     }
-    precondition(stream.unacknowledgedInput <= InputBuffer.largest)
+    precondition(stream.unacknowledgedInput <= ClientLimits.input)
     precondition(
       stream.unacknowledgedInput - stream.waitingInput <= WireLimits.inputInFlight,
       "more under way than may be")

@@ -117,7 +117,7 @@ import Wire
     let paste = ByteBuffer(repeating: 0x61, count: 100_000)
     let first = sent(stream.type(paste)).reduce(0) { $0 + inputBytes($1) }
     // But for what an interrupt may need.
-    let most = WireLimits.inputInFlight - InputBuffer.reserve
+    let most = WireLimits.inputInFlight - ClientLimits.reserve
     #expect(first == most)
     let second = try sent(stream.receive(.inputAck(offset: 20_000)))
     #expect(second.reduce(0) { $0 + inputBytes($1) } == 20_000)
@@ -128,7 +128,7 @@ import Wire
   @Test func anInterruptTakesThePlaceOfWhatWasNotSent() throws {
     var stream = try live()
     _ = stream.type(ByteBuffer(repeating: 0x61, count: 100_000))
-    let most = WireLimits.inputInFlight - InputBuffer.reserve
+    let most = WireLimits.inputInFlight - ClientLimits.reserve
     let actions = stream.interrupt(bytes("\u{3}"))
     #expect(told(actions) == [.notTyped(bytes: 100_000 - most, because: .interrupted)])
     // It does not wait for the paste to be acknowledged.
@@ -166,7 +166,7 @@ import Wire
   {
     var input = InputBuffer()
     _ = try input.opened(at: 0, isInDoubt: false)
-    let most = WireLimits.inputInFlight - InputBuffer.reserve
+    let most = WireLimits.inputInFlight - ClientLimits.reserve
     let first = String(repeating: "a", count: most - typed.utf8.count) + typed
     _ = input.append(ByteBuffer(string: first))
     while input.next() != nil {}
@@ -202,7 +202,7 @@ import Wire
 
   @Test func whatIsTooMuchIsRefusedAndSaid() throws {
     var stream = try live()
-    let paste = ByteBuffer(repeating: 0x61, count: InputBuffer.largest - 10)
+    let paste = ByteBuffer(repeating: 0x61, count: ClientLimits.input - 10)
     #expect(told(stream.type(paste)).isEmpty)
     #expect(told(stream.type(bytes("0123456789"))).isEmpty)
     for refused in ["x", "yz"] {

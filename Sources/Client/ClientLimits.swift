@@ -1,0 +1,45 @@
+// Every number that bounds what a client holds or waits for, and why (promise P6).
+
+import NIOCore
+import Wire
+
+enum ClientLimits {
+  // MARK: The connection
+
+  /// The time for TCP to connect, and again for the answer to the upgrade; a dead router costs no more
+  /// of a reconnect than this.
+  static let connectTimeout = TimeAmount.seconds(5)
+  /// Bytes of a server's explanation of why there is no connection: a router's messages are sentences.
+  static let explanation = 4_096
+  /// Bytes of what is said in a close frame: RFC 6455 leaves 123 of them to a reason.
+  static let closeReason = 100
+  /// Nothing heard for so long: PING.
+  static let idle = TimeAmount.seconds(10)
+  /// No answer to a PING, or no WELCOME, in this time: the connection is dead.
+  static let answerDeadline = TimeAmount.seconds(5)
+  /// Bytes put into one WebSocket message: well below what a router takes.
+  static let message = 32 * 1024
+  /// Bytes of the longest WebSocket frame taken: many times what a router puts into one.
+  static let largestMessage = 1024 * 1024
+  /// Milliseconds that a server can make a client wait, before it opens a stream again or comes back: what says
+  /// more than a minute is a mistake.
+  static let longestWait = 60_000
+  /// A delay between attempts is doubled so many times at most: from there on it is the longest whatever it began with.
+  static let doublings = 10
+
+  // MARK: A stream
+
+  /// Bytes consumed that are acknowledged at once: half of a first window.
+  static let acknowledgeAt = WireLimits.initialWindow / 2
+  /// Bytes of a snapshot, which is one screen with its scrollback; a larger one is a mistake.
+  static let snapshot = 64 * 1024 * 1024
+  /// Bytes of input that are kept in all, as in the browser's library: more than anybody pastes.
+  static let input = 16 * 1024 * 1024
+  /// Bytes of those that may be under way which a paste leaves to the interrupt that is to end it: some keys, and
+  /// a frame's end.
+  static let reserve = 256
+  /// Bytes up to which keys typed one by one are kept together, so that each does not cost a buffer.
+  static let joinedKeys = 4 * 1024
+  /// Bytes of a key's sequence: the longest that terminals send, and room.
+  static let key = 32
+}

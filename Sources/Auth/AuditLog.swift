@@ -19,6 +19,8 @@ public struct AuditEvent: Sendable, Equatable, Codable {
   public var session: String?
   public var node: String?
   public var target: String?
+  /// Whom the session's process was to run as, where `create` said so.
+  public var user: String?
   /// `ok`, or the code of the refusal.
   public var result: String
   /// Why it was refused.
@@ -26,7 +28,7 @@ public struct AuditEvent: Sendable, Equatable, Codable {
 
   public init(
     _ what: What, who: String?, from: String, session: String? = nil, node: String? = nil,
-    target: String? = nil, result: String = "ok", message: String? = nil
+    target: String? = nil, user: String? = nil, result: String = "ok", message: String? = nil
   ) {
     self.what = what
     self.who = who
@@ -34,6 +36,7 @@ public struct AuditEvent: Sendable, Equatable, Codable {
     self.session = session
     self.node = node
     self.target = target
+    self.user = user
     self.result = result
     self.message = message
   }

@@ -1,5 +1,5 @@
 // What a token lets its bearer start. A rule that names commands also closes the ways round them: no
-// environment variable and no working directory that it does not name.
+// environment variable and no working directory that it does not name. A user is named by no rule that does not say so.
 
 import Wire
 
@@ -13,19 +13,27 @@ public struct CreationRule: Hashable, Sendable, Codable {
   public var env: [String]?
   /// Directories, `/PATH` or `/PATH/*`.
   public var cwd: [String]?
+  /// Users that `create.user` may name, `NAME` or `PREFIX*`; `root` and `0` only in full.
+  public var users: [String]?
 
   public init(
-    targets: [String], commands: [CommandPattern], env: [String]? = nil, cwd: [String]? = nil
+    targets: [String], commands: [CommandPattern], env: [String]? = nil, cwd: [String]? = nil,
+    users: [String]? = nil
   ) {
     self.targets = targets
     self.commands = commands
     self.env = env
     self.cwd = cwd
+    self.users = users
   }
 
+  /// Anything, as whom its node or container runs it.
   public static let anything = CreationRule(targets: ["*"], commands: [.any])
+  /// Anything, as anybody that its node allows.
+  public static let asAnybody = CreationRule(
+    targets: ["*"], commands: [.any], users: ["*", "root", "0"])
 
-  private enum CodingKeys: String, CodingKey { case targets, commands, env, cwd }
+  private enum CodingKeys: String, CodingKey { case targets, commands, env, cwd, users }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -33,10 +41,12 @@ public struct CreationRule: Hashable, Sendable, Codable {
     commands = try container.decodeIfPresent([CommandPattern].self, forKey: .commands) ?? []
     env = try container.decodeIfPresent([String].self, forKey: .env)
     cwd = try container.decodeIfPresent([String].self, forKey: .cwd)
+    users = try container.decodeIfPresent([String].self, forKey: .users)
   }
 
   var problem: String? {
-    let longest = max(targets.count, commands.count, env?.count ?? 0, cwd?.count ?? 0)
+    let lists = [targets.count, commands.count, env?.count, cwd?.count, users?.count]
+    let longest = lists.compactMap(\.self).max() ?? 0
     return longest > AuthLimits.patterns ? "a rule with \(longest) patterns" : nil
   }
 
@@ -55,7 +65,11 @@ public struct CreationRule: Hashable, Sendable, Codable {
         (cwd ?? []).contains(where: { matches($0, directory) })
       else { return false }
     }
-    return true
+    return creation.user.map(allows) ?? true
+  }
+
+  private func allows(_ user: UserName) -> Bool {
+    (users ?? []).contains { $0 == user.rawValue || !user.isRoot && matches($0, user.rawValue) }
   }
 
   /// `TEXT` or `PREFIX*`.

@@ -135,7 +135,7 @@ public struct Grants: Hashable, Sendable, Codable {
 
   /// Everything, everywhere.
   public static let everything = Grants([
-    Grant(sessions: [.all, .own], rights: .admin, create: .anything)
+    Grant(sessions: [.all, .own], rights: .admin, create: .asAnybody)
   ])
 
   public init(from decoder: any Decoder) throws {
@@ -228,7 +228,7 @@ extension Grants {
       return .refused(
         rules.isEmpty
           ? "this token may not create session \(session)"
-          : "this token may not start that: target \(creation.target), command, env or cwd")
+          : "this token may not start that: target \(creation.target), command, env, cwd or user")
     case .operate: return .refused("")
     }
   }

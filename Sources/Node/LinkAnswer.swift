@@ -72,6 +72,7 @@ extension SessionSummary {
     // Keys and numbers: under 500.
     var bytes = 600 + session.rawValue.utf8.count + node.utf8.count + target.jsonBound
     bytes += command.reduce(0) { $0 + $1.jsonBound }
+    bytes += user.map { $0.rawValue.utf8.count + 10 } ?? 0
     bytes += (title?.jsonBound ?? 0) + (owner?.jsonBound ?? 0)
     for viewer in viewers {
       bytes += 64 + viewer.client.rawValue.utf8.count + (viewer.sub?.jsonBound ?? 0)

@@ -6,7 +6,7 @@ import Wire
 extension PipeError {
   var refusal: Refused {
     switch code {
-    case .noCommand, .noTarget, .unavailable: Refused(.startFailed, message)
+    case .noCommand, .noTarget, .noUser, .unavailable: Refused(.startFailed, message)
     // Here and now: another node may have more, and what is held now is given back.
     case .resources: Refused(.noCapacity, message, retry: 2_000)
     case .notNow: Refused(.unavailable, message, retry: 1_000)

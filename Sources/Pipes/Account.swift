@@ -19,6 +19,12 @@ public struct Account: Sendable, Equatable {
     self = found
   }
 
+  /// Nil: there is no user of that number.
+  public init?(uid: UInt32) {
+    guard let found = Self.look({ getpwuid_r(uid, $0, $1, $2, $3) }) else { return nil }
+    self = found
+  }
+
   /// Whoever this process runs as; nil: a number without a name.
   public static let own = look { getpwuid_r(geteuid(), $0, $1, $2, $3) }
 

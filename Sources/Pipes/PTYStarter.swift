@@ -7,11 +7,27 @@ import NIOPosix
 import Wire
 
 public struct PTYStarter: PipeStarter {
-  private let environment: [String: String]
-  private let home: String
-  private let user: Account?
+  /// As terminals run unless `create` names a user.
+  private let usual: Login
+  private let others: [Login]
   private let files: FileLimit?
   private let threads: StartThreads
+
+  /// Whom a process runs as, and what a login of that user would set.
+  private struct Login: Sendable {
+    var uid: UInt32
+    /// Nil: this process's own number, which has no name.
+    var account: Account?
+    var environment: [String: String]
+    var home: String { environment["HOME"] ?? "/" }
+
+    /// Whom to become; nil: nobody else.
+    var user: Account? { uid == geteuid() ? nil : account }
+
+    func isCalled(_ user: UserName) -> Bool {
+      user.number.map { $0 == uid } ?? (user.rawValue == account?.name)
+    }
+  }
 
   /// Variables of the node's own environment that a terminal's process gets. No others: a node may
   /// have secrets in its environment.
@@ -22,22 +38,35 @@ public struct PTYStarter: PipeStarter {
   /// - Parameters:
   ///   - environment: the node's own environment.
   ///   - user: whom processes run as; nil: as this one. Another takes root.
+  ///   - others: whom `create` may name besides.
   ///   - files: how many descriptors they may have; nil: as many as this one.
-  public init(environment: [String: String], user: Account? = nil, files: FileLimit? = nil) {
-    self.init(environment: environment, user: user, files: files, threads: .shared)
+  public init(
+    environment: [String: String], user: Account? = nil, others: [Account] = [],
+    files: FileLimit? = nil
+  ) {
+    self.init(
+      environment: environment, user: user, others: others, files: files, threads: .shared)
   }
 
   init(
-    environment: [String: String], user: Account? = nil, files: FileLimit? = nil,
-    threads: StartThreads
+    environment: [String: String], user: Account? = nil, others: [Account] = [],
+    files: FileLimit? = nil, threads: StartThreads
   ) {
-    var kept = environment.filter { Self.inherited.contains($0.key) && !$0.value.isEmpty }
+    usual = Self.login(user ?? Account.own, environment)
+    self.others = others.map { Self.login($0, environment) }
+    self.files = files
+    self.threads = threads
+  }
+
+  private static func login(_ account: Account?, _ environment: [String: String]) -> Login {
+    let uid = account?.uid ?? geteuid()
+    var kept = environment.filter { inherited.contains($0.key) && !$0.value.isEmpty }
     // What a login would set: another user's always, this one's where it was started without.
-    if let account = user ?? Account.own {
+    if let account {
       let login = [
         "HOME": account.home, "LOGNAME": account.name, "SHELL": account.shell, "USER": account.name,
       ].filter { !$0.value.isEmpty }
-      kept.merge(login) { user == nil ? $0 : $1 }
+      kept.merge(login) { uid == geteuid() ? $0 : $1 }
     }
     if kept["PATH"] == nil {
       kept["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,20 +74,29 @@ public struct PTYStarter: PipeStarter {
     if !Locale.isSet(in: kept.keys) { kept[Locale.variable] = Locale.usual }
     kept["TERM"] = "xterm-256color"
     kept["COLORTERM"] = "truecolor"
-    self.environment = kept
-    self.home = kept["HOME"] ?? "/"
-    self.user = user
-    self.files = files
-    self.threads = threads
+    return Login(uid: uid, account: account, environment: kept)
+  }
+
+  /// Nil: this node starts nothing as that user.
+  private func login(as user: UserName?) -> Login? {
+    guard let user else { return usual }
+    return ([usual] + others).first { $0.isCalled(user) }
   }
 
   public func start(_ request: PipeRequest, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
   {
-    var environment = self.environment
+    let user = request.creation.user
+    guard let login = login(as: user) else {
+      return eventLoop.makeFailedFuture(
+        PipeError(
+          .noUser,
+          "this node runs no terminal as \(user.map { "\($0)" } ?? "") (see its --pty-users)"))
+    }
+    var environment = login.environment
     environment["FAIRLEAD_SESSION"] = request.session.rawValue
     environment.merge(request.creation.environment) { $1 }
-    let command = Self.command(request.creation.command, environment: environment)
+    let command = Self.command(request.creation.command, environment: environment, login)
     let directory = request.creation.workingDirectory
     let size = request.size
     // Starting a process takes about a millisecond: not on the loop that others type through.
@@ -74,15 +112,24 @@ public struct PTYStarter: PipeStarter {
   struct Command: Sendable {
     var program: String
     var arguments: [String]
+    /// Whom to become; nil: nobody else.
+    var user: Account?
+    /// Where it starts unless it is told.
+    var home: String
   }
 
-  private static func command(_ words: [String], environment: [String: String]) -> Command {
-    if let program = words.first { return Command(program: program, arguments: words) }
+  private static func command(
+    _ words: [String], environment: [String: String], _ login: Login
+  ) -> Command {
+    if let program = words.first {
+      return Command(program: program, arguments: words, user: login.user, home: login.home)
+    }
     let shells = [environment["SHELL"], "/bin/bash", "/bin/sh"].compactMap { $0 }
     let shell = shells.first { access($0, X_OK) == 0 } ?? "/bin/sh"
     // A leading dash asks for a login shell.
     let name = shell.split(separator: "/").last.map(String.init) ?? "sh"
-    return Command(program: shell, arguments: ["-" + name])
+    return Command(
+      program: shell, arguments: ["-" + name], user: login.user, home: login.home)
   }
 
   struct Process: Sendable {
@@ -117,10 +164,11 @@ public struct PTYStarter: PipeStarter {
     _ size: TerminalSize, _ body: (UnsafePointer<cpty_command>) -> CInt
   ) -> CInt {
     let groups = user?.groups ?? []
+    let user = command.user
     return path.withCString { path in
       Self.withCStrings(command.arguments) { arguments in
         Self.withCStrings(environment.map { "\($0)=\($1)" }) { variables in
-          (directory ?? home).withCString { place in
+          (directory ?? command.home).withCString { place in
             groups.withUnsafeBufferPointer { groups in
               var account = cpty_user(
                 uid: user?.uid ?? 0, gid: user?.gid ?? 0, groups: groups.baseAddress,
@@ -149,7 +197,7 @@ public struct PTYStarter: PipeStarter {
     case UInt8(ascii: "d"):
       return PipeError(.noCommand, "cannot work in \(directory ?? "/"): \(reason)")
     case UInt8(ascii: "u"):
-      return PipeError(.noCommand, "cannot run as \(user?.name ?? ""): \(reason)")
+      return PipeError(.noCommand, "cannot run as \(command.user?.name ?? ""): \(reason)")
     case UInt8(ascii: "x") where ![EAGAIN, ENOMEM, ENFILE].contains(error):
       return PipeError(.noCommand, "cannot execute \(command.program): \(reason)")
     case UInt8(ascii: "x"), UInt8(ascii: "f"):

@@ -88,6 +88,8 @@ public struct PipeError: Error, CustomStringConvertible {
     case noCommand = "no_command"
     /// No such container, or it does not run.
     case noTarget = "no_target"
+    /// The node starts nothing as that user.
+    case noUser = "no_user"
     /// The backend (Docker engine) cannot be reached or is not configured.
     case unavailable
     /// The machine refused: no descriptors, no memory, no pseudo-terminals. Another may not.

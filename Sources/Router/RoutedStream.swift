@@ -425,7 +425,8 @@ final class RoutedStream {
     loop.context.audit?.record(
       AuditEvent(
         what, who: access.subject, from: from, session: session.rawValue,
-        target: open.create?.target.description, result: result, message: message))
+        target: open.create?.target.description, user: open.create?.user?.rawValue, result: result,
+        message: message))
   }
 
   private func forward(_ frame: Frame) {

@@ -36,6 +36,8 @@ public enum WireLimits {
   /// these keep an `execve` from being asked for with ten thousand empty strings.
   public static let commandWords = 256
   public static let environmentVariables = 256
+  /// Bytes of a user's name: what useradd(8) and the records of who is logged in have room for.
+  public static let userName = 32
   /// Seconds that `create` may ask for its session to be kept after its end: a week, since it takes memory.
   public static let keep = 7 * 86_400
   /// Viewers in a session's summary.

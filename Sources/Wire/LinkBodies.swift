@@ -99,6 +99,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     self.epoch = epoch
     self.target = target
     self.command = command
+    self.user = user
     self.state = state
     self.status = status
     self.reason = reason

@@ -64,6 +64,8 @@ public struct Creation: Hashable, Sendable, Codable {
   /// Added to the environment, or replacing variables of it.
   public var environment: [String: String]
   public var workingDirectory: String?
+  /// Whom the process runs as; nil: as its node runs them, or as its container does.
+  public var user: UserName?
   /// When it is ended for want of use; nil: as the node's operator chose.
   public var idle: Lifetime?
   /// How long its end stays readable; nil: as the node's operator chose.
@@ -73,20 +75,21 @@ public struct Creation: Hashable, Sendable, Codable {
 
   public init(
     target: Target = .pty, command: [String] = [], environment: [String: String] = [:],
-    workingDirectory: String? = nil, idle: Lifetime? = nil, keep: Lifetime? = nil,
-    timeout: Lifetime? = nil
+    workingDirectory: String? = nil, user: UserName? = nil, idle: Lifetime? = nil,
+    keep: Lifetime? = nil, timeout: Lifetime? = nil
   ) {
     self.target = target
     self.command = command
     self.environment = environment
     self.workingDirectory = workingDirectory
+    self.user = user
     self.idle = idle
     self.keep = keep
     self.timeout = timeout
   }
 
   private enum CodingKeys: String, CodingKey {
-    case target, command, idle, keep, timeout
+    case target, command, user, idle, keep, timeout
     case environment = "env"
     case workingDirectory = "cwd"
   }
@@ -98,6 +101,7 @@ public struct Creation: Hashable, Sendable, Codable {
     environment =
       try container.decodeIfPresent([String: String].self, forKey: .environment) ?? [:]
     workingDirectory = try container.decodeIfPresent(String.self, forKey: .workingDirectory)
+    user = try container.decodeIfPresent(UserName.self, forKey: .user)
     idle = try container.decodeIfPresent(Lifetime.self, forKey: .idle)
     keep = try container.decodeIfPresent(Lifetime.self, forKey: .keep)
     timeout = try container.decodeIfPresent(Lifetime.self, forKey: .timeout)
@@ -110,6 +114,7 @@ public struct Creation: Hashable, Sendable, Codable {
     if command != other.command { names.append("command") }
     if workingDirectory != other.workingDirectory { names.append("cwd") }
     if environment != other.environment { names.append("env") }
+    if user != other.user { names.append("user") }
     if idle != other.idle { names.append("idle") }
     if keep != other.keep { names.append("keep") }
     if timeout != other.timeout { names.append("timeout") }

@@ -19,6 +19,7 @@ struct NewCommand: AsyncParsableCommand {
         fairlead new --idle never --timeout 8h -- ./nightly.sh
         fairlead new --target docker:web1 --env TERM=xterm-256color -- bash -l
         id=$(fairlead new --detached --size 120x40 -- top)
+        fairlead new --target docker:web1 --user www-data
       """)
 
   @Option(help: "Its id, [A-Za-z0-9_-]{1,64}; a random one if not given.")
@@ -37,6 +38,12 @@ struct NewCommand: AsyncParsableCommand {
   var cwd: String?
 
   @Option(
+  @Option(
+    help: ArgumentHelp(
+      "Whom it runs as, by name or number, if the token and the node (--pty-users) allow it. As the node "
+        + "runs its terminals if not given, in a container as its own user.", valueName: "user"))
+  var user: UserName?
+
     help: ArgumentHelp(
       "It is ended when unused for this time: no client, no output, no job; or never. The node's "
         + "--idle-timeout if not given.", valueName: "time"))
@@ -68,7 +75,7 @@ struct NewCommand: AsyncParsableCommand {
     let creation = Creation(
       target: target, command: command,
       environment: Dictionary(env.map { ($0.key, $0.value) }) { _, last in last },
-      workingDirectory: cwd, idle: idle, keep: keep, timeout: timeout)
+      workingDirectory: cwd, user: user, idle: idle, keep: keep, timeout: timeout)
     return Open(
       session: session ?? .random(), create: creation,
       size: size ?? RawTerminal.size ?? .standard, exclusive: attach ? nil : true)

@@ -5,6 +5,7 @@ import Glibc
 import Logging
 import Pipes
 import Redis
+import Wire
 
 extension Surroundings {
   /// Sets this process up as a role's, and says what could not be done.
@@ -38,7 +39,19 @@ extension NodeOptions {
 
   /// Whom terminals run as; nil: as this process.
   var ptyAccount: Account? {
-    ptyUserName.flatMap(Account.init(named:)).flatMap { $0.uid == geteuid() ? nil : $0 }
+    ptyUserName.flatMap(Self.account(of:)).flatMap { $0.uid == geteuid() ? nil : $0 }
+  }
+
+  private var ptyUserNames: [String] {
+    (ptyUsers ?? environment("PTY_USERS") ?? "").split(separator: ",").map(String.init)
+  }
+
+  /// Whom clients may name besides.
+  var ptyAccounts: [Account] { ptyUserNames.compactMap(Self.account(of:)) }
+
+  /// - Parameter name: or its number.
+  private static func account(of name: String) -> Account? {
+    UserName(name)?.number.flatMap(Account.init(uid:)) ?? Account(named: name)
   }
 
   func checkProcess() throws {
@@ -47,12 +60,16 @@ extension NodeOptions {
         throw ValidationError("--capacity is 1 to 1000000")
       }
     }
-    guard let name = ptyUserName else { return }
-    guard let account = Account(named: name) else {
-      throw ValidationError("--pty-user: this machine has no user \(name)")
+    if let name = ptyUserName { try checkUser(name, "--pty-user") }
+    for name in ptyUserNames { try checkUser(name, "--pty-users") }
+  }
+
+  private func checkUser(_ name: String, _ option: String) throws {
+    guard let account = Self.account(of: name) else {
+      throw ValidationError("\(option): this machine has no user \(printable(name))")
     }
     guard account.uid == geteuid() || geteuid() == 0 else {
-      throw ValidationError("--pty-user \(name): only root can run terminals as another user")
+      throw ValidationError("\(option) \(name): only root can run terminals as another user")
     }
   }
 }

@@ -123,6 +123,10 @@ extension Lifetime: Formed {
   init?(formed text: String) { self.init(text) }
 }
 
+extension UserName: Formed {
+  init?(formed text: String) { self.init(text) }
+}
+
 extension NodeID: Formed {
   static let form = "a name is 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
   init?(formed text: String) { self.init(text) }
@@ -201,6 +205,13 @@ struct NodeOptions: ParsableArguments {
   @Option(
     help: "A session that nobody used for this time is ended: no client, no output, no job.")
   var idleTimeout: TimeOption = fromEnvironment("IDLE_TIMEOUT", default: TimeOption(seconds: 1_800))
+  @Option(
+    help: ArgumentHelp(
+      "Whom a client may have a pty terminal run as besides, if its token lets it name users: names, "
+        + "separated by commas. root is one only if it is named here. Takes root.",
+      valueName: "users"))
+  var ptyUsers: String?
+
 
   @Option(help: "A session whose process has ended stays readable for this time.")
   var keepEnded: TimeOption = fromEnvironment("KEEP_ENDED", default: TimeOption(seconds: 1_800))

@@ -28,6 +28,7 @@ struct SessionCommand: AsyncParsableCommand {
         ("state", session.stateText), ("target", session.target),
         ("command", session.commandText), ("size", "\(session.size)"),
       ]
+      if let user = session.user { rows.append(("user", user.rawValue)) }
       if let title = session.title { rows.append(("title", title)) }
       rows += [
         ("age", humanTime(milliseconds: now > session.created ? now - session.created : 0)),

@@ -20,7 +20,7 @@ func makeStarters(
   var starters = Starters(
     pty: PTYStarter(
       environment: NodeOptions.processEnvironment, user: options.ptyAccount,
-      files: surroundings.inherited), docker: nil,
+      others: options.ptyAccounts, files: surroundings.inherited), docker: nil,
     labels: ["pty": "true"])
   if let endpoint = options.dockerEndpoint {
     let credentials = try options.dockerTLS.credentials(logger: logger)

@@ -40,7 +40,11 @@ struct TokenCommand: AsyncParsableCommand {
     var rights: Rights { self == .read ? .read : self == .write ? .write : .admin }
   }
 
-  @Flag(help: "Nothing may be created. Without this, anything may, under the names of --sessions.")
+  @Flag(
+    help: """
+      Nothing may be created. Without this, anything may, under the names of --sessions, but as no user \
+      that its client names: that takes --claim.
+      """)
   var noCreate = false
 
   @Option(help: ArgumentHelp("The claim \"fl\" as JSON, instead.", valueName: "json"))

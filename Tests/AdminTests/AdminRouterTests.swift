@@ -186,7 +186,7 @@ private actor FakeCluster: ClusterOperations {
     }
     // All that there is, and a null, are understood.
     let whole = #"""
-      {"session":"s","create":{"target":"pty","command":["a"],"env":{"bad":"1"},"cwd":"/"},"resume":null,
+      {"session":"s","create":{"target":"pty","command":["a"],"env":{"bad":"1"},"cwd":"/","user":"app"},"resume":null,
        "size":{"columns":1,"rows":1},"mode":"driver","colors":{"foreground":"#000000"},"attempt":1}
       """#
     #expect(try await ask(.post, "/v1/sessions", headers: json, body: whole).status == 201)
@@ -207,6 +207,7 @@ private actor FakeCluster: ClusterOperations {
       (#"{"size":{"columns":"80","rows":1}}"#, "size.columns: it is not a whole number"),
       (#"{"create":{"command":["a",1]}}"#, "create.command[1]: it is not a text"),
       (#"{"create":{"command":"make"}}"#, "create.command: it is not a list"),
+      (#"{"create":{"user":"a:b"}}"#, "create.user: a user is a name"),
       (#"{"mode":"drive"}"#, #"mode: \"drive\" is no value of it"#), ("[1", "it is not JSON"),
     ] {
       let answer = try await ask(.post, "/v1/sessions", headers: json, body: body)

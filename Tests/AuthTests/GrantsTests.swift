@@ -208,6 +208,34 @@ extension AuthMatrix.Kind {
     #expect(try !allows(#"{"targets":["pty"],"commands":["*"],"cwd":["/srv/*"]}"#, cwd("/etc")))
   }
 
+  @Test func usersAreNamedOnlyWhereTheRuleDoes() throws {
+    func user(_ name: String) -> Creation {
+      Creation(command: ["top"], user: UserName(name))
+    }
+    func rule(_ users: String) -> String {
+      #"{"targets":["pty"],"commands":["*"],"users":\#(users)}"#
+    }
+    #expect(try !allows(#"{"targets":["pty"],"commands":["*"]}"#, user("app")))
+    #expect(try allows(rule("[]"), Creation(command: ["top"])))
+    #expect(try !allows(rule("[]"), user("app")))
+    #expect(try allows(rule(#"["app","1000","job-*"]"#), user("app")))
+    #expect(try allows(rule(#"["app","1000","job-*"]"#), user("1000")))
+    #expect(try allows(rule(#"["app","1000","job-*"]"#), user("job-7")))
+    #expect(try !allows(rule(#"["app","1000","job-*"]"#), user("apps")))
+    // No pattern stands for root.
+    for all in ["*", "r*", "root*", "0*"] {
+      for root in ["root", "0"] { #expect(try !allows(rule(#"["\#(all)"]"#), user(root))) }
+    }
+    #expect(try allows(rule(#"["*"]"#), user("app")))
+    #expect(try allows(rule(#"["root"]"#), user("root")))
+    #expect(try !allows(rule(#"["root"]"#), user("0")))
+    let everything = Principal.anyone
+    for name in ["root", "0", "app"] {
+      #expect(everything.allows(.create(user(name)), session: SessionID(unchecked: "x")).isAllowed)
+    }
+    #expect(!CreationRule.anything.allows(user("app")))
+  }
+
   @Test func tooManyPatternsAreNoClaim() {
     let many = Array(repeating: #""x""#, count: 65).joined(separator: ",")
     #expect(throws: (any Error).self) {

@@ -305,12 +305,12 @@ test('colours that change are told, at once or with the next OPEN, and once', as
   assert.deepEqual(colors(), []);
 });
 
-test('how long a session may live goes with its creation, and who looks is told by name', async () => {
+test('whom a session runs as and how long it may live goes with its creation, and who looks is told by name', async () => {
   const { tab, terminal, open } = await begin({
-    options: { idle: '2h', keep: '1h', timeout: 'never', exclusive: true },
+    options: { user: 'app', idle: '2h', keep: '1h', timeout: 'never', exclusive: true },
   });
   assert.deepEqual([open.create, open.exclusive],
-    [{ target: 'pty', idle: '2h', keep: '1h', timeout: 'never' }, true]);
+    [{ target: 'pty', user: 'app', idle: '2h', keep: '1h', timeout: 'never' }, true]);
   const viewers = [{ client: 'c', mode: 'watcher', sub: 'ada' }];
   tab.line.deliver(jsonFrame(Type.EVENT, 1, { event: 'viewers', viewers, owner: 'd' }));
   assert.deepEqual(terminal.viewers, viewers);

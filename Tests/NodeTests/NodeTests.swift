@@ -3,6 +3,7 @@
 
 import Auth
 import NIOCore
+import Pipes
 import TestSupport
 import Testing
 import Wire
@@ -26,18 +27,34 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       let same = try await link.opened(stream: 2)
       #expect(!same.created && same.differs == nil)
       let other = Creation(
-        command: ["sh"], environment: ["A": "b"], workingDirectory: "/", idle: .never,
-        keep: .seconds(1), timeout: .seconds(1))
+        command: ["sh"], environment: ["A": "b"], workingDirectory: "/",
+        user: UserName("nobody"), idle: .never, keep: .seconds(1), timeout: .seconds(1))
       link.open("s", create: other, as: access("bob", .write), stream: 3)
       #expect(
         try await link.opened(stream: 3).differs
-          == ["owner", "command", "cwd", "env", "idle", "keep", "timeout"])
+          == ["owner", "command", "cwd", "env", "user", "idle", "keep", "timeout"])
       link.open("s", create: other, as: access("eve", .read), stream: 4)
       let watching = try await link.opened(stream: 4)
       #expect(watching.mode == .watcher)
       #expect(watching.differs == ["owner"], "how it was started is not for who may only look")
       link.open("s", as: access("ann"), stream: 5)
       #expect(try await link.opened(stream: 5).differs == nil, "it asked for nothing else")
+    }
+  }
+
+  @Test func aUserThatTheNodeDoesNotAllowIsRefused() async throws {
+    try await LinkedNode.run { node in
+      let link = try await node.link()
+      let mine = try #require(Account.own)
+      let other = try #require(UserName(mine.name == "nobody" ? "daemon" : "nobody"))
+      link.open("s", create: Creation(command: ["cat"], user: other))
+      let refused = try await link.refused()
+      #expect(refused.code == .startFailed && refused.retry == nil)
+      #expect(refused.message.contains("\(other)"), "\(refused.message)")
+      // The name is free, and itself it may be.
+      link.open("s", create: Creation(command: ["cat"], user: UserName("\(mine.uid)")), stream: 2)
+      #expect(try await link.opened(stream: 2).created)
+      #expect(try await link.sessions().first?.user == UserName("\(mine.uid)"))
     }
   }
 

@@ -18,10 +18,12 @@ import Wire
     return starter
   }
 
-  private func request(_ container: String, _ command: [String]) -> PipeRequest {
+  private func request(
+    _ container: String, _ command: [String], as user: UserName? = nil
+  ) -> PipeRequest {
     PipeRequest(
       session: .random(),
-      creation: Creation(target: .docker(container: container), command: command),
+      creation: Creation(target: .docker(container: container), command: command, user: user),
       size: .standard)
   }
 
@@ -296,6 +298,47 @@ import Wire
     try await other.type("\n")
     try await other.wait(for: "still here")
     #expect(try await other.end().status == .exited(code: 0))
+  }
+
+  // MARK: Users
+
+  @Test("runs as the user that is named, in whom it looks for its processes too")
+  func users() async throws {
+    let socket = try await requireDocker().socket
+    let starter = DockerStarter(
+      .unix(path: socket), scope: "test/\(UUID())", seesProcesses: false, logger: Backend.quiet)
+    let user = try #require(UserName("1234"))
+    let script = ["sh", "-c", "trap '' HUP; echo pid=$$; id -u; while :; do sleep 1; done"]
+    let pipe = try await RunningPipe.start(starter, request("base", script, as: user))
+    let pid = try await pipe.line(after: "pid=")
+    try await pipe.wait(for: "1234")
+    try await pipe.terminate()
+    let end = try await pipe.end()
+    #expect(end.status != nil, "\(end)")
+    #expect(try await !Backend.docker.isAlive(pid))
+    let missing = try await #require(throws: PipeError.self) {
+      _ = try await RunningPipe.start(
+        starter, request("base", ["true"], as: UserName("no-such-user")))
+    }
+    #expect(missing.message.contains("no-such-user"), "\(missing)")
+  }
+
+  @Test("A sweep ends what was left as another user")
+  func sweepOfUsers() async throws {
+    let socket = try await requireDocker().socket
+    let scope = "test/\(UUID())"
+    func starter() -> DockerStarter {
+      DockerStarter(.unix(path: socket), scope: scope, seesProcesses: false, logger: Backend.quiet)
+    }
+    let left = try await RunningPipe.start(
+      starter(),
+      request(
+        "base", ["sh", "-c", "trap '' HUP; echo pid=$$; while :; do sleep 1; done"],
+        as: UserName("1234")))
+    let pid = try await left.line(after: "pid=")
+    #expect(await starter().sweep())
+    try await left.end()
+    #expect(try await !Backend.docker.isAlive(pid))
   }
 
   // MARK: What earlier incarnations left

@@ -42,6 +42,66 @@ import Wire
     #expect(try await run([:], "echo $LANG", with: ["LANG": "C"]) == "C")
   }
 
+  private func run(
+    as user: UserName?, on starter: PTYStarter, _ script: String
+  ) async throws -> String {
+    let pipe = try await RunningPipe.start(
+      starter,
+      PipeRequest(
+        session: .random(), creation: Creation(command: ["sh", "-c", script], user: user),
+        size: .standard))
+    try await pipe.end()
+    return try await pipe.text.trimmingCharacters(in: .newlines)
+  }
+
+  private func refusal(as name: String, on starter: PTYStarter) async -> PipeError? {
+    await #expect(throws: PipeError.self) {
+      _ = try await run(as: UserName(name), on: starter, "true")
+    }
+  }
+
+  @Test("runs as who it is, by either name, and as nobody else unless its node says so")
+  func itself() async throws {
+    let account = try #require(Account.own)
+    let starter = PTYStarter(environment: ["HOME": "/tmp"])
+    for name in [nil, UserName(account.name), UserName("\(account.uid)")] {
+      #expect(try await run(as: name, on: starter, "echo $(id -u) $HOME") == "\(account.uid) /tmp")
+    }
+    let other = account.name == "nobody" ? "daemon" : "nobody"
+    for name in [other, "\(account.uid + 1)", "no-such-user"] {
+      let error = await refusal(as: name, on: starter)
+      #expect(error?.code == .noUser && error?.message.contains(name) == true)
+    }
+  }
+
+  @Test(
+    "runs as a user that its node allows, as after that one's login",
+    .enabled(if: geteuid() == 0, "takes root"))
+  func another() async throws {
+    let nobody = try #require(Account(named: "nobody"))
+    let daemon = try #require(Account(named: "daemon"))
+    let starter = PTYStarter(
+      environment: ["HOME": "/root", "USER": "root", "PATH": "/usr/bin:/bin"], user: daemon,
+      others: [nobody])
+    let script = "echo $(id -un) $(id -ng) $USER $HOME; test -w /root || echo unwritable"
+    #expect(
+      try await run(as: nil, on: starter, script)
+        == "daemon daemon daemon \(daemon.home)\r\nunwritable")
+    for name in ["nobody", "\(nobody.uid)"] {
+      let said = try await run(as: UserName(name), on: starter, script)
+      #expect(said.hasPrefix("nobody "), "\(said)")
+      #expect(said.hasSuffix(" nobody \(nobody.home)\r\nunwritable"), "\(said)")
+    }
+    #expect(try await run(as: UserName("nobody"), on: starter, "echo tty >/dev/tty") == "tty")
+    // The node's own user is none of theirs.
+    for root in ["root", "0"] {
+      #expect(await refusal(as: root, on: starter)?.code == .noUser)
+    }
+    let withRoot = PTYStarter(
+      environment: ["HOME": "/tmp"], user: daemon, others: [try #require(Account(named: "root"))])
+    #expect(try await run(as: UserName("root"), on: withRoot, "id -u") == "0")
+  }
+
   @Test("does not tell where it looked for a command")
   func commandNotFound() async throws {
     let error = try await #require(throws: PipeError.self) {

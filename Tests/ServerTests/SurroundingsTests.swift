@@ -337,6 +337,38 @@ extension Trait where Self == ConditionTrait {
   @Test("Where nothing is set, what a login would set is")
   func bareEnvironment() async throws {
     let server = try await Server.start("exec env -i \"$@\";")
+  @Test("A client names a user that the operator has listed, and no other", .asRoot)
+  func namedUser() async throws {
+    let server = try await Server.start(
+      "", ["--pty-user", "daemon", "--pty-users", "nobody,games"])
+    func new(_ user: [String]) async throws -> (code: Int, output: String) {
+      try await Fairlead.run(
+        ["new", "--session", "s-\(user.last ?? "")", "--api", server.url] + user
+          + ["--", "sh", "-c", "id -un; exit 7"])
+    }
+    for (user, name) in [
+      ([], "daemon"), (["--user", "daemon"], "daemon"), (["--user", "games"], "games"),
+      (["--user", "65534"], "nobody"),
+    ] as [([String], String)] {
+      let (code, output) = try await new(user)
+      #expect(code == 7 && output.contains(name + "\r\n"), "\(user): \(output)")
+    }
+    let shown = try await Fairlead.run(["session", "s-games", "--api", server.url])
+    #expect(shown.output.contains("user     games"), "\(shown.output)")
+    for root in ["root", "0", "bin"] {
+      let (code, output) = try await new(["--user", root])
+      #expect(code == 255 && output.contains("no terminal as \(root)"), "\(output)")
+    }
+    let (misuse, form) = try await Fairlead.run(["new", "--user", "a:b", "--api", server.url])
+    #expect(misuse == 64 && form.contains("a user is a name"), "\(form)")
+    let again = try await Fairlead.run(
+      ["new", "--detached", "--session", "s-games", "--api", server.url, "--", "true"])
+    #expect(again.code != 0, "it exists")
+    let (code, said) = try await Fairlead.run(["serve", "--pty-users", "nobody,no-such-user"])
+    #expect(code == 64 && said.contains("no-such-user"), "\(said)")
+    try await server.stop()
+  }
+
     let printed = try await output(
       server, ["sh", "-c", "echo \"$HOME|$USER|$LOGNAME|$SHELL|$LANG|$PWD\""])
     let fields = printed.trimmingCharacters(in: .newlines).split(separator: "|").map(String.init)

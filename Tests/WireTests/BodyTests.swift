@@ -192,6 +192,7 @@ private func problem(_ type: FrameType, _ json: String) -> String? {
     arguments: [
       (FrameType.open, #"{"session":"a b"}"#, "\"session\""),
       (.open, #"{"create":{"target":"ssh:x"}}"#, "\"create.target\""),
+      (.open, #"{"create":{"user":"a b"}}"#, "\"create.user\""),
       (.open, #"{"resume":{"life":"xyz"}}"#, "\"resume.life\""),
       (.open, #"{"resume":{}}"#, "\"life\" is missing"), (.open, #"{"mode":"king"}"#, "\"mode\""),
       (.open, #"{"resume":{"life":"1","next":-1}}"#, "open: "),

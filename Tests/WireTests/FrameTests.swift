@@ -15,7 +15,7 @@ let everyFrame: [Frame] = {
     create: Creation(
       target: .docker(container: "web"), command: ["sh", "-c", "echo \"hi\""],
       environment: ["LANG": "C.UTF-8", "EMPTY": ""], workingDirectory: "/tmp",
-      idle: .never, keep: .seconds(90), timeout: .seconds(86_400)),
+      user: UserName("www-data"), idle: .never, keep: .seconds(90), timeout: .seconds(86_400)),
     size: size, mode: .watcher,
     colors: ThemeColors(foreground: "#ffffff", background: "#000000", cursor: "#ff0000"),
     exclusive: true)

@@ -51,6 +51,17 @@ import Wire
     ])
   func badTargets(text: String) { #expect(Target(text) == nil) }
 
+  @Test(arguments: ["root", "_apt", "www-data", "a.b", "A9", "0", "1000", "2147483647"])
+  func goodUsers(text: String) { #expect(UserName(text)?.rawValue == text) }
+
+  @Test(
+    "a user has one spelling, and cannot become a group, an option or nobody's number",
+    arguments: [
+      "", "-1", "-u", ".a", "00", "0x0", "01000", "+1", "2147483648", "4294967295", "1a", "a:b",
+      "0:0", "a b", "a/b", "a,b", "ä", "a\u{0}", "１", String(repeating: "a", count: 33),
+    ])
+  func badUsers(text: String) { #expect(UserName(text) == nil) }
+
   @Test func sizes() {
     #expect(TerminalSize("120x40") == TerminalSize(columns: 120, rows: 40))
     #expect(TerminalSize("1x1000")?.isValid == true)

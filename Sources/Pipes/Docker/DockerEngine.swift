@@ -32,6 +32,8 @@ struct DockerEngine: Sendable {
     var cmd: [String]
     var env: [String] = []
     var workingDir: String?
+    /// Nil: the container's own.
+    var user: String?
     var detachKeys: String?
     /// Rows and columns; engines before 1.42 ignore it.
     var consoleSize: [Int]?
@@ -54,6 +56,11 @@ struct DockerEngine: Sendable {
     /// As the engine's host numbers it, which may not be this machine. 0: it was never started.
     var pid: Int32
     var containerID: String
+    var processConfig: Process?
+
+    struct Process: Decodable, Sendable { var user: String? }
+    /// Whom it was to run as; nil: the container's own user.
+    var user: String? { processConfig?.user.flatMap { $0.isEmpty ? nil : $0 } }
   }
 
   struct Created: Decodable, Sendable { var id: String }
@@ -82,9 +89,11 @@ struct DockerEngine: Sendable {
   }
 
   /// Runs a short command and returns its exit code and what it printed (64 KiB at most).
-  func run(_ command: [String], in container: String) async throws -> (code: Int?, output: String) {
+  func run(_ command: [String], in container: String, as user: String?) async throws
+    -> (code: Int?, output: String)
+  {
     let exec = try await createExec(
-      in: container, ExecRequest(cmd: command, attachStdin: false))
+      in: container, ExecRequest(cmd: command, user: user, attachStdin: false))
     let answer = try await send(
       .POST, "/exec/\(exec)/start", Self.encode(ExecStart()), largestBody: 64 * 1024)
     guard answer.status == .ok else { throw Self.error(answer, container: container, endpoint) }
@@ -122,25 +131,40 @@ struct DockerEngine: Sendable {
   struct Listed: Decodable, Sendable { var id: String }
   struct Details: Decodable, Sendable { var execIDs: [String]? }
 
-  /// The running containers in which some exec still runs.
-  func containersWithExecs() async throws -> [String] {
+  /// A container in which some exec still runs, and whom its execs run as; nil: its own user.
+  struct Occupied: Sendable {
+    var id: String
+    var users: Set<String?>
+  }
+
+  func containersWithExecs() async throws -> [Occupied] {
     let listed: [Listed] = try await call(.GET, "/containers/json", nil as Int?, container: nil)
-    return try await withThrowingTaskGroup(of: String?.self) { group in
-      var found: [String] = []
+    return try await withThrowingTaskGroup(of: Occupied?.self) { group in
+      var found: [Occupied] = []
       for (index, container) in listed.enumerated() {
         // Eight at a time: a host may have thousands.
-        if index >= 8, let id = try await group.next() ?? nil { found.append(id) }
+        if index >= 8, let next = try await group.next() ?? nil { found.append(next) }
         group.addTask {
           let id = try Self.checked(container.id)
           // A container that went meanwhile has nothing left to find.
           let details: Details? = try? await call(
             .GET, "/containers/\(id)/json", nil as Int?, container: id)
-          return details?.execIDs?.isEmpty == false ? id : nil
+          guard let execs = details?.execIDs, !execs.isEmpty else { return nil }
+          return Occupied(id: id, users: await users(of: execs))
         }
       }
-      for try await id in group { if let id { found.append(id) } }
+      for try await next in group { if let next { found.append(next) } }
       return found
     }
+  }
+
+  private func users(of execs: [String]) async -> Set<String?> {
+    var users: Set<String?> = [nil]
+    for exec in execs {
+      guard let id = try? Self.checked(exec), let state = try? await inspect(id) else { continue }
+      users.insert(state.user)
+    }
+    return users
   }
 
   // MARK: Calls

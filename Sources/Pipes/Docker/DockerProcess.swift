@@ -14,6 +14,8 @@ struct DockerProcess: Sendable {
   /// The container's id: a name may come to mean another one.
   let container: String
   let mark: DockerMark
+  /// Whom it runs as; nil: its container's own user. Only that user may look for it in there.
+  private let user: String?
   /// The process's number on the engine's host.
   private let pid: pid_t
   /// What `pid` is on this machine, once its environment has shown the mark; from then on its start
@@ -21,8 +23,12 @@ struct DockerProcess: Sendable {
   private let verified = NIOLockedValueBox<ProcessTable.Member?>(nil)
 
   /// - Parameter pid: 0 if the process is not to be looked for on this machine.
-  init(engine: DockerEngine, exec: String, container: String, mark: DockerMark, pid: pid_t) {
+  init(
+    engine: DockerEngine, exec: String, container: String, mark: DockerMark, user: UserName?,
+    pid: pid_t
+  ) {
     self.engine = engine
+    self.user = user?.rawValue
     self.exec = exec
     self.container = container
     self.mark = mark
@@ -64,7 +70,7 @@ struct DockerProcess: Sendable {
     if let leader { return await signalDirectly(signals, leader) }
     do {
       let result = try await engine.run(
-        DockerMark.command(seeking: mark.entry, sending: signals), in: container)
+        DockerMark.command(seeking: mark.entry, sending: signals), in: container, as: user)
       switch result.code {
       case 0: return .signalled
       case 3: return .none

@@ -138,7 +138,7 @@ public struct DockerStarter: PipeStarter {
         let state = try await confirm(exec, request, in: container, handler)
         let process = DockerProcess(
           engine: engine, exec: exec, container: state.containerID, mark: mark,
-          pid: seesProcesses ? state.pid : 0)
+          user: request.creation.user, pid: seesProcesses ? state.pid : 0)
         Task { await process.look() }
         return Started(process: process, channel: channel)
       } catch {
@@ -148,7 +148,8 @@ public struct DockerStarter: PipeStarter {
     } catch let error as PipeError where error.code == .unavailable {
       // Nobody knows whether it was started.
       let process = DockerProcess(
-        engine: engine, exec: exec, container: container, mark: mark, pid: 0)
+        engine: engine, exec: exec, container: container, mark: mark, user: request.creation.user,
+        pid: 0)
       Task {
         if case .unknown = await process.signal([.hangup, .kill]) { leftovers.add(process) }
       }
@@ -215,6 +216,7 @@ public struct DockerStarter: PipeStarter {
       env: environment.map { "\($0)=\($1)" }.sorted(),
       workingDir: creation.workingDirectory,
       detachKeys: detachKeys(),
+      user: creation.user?.rawValue,
       consoleSize: [request.size.rows, request.size.columns])
   }
 
@@ -256,14 +258,7 @@ public struct DockerStarter: PipeStarter {
     do {
       if seesProcesses { try await sweepProcesses() }
       for container in try await engine.containersWithExecs() {
-        for earlier in try await incarnations(in: container) where !IncarnationLock.isHeld(earlier)
-        {
-          note(earlier, ["container": "\(container)"])
-          let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
-          try await signal(sought, [.hangup], in: container)
-          try await Task.sleep(for: Self.sweepGrace)
-          try await signal(sought, [.kill], in: container)
-        }
+        for user in container.users { try await sweep(container.id, as: user) }
       }
       return true
     } catch {
@@ -273,6 +268,18 @@ public struct DockerStarter: PipeStarter {
   }
 
   private func note(_ earlier: Incarnation, _ metadata: Logger.Metadata) {
+  /// Each user looks for its own: root of a container may not look into others' processes, either.
+  private func sweep(_ container: String, as user: String?) async throws {
+    for earlier in try await incarnations(in: container, as: user)
+    where !IncarnationLock.isHeld(earlier) {
+      note(earlier, ["container": "\(container)"])
+      let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
+      try await signal(sought, [.hangup], in: container, as: user)
+      try await Task.sleep(for: Self.sweepGrace)
+      try await signal(sought, [.kill], in: container, as: user)
+    }
+  }
+
     logger.notice(
       "ending what an earlier incarnation left",
       metadata: metadata.merging(["incarnation": "\(earlier)"]) { $1 })
@@ -300,19 +307,20 @@ public struct DockerStarter: PipeStarter {
   /// Between SIGHUP and SIGKILL.
   private static let sweepGrace = Duration.milliseconds(500)
 
-  private func incarnations(in container: String) async throws -> [Incarnation] {
+  private func incarnations(in container: String, as user: String?) async throws -> [Incarnation] {
     let sought = DockerMark.prefix(scope: scope)
     let result = try await engine.run(
-      DockerMark.command(seeking: sought, sending: []), in: container)
+      DockerMark.command(seeking: sought, sending: []), in: container, as: user)
     guard result.code == 0 else { return [] }  // none, or no shell in it
     return result.output.split(whereSeparator: \.isWhitespace).compactMap {
       Incarnation(String($0))
     }
   }
 
-  private func signal(_ sought: String, _ signals: [PipeSignal], in container: String) async throws
-  {
+  private func signal(
+    _ sought: String, _ signals: [PipeSignal], in container: String, as user: String?
+  ) async throws {
     _ = try await engine.run(
-      DockerMark.command(seeking: sought, sending: signals), in: container)
+      DockerMark.command(seeking: sought, sending: signals), in: container, as: user)
   }
 }

@@ -18,6 +18,8 @@ export interface OpenOptions {
   command?: string[];
   env?: Record<string, string>;
   cwd?: string;
+  /** Whom it runs as, a name or a number in digits, where the token and the node allow it. */
+  user?: string;
   /**
    * How long it may be without a client and without output, how long its end is remembered, and how long it may run:
    * `90s`, `15m`, `2h`, `1d`, or `never` (not for `keep`). The node's own if absent.

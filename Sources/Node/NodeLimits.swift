@@ -58,6 +58,9 @@ public enum NodeLimits {
   public static let reloads = 4
   /// From SIGHUP to SIGKILL when a session is ended: time for an editor to save its swap file.
   public static let grace = TimeAmount.seconds(2)
+  /// The last output of a process that was ended is read for so long: plain text of 300 KiB, what pipe and terminal
+  /// hold at most, takes a tenth of it, and output that costs more is of less use.
+  public static let lastOutput = TimeAmount.milliseconds(500)
   /// A node that starts waits so long for its registry: a Redis that starts with it gets its time, and
   /// an operator who mistyped an address soon knows.
   public static let registrationPatience = Duration.seconds(10)

@@ -134,7 +134,7 @@ final class FakeNode: Sendable {
 
 /// Runs `body` with a real router, which listens on the port it is given.
 func withRouter(
-  _ registry: MemoryRegistry, _ body: @Sendable @escaping (_ port: Int) async throws -> Void
+  _ registry: any Registry, _ body: @Sendable @escaping (_ port: Int) async throws -> Void
 ) async throws {
   let router = try await Router(
     RouterConfiguration(

@@ -1,7 +1,9 @@
 // A registry that does not answer holds back only what asks it (promises P5, P7).
 
 import Cluster
+import Link
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
 import NIOPosix
@@ -11,13 +13,27 @@ import Wire
 
 @testable import Router
 
-/// Knows its nodes, and never says where a session is.
+/// Knows its nodes, and while it is silent says of no session where it is.
 private final class SilentRegistry: Registry {
-  private let memory = MemoryRegistry()
+  let memory = MemoryRegistry()
+  /// Runs until it speaks.
+  private let silence = NIOLockedValueBox<Task<Void, any Error>?>(nil)
+  private let asked = NIOLockedValueBox(0)
+
+  /// Look-ups that wait for its answer.
+  var waiting: Int { asked.withLockedValue { $0 } }
+
+  func fallSilent() {
+    silence.withLockedValue { $0 = Task { try await Task.sleep(for: .seconds(86_400)) } }
+  }
+
+  func speak() { silence.withLockedValue { $0 }?.cancel() }
 
   func lookUp(_ session: SessionID) async throws -> SessionRecord? {
-    try await Task.sleep(for: .seconds(86_400))
-    return nil
+    asked.withLockedValue { $0 += 1 }
+    defer { asked.withLockedValue { $0 -= 1 } }
+    _ = await silence.withLockedValue { $0 }?.result
+    return try await memory.lookUp(session)
   }
 
   func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult {
@@ -53,8 +69,14 @@ private final class SilentRegistry: Registry {
 }
 
 @Suite struct SlowRegistryTests {
+  private func silent() -> SilentRegistry {
+    let registry = SilentRegistry()
+    registry.fallSilent()
+    return registry
+  }
+
   @Test func terminalsGoOnWhileOthersAreLookedUp() throws {
-    let router = try EmbeddedRouter(registry: SilentRegistry())
+    let router = try EmbeddedRouter(registry: silent())
     try router.greet()
     try router.open(SessionID(unchecked: "live"))
     let streams = UInt64(RouterLimits.lookUps + 10)
@@ -71,6 +93,71 @@ private final class SilentRegistry: Registry {
     #expect(router.channel.isActive)
   }
 
+  /// Every stream of a link that breaks wants to know whether its owner has changed.
+  @Test(.timeLimit(.minutes(2 * patience)))
+  func terminalsGoOnWhileThoseOfABrokenLinkAreLookedUp() async throws {
+    let registry = SilentRegistry()
+    let script: FakeNode.Script = { frame, stream, link in
+      switch frame {
+      case .linkOpen(let request):
+        if let session = request.open.session {
+          link.send(ScriptedNode.opened(session), stream: stream)
+        }
+      case .input(let offset, let bytes):
+        link.send(.inputAck(offset: offset + UInt64(bytes.readableBytes)), stream: stream)
+      default: break
+      }
+    }
+    let (broken, healthy) = (FakeNode("a", script: script), FakeNode("b", script: script))
+    let (port, other) = (try await broken.listen(), try await healthy.listen())
+    @Sendable func register() async {
+      await broken.register(registry.memory, port: port)
+      await healthy.register(registry.memory, port: other)
+    }
+    await register()
+    let reopened = 1...UInt64(RouterLimits.lookUps + 4)
+    let live = reopened.upperBound + 1
+    for stream in 1...live {
+      _ = try await registry.memory.claim(
+        SessionID(unchecked: "s\(stream)"), node: stream == live ? healthy.id : broken.id,
+        incarnation: ScriptedNode.incarnation)
+    }
+    try await withRouter(registry) { routerPort in
+      let client = try await RawClient.greet(port: routerPort)
+      let living = client.keepAlive()
+      defer { living.cancel() }
+      for stream in 1...live {
+        client.send(
+          .open(Open(session: SessionID(unchecked: "s\(stream)"), size: .standard)),
+          stream: stream)
+      }
+      for stream in 1...live {
+        try await client.frame("OPENED", stream: stream) { $0.type == .opened }
+      }
+      registry.fallSilent()
+      try await broken.stop()
+      try await eventually("as many as may ask at a time do") {
+        registry.waiting >= RouterLimits.lookUps
+      }
+      client.send(.input(offset: 0, ByteBuffer(string: "x")), stream: live)
+      client.send(.ping(7), stream: 0)
+      try await client.frame("PONG", stream: 0) { $0 == .pong(7) }
+      try await client.frame("INPUT_ACK", stream: live) { $0 == .inputAck(offset: 1) }
+      #expect(registry.waiting >= RouterLimits.lookUps, "nobody was answered meanwhile")
+      _ = try await broken.listen(port: port)
+      await register()
+      registry.speak()
+      for stream in reopened {
+        try await eventually("stream \(stream) is open again") {
+          try client.frames(stream: stream).filter { $0.type == .opened }.count == 2
+        }
+      }
+      #expect(try client.frames(stream: live).map(\.type) == [.opened, .inputAck])
+    }
+    try await broken.stop()
+    try await healthy.stop()
+  }
+
   /// It is told to stop while it still asks for the list of nodes.
   @Test(.timeLimit(.minutes(patience))) func aShutdownBeforeItListensIsNotLost() async throws {
     let router = try await Router(
@@ -84,7 +171,7 @@ private final class SilentRegistry: Registry {
 
   /// What is closed while it waits costs nothing, and what was closed while it was looked up frees nothing early.
   @Test func openingAndClosingBuysNoMoreLookUps() throws {
-    let router = try EmbeddedRouter(registry: SilentRegistry())
+    let router = try EmbeddedRouter(registry: silent())
     try router.greet()
     for stream in 1...500 as ClosedRange<UInt64> {
       try router.send(.open(Open(session: .random(), size: .standard)), stream: stream)

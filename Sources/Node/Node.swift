@@ -90,11 +90,10 @@ public final class Node: Sendable {
     self.identity = identity
     eventLoops = Array(group.makeIterator())
     var loops: [NIOLoopBound<NodeLoop>] = []
-    for (index, loop) in eventLoops.enumerated() {
+    for loop in eventLoops {
       loops.append(
         try await loop.submit {
-          NIOLoopBound(
-            NodeLoop(identity: identity, index: index, eventLoop: loop), eventLoop: loop)
+          NIOLoopBound(NodeLoop(identity: identity, eventLoop: loop), eventLoop: loop)
         }.get())
     }
     self.loops = loops
@@ -239,8 +238,6 @@ public final class Node: Sendable {
       }
     }
   }
-
-  public var loopCount: Int { loops.count }
 
   /// Sessions that take a place: what has ended takes none.
   var sessions: Int { identity.sessions }

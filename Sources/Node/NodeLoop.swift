@@ -15,7 +15,6 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
   /// Answers of the admin API that are being made of screens.
   private var shownUnderWay = 0
   private let identity: NodeIdentity
-  private let index: Int
   private let logger: Logger
   private var links: [ObjectIdentifier: RouterLink] = [:]
   private var table: [SessionID: Entry] = [:]
@@ -55,9 +54,8 @@ final class NodeLoop: RouterLinkOwner, SessionOwner {
     var request: LinkOpen
   }
 
-  init(identity: NodeIdentity, index: Int, eventLoop: any EventLoop) {
+  init(identity: NodeIdentity, eventLoop: any EventLoop) {
     self.identity = identity
-    self.index = index
     self.eventLoop = eventLoop
     self.turns = ScreenTurns(eventLoop: eventLoop)
     self.logger = identity.logger

@@ -16,6 +16,7 @@ public struct RedisRegistry: Registry {
   private let keepTombstones: Int
   private let mostTombstones: Int
   private let grace: Int
+  private let mostScans: Int
   /// Told again with each heartbeat, so that it outlives what Redis loses.
   private let known = NIOLockedValueBox<RegistryIdentity?>(nil)
 
@@ -26,6 +27,10 @@ public struct RedisRegistry: Registry {
   static let keepNodes = 86_400_000
   /// Milliseconds that an operator's wish to drain a node is remembered while the node is away.
   static let keepDrains = 30 * 86_400_000
+  /// A claim is tried so often: each time somebody else has claimed and lost the session in between.
+  static let claims = 8
+  /// Parts of a list that is read to its end: five million keys. One that has no end is no list.
+  public static let mostScans = 10_000
 
   /// - Parameters:
   ///   - url: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
@@ -33,12 +38,13 @@ public struct RedisRegistry: Registry {
   ///   - tls: for `rediss://`: whom to believe, and which certificate to show.
   ///   - keepTombstones: milliseconds that a closed session is remembered, and how many are at most.
   ///   - grace: milliseconds that nodes get to announce what they hold, after data was lost.
+  ///   - mostScans: parts that a list of sessions may have.
   /// - Throws: ``RegistryError`` `misconfigured` if the URL is not one, or is plain and `tls` is
   ///   given; ``TLSError`` if the system's CAs cannot be read.
   public init(
     url: String, cluster: String, tls: TLSCredentials? = nil,
     keepTombstones: Int = Tombstone.keep, mostTombstones: Int = Tombstone.most,
-    grace: Int = Lease.grace,
+    grace: Int = Lease.grace, mostScans: Int = RedisRegistry.mostScans,
     on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(), logger: Logger
   ) throws {
     let endpoint: RedisEndpoint
@@ -63,6 +69,7 @@ public struct RedisRegistry: Registry {
     self.keepTombstones = keepTombstones
     self.mostTombstones = mostTombstones
     self.grace = grace
+    self.mostScans = mostScans
   }
 
   public func shutdown() async { await redis.shutdown() }
@@ -164,6 +171,20 @@ public struct RedisRegistry: Registry {
   public func claim(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
   ) async throws -> ClaimResult {
+    for _ in 0..<Self.claims {
+      if let result = try await tryToClaim(
+        session, node: node, incarnation: incarnation, owner: owner)
+      {
+        return result
+      }
+    }
+    throw RegistryError(.unavailable, "whose session \(session) is changes all the time; try again")
+  }
+
+  /// Nil: it was a dead owner's, and is not any more.
+  private func tryToClaim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+  ) async throws -> ClaimResult? {
     try await requireSettled(for: node)
     let answer = try await run(
       RegistryScripts.claim, keys: [key(session)],
@@ -187,9 +208,7 @@ public struct RedisRegistry: Registry {
       tombstone: Tombstone(
         status: nil, reason: .lost,
         ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
-    return isBuried
-      ? .lost(record)
-      : try await claim(session, node: node, incarnation: incarnation, owner: owner)
+    return isBuried ? .lost(record) : nil
   }
 
   public func release(
@@ -251,13 +270,8 @@ public struct RedisRegistry: Registry {
     notOn nodes: [NodeID: Incarnation], limit: Int
   ) async throws -> [(SessionID, SessionRecord)] {
     var found: [SessionID: SessionRecord] = [:]
-    var cursor = "0"
-    repeat {
-      let answer = try await send(["HSCAN", ownedKey, cursor, "COUNT", "500"])
-      guard let parts = answer.array, parts.count == 2, let next = parts[0].string,
-        let pairs = parts[1].array, pairs.count % 2 == 0
-      else { throw Self.corrupt("list of sessions") }
-      cursor = next
+    try await scan(["HSCAN", ownedKey]) { pairs in
+      guard pairs.count % 2 == 0 else { throw Self.corrupt("list of sessions") }
       var listed: [SessionID: String] = [:]
       for index in stride(from: 0, to: pairs.count, by: 2) {
         guard let entry = pairs[index + 1].string,
@@ -276,7 +290,8 @@ public struct RedisRegistry: Registry {
             RegistryScripts.unlist, keys: [ownedKey], [id.rawValue, entry])
         }
       }
-    } while cursor != "0" && found.count < limit
+      return found.count < limit
+    }
     return found.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
   }
 
@@ -291,22 +306,32 @@ public struct RedisRegistry: Registry {
   public func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)] {
     let owned = try await sessions(notOn: [:], limit: limit)
     var found = Dictionary(owned) { $1 }
-    var cursor = "0"
-    repeat {
-      let answer = try await send(
-        ["SCAN", cursor, "MATCH", sessionPrefix + "*", "COUNT", "500"])
-      guard let parts = answer.array, parts.count == 2, let next = parts[0].string,
-        let keys = parts[1].array
-      else { throw Self.corrupt("list of sessions") }
-      cursor = next
+    try await scan(["SCAN"], ["MATCH", sessionPrefix + "*"]) { keys in
       let ids = keys.compactMap(\.string).compactMap { key in
         SessionID(String(key.dropFirst(sessionPrefix.count).dropLast()))
       }
       for (id, record) in try await records(of: ids) where found.count < limit || found[id] != nil {
         found[id] = record
       }
-    } while cursor != "0" && found.count < limit
+      return found.count < limit
+    }
     return found.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0, $1) }
+  }
+
+  /// Reads a list part by part, to its end or for as long as `take` wants more.
+  private func scan(
+    _ command: [String], _ options: [String] = [], take: ([RedisValue]) async throws -> Bool
+  ) async throws {
+    var cursor = "0"
+    for _ in 0..<mostScans {
+      let answer = try await send(command + [cursor] + options + ["COUNT", "500"])
+      guard let parts = answer.array, parts.count == 2, let next = parts[0].string,
+        let items = parts[1].array
+      else { throw Self.corrupt("list of sessions") }
+      guard try await take(items), next != "0" else { return }
+      cursor = next
+    }
+    throw RegistryError(.corrupt, "Redis's list of sessions has no end")
   }
 
   // MARK: Records

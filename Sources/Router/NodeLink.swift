@@ -293,7 +293,13 @@ final class NodeLink: LinkPeer {
   }
 
   private func answered(_ response: LinkResponse) {
+    guard let parts = questions[response.id]?.answer.parts, parts < RouterLimits.answerParts else {
+      questions.removeValue(forKey: response.id)?.promise.fail(
+        WireError(.unexpected, "an answer has too many parts"))
+      return
+    }
     // In place: an answer comes in many parts.
+    questions[response.id]?.answer.parts += 1
     questions[response.id]?.answer.sessions += response.sessions ?? []
     questions[response.id]?.answer.text += response.text ?? ""
     questions[response.id]?.answer.error = response.error

@@ -72,6 +72,9 @@ public enum RouterLimits {
   static let requestDeadline = TimeAmount.seconds(5)
   /// All sessions of a node's loop: a list that waits for one node is of no use to who looks for the others.
   static let listDeadline = TimeAmount.seconds(2)
+  /// Parts of one answer, at most 64 MiB in all: a screen of 4 MiB comes in 2,100 of 2 KiB, and in 16 KiB are the
+  /// summaries of some 20 sessions, so that these are 80,000 of one loop.
+  static let answerParts = 4_096
   /// Nothing heard on a link for so long after an OPEN that creates: another node is asked.
   static let createSilence = TimeAmount.seconds(3)
   /// A link on which something was heard so lately answers: it is asked after 3 s (`LinkLimits`).

@@ -116,7 +116,10 @@ func addTickets(
     try await context.cluster(operations).mayIssueTickets()
     guard let tickets = access.tickets else {
       throw OperationError(
-        .notFound, "tickets are for `fairlead serve`; routers take tokens: see docs/security.md")
+        .notFound,
+        access.isOpen
+          ? "this server asks nobody for a ticket (--no-auth): its URL opens as it is"
+          : "tickets are for `fairlead serve`; routers take tokens: see docs/security.md")
     }
     let who = try context.identity.get().subject
     audit?.record(AuditEvent(.ticket, who: who, from: context.from))

@@ -87,7 +87,7 @@ public final class AccessControl: Sendable {
   public var missing: AuthError {
     AuthError(
       .missing,
-      "this server asks for a token: in Authorization (\"Bearer TOKEN\"), in HELLO"
+      "this server asks for a token (`Authorization: Bearer`, HELLO)"
         + (tickets == nil
           ? "; the commands take it from --token-file or FAIRLEAD_TOKEN"
           : ", or by the URL that `fairlead ticket` prints"))
@@ -102,6 +102,7 @@ public final class AccessControl: Sendable {
 
 /// The cookie that a ticket is exchanged for. Cookies do not tell ports apart, so that its name does:
 /// two servers on one machine do not put each other's users out.
+  /// With its code it is no longer than the reason of a WebSocket's end, 123 bytes (RFC 6455, section 5.5).
 public struct SessionCookie: Sendable {
   public let name: String
 

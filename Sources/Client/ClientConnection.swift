@@ -2,6 +2,7 @@
 // Message boundaries carry no meaning, so fragments are taken as they come. Knows nothing of streams.
 
 import ConnectionErrors
+import FoundationEssentials
 import Glibc
 import NIOCore
 import NIOHTTP1
@@ -38,7 +39,8 @@ final class ClientConnection: ChannelInboundHandler {
 
   private enum Answer: Sendable {
     case upgraded(NIOLoopBound<ClientConnection>)
-    case refused(EventLoopFuture<HTTPResponseStatus>)
+    /// With what the server says.
+    case refused(EventLoopFuture<String>)
   }
 
   /// Connects and upgrades; the future fails with the reason why not.
@@ -69,10 +71,8 @@ final class ClientConnection: ChannelInboundHandler {
         }
       switch try await answer.get() {
       case .upgraded(let connection): return connection
-      case .refused(let status):
-        let status = try await status.get()
-        throw ClientError(
-          .notConnected, "the server answered \(status.code) \(status.reasonPhrase)")
+      case .refused(let words):
+        throw ClientError(.notConnected, "the server answered \(try await words.get())")
       }
     }
   }
@@ -102,9 +102,9 @@ final class ClientConnection: ChannelInboundHandler {
         upgradeRequestHead: request, upgraders: [upgrader],
         notUpgradingCompletionHandler: { channel in
           channel.eventLoop.makeCompletedFuture {
-            let status = channel.eventLoop.makePromise(of: HTTPResponseStatus.self)
-            try channel.pipeline.syncOperations.addHandler(StatusReader(status))
-            return .refused(status.futureResult)
+            let words = channel.eventLoop.makePromise(of: String.self)
+            try channel.pipeline.syncOperations.addHandler(RefusalReader(words))
+            return .refused(words.futureResult)
           }
         }))
     configuration.leftOverBytesStrategy = .forwardBytes
@@ -190,13 +190,20 @@ final class ClientConnection: ChannelInboundHandler {
   }
 }
 
-/// Reads why there was no upgrade.
-private final class StatusReader: ChannelInboundHandler {
+/// Reads why there was no upgrade: the status, and the message of a Fairlead router.
+private final class RefusalReader: ChannelInboundHandler {
   typealias InboundIn = HTTPClientResponsePart
 
-  private let promise: EventLoopPromise<HTTPResponseStatus>
+  private struct Answer: Decodable {
+    struct Problem: Decodable { var message: String }
+    var error: Problem
+  }
 
-  init(_ promise: EventLoopPromise<HTTPResponseStatus>) { self.promise = promise }
+  private let promise: EventLoopPromise<String>
+  private var status: HTTPResponseStatus?
+  private var body = ByteBuffer()
+
+  init(_ promise: EventLoopPromise<String>) { self.promise = promise }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
@@ -210,12 +217,24 @@ private final class StatusReader: ChannelInboundHandler {
     }
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) {
-    promise.fail(ClientError(.notConnected, "the connection was closed"))
+  private func finish(_ context: ChannelHandlerContext) {
+    tell()
+    context.close(promise: nil)
   }
 
+  private func tell() {
+    guard let status else {
+      return promise.fail(ClientError(.notConnected, "the connection was closed"))
+    }
+    let answer = try? JSONDecoder().decode(Answer.self, from: Data(body.readableBytesView))
+    let words = answer.map { ": \($0.error.message)" } ?? ""
+    promise.succeed("\(status.code) \(status.reasonPhrase)\(words)")
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { tell() }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    promise.fail(error)
+    if status != nil { tell() } else { promise.fail(error) }
     context.close(promise: nil)
   }
 }

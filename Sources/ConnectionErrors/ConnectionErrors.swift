@@ -14,7 +14,8 @@ public func cause(of error: any Error) -> String {
     error.connectionErrors.first.map { cause(of: $0.error) } ?? "\(error.host) has no address"
   case ChannelError.connectTimeout, ChannelError.connectPending: "no answer in time"
   case ChannelError.eof, ChannelError.inputClosed, ChannelError.outputClosed,
-    ChannelError.alreadyClosed, ChannelError.ioOnClosedChannel:
+    ChannelError.alreadyClosed, ChannelError.ioOnClosedChannel,
+    ChannelError.inappropriateOperationForState:
     "the connection was closed"
   case let error as SocketAddressError.UnknownHost: "\(error.host) has no address"
   case is EventLoopError: "the process is ending"

@@ -9,6 +9,8 @@ public struct TLSError: Error, Equatable, Sendable, CustomStringConvertible {
     case configuration
     /// The two ends could not agree: version, cipher, protocol, or not TLS at all.
     case handshake
+    /// A client spoke plain HTTP.
+    case plainHTTP = "plain_http"
     /// The peer's certificate is missing, not trusted, not valid now, or another host's.
     case verification
     /// The peer says that it refuses us, by an alert.
@@ -94,7 +96,7 @@ extension TLSError {
         cause: cause)
     case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST:
       self.init(
-        .handshake, "the client speaks plain HTTP to a TLS port: use https:// or wss://",
+        .plainHTTP, "the client speaks plain HTTP to a TLS port: use https:// or wss://",
         cause: cause)
     case SSL_R_WRONG_VERSION_NUMBER where isHandshake, SSL_R_RECORD_TOO_SMALL where isHandshake,
       SSL_R_PACKET_LENGTH_TOO_LONG where isHandshake,

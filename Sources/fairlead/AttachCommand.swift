@@ -33,6 +33,7 @@ struct AttachCommand: AsyncParsableCommand {
   @Flag(help: "Only look: what is typed stays here.")
   var watch = false
 
+  @OptionGroup var wait: WaitOptions
   @OptionGroup var api: APIOptions
 
   func run() async throws {
@@ -41,7 +42,7 @@ struct AttachCommand: AsyncParsableCommand {
     if let excess = RawTerminal.excess { complain("[fairlead: \(excess)]") }
     try await passingOnExitCodes {
       try await Attachment(
-        api: api, open: open, fixedSize: false
+        api: api, open: open, fixedSize: false, wait: wait.wait.duration
       ).run()
     }
   }

@@ -1,5 +1,6 @@
 // The one executable: roles and admin commands, one file each.
 
+import Admin
 import ArgumentParser
 import Glibc
 import Logs
@@ -45,6 +46,12 @@ struct Fairlead: AsyncParsableCommand {
       } else {
         try command.run()
       }
+    } catch let error as APIOptions.Ambiguous {
+      leave(ValidationError(error.description))
+    } catch let error as AdminError {
+      flushLogs()
+      complain("Error: \(printable(NextStep.advised(error)))")
+      Glibc.exit(ExitCode.failure.rawValue)
     } catch {
       leave(error)
     }

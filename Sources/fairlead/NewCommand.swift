@@ -12,14 +12,15 @@ struct NewCommand: AsyncParsableCommand {
       Without a command, a login shell. A session of that id which exists already is an error, unless it \
       runs and --attach says that it may be taken. \
       The id goes to standard error, or with --detached to standard output. When the process ends, new \
-      ends with its exit code, as attach does.
+      ends with its exit code, as attach does; 255 is for Fairlead's own failures, with --detached too. While no \
+      node can take it, it is tried again for --wait, and why is said; with --detached it is tried once.
 
         fairlead new
         fairlead new --session build-42 -- make -j8 test
         fairlead new --idle never --timeout 8h -- ./nightly.sh
         fairlead new --target docker:web1 --env TERM=xterm-256color -- bash -l
-        id=$(fairlead new --detached --size 120x40 -- top)
         fairlead new --target docker:web1 --user www-data
+        id=$(fairlead new --detached --size 120x40 -- top)
       """)
 
   @Option(help: "Its id, [A-Za-z0-9_-]{1,64}; a random one if not given.")
@@ -38,12 +39,12 @@ struct NewCommand: AsyncParsableCommand {
   var cwd: String?
 
   @Option(
-  @Option(
     help: ArgumentHelp(
       "Whom it runs as, by name or number, if the token and the node (--pty-users) allow it. As the node "
         + "runs its terminals if not given, in a container as its own user.", valueName: "user"))
   var user: UserName?
 
+  @Option(
     help: ArgumentHelp(
       "It is ended when unused for this time: no client, no output, no job; or never. The node's "
         + "--idle-timeout if not given.", valueName: "time"))
@@ -68,6 +69,7 @@ struct NewCommand: AsyncParsableCommand {
   @Argument(help: "Program and arguments, after --.")
   var command: [String] = []
 
+  @OptionGroup var wait: WaitOptions
   @OptionGroup var api: APIOptions
   @OptionGroup var output: OutputOptions
 
@@ -91,17 +93,19 @@ struct NewCommand: AsyncParsableCommand {
     guard detached else {
       return try await passingOnExitCodes {
         try await Attachment(
-          api: api, open: open, fixedSize: size != nil
+          api: api, open: open, fixedSize: size != nil, wait: wait.wait.duration
         ).run()
       }
     }
-    let opened: Opened
-    do {
-      opened = try await api.client().create(open, attach: attach)
-    } catch let error as AdminError where error.code == .failed(status: 409, code: "exists") {
-      throw ExistingSession(session: open.session, facts: error.facts)
+    try await passingOnExitCodes {
+      let opened: Opened
+      do {
+        opened = try await api.client().create(open, attach: attach)
+      } catch let error as AdminError where error.code == .failed(status: 409, code: "exists") {
+        throw ExistingSession(session: open.session, facts: error.facts)
+      }
+      try output.show(opened) { $0.session.rawValue }
     }
-    try output.show(opened) { $0.session.rawValue }
   }
 }
 

@@ -41,24 +41,34 @@ struct APIOptions: ParsableArguments {
 
   private static let usual = "http://127.0.0.1:7070"
 
+  /// Where nobody has said which of several `serve` is meant.
+  struct Ambiguous: Error {
+    var running: [String]
+    var description: String {
+      "several `fairlead serve` of yours run (\(running.joined(separator: ", "))); say which one by --api or "
+        + "FAIRLEAD_API"
+    }
+  }
+
+  private var named: String? { given ?? environment("API") }
+
   /// Where the API is. Among several `serve` a guess might end a session of the wrong one.
-  private func locate() throws(ValidationError) -> String {
-    if let named = given ?? environment("API") { return named }
+  private func locate() throws(Ambiguous) -> String {
+    if let named { return named }
     let running = ServeFile.all().map(\.url)
     if running.count == 1 { return running[0] }
     guard running.isEmpty || running.contains(Self.usual) else {
-      throw ValidationError(
-        "several `fairlead serve` of yours run (\(running.joined(separator: ", "))); "
-          + "say which one by --api or FAIRLEAD_API")
+      throw Ambiguous(running: running)
     }
     return Self.usual
   }
 
-  /// As `locate` says; `validate` has seen that it does.
+  /// As `locate` says; who asks there has seen by `tls` that it does.
   var api: String { (try? locate()) ?? Self.usual }
 
   func validate() throws {
-    _ = try endpoint()
+    // Which of several is meant may not matter: where Redis is asked instead.
+    do { _ = try endpoint() } catch is Ambiguous {}
     try requireBoth("--cert", cert, "--key", key)
     if let path = tokenFile ?? environment("TOKEN_FILE"), Self.read(path) == nil {
       throw ValidationError("--token-file \(path) cannot be read")
@@ -73,6 +83,7 @@ struct APIOptions: ParsableArguments {
 
   private func endpoint() throws -> Endpoint {
     let api = try locate()
+    NextStep.asked(at: api, isNamed: named != nil)
     do { return try Endpoint(api) } catch { throw ValidationError("--api: \(error)") }
   }
 
@@ -127,18 +138,20 @@ struct RegistryOptions: ParsableArguments {
       return try await ask()
     } catch let error as AdminError where error.code == .unreachable && !redis.isEmpty {
       complain("\(error.message); asking Redis instead")
-      let logger = Logger(label: "redis") { TextLogHandler(label: $0) }
-      let credentials = try tls.credentials(for: redis, logger: logger)
-      let registry = try openRegistry(
-        try password.url(redis), cluster: cluster, tls: credentials, logger: logger)
-      do {
-        let answer = try await askRegistry(registry)
-        await registry.shutdown()
-        return answer
-      } catch {
-        await registry.shutdown()
-        throw error
-      }
+    } catch let error as APIOptions.Ambiguous where !redis.isEmpty {
+      complain("\(error.description); asking Redis instead")
+    }
+    let logger = Logger(label: "redis") { TextLogHandler(label: $0) }
+    let credentials = try tls.credentials(for: redis, logger: logger)
+    let registry = try openRegistry(
+      try password.url(redis), cluster: cluster, tls: credentials, logger: logger)
+    do {
+      let answer = try await askRegistry(registry)
+      await registry.shutdown()
+      return answer
+    } catch {
+      await registry.shutdown()
+      throw error
     }
   }
 }

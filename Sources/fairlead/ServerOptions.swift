@@ -141,7 +141,10 @@ extension SessionID: Formed {
 func fromEnvironment<Value: ExpressibleByArgument>(_ name: String, default value: Value) -> Value {
   guard let text = environment(name) else { return value }
   guard let parsed = Value(argument: text) else {
-    let form = (Value.self as? any Formed.Type).map { ": \($0.form)" } ?? ". See --help."
+    let values = Value.allValueStrings
+    let form =
+      (Value.self as? any Formed.Type).map { ": \($0.form)" }
+      ?? (values.isEmpty ? ". See --help." : ": it is one of \(values.joined(separator: ", "))")
     complain("Error: FAIRLEAD_\(name)=\(printable(text)) is not a valid value\(form)")
     exit(64)
   }

@@ -44,8 +44,10 @@ private struct Served {
     #expect(missing.code == 255)
     #expect(missing.output.contains("no session nobody"), "\(missing.output)")
     #expect(missing.output.contains("fairlead new --session nobody"), "\(missing.output)")
-    let bad = try await serve.run(["new", "--", "/no/such/program"])
-    #expect(bad.code == 255, "\(bad.output)")
+    for more in [[], ["--detached"]] {
+      let bad = try await serve.run(["new"] + more + ["--", "/no/such/program"])
+      #expect(bad.code == 255, "\(more): \(bad.output)")
+    }
     let port = try freePort()
     for command in [["attach"], ["new", "--"]] {
       let (code, output) = try await Fairlead.run(
@@ -147,6 +149,123 @@ private struct Served {
   }
 }
 
+/// A failure is told with what to do next.
+@Suite(.timeLimit(.minutes(3 * patience))) struct NextStepTests {
+  @Test func whereNothingRunsItIsSaidHowToStart() async throws {
+    let folder = try TemporaryFolder()
+    let home = ["HOME": folder.path, "XDG_RUNTIME_DIR": folder.path]
+    let port = try freePort()
+    let named = ["--api", "http://127.0.0.1:\(port)"]
+    for command in [["sessions"], ["attach", "x"], ["new", "--detached"]] {
+      let (code, output) = try await Fairlead.run(command + named, environment: home)
+      #expect(code == (command == ["sessions"] ? 1 : 255), "\(output)")
+      #expect(output.contains("Connection refused; does one run there? --api"), "\(output)")
+    }
+  }
+
+  @Test func severalServesAreNoHindranceToWhoAsksRedis() async throws {
+    let folder = try TemporaryFolder()
+    let home = ["HOME": folder.path, "XDG_RUNTIME_DIR": folder.path]
+    let redis = try await RedisServer.start()
+    let node = try await TestNode.start("a", redis: redis.url)
+    var serves: [ChildProcess] = []
+    for _ in 0..<2 {
+      let serve = try Fairlead.start(
+        ["serve", "--no-auth", "--listen", "127.0.0.1:0"], environment: home)
+      _ = try await serve.line(with: "serves on")
+      serves.append(serve)
+    }
+    let (code, output) = try await Fairlead.run(["nodes", "--redis", redis.url], environment: home)
+    #expect(code == 0 && output.contains("a     live"), "\(output)")
+    let ambiguous = try await Fairlead.run(["nodes"], environment: home)
+    #expect(ambiguous.code == 64 && ambiguous.output.contains("say which one"), "\(ambiguous)")
+    let attach = try await Fairlead.run(["attach", "x"], environment: home)
+    #expect(attach.code == 64 && attach.output.contains("say which one"), "\(attach)")
+    withExtendedLifetime((node, serves)) {}
+  }
+
+  @Test func whatIsNotThereIsLookedForElsewhere() async throws {
+    let serve = try await Served.start()
+    for command in ["session", "screen", "kill"] {
+      let (code, output) = try await serve.run([command, "nobody"])
+      #expect(code == 1)
+      #expect(output.contains("no session nobody; `fairlead sessions` lists"), "\(output)")
+    }
+    let drain = try await serve.run(["drain", "nobody"])
+    #expect(drain.output.contains("`fairlead nodes` lists"), "\(drain.output)")
+    let ticket = try await serve.run(["ticket"])
+    #expect(ticket.code == 1 && ticket.output.contains("its URL opens as it is"), "\(ticket)")
+  }
+
+  /// A WebSocket's reason has 123 bytes: what to do stands behind it.
+  @Test func whoHasNoTokenHearsHowToShowOne() async throws {
+    let folder = try TemporaryFolder()
+    let home = ["HOME": folder.path, "XDG_RUNTIME_DIR": folder.path]
+    let stranger = ["HOME": "/nonexistent", "XDG_RUNTIME_DIR": "/nonexistent"]
+    let serve = try Fairlead.start(["serve", "--listen", "127.0.0.1:0"], environment: home)
+    let port = try TestSupport.port(in: try await serve.line(with: "serves on"))
+    for token in [nil, "x"] as [String?] {
+      var environment = stranger
+      environment["FAIRLEAD_API"] = "http://127.0.0.1:\(port)"
+      environment["FAIRLEAD_TOKEN"] = token
+      for command in [["attach", "x"], ["sessions"]] {
+        let (code, output) = try await Fairlead.run(command, environment: environment)
+        #expect(code != 0 && output.contains("--token-file FILE or FAIRLEAD_TOKEN"), "\(output)")
+        if token == nil { #expect(output.contains("`fairlead ticket` prints"), "\(output)") }
+      }
+    }
+  }
+
+  @Test func theWrongSchemeIsNamed() async throws {
+    let certificates = try await ClusterCertificates()
+    let secure = try Fairlead.start(
+      [
+        "serve", "--no-auth", "--listen", "127.0.0.1:0", "--tls-cert", certificates.file("server"),
+        "--tls-key", certificates.file("server-key"),
+      ])
+    let port = try TestSupport.port(in: try await secure.line(with: "serves on"))
+    let plain = try await Served.start()
+    for command in [["sessions"], ["attach", "x"]] {
+      let (_, http) = try await Fairlead.run(command + ["--api", "http://127.0.0.1:\(port)"])
+      #expect(http.contains("it is https://127.0.0.1:\(port)"), "\(http)")
+      let https = plain.url.replacing("http://", with: "https://")
+      let (_, tls) = try await Fairlead.run(command + ["--api", https])
+      #expect(tls.contains("there it may be \(plain.url)"), "\(tls)")
+    }
+    let asked = try ChildProcess("/usr/bin/curl", ["-sS", "-i", "http://127.0.0.1:\(port)/"])
+    _ = try await asked.waitForExit()
+    #expect(asked.output.hasPrefix("HTTP/1.1 400 ") && asked.output.contains("https://"))
+  }
+
+  @Test func aValueThatIsNoneOfSomeIsToldThose() async throws {
+    for (name, words) in [("LOG_LEVEL", "info, notice, warning"), ("LOG_FORMAT", "text, json")] {
+      let (code, output) = try await Fairlead.run(
+        ["serve"], environment: ["FAIRLEAD_\(name)": "loud"])
+      #expect(code == 64 && output.contains(words), "\(output)")
+    }
+  }
+
+  @Test func aSessionThatNoNodeTakesIsWaitedForAsLongAsAsked() async throws {
+    let process = try Fairlead.start(
+      ["serve", "--no-auth", "--listen", "127.0.0.1:0", "--capacity", "1"])
+    let full = Served(
+      process: process,
+      url: "http://127.0.0.1:\(try port(in: try await process.line(with: "serves on")))")
+    #expect(try await full.run(["new", "--detached", "--session", "one", "--", "cat"]).code == 0)
+    for wait in ["0", "2s"] {
+      let (code, output) = try await full.run(["new", "--wait", wait, "--", "true"])
+      #expect(code == 255, "\(output)")
+      #expect(output.contains("in vain") && output.contains("--wait 10m"), "\(output)")
+      #expect(output.contains("[fairlead: waiting") == (wait != "0"), "\(output)")
+    }
+    let waiting = try Fairlead.start(
+      ["new", "--wait", "10m", "--api", full.url, "--", "sh", "-c", "exit 7"])
+    _ = try await waiting.line(with: "waiting, for")
+    _ = try await full.run(["kill", "one"])
+    #expect(try await waiting.waitForExit() == 7, "\(waiting.output)")
+  }
+}
+
 /// What is told of a session that has ended, and of one that is there already.
 @Suite(.timeLimit(.minutes(3 * patience))) struct EndedAndExistingTests {
   private func ask(_ url: String, _ more: [String] = []) async throws -> (status: Int, body: String)
@@ -213,7 +332,7 @@ private struct Served {
     #expect(try await post(#"{"session":"n","exclusive":false}"#).status == 400)
     for command in [["new", "--session", "n", "--detached"], ["new", "--session", "n"]] {
       let (code, output) = try await serve.run(command + ["--", "top"])
-      #expect(code == (command.contains("--detached") ? 1 : 255))
+      #expect(code == 255)
       #expect(
         output.contains("session n exists") && output.contains("fairlead attach n"), "\(output)")
     }
@@ -226,7 +345,7 @@ private struct Served {
     _ = try await serve.run(["new", "--session", "e", "--", "sh", "-c", "exit 3"])
     for more in [["--detached"], ["--detached", "--attach"], [], ["--attach"]] {
       let (code, output) = try await serve.run(["new", "--session", "e"] + more + ["--", "true"])
-      #expect(code == (more.contains("--detached") ? 1 : 255), "\(more): \(output)")
+      #expect(code == 255, "\(more): \(output)")
       #expect(output.contains("has ended") && output.contains("fairlead kill e"), "\(output)")
     }
     _ = try await serve.run(["kill", "e"])

@@ -13,6 +13,7 @@ actor AttachedScreen {
   private let session: SessionID
   private let isNew: Bool
   private let isWatching: Bool
+  private var waiting: Waiting
   private let output = StandardOutput()
   /// What the output makes of this terminal.
   private let model: Screen
@@ -29,7 +30,8 @@ actor AttachedScreen {
   private var liveWaiters: [CheckedContinuation<Void, Never>] = []
   private(set) var doubtfulBytes = 0
 
-  init(session: SessionID, isNew: Bool, isWatching: Bool) {
+  init(session: SessionID, isNew: Bool, isWatching: Bool, waiting: Waiting) {
+    self.waiting = waiting
     self.session = session
     self.isNew = isNew
     self.isWatching = isWatching
@@ -115,8 +117,16 @@ actor AttachedScreen {
       liveWaiters = []
       sign?.cancel()
       await removeSign()
-    case .postponed(_, let reason):
-      if !hasBeenLive { complain("[fairlead: waiting: \(printable(reason))]") } else { loseTouch() }
+    case .postponed(let delay, let reason):
+      guard !hasBeenLive else {
+        loseTouch()
+        break
+      }
+      switch waiting.postponed(reason, for: delay, at: .now) {
+      case .silent: break
+      case .say(let words): complain("[fairlead: \(printable(words))]")
+      case .giveUp(let words): return .gaveUp(words)
+      }
     case .paused: loseTouch()
     case .reconnecting(_, let reason):
       guard hasBeenLive else { return .neverConnected(reason) }

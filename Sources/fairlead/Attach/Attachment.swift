@@ -14,6 +14,8 @@ struct Attachment {
   let open: Open
   /// The size was asked for; this terminal's is not followed.
   let fixedSize: Bool
+  /// How long it is tried where it cannot be opened just now.
+  let wait: Duration
 
   /// How it ended.
   enum Outcome: Sendable {
@@ -22,6 +24,8 @@ struct Attachment {
     case refused(Refused)
     case closed(String)
     case neverConnected(String)
+    /// It was tried for long enough.
+    case gaveUp(String)
   }
 
   func run() async throws {
@@ -35,7 +39,8 @@ struct Attachment {
     let stream = client.open(open)
     let (outcomes, finish) = AsyncStream.makeStream(of: Outcome.self)
     let screen = AttachedScreen(
-      session: stream.session, isNew: open.create != nil, isWatching: open.mode == .watcher)
+      session: stream.session, isNew: open.create != nil, isWatching: open.mode == .watcher,
+      waiting: Waiting(atMost: wait))
     let tasks = [
       Task {
         for await event in stream.events {
@@ -137,10 +142,19 @@ struct Attachment {
       complain("Error: \(printable(words))\(Self.advice(refused, session))")
       throw refused.code == .gone ? Self.exitCode(reason: .exited, refused.status) : .own
     case .closed(let reason):
-      complain("[fairlead: left \(session): \(printable(reason))]")
+      // By its code; a reason has no room for what to do (RFC 6455, section 5.5).
+      let next = reason.hasPrefix("token_") ? "; \(NextStep.token)" : ""
+      complain("[fairlead: left \(session): \(printable(reason))\(next)]")
       throw ExitCode.own
     case .neverConnected(let reason):
-      complain("Error: no router answers at \(api.api): \(printable(reason))")
+      complain(
+        "Error: no router answers at \(api.api): \(printable(reason))\(NextStep.unreachable(reason))"
+      )
+      throw ExitCode.own
+    case .gaveUp(let reason):
+      complain(
+        "Error: session \(session) is not open: \(printable(reason)); see fairlead nodes, or wait longer: "
+          + "--wait 10m")
       throw ExitCode.own
     }
   }
@@ -198,6 +212,11 @@ func passingOnExitCodes(_ body: () async throws -> Void) async throws {
     throw code
   } catch let misuse as ValidationError {
     throw misuse
+  } catch let ambiguous as APIOptions.Ambiguous {
+    throw ambiguous
+  } catch let error as AdminError {
+    complain("Error: \(printable(NextStep.advised(error)))")
+    throw ExitCode.own
   } catch {
     complain("Error: \(printable("\(error)"))")
     throw ExitCode.own

@@ -1,0 +1,46 @@
+// How long a command waits for a session that cannot be opened just now, and what it says meanwhile.
+
+import ArgumentParser
+
+struct WaitOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "How long to try when no node can take the session now, or its node does not answer; 0: not at all.",
+      valueName: "time"))
+  var wait = DelayOption(seconds: 30)
+}
+
+/// Pure.
+struct Waiting {
+  enum Step: Equatable {
+    case silent
+    case say(String)
+    case giveUp(String)
+  }
+
+  private let limit: Duration
+  private var since: ContinuousClock.Instant?
+  private var said: (reason: String, at: ContinuousClock.Instant)?
+
+  /// The same reason is said again after so long: it is still waited.
+  static let interval = Duration.seconds(10)
+
+  init(atMost limit: Duration) { self.limit = limit }
+
+  /// - Parameter delay: until the server is asked again.
+  mutating func postponed(
+    _ reason: String, for delay: Duration, at now: ContinuousClock.Instant
+  ) -> Step {
+    let since = since ?? now
+    self.since = since
+    let waited = now - since
+    guard waited + delay <= limit else {
+      let time = waited < .seconds(1) ? "" : " for \(waited.components.seconds) s"
+      return .giveUp("waited\(time) in vain: \(reason)")
+    }
+    if let said, said.reason == reason, now - said.at < Self.interval { return .silent }
+    said = (reason, now)
+    return .say(
+      "waiting, for \((limit - waited).components.seconds) s more at most: \(reason)")
+  }
+}

@@ -1,0 +1,35 @@
+// What `new` and `attach` say while they wait, and when they give up.
+
+import Testing
+
+@testable import fairlead
+
+@Suite struct WaitingTests {
+  @Test func theSameReasonIsNotSaidEachTimeAndTheWaitHasAnEnd() {
+    var waiting = Waiting(atMost: .seconds(30))
+    let start = ContinuousClock.now
+    var said: [String] = []
+    var end: (second: Int, words: String)?
+    for second in stride(from: 0, through: 60, by: 2) where end == nil {
+      let step = waiting.postponed(
+        second < 14 ? "full" : "away", for: .seconds(2), at: start + .seconds(second))
+      switch step {
+      case .silent: break
+      case .say(let words): said.append("\(second) \(words)")
+      case .giveUp(let words): end = (second, words)
+      }
+    }
+    #expect(
+      said == [
+        "0 waiting, for 30 s more at most: full", "10 waiting, for 20 s more at most: full",
+        "14 waiting, for 16 s more at most: away", "24 waiting, for 6 s more at most: away",
+      ])
+    #expect(end?.second == 30 && end?.words == "waited for 30 s in vain: away")
+  }
+
+  @Test func whoDoesNotWaitIsToldAtOnce() {
+    var waiting = Waiting(atMost: .zero)
+    #expect(
+      waiting.postponed("full", for: .milliseconds(1), at: .now) == .giveUp("waited in vain: full"))
+  }
+}

@@ -237,9 +237,18 @@ struct RouterOperations: ClusterOperations {
 
   /// With what its tombstone tells, if the registry has one.
   private func gone(_ id: SessionID, _ refusal: Refused) async -> OperationError {
-    guard let record = try? await context.registry.lookUp(id),
-      case .closed(let tombstone) = record.state
-    else { return OperationError(.gone, refusal.message) }
+    guard let record = try? await context.registry.lookUp(id) else {
+      return OperationError(.gone, refusal.message)
+    }
+    guard case .closed(let tombstone) = record.state else {
+      guard refusal.code == .lost else { return OperationError(.gone, refusal.message) }
+      let mayKnow = caller.principal.allows(.watch, session: id, owner: record.owner).isAllowed
+      var facts = SessionFacts()
+      facts.reason = .lost
+      facts.node = record.node
+      facts.owner = mayKnow ? record.owner : nil
+      return OperationError(.gone, refusal.message, facts)
+    }
     let mayKnow = caller.principal.allows(.watch, session: id, owner: tombstone.owner).isAllowed
     return .gone(id, node: record.node, tombstone, tellsOwner: mayKnow)
   }
@@ -338,7 +347,10 @@ struct RouterOperations: ClusterOperations {
         loop.resolve(id, creating: nil, resuming: false, doubting: doubting) { result in
           switch result {
           case .failure(let refusal): promise.fail(refusal)
-          case .success(let route): loop.ask(route, request).cascade(to: promise)
+          case .success(let route):
+            loop.ask(route, request).flatMapErrorThrowing { error in
+              throw Unanswered(node: route.node, cause: error)
+            }.cascade(to: promise)
           }
         }
         return promise.futureResult

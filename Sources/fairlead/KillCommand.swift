@@ -9,7 +9,8 @@ struct KillCommand: AsyncParsableCommand {
     commandName: "kill",
     abstract: "End a session and its process.",
     discussion: """
-      One that has ended already is forgotten, and said to have ended.
+      One that has ended already is forgotten, and said to have ended; of one that was lost with its node, what \
+      is left in the list is removed.
 
         fairlead kill build-42
         fairlead sessions --idle 1d -o json | jq -r '.[].session' | xargs -rn1 fairlead kill

@@ -100,9 +100,10 @@ struct SessionsCommand: AsyncParsableCommand {
       table.add(
         session.session.rawValue, session.node, session.stateText,
         humanTime(milliseconds: now > session.created ? now - session.created : 0),
-        session.viewers.isEmpty ? humanTime(milliseconds: session.idle) : "-",
-        "\(session.viewers.count)", session.isLost ? "-" : "\(session.size)",
-        humanBytes(session.output), session.target,
+        session.viewers.isEmpty && !session.isLost ? humanTime(milliseconds: session.idle) : "-",
+        session.isLost ? "-" : "\(session.viewers.count)",
+        session.isLost ? "-" : "\(session.size)",
+        session.isLost ? "-" : humanBytes(session.output), session.isLost ? "-" : session.target,
         shortened(session.commandText))
     }
     return table.text

@@ -35,8 +35,9 @@ import Wire
   @Test(arguments: [Transport.plain, .passthrough])
   func aNodeThatDiesTakesItsSessionsAndTheyAreSaidToBeLost(transport: Transport) async throws {
     let cluster = try await RunningCluster.start(transport, routers: 2, nodes: ["a", "b"])
-    let sessions = try await sessions(1, onEach: ["a", "b"], of: cluster)
+    let sessions = try await sessions(2, onEach: ["a", "b"], of: cluster)
     let lost = try #require(sessions["a"]?.first)
+    let unwanted = try #require(sessions["a"]?.last)
     let kept = try #require(sessions["b"]?.first)
     var victim = try LiveTerminal.attach(lost, at: cluster.front)
     var neighbour = try LiveTerminal.attach(kept, at: cluster.front)
@@ -65,6 +66,20 @@ import Wire
     }
     #expect(
       error?.message.contains("lost") == true, "a fresh shell is no answer")
+    // What nobody wants any more is removed, and then its name is free without a word.
+    let removal = try await Fairlead.run(["kill", "\(unwanted)"] + cluster.front.options)
+    #expect(removal.code == 0 && removal.output.contains("removed from the list"), "\(removal)")
+    #expect(try await !cluster.admin.sessions().contains { $0.session == unwanted })
+    _ = try await cluster.admin.create(
+      Open(session: unwanted, create: LiveTerminal.shell, size: .standard))
+    try await eventually("each router's log has it") {
+      cluster.routers.allSatisfy { router in
+        router.process.output.split(separator: "\n").contains {
+          $0.contains(" warning ") && $0.contains("a node has died") && $0.contains("node=a ")
+            && $0.contains("sessions=") && $0.contains("first_noticed=")
+        }
+      }
+    }
     // Having been told, the user may have a new one, elsewhere.
     _ = try await cluster.admin.create(
       Open(session: lost, create: LiveTerminal.shell, size: .standard))

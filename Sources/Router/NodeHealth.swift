@@ -28,6 +28,8 @@ final class NodeHealth: Sendable {
     var met: NIODeadline?
     /// When this trouble was last said in the log.
     var said: NIODeadline?
+    /// Where it is that has yet to be said: once the node is seen not to have left in order.
+    var unsaid: NodeAddress?
   }
 
   private let known = NIOLockedValueBox<[NodeID: Known]>([:])
@@ -44,34 +46,51 @@ final class NodeHealth: Sendable {
     let trouble = Trouble(
       incarnation: route.incarnation, loop: route.loop, isRefusal: isRefusal,
       reason: reason.clipped(to: RouterLimits.reason))
-    let isNews = known.withLockedValue { known in
+    known.withLockedValue { known in
       let before = known[route.node]
       let isOld =
         before?.trouble == trouble && before?.said.map { now - $0 < RouterLimits.repeated } == true
-      known[route.node] = Known(trouble: trouble, met: now, said: isOld ? before?.said : now)
-      return !isOld
+      known[route.node] = Known(
+        trouble: trouble, met: now, said: isOld ? before?.said : now,
+        unsaid: isOld ? before?.unsaid : route.address)
     }
-    guard isNews else { return }
-    logger.warning(
-      isRefusal ? "a node's link was refused" : "a node does not answer",
-      metadata: [
-        "node": "\(route.node)", "address": "\(route.address)", "reason": "\(trouble.reason)",
-      ])
+  }
+
+  /// To be called when the list of nodes has been read, or could not be: who has left is in none, and is no trouble.
+  func sayTroubles() {
+    let unsaid = known.withLockedValue { known in
+      var unsaid: [(NodeID, NodeAddress, Trouble)] = []
+      for (node, state) in known {
+        guard let address = state.unsaid, let trouble = state.trouble else { continue }
+        unsaid.append((node, address, trouble))
+        known[node]?.unsaid = nil
+      }
+      return unsaid
+    }
+    for (node, address, trouble) in unsaid {
+      logger.warning(
+        trouble.isRefusal ? "a node's link was refused" : "a node does not answer",
+        metadata: [
+          "node": "\(node)", "address": "\(address)", "reason": "\(trouble.reason)",
+        ])
+    }
   }
 
   /// - Parameter heard: when the node said something over a link to this loop of it.
   func answered(_ route: Route, heard: NIODeadline) {
-    let hadTrouble = known.withLockedValue { known in
-      if let met = known[route.node]?.met, heard <= met { return false }
+    let former = known.withLockedValue { known -> Trouble? in
+      if let met = known[route.node]?.met, heard <= met { return nil }
       let trouble = known[route.node]?.trouble
       // Another loop of it may hang still.
       if let trouble, trouble.incarnation == route.incarnation, trouble.loop != route.loop {
-        return false
+        return nil
       }
       known[route.node] = Known()
-      return trouble != nil
+      return trouble
     }
-    if hadTrouble { logger.info("a node answers again", metadata: ["node": "\(route.node)"]) }
+    guard let former else { return }
+    logger.info(
+      "a node answers again", metadata: ["node": "\(route.node)", "before": "\(former.reason)"])
   }
 
   /// A node that has left, or that was stopped, is no trouble.

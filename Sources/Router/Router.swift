@@ -5,6 +5,7 @@ import Admin
 public import Auth
 public import Cluster
 import ConnectionErrors
+import FoundationEssentials
 import Glibc
 import Hummingbird
 import HummingbirdCore
@@ -82,6 +83,7 @@ public final class Router: Sendable {
   private let loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>]
   let eventLoops: [any EventLoop]
   private let server = NIOLockedValueBox(Server())
+  private let story = NIOLockedValueBox(NodeStory())
 
   private struct Server {
     /// While it runs.
@@ -288,6 +290,7 @@ public final class Router: Sendable {
   }
 
   func refresh() async throws {
+        context.health.sayTroubles()
     let asked = ContinuousClock.now
     let nodes = try await context.registry.nodes()
     let directory = NodeDirectory(nodes)
@@ -296,6 +299,7 @@ public final class Router: Sendable {
     if !context.knowsNodes {
       let live = directory.all.count { $0.isLive }
       configuration.logger.info(
+    tell(of: nodes)
         "the registry has answered",
         metadata: ["nodes": "\(directory.all.count)", "live": "\(live)"])
     }
@@ -308,11 +312,20 @@ public final class Router: Sendable {
     // Within this process there is no link to fail.
     guard configuration.connectLocally == nil, !context.isStopping else { return }
     context.health.keep(only: Set(directory.entries.keys))
+  private func tell(of nodes: [NodeEntry]) {
+    // Within one process the node's own lines say it.
+    guard configuration.connectLocally == nil else { return }
+    for line in story.withLockedValue({ $0.hear(nodes, at: Date()) }) {
+      configuration.logger.log(level: line.level, "\(line.text)", metadata: line.metadata)
+    }
+  }
+
     let watched = Dictionary(grouping: directory.all) { loopIndex(for: $0.record.id.rawValue) }
     for (index, nodes) in watched { _ = await on(eventLoops[index]) { $0.tend(nodes) } }
   }
 
   private func loopIndex(for key: String) -> Int {
+    context.health.sayTroubles()
     SessionID(unchecked: key).loopIndex(of: eventLoops.count)
   }
 }

@@ -70,6 +70,36 @@ import Wire
     #expect(redis.url != "")
   }
 
+  @Test func aNodeThatLeavesInOrderIsSaidToHaveLeft() async throws {
+    let (redis, nodes, router) = try await cluster(["a", "b"])
+    let admin = try Front(router.url, nil).admin
+    try await eventually("there are links to both") {
+      let nodes = try await admin.nodes()
+      return nodes.count == 2 && nodes.allSatisfy { $0.link == "ok" }
+    }
+    nodes[0].process.signal(SIGTERM)
+    _ = try await nodes[0].process.waitForExit()
+    try await eventually("its end is said") {
+      router.process.output.contains("a node has left")
+    }
+    #expect(!router.process.output.contains("does not answer"), "\(router.process.output)")
+    #expect(!router.process.output.contains("has died"))
+    nodes[1].process.signal(SIGKILL)
+    try await eventually("what is no order is said to be none") {
+      router.process.output.contains("a node does not answer")
+    }
+    #expect(redis.url != "")
+  }
+
+  @Test func aSessionThatNoNodeWillTakeIsGivenUpAndWhy() async throws {
+    let redis = try await RedisServer.start()
+    let router = try await TestRouter.start("r", redis: redis.url)
+    let (code, output) = try await Fairlead.run(
+      ["new", "--wait", "1s", "--api", router.url, "--", "true"])
+    #expect(code == 255, "\(output)")
+    #expect(output.contains("in vain: the registry is empty"), "\(output)")
+  }
+
   enum Mismatch: CaseIterable { case otherKey, noKeyHere, noKeyThere, tlsHere, tlsThere }
 
   @Test(arguments: Mismatch.allCases)

@@ -1,0 +1,80 @@
+// What becomes of the nodes, as a router sees it from one list of them to the next: the lines of its log by which an
+// operator learns that a node has died, with how much, that it is back, or that it has left in order. Pure.
+
+import Cluster
+import FoundationEssentials
+import Logging
+
+struct NodeStory: Sendable {
+  struct Line: Equatable {
+    var level: Logger.Level
+    var text: String
+    var metadata: Logger.Metadata
+  }
+
+  private struct Known {
+    var record: NodeRecord
+    var isDead: Bool
+    /// When its lease was first seen to have ended.
+    var silentSince: Date?
+  }
+
+  private var known: [NodeID: Known] = [:]
+  private var hasBegun = false
+
+  /// - Parameter nodes: all that are registered. What the first list has is no news.
+  mutating func hear(_ nodes: [NodeEntry], at now: Date) -> [Line] {
+    var lines: [Line] = []
+    var next: [NodeID: Known] = [:]
+    for entry in nodes {
+      let before = known[entry.record.id]
+      let isSame = before?.record.incarnation == entry.record.incarnation
+      let since = isSame ? before?.silentSince : nil
+      let current = Known(
+        record: entry.record, isDead: entry.isDead,
+        silentSince: entry.isLive ? nil : since ?? now)
+      if hasBegun, let line = Self.line(from: before, to: current) { lines.append(line) }
+      next[entry.record.id] = current
+    }
+    // One that died is forgotten in time.
+    for (id, gone) in known.sorted(by: { $0.key.rawValue < $1.key.rawValue })
+    where next[id] == nil && !gone.isDead {
+      lines.append(
+        Line(level: .notice, text: "a node has left", metadata: ["node": "\(id)"]))
+    }
+    known = next
+    hasBegun = true
+    return lines
+  }
+
+  private static func line(from before: Known?, to current: Known) -> Line? {
+    let record = current.record
+    func line(_ level: Logger.Level, _ text: String, _ more: Logger.Metadata = [:]) -> Line {
+      Line(level: level, text: text, metadata: more.merging(["node": "\(record.id)"]) { $1 })
+    }
+    guard let before else {
+      return current.isDead
+        ? nil : line(.info, "a node has joined", ["capacity": "\(record.capacity)"])
+    }
+    if before.record.incarnation != record.incarnation {
+      let lost = before.record.sessions
+      return line(
+        lost > 0 ? .warning : .notice,
+        "a node was started anew; what its last run had is gone", ["sessions": "\(lost)"])
+    }
+    if current.isDead, !before.isDead {
+      return line(
+        .warning, "a node has died: its sessions count as lost, unless it comes back",
+        [
+          "sessions": "\(record.sessions)",
+          "first_noticed": "\((current.silentSince ?? Date()).ISO8601Format())",
+        ])
+    }
+    if before.isDead, !current.isDead {
+      return line(
+        .warning, "a node that counted as dead is back, and its sessions with it",
+        ["sessions": "\(record.sessions)"])
+    }
+    return nil
+  }
+}

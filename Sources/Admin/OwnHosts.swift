@@ -1,15 +1,19 @@
 // By which names a server may be called by a page that counts as its own.
 
+import Auth
+
 /// Where nobody is asked for a token, the names must be known: a page of any site could otherwise have its
 /// own name lead here (DNS rebinding), and would then be of the same host (promise P9). Addresses and
 /// `localhost` are nobody else's names.
 public struct OwnHosts: Sendable {
   private let names: Set<String>?
+  /// Only this machine's own programs reach it, and call it by these names.
+  private let isLoopback: Bool
 
   /// Whatever a request calls the server: its token decides.
-  public static let any = OwnHosts(names: nil)
+  public static let any = OwnHosts()
 
-  private init(names: Set<String>?) { self.names = names }
+  private init() { (names, isLoopback) = (nil, false) }
 
   /// - Parameters:
   ///   - origins: of its own pages, such as `https://console.example.com`.
@@ -19,6 +23,15 @@ public struct OwnHosts: Sendable {
       origin.firstRange(of: "://").map { origin[$0.upperBound...].lowercased() }
     }
     names = Set(authorities.map { String(Self.host(of: $0)) } + [host.lowercased()])
+    isLoopback = StartPolicy.isLoopback(host)
+  }
+
+  /// Whether a request that calls the server so is meant for it. To a server on loopback a name of elsewhere is one
+  /// that was made to lead there, by a page that wants to read what it answers; other machines' servers have names
+  /// that they need not know.
+  /// - Parameter authority: a Host header's value.
+  public func mayBeCalled(_ authority: String) -> Bool {
+    !isLoopback || contains(authority.lowercased())
   }
 
   /// Without the port.
@@ -46,7 +59,9 @@ public struct OwnHosts: Sendable {
     guard let names else { return true }
     // An IPv6 address.
     if authority.hasPrefix("[") { return true }
-    let host = Self.host(of: authority)
+    var host = Self.host(of: authority)
+    // A name that is whole may say so.
+    if host.last == "." { host = host.dropLast() }
     if host == "localhost" || host.hasSuffix(".localhost") { return true }
     // An IPv4 address: no top-level domain is a number.
     if let last = host.split(separator: ".").last, last.allSatisfy(\.isASCIIDigit) { return true }

@@ -77,7 +77,8 @@ struct ClientChannel: HTTPChannelHandler {
     let loop = loop(channel.eventLoop)
     var isDecided = false
     return GateKeeper(
-      rules: RequestRules(path: configuration.path), keepAlive: configuration.keepAlive,
+      rules: RequestRules(path: configuration.path, ownHosts: configuration.origins.ownHosts),
+      keepAlive: configuration.keepAlive,
       prepare: { head in
         head.headers.replaceOrAdd(
           name: clientAddressHeader, value: client.client(of: head.headers, configuration.proxies))

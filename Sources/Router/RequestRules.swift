@@ -1,6 +1,7 @@
 // What a request must be before anybody looks at what it asks for: one meaning, and a size that a server can
 // hold. A proxy and this server that read a request differently would answer each other's clients.
 
+import Admin
 import NIOHTTP1
 import Wire
 
@@ -24,6 +25,8 @@ struct RequestProblem: Error, Equatable {
 struct RequestRules {
   /// Where the public URL puts all of this: empty, or beginning with a slash and not ending with one.
   var path = ""
+  /// By which names it may be called.
+  var ownHosts = OwnHosts.any
 
   /// Brings `head` into the one form that what follows reads: a path of this server, and the Host that was
   /// meant.
@@ -33,7 +36,19 @@ struct RequestRules {
     guard head.uri.hasPrefix("/") || (head.uri == "*" && head.method == .OPTIONS) else {
       throw .malformed("the request's target is not a path of this server")
     }
+    try checkName(head)
     try stripPath(&head)
+  }
+
+  private func checkName(_ head: HTTPRequestHead) throws(RequestProblem) {
+    // Without a Host no browser asks.
+    if let host = head.headers.first(name: "host"), !ownHosts.mayBeCalled(host) {
+      throw RequestProblem(
+        status: .misdirectedRequest, code: "unknown_host",
+        message:
+          "this server asks nobody for a token, and does not go by the name \(host): call it by an "
+          + "address or localhost, or tell it its name by --public-url")
+    }
   }
 
   /// RFC 9112, section 3.2: one Host, and an absolute target goes before it.

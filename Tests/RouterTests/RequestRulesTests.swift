@@ -1,5 +1,6 @@
 // What is a request, and where it leads (promise P9).
 
+import Admin
 import NIOCore
 import NIOHTTP1
 import Testing
@@ -10,12 +11,12 @@ import Testing
   /// The target and the Host that are left, or the status of the refusal.
   private func apply(
     _ uri: String, _ headers: [(String, String)] = [("Host", "a")], path: String = "",
-    method: HTTPMethod = .GET, version: HTTPVersion = .http1_1
+    method: HTTPMethod = .GET, version: HTTPVersion = .http1_1, ownHosts: OwnHosts = .any
   ) -> String {
     var head = HTTPRequestHead(
       version: version, method: method, uri: uri, headers: HTTPHeaders(headers))
     do throws(RequestProblem) {
-      try RequestRules(path: path).apply(to: &head)
+      try RequestRules(path: path, ownHosts: ownHosts).apply(to: &head)
       return "\(head.uri) \(head.headers["host"].joined(separator: ","))"
     } catch {
       return error.location ?? "\(error.status.code)"
@@ -40,6 +41,28 @@ import Testing
     #expect(apply("/", [("Host", "a"), ("host", "a")], version: .http1_0) == "400")
     #expect(apply("/", [("Host", "[::1]:7070")]) == "/ [::1]:7070")
     #expect(apply("/", [("Host", "a/b")]) == "400")
+  }
+
+  /// A name that a page had lead to this machine is nobody's here, where nobody is asked for a token.
+  @Test(
+    "a server on loopback goes by no name of elsewhere",
+    arguments: [
+      ("evil.example:7070", false), ("localhost.evil.example", false),
+      ("127.0.0.1.evil.example", false),
+      ("", false), ("127.0.0.1:7070", true), ("[::1]:7070", true), ("localhost", true),
+      ("LOCALHOST.:7070", true), ("a.localhost:1", true), ("term.example.com:8443", true),
+      ("Term.example.com", true),
+    ])
+  func names(host: String, isKnown: Bool) {
+    let own = OwnHosts(of: ["https://term.example.com:8443"], listeningOn: "127.0.0.1")
+    #expect(apply("/", [("Host", host)], ownHosts: own) == (isKnown ? "/ \(host)" : "421"))
+    // The target's goes before the header's.
+    #expect(apply("http://evil.example/", [("Host", "localhost")], ownHosts: own) == "421")
+    // What other machines reach has names that it need not know.
+    let open = OwnHosts(of: [], listeningOn: "0.0.0.0")
+    #expect(apply("/", [("Host", host)], ownHosts: open) == "/ \(host)")
+    #expect(apply("/", [("Host", host)]) == "/ \(host)")
+    #expect(apply("/", [], version: .http1_0, ownHosts: own) == "/ ")
   }
 
   /// A proxy may take the path of the public URL off, or not.

@@ -14,8 +14,9 @@ private struct Door {
 
   init(_ options: [String] = ["--no-auth"]) async throws {
     process = try Fairlead.start(["serve", "--listen", "127.0.0.1:0"] + options)
-    port = try TestSupport.port(
-      in: try await process.line(with: "serves on"))
+    // What it prints may be another address than its own, which is in its log.
+    port = try TestSupport.port(in: try await process.line(with: "ready for clients"))
+    _ = try await process.line(with: "serves on")
   }
 
   func connect() async throws -> RawClient { try await RawClient.connect(port: port) }
@@ -144,16 +145,16 @@ private let hello = WebSocketMessage.bytes(
   // MARK: One answer each
 
   private static func post(_ fields: String, _ body: String, version: String = "1.1") -> String {
-    "POST /v1/sessions HTTP/\(version)\r\nHost: a\r\n\(fields)\r\n\r\n\(body)"
+    "POST /v1/sessions HTTP/\(version)\r\nHost: localhost\r\n\(fields)\r\n\r\n\(body)"
   }
 
   private static let wrong: [String] = [
     "GET /livez HTTP/1.1\r\n\r\n",
-    "GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
     "GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n",
     "GET /livez HTTP/1.1\r\nHost: evil@a\r\n\r\n",
-    "GET livez HTTP/1.1\r\nHost: a\r\n\r\n",
-    "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET http:// HTTP/1.1\r\nHost: localhost\r\n\r\n",
     post("Transfer-Encoding: xchunked", "0\r\n\r\n"),
     post("Transfer-Encoding: gzip, chunked", "0\r\n\r\n"),
     post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
@@ -165,7 +166,7 @@ private let hello = WebSocketMessage.bytes(
     post("Transfer-Encoding: chunked", "xyz\r\n"),
     post("Content-Length: 2\r\nContent-Length: 3", "{}"),
     post("Content-Length: -1", ""),
-    "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "CONNECT a:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
   ]
 
@@ -181,14 +182,15 @@ private let hello = WebSocketMessage.bytes(
   @Test func aBodyThatIsTooLongIsRefusedBeforeItComes() async throws {
     let door = try await Door()
     let long = try await door.ask(
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n")
+      "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n"
+    )
     #expect(long.hasPrefix("HTTP/1.1 4") && long.ranges(of: "HTTP/1.1 ").count == 1, "\(long)")
     let announced = try await door.ask(
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+      "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
     #expect(announced.hasPrefix("HTTP/1.1 413"), "\(announced)")
     let chunk = "4000\r\n" + String(repeating: "x", count: 0x4000) + "\r\n"
     let grown = try await door.ask(
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+      "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         + "Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk)
     #expect(grown.hasPrefix("HTTP/1.1 413"), "\(grown)")
     #expect(grown.ranges(of: "HTTP/1.1 ").count == 1)
@@ -199,7 +201,7 @@ private let hello = WebSocketMessage.bytes(
     let door = try await Door()
     let client = try await door.connect()
     client.send(
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+      "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         + "Content-Length: 100\r\n\r\n{\"session\":\"half\"}")
     // What follows on another connection is read later than this.
     #expect(try await door.ask("GET /livez HTTP/1.0\r\n\r\n").contains(" 200 "))
@@ -210,6 +212,25 @@ private let hello = WebSocketMessage.bytes(
       #expect(!sessions.contains("half"))
     }
     #expect(!door.process.output.contains("a request failed"))
+  }
+
+  @Test func aNameThatWasMadeToLeadHereGetsNothing() async throws {
+    let open = try await Door()
+    for request in [
+      "GET /v1/sessions HTTP/1.1\r\nHost: localhost\r\n\r\n", RawClient.upgradeRequest,
+    ] {
+      let rebound = request.replacing("Host: localhost", with: "Host: evil.example:\(open.port)")
+      let answer = try await open.ask(rebound)
+      #expect(answer.hasPrefix("HTTP/1.1 421 "), "\(answer)")
+      #expect(answer.contains("unknown_host") && answer.contains("--public-url"), "\(answer)")
+    }
+    // Where a token decides, a name is no matter.
+    let closed = try await Door([])
+    let answer = try await closed.ask("GET /v1/sessions HTTP/1.0\r\nHost: evil.example\r\n\r\n")
+    #expect(answer.hasPrefix("HTTP/1.1 401 ") || answer.hasPrefix("HTTP/1.0 401 "), "\(answer)")
+    let named = try await Door(["--no-auth", "--public-url", "http://term.example.com"])
+    let known = try await named.ask("GET /livez HTTP/1.0\r\nHost: term.example.com\r\n\r\n")
+    #expect(known.contains(" 200 "), "\(known)")
   }
 
   // MARK: HEAD, HTTP/1.0, Expect
@@ -248,7 +269,7 @@ private let hello = WebSocketMessage.bytes(
     let script = """
       import socket
       line = socket.create_connection(("127.0.0.1", \(door.port)))
-      line.sendall(b"GET /livez HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+      line.sendall(b"GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
       line.shutdown(socket.SHUT_WR)
       answer = b""
       while piece := line.recv(4096): answer += piece
@@ -261,7 +282,7 @@ private let hello = WebSocketMessage.bytes(
 
   @Test func aBodyIsAskedForOfWhoIsKnown() async throws {
     let expecting =
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+      "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
       + "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
     let open = try await Door()
     let client = try await open.connect()
@@ -281,7 +302,7 @@ private let hello = WebSocketMessage.bytes(
   /// A byte now and then does not buy more time.
   @Test func aBodyThatDripsIsCut() async throws {
     let head =
-      "POST /v1/sessions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+      "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
       + "Content-Length: 16000\r\n\r\n"
     let open = try await Door()
     let slow = try await open.connect()
@@ -304,7 +325,7 @@ private let hello = WebSocketMessage.bytes(
   @Test func aConnectionThatAsksNothingMoreIsClosedInTime() async throws {
     let door = try await Door(["--no-auth", "--keep-alive", "1s"])
     let client = try await door.connect()
-    client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+    client.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     try await eventually("it is closed") { client.isClosed }
     #expect(client.text.hasSuffix("ok\n"))
   }

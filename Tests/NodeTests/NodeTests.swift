@@ -42,6 +42,25 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
     }
   }
 
+  @Test func moreViewersThanASessionTakesAreRefused() async throws {
+    try await LinkedNode.run { node in
+      let link = try await node.link()
+      link.open("s", create: cat)
+      _ = try await link.opened()
+      let most = UInt64(NodeLimits.streamsPerSession)
+      for stream in 2...most + 44 { link.open("s", stream: stream) }
+      #expect(try await link.opened(stream: most).session.rawValue == "s")
+      for stream in [most + 1, most + 44] {
+        let refused = try await link.refused(stream: stream)
+        #expect(refused.code == .tooMany && refused.message.contains("\(most) viewers"))
+      }
+      // A place that is left is another's.
+      link.send(.close(.done), stream: 7)
+      link.open("s", stream: most + 45)
+      _ = try await link.opened(stream: most + 45)
+    }
+  }
+
   @Test func aUserThatTheNodeDoesNotAllowIsRefused() async throws {
     try await LinkedNode.run { node in
       let link = try await node.link()

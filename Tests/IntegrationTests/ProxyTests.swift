@@ -82,6 +82,67 @@ import Wire
     #expect(serve.process.isRunning && proxy.process.isRunning)
   }
 
+  /// A block of docs/proxies.md.
+  private func example(_ language: String) throws -> String {
+    let path = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../docs/proxies.md").standardized.path
+    let page = try String(contentsOfFile: path, encoding: .utf8)
+    let start = try #require(page.range(of: "```\(language)\n"))
+    let end = try #require(page[start.upperBound...].range(of: "```"))
+    return String(page[start.upperBound..<end.lowerBound])
+  }
+
+  @Test(arguments: [ReverseProxy.Kind.nginx, .haproxy])
+  func theExamplesOfTheDocumentationWork(kind: ReverseProxy.Kind) async throws {
+    let certificates = try await ClusterCertificates()
+    func url(_ port: Int) -> String { "https://\(ClusterCertificates.host):\(port)/terminal" }
+    let text = try example("\(kind)")
+    var started: [Server] = []
+    let proxy = try await ReverseProxy.start(kind) { front in
+      started = []
+      var text = text
+      func put(_ new: String, for old: String) throws {
+        try #require(text.contains(old), "\(old)")
+        text = text.replacing(old, with: new)
+      }
+      for address in ["10.0.0.3:7070", "10.0.0.4:7070"] {
+        let serve = try await Server([
+          "--no-auth", "--plaintext-behind-proxy", "--trusted-proxy", "127.0.0.1", "--public-url",
+          url(front) + "/",
+        ])
+        started.append(serve)
+        try put("127.0.0.1:\(serve.port)", for: address)
+        // Two servers know nothing of each other's sessions; the second one is there to be reached by none.
+        if started.count == 2 { try put("\(serve.port) backup", for: "\(serve.port)") }
+      }
+      switch kind {
+      case .nginx:
+        try put("127.0.0.1:\(front)", for: "443")
+        try put(certificates.file("server-key"), for: "/etc/ssl/example.com-key.pem")
+        try put(certificates.file("server"), for: "/etc/ssl/example.com.pem")
+      case .haproxy:
+        try put("127.0.0.1:\(front)", for: ":443")
+        try put(certificates.file("server-both"), for: "/etc/ssl/example.com.pem")
+      }
+      return text
+    }
+    let base = url(proxy.port)
+    let curl = ["--cacert", certificates.ca]
+    try await eventually("the proxy has found the server") {
+      let process = try ChildProcess(
+        "/usr/bin/curl", ["-sS", "-m", "30"] + curl + [base + "/readyz"])
+      _ = try await process.waitForExit()
+      return process.output == "ok\n"
+    }
+    try await terminalsAndRequestsTakeTurns(
+      at: Front(base, certificates), curl: curl + (kind == .haproxy ? ["--http2"] : []))
+    let process = try ChildProcess(
+      "/usr/bin/curl", ["-sS", "-m", "30", "-i"] + curl + [base + "/"])
+    _ = try await process.waitForExit()
+    #expect(process.output.contains(" 200") && process.output.contains("assets/"))
+    #expect(started.allSatisfy { $0.process.isRunning } && proxy.process.isRunning)
+  }
+
   @Test(arguments: [true, false])
   func belowAPath(isStripped: Bool) async throws {
     func outside(_ port: Int) -> String { "http://127.0.0.1:\(port)/deep/terminal" }

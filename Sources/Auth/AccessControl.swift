@@ -89,8 +89,8 @@ public final class AccessControl: Sendable {
       .missing,
       "this server asks for a token (`Authorization: Bearer`, HELLO)"
         + (tickets == nil
-          ? "; the commands take it from --token-file or FAIRLEAD_TOKEN"
-          : ", or by the URL that `fairlead ticket` prints"))
+          ? ": commands take --token-file or FAIRLEAD_TOKEN"
+          : ", or for the URL that `fairlead ticket` prints"))
   }
 
   private func bearer(_ header: String) -> String? {

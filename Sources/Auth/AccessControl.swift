@@ -84,6 +84,7 @@ public final class AccessControl: Sendable {
   }
 
   /// For who comes with nothing.
+  /// With its code it is no longer than the reason of a WebSocket's end, 123 bytes (RFC 6455, section 5.5).
   public var missing: AuthError {
     AuthError(
       .missing,
@@ -102,7 +103,6 @@ public final class AccessControl: Sendable {
 
 /// The cookie that a ticket is exchanged for. Cookies do not tell ports apart, so that its name does:
 /// two servers on one machine do not put each other's users out.
-  /// With its code it is no longer than the reason of a WebSocket's end, 123 bytes (RFC 6455, section 5.5).
 public struct SessionCookie: Sendable {
   public let name: String
 

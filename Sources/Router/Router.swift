@@ -285,21 +285,21 @@ public final class Router: Sendable {
         try await refresh()
       } catch {
         context.logger.debug("the list of nodes could not be read", metadata: ["error": "\(error)"])
+        context.health.sayTroubles()
       }
     }
   }
 
   func refresh() async throws {
-        context.health.sayTroubles()
     let asked = ContinuousClock.now
     let nodes = try await context.registry.nodes()
     let directory = NodeDirectory(nodes)
+    tell(of: nodes)
     context.noteReports(nodes, asked: asked)
     await onEachLoop { $0.update(directory) }
     if !context.knowsNodes {
       let live = directory.all.count { $0.isLive }
       configuration.logger.info(
-    tell(of: nodes)
         "the registry has answered",
         metadata: ["nodes": "\(directory.all.count)", "live": "\(live)"])
     }
@@ -307,11 +307,6 @@ public final class Router: Sendable {
     await tend(directory)
   }
 
-  /// Each node is one loop's to watch.
-  private func tend(_ directory: NodeDirectory) async {
-    // Within this process there is no link to fail.
-    guard configuration.connectLocally == nil, !context.isStopping else { return }
-    context.health.keep(only: Set(directory.entries.keys))
   private func tell(of nodes: [NodeEntry]) {
     // Within one process the node's own lines say it.
     guard configuration.connectLocally == nil else { return }
@@ -320,12 +315,17 @@ public final class Router: Sendable {
     }
   }
 
+  /// Each node is one loop's to watch.
+  private func tend(_ directory: NodeDirectory) async {
+    // Within this process there is no link to fail.
+    guard configuration.connectLocally == nil, !context.isStopping else { return }
+    context.health.keep(only: Set(directory.entries.keys))
+    context.health.sayTroubles()
     let watched = Dictionary(grouping: directory.all) { loopIndex(for: $0.record.id.rawValue) }
     for (index, nodes) in watched { _ = await on(eventLoops[index]) { $0.tend(nodes) } }
   }
 
   private func loopIndex(for key: String) -> Int {
-    context.health.sayTroubles()
     SessionID(unchecked: key).loopIndex(of: eventLoops.count)
   }
 }

@@ -346,25 +346,12 @@ public final class TLSHandler: ChannelDuplexHandler {
   private func closeNow() {
     guard phase == .closing, let context else { return }
     phase = .closed
-    // Said in its own language: it could read nothing else, and OpenSSL writes no alert.
-    if error.code == .plainHTTP {
-      context.writeAndFlush(
-        wrapOutboundOut(ByteBuffer(string: Self.answerToPlainHTTP)), promise: nil)
-    }
     deadline?.cancel()
     let waiting = takeClosePromises()
     let closed = context.eventLoop.makePromise(of: Void.self)
     for promise in waiting { closed.futureResult.cascade(to: promise) }
     context.close(mode: .all, promise: closed)
   }
-
-  private static let answerToPlainHTTP = {
-    let body =
-      #"{"error":{"code":"tls_required","message":"this port speaks TLS: use https:// or wss://"}}"#
-      + "\n"
-    return "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
-      + "Content-Length: \(body.utf8.count)\r\n\r\n" + body
-  }()
 
   private func takeClosePromises() -> [EventLoopPromise<Void>] {
     defer { closePromises = [] }
@@ -377,12 +364,25 @@ public final class TLSHandler: ChannelDuplexHandler {
     phase = .closed
     deadline?.cancel()
     send(context)
+    // Said in its own language: it could read nothing else, and OpenSSL writes no alert.
+    if error.code == .plainHTTP {
+      context.writeAndFlush(
+        wrapOutboundOut(ByteBuffer(string: Self.answerToPlainHTTP)), promise: nil)
+    }
     flushCiphertext(context)
     deliverAll(context)
     abandon(error)
     report(error, context)
     context.close(mode: .all, promise: nil)
   }
+
+  private static let answerToPlainHTTP = {
+    let body =
+      #"{"error":{"code":"tls_required","message":"this port speaks TLS: use https:// or wss://"}}"#
+      + "\n"
+    return "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+      + "Content-Length: \(body.utf8.count)\r\n\r\n" + body
+  }()
 
   private func report(_ error: TLSError, _ context: ChannelHandlerContext) {
     logger?.log(

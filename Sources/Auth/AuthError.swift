@@ -56,7 +56,7 @@ public enum AuthLimits {
   static let keyFile = 256 * 1024
   static let keys = 64
   /// Bytes of a shared secret: as many as HS256's hash has (RFC 7518 section 3.2).
-  static let secret = 32
+  public static let secret = 32
   /// Seconds that an issuer's clock may be ahead of ours: for `nbf` alone, since a token that ends too
   /// early is only renewed.
   static let skew = 5.0
@@ -66,6 +66,8 @@ public enum AuthLimits {
   static let tickets = 64
   /// Seconds for which a ticket waits.
   static let ticketLife = 600.0
+  /// Bytes of a token in a cookie: with its name, browsers keep 4 KiB (RFC 6265, section 6.1).
+  static let cookieToken = 4_000
   /// Seconds that a cookie is good for: a working week and its weekend.
   static let cookieLife = 7 * 86_400.0
 }

@@ -1,6 +1,6 @@
 // What `serve` hands out to its own user: a token for the command line, and one-time tickets that a
-// browser exchanges for a cookie. All of it is signed with a key that is made anew at every start and
-// never leaves the process, so that it ends with the process and its sessions.
+// browser exchanges for a cookie. All of it is signed with one key, which `serve` keeps over restarts, so that who is
+// signed in stays so.
 
 import Crypto
 import NIOConcurrencyHelpers
@@ -16,14 +16,17 @@ public final class LocalIssuer: Sendable {
   private let verifier: TokenVerifier
   private let tickets = NIOLockedValueBox<[(digest: SHA256Digest, expires: Double)]>([])
 
-  public init() async throws(AuthError) {
-    var secret: [UInt8] = []
-    var generator = SystemRandomNumberGenerator()
-    for _ in 0..<AuthLimits.secret { secret.append(generator.next()) }
+  /// - Parameter secret: of the key, ``AuthLimits/secret`` bytes.
+  public init(secret: [UInt8] = LocalIssuer.newSecret()) async throws(AuthError) {
     let key = try await KeySet.key(secret: secret, name: "memory", id: Self.keyID)
     signer = TokenSigner(key: key)
     verifier = TokenVerifier(
       keys: KeySet([key]), policy: TokenPolicy(issuer: Self.audience, audience: Self.audience))
+  }
+
+  public static func newSecret() -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<AuthLimits.secret).map { _ in generator.next() }
   }
 
   /// A token that allows everything here.
@@ -40,7 +43,13 @@ public final class LocalIssuer: Sendable {
   }
 
   func verify(_ token: String, now: Double) throws(AuthError) -> Principal {
-    try verifier.verify(token, now: now)
+    do throws(AuthError) {
+      return try verifier.verify(token, now: now)
+    } catch {
+      guard error.code == .signature else { throw error }
+      throw AuthError(
+        .signature, "this token is of another start of the server; `fairlead ticket` lets you in")
+    }
   }
 
   // MARK: Tickets

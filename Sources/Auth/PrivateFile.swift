@@ -7,18 +7,25 @@ public enum PrivateFile {
 
   /// Writes `bytes` to `path`, whose folders are made if need be, in place of what was there.
   public static func write(_ bytes: [UInt8], path: String) -> Bool {
-    makeFolders(of: path)
     let temporary = "\(path).\(getpid())"
     unlink(temporary)
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { return false }
-    let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-    close(descriptor)
-    guard written == bytes.count, rename(temporary, path) == 0 else {
+    guard create(bytes, path: temporary) else { return false }
+    guard rename(temporary, path) == 0 else {
       unlink(temporary)
       return false
     }
     return true
+  }
+
+  /// As ``write(_:path:)``, and false where there is anything of this name already.
+  public static func create(_ bytes: [UInt8], path: String) -> Bool {
+    makeFolders(of: path)
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { return false }
+    let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    close(descriptor)
+    if written != bytes.count { unlink(path) }
+    return written == bytes.count
   }
 
   private static func makeFolders(of path: String) {

@@ -17,6 +17,7 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       Listens on 127.0.0.1:7070, and lets in who has the URL that it prints: a ticket, good once and \
       for ten minutes, which the browser exchanges for a cookie (`fairlead ticket` prints another). \
+      Who is signed in stays so when it is started again. \
       The commands of the same user find it by a file that only that user can read. Sessions live as \
       long as this process. For several machines, run \
       `fairlead node` and `fairlead router` with a Redis instead.
@@ -37,7 +38,9 @@ struct ServeCommand: AsyncParsableCommand {
     let logger = log.logger("serve")
     let surroundings = Surroundings.prepare(logger)
     let credentials = try tls.credentials(logger: logger)
-    let local = door.noAuth ? nil : try await LocalIssuer()
+    let identity = ServeIdentity(listen.address)
+    let local =
+      door.noAuth ? nil : try await LocalIssuer(secret: identity.signingSecret(logger))
     try door.check(
       .serve, host: listen.address.host, hasTLS: credentials != nil, hasLocalIssuer: local != nil,
       logger)
@@ -45,7 +48,6 @@ struct ServeCommand: AsyncParsableCommand {
     let audit = try door.audit(logger)
     defer { audit?.close() }
     let group = MultiThreadedEventLoopGroup.singleton
-    let identity = ServeIdentity(listen.address)
     let registry = MemoryRegistry(
       keepTombstones: Int(node.keepTombstones.seconds) * 1_000, identity: identity.registry)
     let pipes = try makeStarters(

@@ -25,6 +25,8 @@ public actor MemoryRegistry: Registry {
   private var records: [SessionID: SessionRecord] = [:]
   private var tombstones: Deque<(expiry: Int, session: SessionID, epoch: Epoch)> = []
   private var lastEpoch: UInt64 = 0
+  /// No tombstone has expired yet.
+  private var isComplete = true
 
   /// - Parameters:
   ///   - keepTombstones: milliseconds that a closed session is remembered, and how many are at most.
@@ -168,6 +170,8 @@ public actor MemoryRegistry: Registry {
     return nil
   }
 
+  public func remembersAll() -> Bool { isComplete }
+
   public func sessions(
     notOn nodes: [NodeID: Incarnation], limit: Int
   ) -> [(SessionID, SessionRecord)] {
@@ -213,6 +217,7 @@ public actor MemoryRegistry: Registry {
       first.expiry <= now || tombstones.count > mostTombstones
     {
       tombstones.removeFirst()
+      isComplete = false
       guard let record = records[first.session], record.epoch == first.epoch,
         record.state != .owned
       else { continue }

@@ -284,6 +284,9 @@ public protocol Registry: Sendable {
   /// Nil: never heard of, or long forgotten.
   /// - Throws: ``RegistryError`` `unsettled` for an unknown one while nodes are announcing theirs.
   func lookUp(_ session: SessionID) async throws -> SessionRecord?
+  /// Whether it began with this process and remembers every session since: one that it does not know was then an
+  /// earlier process's, and is lost.
+  func remembersAll() async -> Bool
   /// Sessions whose owner is none of these: what is not heard of from the nodes themselves. At most `limit`.
   func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws
     -> [(SessionID, SessionRecord)]
@@ -306,4 +309,6 @@ extension Registry {
   {
     try await claim(session, node: node, incarnation: incarnation, owner: nil)
   }
+
+  public func remembersAll() async -> Bool { false }
 }

@@ -88,10 +88,11 @@ final class RouterLoop {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let registry = context.registry
     let directory = directory
-    eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory?) in
+    eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory?, isOfEarlier: Bool) in
       let record = try await registry.lookUp(session)
-      if directory.settles(record) { return (record, nil) }
-      return (record, NodeDirectory(try await registry.nodes()))
+      let isOfEarlier = resuming && record == nil ? await registry.remembersAll() : false
+      if directory.settles(record) { return (record, nil, isOfEarlier) }
+      return (record, NodeDirectory(try await registry.nodes()), isOfEarlier)
     }.whenComplete { result in
       let loop = bound.value
       switch result {
@@ -101,7 +102,11 @@ final class RouterLoop {
         completion.value(
           .failure(
             Refusal(Refused(.unavailable, RegistryError.explanation(of: error), retry: 1_000))))
-      case .success(let (record, fresh)):
+      case .success(let (record, fresh, isOfEarlier)):
+        if isOfEarlier, creation == nil {
+          let lost = Refused(.lost, "session \(session) was lost when this server stopped")
+          return completion.value(.failure(Refusal(lost)))
+        }
         if let fresh { loop.update(fresh) }
         completion.value(
           loop.route(

@@ -310,3 +310,16 @@ test('a listener that throws harms nothing else', async () => {
   await settle();
   assert.deepEqual([seen.text, terminal.title, reported], ['on', 'vim', ['of the page']]);
 });
+
+test('what was typed and has nobody to go to any more is told', async () => {
+  const { tab, terminal } = await begin();
+  const told = [];
+  terminal.on('undelivered', ({ bytes, sent }) => told.push([text(bytes), sent]));
+  terminal.write('sent');
+  await settle();
+  const open = await cut(tab);
+  terminal.write(', kept');
+  tab.line.deliver(jsonFrame(Type.REFUSED, open.stream, { code: 'lost', message: 'it was lost' }));
+  assert.deepEqual(told, [['sent, kept', 4]]);
+  assert.equal(terminal.unacknowledged, 0);
+});

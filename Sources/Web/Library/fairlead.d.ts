@@ -83,6 +83,8 @@ export interface TerminalEvents {
   life: { before: string; after: string };
   /** Typed bytes of which nobody knows whether they arrived; they are not sent again. */
   doubt: { bytes: Uint8Array; reason: 'other_life' | 'forgotten' | 'too_long' };
+  /** Before its end was known these bytes were typed: the first `sent` of them may have arrived, the others did not. */
+  undelivered: { bytes: Uint8Array; sent: number };
   /** So many bytes were not typed, since so many wait already. */
   full: { bytes: number; waiting: number };
   /** An interrupt was typed: these bytes had not been sent yet, and will not be. */

@@ -113,6 +113,14 @@ export class Pane {
         actions: code ? [['Copy', () => copy(new TextDecoder().decode(bytes))]] : [],
       });
     });
+    terminal.on('undelivered', ({ bytes, sent }) => {
+      // To a shell that was told to exit, what is typed behind it goes nowhere in any terminal.
+      if (terminal.state.reason === 'exited') return;
+      this.#notice({
+        kind: 'bad', text: sent > 0 ? 'This was typed and may not have been delivered:' : 'This was typed and not delivered:',
+        code: readable(bytes), actions: [['Copy', () => copy(new TextDecoder().decode(bytes))]],
+      });
+    });
     terminal.on('neutralised', ({ count }) => toast(count === 1
       ? 'A control character in the pasted text was made a symbol'
       : `${count} control characters in the pasted text were made symbols`));

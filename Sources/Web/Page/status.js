@@ -44,7 +44,7 @@ export function exit(status) {
   return 'exit status unknown';
 }
 
-const lost = 'The machine that held this session was lost, and its process with it.';
+const lost = 'This session was lost when the server that held it stopped, and its process with it.';
 
 /** Why a terminal is over, as a sentence, and whether something was lost. */
 export function ending(name, detail) {

@@ -21,8 +21,8 @@ const toUTF8 = new TextEncoder();
 
 /**
  * Events (see fairlead.d.ts for what they carry): `output`, `snapshot`, `size`, `state`, `opened`,
- * `life`, `doubt`, `full`, `discarded`, `neutralised`, `denied`, `title`, `viewers`, `ended`, `refused`,
- * `closed`.
+ * `life`, `doubt`, `undelivered`, `full`, `discarded`, `neutralised`, `denied`, `title`, `viewers`, `ended`,
+ * `refused`, `closed`.
  */
 export class FairleadTerminal extends Emitter {
   /** The session's id. */
@@ -356,6 +356,14 @@ export class FairleadTerminal extends Emitter {
     this.#become({ name, reason: detail.reason ?? detail.code });
     this.#host.finished(this);
     this.emit(name, detail);
+    if (name !== 'closed') this.#tellUndelivered();
+  }
+
+  /** What was typed and not acknowledged has nobody to go to any more. */
+  #tellUndelivered() {
+    const sent = this.#input.inFlight;
+    const bytes = this.#input.length > 0 ? this.#input.restart(undefined) : undefined;
+    if (bytes) this.emit('undelivered', { bytes, sent });
   }
 
   /** @internal Leaves its stream, without a word to the server. */

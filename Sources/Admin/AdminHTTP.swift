@@ -85,7 +85,7 @@ struct ErrorAnswers: RouterMiddleware {
 /// requests carry an Origin that is not this host. Reading is safe, since such pages see no answer.
 struct SameOriginOnly: RouterMiddleware {
   typealias Context = AdminContext
-  let ownHosts: OwnHosts
+  let pages: PageRules
   let audit: AuditLog?
 
   func handle(
@@ -99,7 +99,28 @@ struct SameOriginOnly: RouterMiddleware {
   }
 
   private func isOwn(_ origin: String, _ request: Request) -> Bool {
-    request.head.authority.map { ownHosts.own(pageOf: origin, calling: $0) } ?? false
+    let isOfPublicURL = pages.ownOrigins.contains(origin.lowercased())
+    return isOfPublicURL
+      || request.head.authority.map { pages.ownHosts.own(pageOf: origin, calling: $0) } ?? false
+  }
+}
+
+/// Which web pages are taken for what.
+public struct PageRules: Sendable {
+  /// By which names the server's own pages may call it.
+  var ownHosts: OwnHosts
+  /// Of its own pages, whatever a proxy makes of the host: whole, in small letters, as browsers send them.
+  var ownOrigins: Set<String>
+  /// Whether a page of these Origins, which calls these Hosts, may connect.
+  var mayConnect: @Sendable (_ origins: [String], _ hosts: [String]) -> Bool
+
+  public init(
+    ownHosts: OwnHosts = .any, ownOrigins: Set<String> = [],
+    mayConnect: @escaping @Sendable ([String], [String]) -> Bool = { _, _ in true }
+  ) {
+    self.ownHosts = ownHosts
+    self.ownOrigins = ownOrigins
+    self.mayConnect = mayConnect
   }
 }
 

@@ -17,27 +17,32 @@ enum AdminLimits {
 /// - Parameters:
 ///   - access: who a request is from.
 ///   - isSecure: clients come by TLS.
-///   - ownHosts: by which names its own pages may call it.
 ///   - path: where clients find all of this, if not at the root: begins with a slash, and does not end with one.
+///   - pages: which pages are the server's own, and which may connect.
+///   - signInPage: draws the page to sign in at.
 public func adminRouter(
   operations: any ClusterOperations, version: String, access: AccessControl = .open,
-  audit: AuditLog? = nil, isSecure: Bool = false, ownHosts: OwnHosts = .any, path: String = ""
+  audit: AuditLog? = nil, isSecure: Bool = false, pages: PageRules = PageRules(),
+  path: String = "",
+  signInPage: @escaping @Sendable (SignIn.Page) -> Response = { _ in Response(status: .ok) }
 ) -> Hummingbird.Router<AdminContext> {
   let router = Hummingbird.Router(
     context: AdminContext.self, options: .autoGenerateHeadEndpoints)
   router.add(middleware: ErrorAnswers())
-  if let tickets = access.tickets {
-    router.add(
-      middleware: TicketExchange(tickets: tickets, audit: audit, isSecure: isSecure, path: path))
-  }
+  let signIn = SignIn(access: access, audit: audit, isSecure: isSecure, path: path)
+  router.add(middleware: TicketExchange(access: access, signIn: signIn))
   router.add(middleware: Identify(access: access, audit: audit))
-  router.add(middleware: SameOriginOnly(ownHosts: ownHosts, audit: audit))
+  router.add(middleware: SameOriginOnly(pages: pages, audit: audit))
   addHealth(to: router, operations, version)
   addNodes(to: router, operations)
   addSessions(to: router, operations, path)
   addTickets(to: router, operations, access, audit)
+  signIn.addRoutes(to: router, page: signInPage)
   router.get("/v1/connect") { request, context -> Response in
-    throw try explainNoUpgrade(request, context, audit)
+    var problem = try explainNoUpgrade(request, context, pages, audit)
+    // It tells a page why it may not connect, which its browser does not; and nothing else.
+    problem.headers[.accessControlAllowOrigin] = "*"
+    throw problem
   }
   return router
 }
@@ -216,12 +221,14 @@ func milliseconds(_ text: String) -> UInt64? {
 
 /// Why a GET of the WebSocket's path came here instead of becoming a client's connection.
 private func explainNoUpgrade(
-  _ request: Request, _ context: AdminContext, _ audit: AuditLog?
+  _ request: Request, _ context: AdminContext, _ pages: PageRules, _ audit: AuditLog?
 ) throws -> HTTPProblem {
+  let hosts = request.head.authority.map { [$0] } ?? []
+  let isAllowed = pages.mayConnect(request.headers[values: .origin], hosts)
   let offer = UpgradeOffer { name in
     HTTPField.Name(name).map { request.headers[values: $0] } ?? []
   }
-  if let obstacle = offer.obstacle {
+  if isAllowed, let obstacle = offer.obstacle {
     var problem = HTTPProblem(
       HTTPResponse.Status(code: obstacle.status), obstacle.code, obstacle.message)
     if obstacle.status == HTTPResponse.Status.upgradeRequired.code {

@@ -54,7 +54,7 @@ struct Identify: RouterMiddleware {
   }
 }
 
-private func clientAddress(_ request: Request) -> String {
+func clientAddress(_ request: Request) -> String {
   HTTPField.Name(clientAddressHeader).flatMap { request.headers[$0] } ?? "local"
 }
 
@@ -63,34 +63,29 @@ private func clientAddress(_ request: Request) -> String {
 struct TicketExchange: RouterMiddleware {
   typealias Context = AdminContext
 
-  let tickets: LocalIssuer
-  let audit: AuditLog?
-  let isSecure: Bool
-  /// Where clients find this server: the cookie is for no other one at their host.
-  let path: String
+  let access: AccessControl
+  let signIn: SignIn
 
   func handle(
     _ request: Request, context: Context, next: (Request, Context) async throws -> Response
   ) async throws -> Response {
-    guard request.method == .get, let ticket = request.uri.queryParameters["ticket"] else {
+    guard request.method == .get, access.tickets != nil,
+      let ticket = request.uri.queryParameters["ticket"]
+    else {
       return try await next(request, context)
     }
-    let from = clientAddress(request)
     do throws(AuthError) {
-      let token = try tickets.redeem(String(ticket))
-      audit?.record(AuditEvent(.login, who: LocalIssuer.subject, from: from))
-      let cookie = SessionCookie(host: request.head.authority)
-      return Response(
-        status: .seeOther,
-        headers: [
-          .location: cleanAddress(request), .cacheControl: "no-store",
-          .setCookie: cookie.header(token: token, isSecure: isSecure, path: path),
-        ])
+      return try signIn.enter(with: String(ticket), request, then: cleanAddress(request))
     } catch {
-      audit?.record(
-        AuditEvent(
-          .login, who: nil, from: from, result: error.code.rawValue, message: error.message))
-      throw error
+      // A program reads why; a person, who may have come by an old address, is led on.
+      guard request.headers[values: .accept].contains(where: { $0.contains("text/html") }) else {
+        throw error
+      }
+      let isKnown = try? access.requirePrincipal(
+        authorization: [], cookies: request.headers[values: .cookie], host: request.head.authority)
+      return isKnown != nil
+        ? signIn.lead(to: cleanAddress(request))
+        : signIn.lead(toPageSaying: error.code, next: LocalPage(path: request.uri.path))
     }
   }
 
@@ -98,6 +93,7 @@ struct TicketExchange: RouterMiddleware {
   /// another host, as would a backslash in some browsers.
   private func cleanAddress(_ request: Request) -> String {
     let local = request.uri.path
+    let path = signIn.path
     guard !local.contains("\\") else { return path + "/" }
     let query = (request.uri.query ?? "").split(separator: "&").filter {
       $0 != "ticket" && !$0.hasPrefix("ticket=")

@@ -45,6 +45,24 @@ public final class AccessControl: Sendable {
     try principal(token: token, now: wallClock())
   }
 
+  /// What a browser's cookie is to hold for a ticket or a token, each of which says by its form which it is.
+  /// - Throws: ``AuthError``.
+  public func signIn(with credential: String) throws(AuthError) -> SignedIn {
+    if let tickets, !credential.contains(".") {
+      return SignedIn(
+        subject: LocalIssuer.subject, token: try tickets.redeem(credential),
+        life: AuthLimits.cookieLife)
+    }
+    let now = wallClock()
+    let principal = try principal(token: credential, now: now)
+    guard credential.utf8.count <= AuthLimits.cookieToken else {
+      throw AuthError(.tooLong, "the token is too long for a browser's cookie")
+    }
+    return SignedIn(
+      subject: principal.subject, token: credential,
+      life: min(AuthLimits.cookieLife, (principal.expires ?? .infinity) - now))
+  }
+
   private func isLocal(_ token: String) -> Bool {
     (try? UncheckedToken(token))?.header.kid == LocalIssuer.keyID
   }
@@ -101,6 +119,14 @@ public final class AccessControl: Sendable {
   }
 }
 
+/// Whose browser it is from now on.
+public struct SignedIn: Sendable {
+  public var subject: String?
+  public var token: String
+  /// Seconds.
+  public var life: Double
+}
+
 /// The cookie that a ticket is exchanged for. Cookies do not tell ports apart, so that its name does:
 /// two servers on one machine do not put each other's users out.
 public struct SessionCookie: Sendable {
@@ -132,8 +158,8 @@ public struct SessionCookie: Sendable {
   /// - Parameters:
   ///   - isSecure: the client came by TLS.
   ///   - path: of the server at its host: empty, or without a slash at its end.
-  public func header(token: String, isSecure: Bool, path: String = "") -> String {
-    "\(name)=\(token); Path=\(path.isEmpty ? "/" : path); Max-Age=\(Int(AuthLimits.cookieLife)); HttpOnly; SameSite=Strict"
+  public func header(_ who: SignedIn, isSecure: Bool, path: String = "") -> String {
+    "\(name)=\(who.token); Path=\(path.isEmpty ? "/" : path); Max-Age=\(Int(who.life.rounded())); HttpOnly; SameSite=Strict"
       + (isSecure ? "; Secure" : "")
   }
 }

@@ -11,6 +11,9 @@
 static const unsigned char index_html[] = {
 #embed "../Web/Page/index.html"
 };
+static const unsigned char sign_in_html[] = {
+#embed "../Web/Page/sign-in.html"
+};
 static const unsigned char page_page_css[] = {
 #embed "../Web/Page/page.css"
 };
@@ -143,6 +146,7 @@ static const unsigned char vendor_addon_webgl_js_gz[] = {
 
 static const web_file files[] = {
   OURS("index.html", index_html),
+  OURS("sign-in.html", sign_in_html),
   OURS("page/page.css", page_page_css),
   OURS("page/icon.svg", page_icon_svg),
   OURS("page/app.js", page_app_js),

@@ -124,9 +124,14 @@ public struct OriginPolicy: Sendable {
   let allowed: Set<String>
   /// By which names the server's own pages may call it.
   let ownHosts: OwnHosts
+  /// Of `allowed`, those of the server's own pages.
+  let own: Set<String>
 
-  public init(allowed: Set<String> = [], ownHosts: OwnHosts = .any) {
+  public init(
+    allowed: Set<String> = [], own: Set<String> = [], ownHosts: OwnHosts = .any
+  ) {
     self.ownHosts = ownHosts
+    self.own = Set(own.map(Self.withoutPort))
     self.allowed = Set(
       allowed.map { Self.withoutPort($0.hasSuffix("/") ? String($0.dropLast()) : $0) })
   }
@@ -142,11 +147,17 @@ public struct OriginPolicy: Sendable {
   }
 
   func allows(_ headers: HTTPHeaders) -> Bool {
-    let origins = headers["origin"]
+    allows(origins: headers["origin"], hosts: headers["host"])
+  }
+
+  var pageRules: PageRules {
+    PageRules(ownHosts: ownHosts, ownOrigins: own) { allows(origins: $0, hosts: $1) }
+  }
+
+  private func allows(origins: [String], hosts: [String]) -> Bool {
     if origins.isEmpty { return true }
     guard origins.count == 1, let origin = origins.first else { return false }
     if allowed.contains(Self.withoutPort(origin)) { return true }
-    let hosts = headers["host"]
     guard hosts.count == 1, let host = hosts.first else { return false }
     return ownHosts.own(pageOf: origin, calling: host)
   }

@@ -124,7 +124,12 @@ public final class Router: Sendable {
     let routes = adminRouter(
       operations: RouterOperations(self), version: configuration.version,
       access: configuration.access, audit: configuration.audit, isSecure: configuration.isSecure,
-      ownHosts: configuration.origins.ownHosts, path: configuration.path)
+      pages: configuration.origins.pageRules, path: configuration.path,
+      signInPage: { page in
+        signInPage(
+          problem: page.problem, takesTickets: page.takesTickets, takesTokens: page.takesTokens,
+          next: page.next)
+      })
     addWebPage(to: routes, frameAncestors: configuration.origins.allowed)
     let application = Application(
       router: routes,

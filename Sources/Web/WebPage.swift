@@ -10,7 +10,7 @@ public func addWebPage<Context: RequestContext>(
   to router: Hummingbird.Router<Context>, frameAncestors: Set<String> = []
 ) {
   let policy = contentSecurityPolicy(frameAncestors: frameAncestors)
-  for file in WebFile.all.values {
+  for file in WebFile.all.values where file.path != signInFile {
     if file.path == "index.html" {
       // Its addresses are relative, so that it works wherever a proxy puts it.
       for (path, file) in [("/", file), ("/t/{session}", file.below())] {
@@ -31,6 +31,51 @@ public func addWebPage<Context: RequestContext>(
       }
     }
   }
+}
+
+private let signInFile = "sign-in.html"
+
+/// The page to sign in at: no script, nothing from elsewhere, and in nobody's frame, where a user could be led to type
+/// into it unknowingly.
+/// - Parameters:
+///   - problem: a sentence that says what happened.
+///   - next: the page that was wanted, which the form sends back.
+public func signInPage(
+  problem: String?, takesTickets: Bool, takesTokens: Bool, next: String
+) -> Response {
+  guard let file = WebFile.all[signInFile] else { return Response(status: .notFound) }
+  let label = takesTickets ? (takesTokens ? "Ticket or token" : "Ticket") : "Token"
+  let html = String(buffer: file.bytes)
+    .replacing(
+      "<!--problem-->", with: problem.map { "<p role=\"alert\">\(escaped($0))</p>" } ?? ""
+    )
+    .replacing("<!--label-->", with: label)
+    .replacing(
+      "<!--hint-->", with: signInHint(takesTickets: takesTickets, takesTokens: takesTokens)
+    )
+    .replacing("<!--next-->", with: escaped(next))
+  let policy =
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+    + "frame-ancestors 'none'"
+  return Response(
+    status: .ok,
+    headers: [
+      .contentType: file.type, .xContentTypeOptions: "nosniff", .cacheControl: "no-store",
+      .contentSecurityPolicy: policy, .referrerPolicy: "same-origin",
+    ],
+    body: ResponseBody(byteBuffer: ByteBuffer(string: html)))
+}
+
+/// Where to get what signs in.
+private func signInHint(takesTickets: Bool, takesTokens: Bool) -> String {
+  let operators = "Your operator has one for you, or the application that led you here."
+  guard takesTickets else { return operators }
+  return "<code>fairlead ticket</code> prints one to the user who started this server"
+    + (takesTokens ? "; a token of your operator is as good." : ".")
+}
+
+private func escaped(_ text: String) -> String {
+  text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
 }
 
 /// No inline script, no request to anybody else. Styles: xterm.js makes style elements and style

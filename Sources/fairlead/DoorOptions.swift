@@ -77,7 +77,7 @@ struct DoorOptions: ParsableArguments {
 
   /// First words of this server's own paths: where a proxy may take a path off its front, one that begins with
   /// them could be taken off twice.
-  private static let ownPaths = ["v1", "t", "assets", "livez", "readyz"]
+  private static let ownPaths = ["v1", "t", "assets", "sign-in", "livez", "readyz"]
 
   /// Browsers come by TLS.
   var isSecure: Bool { publicURL?.hasPrefix("https://") ?? false }

@@ -30,7 +30,7 @@ struct OriginOptions: ParsableArguments {
   func policy(and own: [String], access: AccessControl, host: String) -> OriginPolicy {
     let origins = all + own
     return OriginPolicy(
-      allowed: Set(origins),
+      allowed: Set(origins), own: Set(own),
       ownHosts: access.isOpen ? OwnHosts(of: origins, listeningOn: host) : .any)
   }
 }

@@ -37,13 +37,13 @@ struct Answer {
 /// One request on a connection of its own.
 func ask(
   _ method: String, _ path: String, port: Int, token: String? = nil, headers: [String] = [],
-  body: String? = nil, before: String = ""
+  body: String? = nil, type: String = "application/json", before: String = ""
 ) async throws -> Answer {
   let client = try await RawClient.connect(port: port)
   var lines = ["\(method) \(path) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Connection: close"]
   if let token { lines.append("Authorization: Bearer \(token)") }
   if let body {
-    lines += ["Content-Type: application/json", "Content-Length: \(body.utf8.count)"]
+    lines += ["Content-Type: \(type)", "Content-Length: \(body.utf8.count)"]
   }
   client.send(before + (lines + headers).joined(separator: "\r\n") + "\r\n\r\n" + (body ?? ""))
   try await eventually("an answer to \(method) \(path)") { client.isClosed }

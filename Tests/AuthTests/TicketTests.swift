@@ -46,6 +46,26 @@ import Testing
     #expect(won == 1)
   }
 
+  @Test func aKeyThatIsKeptKeepsWhoIsSignedIn() async throws {
+    let secret = LocalIssuer.newSecret()
+    let token = try await LocalIssuer(secret: secret).token(life: 60)
+    let again = AccessControl(verifier: nil, local: try await LocalIssuer(secret: secret))
+    #expect(try again.principal(token: token).subject == LocalIssuer.subject)
+  }
+
+  @Test func whatIsPastedIsATicketOrATokenByItsForm() async throws {
+    let issuer = try await LocalIssuer()
+    let access = AccessControl(verifier: nil, local: issuer)
+    let byTicket = try access.signIn(with: issuer.issueTicket())
+    #expect(try access.principal(token: byTicket.token).subject == LocalIssuer.subject)
+    let token = try issuer.token(life: 100)
+    let byToken = try access.signIn(with: token)
+    #expect(byToken.token == token && (90...100).contains(byToken.life))
+    for wrong in ["", "x", "a.b.c", String(repeating: "a.", count: 9_000)] {
+      #expect(throws: AuthError.self) { try access.signIn(with: wrong) }
+    }
+  }
+
   @Test func anotherStartTakesNoOldCookie() async throws {
     let token = try await LocalIssuer().token(life: 60)
     let other = AccessControl(verifier: nil, local: try await LocalIssuer())
@@ -86,7 +106,8 @@ import Testing
   }
 
   @Test func theCookieIsOutOfReachOfScriptsAndOtherSites() {
-    let header = SessionCookie(host: "127.0.0.1:7070").header(token: "T", isSecure: true)
+    let header = SessionCookie(host: "127.0.0.1:7070").header(
+      SignedIn(subject: nil, token: "T", life: 604_800), isSecure: true)
     #expect(
       header
         == "fairlead-7070=T; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure")

@@ -92,6 +92,9 @@ static const unsigned char fairlead_requests_js[] = {
 static const unsigned char fairlead_keyboard_js[] = {
 #embed "../Web/Library/fairlead/keyboard.js"
 };
+static const unsigned char fairlead_trouble_js[] = {
+#embed "../Web/Library/fairlead/trouble.js"
+};
 static const unsigned char fairlead_typing_js[] = {
 #embed "../Web/Library/fairlead/typing.js"
 };
@@ -173,6 +176,7 @@ static const web_file files[] = {
   OURS("fairlead/paste.js", fairlead_paste_js),
   OURS("fairlead/requests.js", fairlead_requests_js),
   OURS("fairlead/keyboard.js", fairlead_keyboard_js),
+  OURS("fairlead/trouble.js", fairlead_trouble_js),
   OURS("fairlead/typing.js", fairlead_typing_js),
   OURS("fairlead/unicode.js", fairlead_unicode_js),
   OURS("fairlead/widths.js", fairlead_widths_js),

@@ -197,6 +197,8 @@ export class Tab {
   /** What `random` gives. */
   luck = 0.5;
   statusOfGet = 426;
+  wordsOfGet;
+  complaints = [];
 
   constructor({
     localStorage = new FakeStorage(), sessionStorage = new FakeStorage(), locks = new FakeLocks(),
@@ -220,7 +222,8 @@ export class Tab {
       sessionStorage: safeStorage(() => this.sessionStorage),
       locks, path, wasReloaded,
       base: `https://example.org${path}`,
-      status: async () => tab.statusOfGet,
+      ask: async () => ({ status: tab.statusOfGet, message: tab.wordsOfGet }),
+      complain: (text) => tab.complaints.push(text),
     };
   }
 

@@ -272,6 +272,66 @@ test('a refused upgrade, which looks like a dead server, is found by its status'
   assert.equal(cluster.state.name, 'stopped');
 });
 
+test('an embedder is told once what to do, on the console if nobody listens', async () => {
+  const embed = async ({ url = 'https://terminals.example.com', ...options } = {}) => {
+    const tab = new Tab();
+    const cluster = new Fairlead(url, { env: tab.env, ...options });
+    const terminal = cluster.open({ session: 's' });
+    const told = [];
+    terminal.on('trouble', ({ kind }) => told.push(kind));
+    await settle();
+    return { tab, cluster, terminal, told };
+  };
+  const origin = await embed();
+  origin.tab.statusOfGet = 403;
+  await origin.tab.line.end();
+  await settle();
+  assert.equal(origin.cluster.state.name, 'stopped');
+  assert.match(origin.tab.complaints.join(), /--allow-origin https:\/\/example\.org$/);
+  assert.equal(origin.terminal.trouble.kind, 'origin');
+
+  const unknown = await embed();
+  await unknown.tab.line.end(4401, 'token_missing: this server asks');
+  await settle();
+  assert.match(unknown.tab.complaints.join(), /new Fairlead\(url, \{ token \}\)/);
+
+  // What may pass is told at the second try, and does not stop it; nobody is told twice.
+  for (const [answer, kind] of [[undefined, 'silent'], [200, 'proxy']]) {
+    const silent = await embed();
+    silent.tab.env.ask = async () => {
+      if (answer === undefined) throw new TypeError('no network');
+      return { status: answer };
+    };
+    for (let time = 0; time < 4; time++) {
+      assert.equal(silent.tab.complaints.length, time > 1 ? 1 : 0);
+      await silent.tab.line.end();
+      await silent.tab.clock.advance(FIRST * 2 ** time);
+    }
+    assert.equal(silent.told[0], kind);
+    assert.equal(silent.tab.complaints.length, 1);
+    await silent.tab.line.accept();
+    assert.equal(silent.terminal.trouble, undefined);
+  }
+
+  const mixed = await embed({ url: 'http://terminals.example.com' });
+  mixed.tab.env.WebSocket = function () {
+    throw Object.assign(new Error('insecure'), { name: 'SecurityError' });
+  };
+  await mixed.tab.line.end();
+  await mixed.tab.clock.advance(FIRST);
+  assert.equal(mixed.cluster.state.name, 'stopped');
+  assert.match(mixed.tab.complaints.join(), /give the server TLS/);
+
+  const heard = await embed();
+  heard.cluster.on('trouble', ({ kind }) => heard.told.push(`cluster ${kind}`));
+  heard.tab.document.dispatchEvent(Object.assign(new Event('securitypolicyviolation'), {
+    effectiveDirective: 'connect-src', disposition: 'enforce', blockedURI: 'wss://terminals.example.com/v1/connect',
+  }));
+  assert.deepEqual(heard.told, ['policy', 'cluster policy']);
+  assert.deepEqual(heard.tab.complaints, []);
+  assert.throws(() => new Fairlead('localhost:7070', { env: heard.tab.env }), /not a cluster's URL/);
+});
+
 test('a line that went dead is found within seconds, with nothing typed', async () => {
   const { tab, cluster } = await connected();
   tab.line.answersPing = false;

@@ -32,6 +32,10 @@ export class FairleadAddon extends Emitter {
   #parsing = 0;
   /** The beginning of a character whose other bytes are still to come, at most three bytes. */
   #unfinished = new Uint8Array(0);
+  /** Something of the session is on the screen. */
+  #hasShown = false;
+  /** What stands on the screen instead. */
+  #trouble;
 
   /**
    * @param {import('./fairlead.js').FairleadTerminal} terminal
@@ -75,8 +79,27 @@ export class FairleadAddon extends Emitter {
         terminal.on('output', ({ bytes }) => this.#then({ bytes })),
         terminal.on('snapshot', ({ bytes, first }) => this.#then({ bytes, isAfresh: first })),
         terminal.on('size', (size) => this.#then({ size })),
+        terminal.on('opened', () => this.#wipe()),
+        terminal.on('trouble', (trouble) => this.#draw(trouble)),
+        watchPolicy(() => terminal._explain('styles')),
       ].map((dispose) => ({ dispose })),
     );
+    if (terminal.trouble) this.#draw(terminal.trouble);
+  }
+
+  /** An empty terminal says why it is. */
+  #draw({ message }) {
+    if (this.#hasShown || this.#trouble === message) return;
+    this.#trouble = message;
+    this.#xterm.reset();
+    const text = `Fairlead: ${message.replace(/[\x00-\x1f\x7f-\x9f]/g, ' ')} `;
+    const line = new RegExp(`(.{1,${Math.max(this.#xterm.cols, 1)}}) `, 'g');
+    this.#xterm.write(text.replace(line, '$1\r\n'));
+  }
+
+  #wipe() {
+    if (this.#trouble !== undefined) this.#xterm.reset();
+    this.#trouble = undefined;
   }
 
   /** Pastes text from outside, in a frame if the program asked for that. @returns {boolean} as `terminal.write` */
@@ -156,6 +179,7 @@ export class FairleadAddon extends Emitter {
       }
       this.#queue.shift();
       if (isAfresh) this.#unfinished = new Uint8Array(0);
+      this.#hasShown ||= bytes?.length > 0;
       if (bytes?.length) this.#write(bytes);
     }
   }
@@ -177,6 +201,16 @@ export class FairleadAddon extends Emitter {
       if (this.#parsing === 0 && this.#queue.length > 0) queueMicrotask(() => this.#work());
     });
   }
+}
+
+/** Calls `told` when the page's Content-Security-Policy forbids a style element or attribute. */
+function watchPolicy(told) {
+  const { document } = globalThis;
+  const hear = ({ effectiveDirective, disposition }) => {
+    if (disposition === 'enforce' && /^style-src/.test(effectiveDirective)) told();
+  };
+  document?.addEventListener('securitypolicyviolation', hear);
+  return () => document?.removeEventListener('securitypolicyviolation', hear);
 }
 
 function joinedTo(first, then) {

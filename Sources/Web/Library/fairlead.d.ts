@@ -65,6 +65,22 @@ export interface TerminalState {
   retryAt?: number;
 }
 
+export interface Trouble {
+  kind:
+    /** The server is to be told that this page's origin may connect. */
+    | 'origin'
+    /** There is no token, or it was not taken. */
+    | 'token'
+    /** The page came by https, and the server has no TLS. */
+    | 'mixed'
+    /** The page's Content-Security-Policy forbids the connection, or the styles of xterm.js. */
+    | 'policy' | 'styles'
+    /** Nothing answers there, or something that passes no WebSocket on. */
+    | 'silent' | 'proxy';
+  /** What to do, in a sentence. */
+  message: string;
+}
+
 export interface TerminalEvents {
   /** The pipe's bytes from `offset` on: each once, in order. They may begin and end in a character. */
   output: { offset: number; bytes: Uint8Array };
@@ -85,6 +101,8 @@ export interface TerminalEvents {
   doubt: { bytes: Uint8Array; reason: 'other_life' | 'forgotten' | 'too_long' };
   /** Before its end was known these bytes were typed: the first `sent` of them may have arrived, the others did not. */
   undelivered: { bytes: Uint8Array; sent: number };
+  /** Why there is no connection, and what to do about it. */
+  trouble: Trouble;
   /** So many bytes were not typed, since so many wait already. */
   full: { bytes: number; waiting: number };
   /** An interrupt was typed: these bytes had not been sent yet, and will not be. */
@@ -112,6 +130,8 @@ export class FairleadTerminal {
   readonly size: { cols: number; rows: number };
   readonly state: TerminalState;
   readonly title: string;
+  /** The last `trouble`, until there is a connection. */
+  readonly trouble?: Trouble;
   readonly viewers: Viewer[];
   /** The ClientID whose size the terminal has. */
   readonly owner?: string;
@@ -168,6 +188,8 @@ export class Fairlead {
   on(name: 'latency', listener: (milliseconds: number) => void): () => void;
   /** A terminal was left after `kill()`, and its session may not be ended. */
   on(name: 'denied', listener: (detail: { session: string; message: string }) => void): () => void;
+  /** Each kind once; on the browser's console if nobody listens. */
+  on(name: 'trouble', listener: (trouble: Trouble) => void): () => void;
   open(options?: OpenOptions): FairleadTerminal;
   /** Takes up a terminal that was closed as `superseded`; this tab has another ClientID from then on. */
   takeBack(terminal: FairleadTerminal): boolean;

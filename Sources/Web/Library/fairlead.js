@@ -14,6 +14,7 @@ import { environment, randomName } from './fairlead/environment.js';
 import { Identity } from './fairlead/identity.js';
 import { Memory } from './fairlead/memory.js';
 import { FairleadTerminal } from './fairlead/terminal.js';
+import { explanation, isMixed } from './fairlead/trouble.js';
 import { Type, jsonFrame } from './fairlead/wire.js';
 
 export { FairleadTerminal };
@@ -26,7 +27,8 @@ const REFUSED_STATUS = [401, 403];
 
 /**
  * Events: `state` `{ name, reason?, retryAt? }`, `latency` (milliseconds), `denied` `{ session, message }`: a session whose
- * terminal was left after `kill()` may not be ended by this client.
+ * terminal was left after `kill()` may not be ended by this client; `trouble` `{ kind, message }`: why there is no
+ * connection, and what to do about it. Of each kind it is told once, and if nobody listens, on the browser's console.
  */
 export class Fairlead extends Emitter {
   /** What the page remembers of its terminals. */
@@ -50,6 +52,10 @@ export class Fairlead extends Emitter {
   #attempt = 0;
   #refusals = 0;
   #failures = 0;
+  #wasWelcomed = false;
+  /** The kinds of trouble that were told, and the last of them that is not over. */
+  #told = new Set();
+  #trouble;
   #lastNumber = 0;
   /** @type {Set<FairleadTerminal>} */
   #terminals = new Set();
@@ -164,6 +170,8 @@ export class Fairlead extends Emitter {
       doubtLine: () => this.#connection?.probe(),
       remember: (it) => this.#remember(it),
       ending: (it) => this.memory.setEnding(it, it._isKilling),
+      explain: (kind) => this.#explain(kind),
+      trouble: () => this.#trouble,
     });
     this.#terminals.add(terminal);
     return terminal;
@@ -228,7 +236,9 @@ export class Fairlead extends Emitter {
       if (connection) this.#connection = connection;
     } catch (error) {
       if (attempt !== this.#attempt) return;
-      if (error.isFinal) this.#stop(error.message);
+      // The constructor of WebSocket.
+      if (error.name === 'SecurityError') this.#stopFor('mixed');
+      else if (error.isFinal) this.#stop(error.message);
       else this.#ended({ code: 1006, reason: error.message });
     }
   }
@@ -288,6 +298,8 @@ export class Fairlead extends Emitter {
   #welcomed(connection) {
     this.#refusals = 0;
     this.#failures = 0;
+    this.#wasWelcomed = true;
+    this.#trouble = undefined;
     if (connection === this.#successor) {
       this.#connection?.close('moved');
       this.#successor = this.#successorTimer = undefined;
@@ -350,11 +362,11 @@ export class Fairlead extends Emitter {
     this.#connection = undefined;
     this.#dropSuccessor();
     // With a token made to order as well: it is known who comes, and the answer is no.
-    if (code === FORBIDDEN) return this.#stop(reason);
+    if (code === FORBIDDEN) return this.#stopFor('token', reason);
     if (code === UNAUTHORIZED) {
       this.#refusals += 1;
       // A token made to order may just have been too old, once.
-      if (typeof this.#token !== 'function' || this.#refusals > 1) return this.#stop(reason);
+      if (typeof this.#token !== 'function' || this.#refusals > 1) return this.#stopFor('token', reason);
     }
     const spread = this.#goAway?.spread;
     this.#goAway = undefined;
@@ -375,14 +387,41 @@ export class Fairlead extends Emitter {
     for (const terminal of this.#terminals) terminal._lost(state);
   }
 
-  /** A refused upgrade looks like a dead server to a script; its status does not. */
+  /** A refused upgrade looks like a dead server to a script; what a GET is answered does not. */
   async #lookForRefusal() {
     const attempt = this.#attempt;
-    const status = await this.#env
-      .status?.(this.#url.replace(/^ws/, 'http'))
+    const answer = await this.#env
+      .ask?.(this.#url.replace(/^ws/, 'http'))
       .catch(() => undefined);
     if (attempt !== this.#attempt || this.state.name !== 'waiting') return;
-    if (REFUSED_STATUS.includes(status)) this.#stop(`the server answered ${status}`);
+    if (REFUSED_STATUS.includes(answer?.status)) {
+      const reason = answer.message ?? `the server answered ${answer.status}`;
+      return this.#stopFor(answer.status === 403 ? 'origin' : 'token', reason);
+    }
+    // Once may be a server that is just being started; and one that was there before comes back.
+    if (this.#wasWelcomed || this.#failures < 2) return;
+    if (isMixed(this.#url, this.#env.base)) this.#explain('mixed');
+    else this.#explain(answer ? 'proxy' : 'silent');
+  }
+
+  /** Stops, and says what to do so that it does not come to that. */
+  #stopFor(kind, reason) {
+    const message = this.#explain(kind, reason);
+    this.#stop(reason ?? message);
+  }
+
+  /** Tells who embeds it, once, and each terminal, which may show it. */
+  #explain(kind, reason) {
+    const origin = this.#env.base && new URL(this.#env.base).origin;
+    const message = explanation(kind, { url: this.#url, origin, reason });
+    const trouble = { kind, message };
+    this.#trouble = trouble;
+    for (const terminal of this.#terminals) terminal.emit('trouble', trouble);
+    if (this.#told.has(kind)) return message;
+    this.#told.add(kind);
+    if (this.hasListeners('trouble')) this.emit('trouble', trouble);
+    else this.#env.complain?.(`Fairlead: ${message}`);
+    return message;
   }
 
   #stop(reason) {
@@ -427,6 +466,10 @@ export class Fairlead extends Emitter {
     });
     listen(window, 'pageshow', () => this.#wake());
     listen(window, 'pagehide', () => this.#save());
+    listen(document, 'securitypolicyviolation', ({ effectiveDirective, disposition, blockedURI }) => {
+      if (effectiveDirective !== 'connect-src' || disposition !== 'enforce') return;
+      if (parsed(blockedURI)?.host === new URL(this.#url).host) this.#stopFor('policy');
+    });
     listen(document, 'visibilitychange', () => {
       if (document.visibilityState === 'hidden') this.#save();
       else this.#wake();
@@ -449,10 +492,21 @@ export class Fairlead extends Emitter {
   }
 }
 
+/** @returns {URL | undefined} undefined: it is none */
+function parsed(url, base) {
+  try {
+    return new URL(url, base);
+  } catch {
+    return undefined;
+  }
+}
+
 /** @returns {string} the WebSocket URL of a cluster */
 function endpoint(url, base) {
-  const whole = new URL(url || '/', base);
-  if (!/^(http|ws)s?:$/.test(whole.protocol)) throw new TypeError(`not a cluster's URL: ${url}`);
+  const whole = parsed(url || '/', base);
+  if (!/^(http|ws)s?:$/.test(whole?.protocol)) {
+    throw new TypeError(`not a cluster's URL, which is such as https://terminals.example.com: ${url}`);
+  }
   whole.protocol = whole.protocol.replace('http', 'ws');
   whole.search = whole.hash = '';
   whole.pathname = whole.pathname.replace(/\/?$/, '').replace(/\/v1\/connect$/, '') + '/v1/connect';

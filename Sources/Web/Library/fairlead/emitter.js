@@ -15,6 +15,10 @@ export class Emitter {
     return () => listeners.delete(listener);
   }
 
+  hasListeners(name) {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   /** Calls the listeners. One that throws is reported, and harms neither the others nor the caller. */
   emit(name, detail) {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {

@@ -23,7 +23,9 @@
  * @property {string} path the page's
  * @property {string} [base] what a relative URL is relative to
  * @property {boolean} wasReloaded the page came back, as far as the browser knows
- * @property {(url: string) => Promise<number>} [status] the HTTP status of a GET
+ * @property {(url: string) => Promise<{ status: number, message?: string }>} [ask] what a GET is answered, with the words
+ *   of a failure
+ * @property {(text: string) => void} [complain] to who wrote the page
  */
 
 /** @returns {Environment} the one this code runs in */
@@ -44,7 +46,12 @@ export function environment() {
     path: location?.pathname ?? '/',
     base: location?.href,
     wasReloaded: type === 'reload' || type === 'back_forward',
-    status: async (url) => (await fetch(url, { cache: 'no-store' })).status,
+    ask: async (url) => {
+      const answer = await fetch(url, { cache: 'no-store' });
+      const said = await answer.json().catch(() => undefined);
+      return { status: answer.status, message: said?.error?.message };
+    },
+    complain: (text) => console.error(text),
   };
 }
 

@@ -21,7 +21,7 @@ const toUTF8 = new TextEncoder();
 
 /**
  * Events (see fairlead.d.ts for what they carry): `output`, `snapshot`, `size`, `state`, `opened`,
- * `life`, `doubt`, `undelivered`, `full`, `discarded`, `neutralised`, `denied`, `title`, `viewers`, `ended`,
+ * `life`, `doubt`, `undelivered`, `full`, `discarded`, `neutralised`, `denied`, `title`, `viewers`, `trouble`, `ended`,
  * `refused`, `closed`.
  */
 export class FairleadTerminal extends Emitter {
@@ -79,7 +79,8 @@ export class FairleadTerminal extends Emitter {
   /**
    * @param {object} options those of `Fairlead.open`, with `session` and `isNew` decided
    * @param {object} host the Fairlead: `env`, `client()`, `nextAttempt()`, `reopen(terminal)`,
-   *   `finished(terminal)`, `left(number)`, `doubtLine()`, `remember(terminal)`, `ending(terminal)`
+   *   `finished(terminal)`, `left(number)`, `doubtLine()`, `remember(terminal)`, `ending(terminal)`, `explain(kind)`,
+   *   `trouble()`
    */
   constructor(options, host) {
     super();
@@ -210,7 +211,17 @@ export class FairleadTerminal extends Emitter {
     return this.#input.length;
   }
 
-  // MARK: For the Fairlead that owns it
+  /** Why there is no connection, if that is known: as the `trouble` event. */
+  get trouble() {
+    return this.#host.trouble();
+  }
+
+  // MARK: For what shows it, and for the Fairlead that owns it
+
+  /** @internal What keeps the page from showing it, for who wrote the page. */
+  _explain(kind) {
+    this.#host.explain(kind);
+  }
 
   /** @internal Input kept from before a reload. */
   _restore(saved) {

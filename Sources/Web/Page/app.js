@@ -2,7 +2,8 @@
 
 import { Fairlead } from '../fairlead.js';
 import { environment } from '../fairlead/environment.js';
-import { takeToken } from '../fairlead/identity.js';
+import { forgetToken, takeToken } from '../fairlead/identity.js';
+import { signInCode } from '../fairlead/trouble.js';
 import { ExtraKeys } from './keys.js';
 import { copy, toast } from './notices.js';
 import { Pane } from './pane.js';
@@ -184,6 +185,24 @@ class App {
 
   // MARK: What is shown
 
+  /**
+   * The server knows nobody here. One signs in on a page of its own; what has shown something stays to be read, and
+   * in a frame of another page there is no room for it: there, a link leads on.
+   */
+  #signedOut(code) {
+    forgetToken(env);
+    if (window.parent === window && !this.panes.some(({ wasLive }) => wasLive)) {
+      location.replace(this.#signInAddress(code));
+    }
+  }
+
+  #signInAddress(code) {
+    const address = new URL('sign-in', root);
+    const next = location.href.startsWith(root.href) ? location.href.slice(root.href.length) : '';
+    address.search = new URLSearchParams({ why: code, ...(next && { to: next }) });
+    return address.href;
+  }
+
   #isUpdateDue = false;
 
   #update() {
@@ -213,10 +232,8 @@ class App {
   #drawStatus(now) {
     const pane = this.#active?.pane;
     $('status').hidden = !pane;
-    if (!pane) {
-      document.title = 'Fairlead';
-      return;
-    }
+    this.#drawTitle();
+    if (!pane) return;
     const { terminal } = pane;
     const { state, text, detail, canHurry } = badge(terminal, pane.since, now);
     $('badge').dataset.state = state;
@@ -225,6 +242,9 @@ class App {
     // Apart from what counts on: a screen reader says what changes, and a second is not worth a word.
     setText($('spoken'), text);
     $('now').hidden = !canHurry;
+    const code = terminal.state.name === 'stopped' ? signInCode(terminal.state.reason) : undefined;
+    $('sign-in').hidden = !code;
+    if (code) $('sign-in').href = this.#signInAddress(code);
     setText($('size'), `${terminal.size.cols}×${terminal.size.rows}`);
     const isMine = !terminal.owner || terminal.owner === this.#cluster.client;
     $('take').hidden = isMine || terminal.isOver || terminal.mode === 'watcher';
@@ -236,13 +256,19 @@ class App {
     const { latency } = this.#cluster;
     const isOpen = this.#cluster.state.name === 'open' && latency !== undefined;
     setText($('latency'), isOpen ? `${Math.max(1, Math.round(latency))} ms` : '');
+  }
+
+  #drawTitle() {
     const mark = this.#entries.some((entry) => entry.pane.news) ? '● ' : '';
-    document.title = `${mark}${this.#nameOf(this.#active)} · Fairlead`;
+    const name = this.#active ? `${this.#nameOf(this.#active)} · ` : '';
+    const title = `${mark}${name}Fairlead`;
+    if (document.title !== title) document.title = title;
   }
 
   // MARK: Controls
 
   #listen() {
+    $('sign-in').target = window.parent === window ? '' : '_blank';
     $('new').onclick = () => this.#open();
     $('first').onclick = () => this.#open();
     $('now').onclick = () => this.#cluster.reconnect();
@@ -250,7 +276,13 @@ class App {
       this.#active.pane.terminal.take();
       this.#active.pane.focus();
     };
-    this.#cluster.on('state', () => this.#update());
+    this.#cluster.on('state', ({ name, reason }) => {
+      const code = name === 'stopped' ? signInCode(reason) : undefined;
+      if (code) this.#signedOut(code);
+      this.#update();
+    });
+    // What its user can do about it the page says itself.
+    this.#cluster.on('trouble', () => this.#update());
     this.#cluster.on('latency', () => this.#update());
     this.#cluster.on('denied', ({ message }) => toast(`Not ended: ${message}`));
     document.addEventListener('visibilitychange', () => {

@@ -14,6 +14,8 @@ const SIZING = 100;
 const PAGE_KEYS = new Set(['KeyN', 'KeyW', 'KeyZ', 'KeyM', 'ArrowLeft', 'ArrowRight']);
 
 export class Pane {
+  /** It was live since the page came. */
+  wasLive = false;
   /** When the terminal ceased to be live, by `performance.now()`. */
   since = performance.now();
   hasUnseen = false;
@@ -86,6 +88,7 @@ export class Pane {
       // Tries to connect again do not begin the time anew.
       if (this.#isLive) this.since = performance.now();
       this.#isLive = name === 'live';
+      this.wasLive ||= this.#isLive;
       if (!terminal.isOver) this.#final?.remove();
       page.changed();
       if (name === 'live') this.fit();

@@ -1,5 +1,7 @@
 // What the page says about a terminal's state, in a few words. Pure, apart from the page's clock.
 
+import { signInCode } from '../fairlead/trouble.js';
+
 /** Milliseconds for which an interruption is not worth a word. */
 export const GRACE = 1_000;
 
@@ -20,7 +22,7 @@ export function badge(terminal, since, now) {
       return reason === 'lost' ? says('bad', 'Lost') : says('over', 'Ended');
     case 'closed':
       return says('over', reason === 'superseded' ? 'Opened in another tab' : 'Closed');
-    case 'stopped': return says('bad', `Not signed in: ${reason}`, true);
+    case 'stopped': return says('bad', notSignedIn(reason), true);
   }
   if (now - since < GRACE) return terminal.life ? live : says('waiting', '');
   switch (name) {
@@ -34,6 +36,15 @@ export function badge(terminal, since, now) {
       return name === 'postponed' ? says('waiting', `Waiting (${reason})`, false, `; asking again ${when}`)
         : says('waiting', 'Reconnecting', name === 'reconnecting', ` ${when}${kept}`);
     }
+  }
+}
+
+function notSignedIn(reason) {
+  switch (signInCode(reason)) {
+    case undefined: return `Refused: ${reason}`;
+    case 'token_missing': return 'Not signed in';
+    case 'token_expired': return 'Signed out: the sign-in has run out';
+    default: return 'Not signed in: the token was not taken';
   }
 }
 

@@ -129,6 +129,11 @@ export class Identity {
   }
 }
 
+/** A token that was refused is not brought again by a reload. */
+export function forgetToken(env) {
+  env.sessionStorage?.removeItem(TOKEN);
+}
+
 /**
  * The token behind `#token=`, which no server, log or Referer sees. It leaves the address bar and
  * the history at once, and is kept for reloads of this tab.

@@ -38,6 +38,9 @@ static const unsigned char page_keys_js[] = {
 static const unsigned char page_settings_js[] = {
 #embed "../Web/Page/settings.js"
 };
+static const unsigned char page_news_js[] = {
+#embed "../Web/Page/news.js"
+};
 static const unsigned char page_tabs_js[] = {
 #embed "../Web/Page/tabs.js"
 };
@@ -158,6 +161,7 @@ static const web_file files[] = {
   OURS("page/notices.js", page_notices_js),
   OURS("page/keys.js", page_keys_js),
   OURS("page/settings.js", page_settings_js),
+  OURS("page/news.js", page_news_js),
   OURS("page/tabs.js", page_tabs_js),
   OURS("page/touch.js", page_touch_js),
   OURS("fairlead.js", fairlead_js),

@@ -1,10 +1,11 @@
 // The page: tabs of terminals over one connection, or, at /t/SESSION, one session in all of it.
 
 import { Fairlead } from '../fairlead.js';
-import { environment } from '../fairlead/environment.js';
+import { environment, notifications } from '../fairlead/environment.js';
 import { forgetToken, takeToken } from '../fairlead/identity.js';
 import { signInCode } from '../fairlead/trouble.js';
 import { ExtraKeys } from './keys.js';
+import { News } from './news.js';
 import { copy, toast } from './notices.js';
 import { Pane } from './pane.js';
 import { Settings } from './settings.js';
@@ -32,6 +33,7 @@ class App {
     nameOf: (entry) => this.#nameOf(entry), entries: () => this.#shown, active: () => this.#active,
   });
   #cluster = new Fairlead(root.href, { token: takeToken(env) });
+  #news = new News(settings);
   #keys = new ExtraKeys($('keys'), () => this.#active?.pane);
 
   start() {
@@ -77,6 +79,7 @@ class App {
       settings,
       typed: (text) => this.#keys.apply(text),
       changed: () => this.#update(),
+      told: (said) => this.#tell(entry, said),
       takeBack: () => this.#cluster.takeBack(terminal),
       again: key && (() => this.#replace(entry)),
       forget: key && (() => this.#remove(entry)),
@@ -185,6 +188,14 @@ class App {
 
   // MARK: What is shown
 
+  /** Something that a program said and nobody saw. Frames are not drawn out of sight; the title is. */
+  #tell(entry, said) {
+    this.#news.tell({
+      ...said, tag: entry.pane.terminal.session, name: this.#nameOf(entry), show: () => this.#show(entry),
+    });
+    this.#drawTitle();
+  }
+
   /**
    * The server knows nobody here. One signs in on a page of its own; what has shown something stays to be read, and
    * in a frame of another page there is no room for it: there, a link leads on.
@@ -259,7 +270,7 @@ class App {
   }
 
   #drawTitle() {
-    const mark = this.#entries.some((entry) => entry.pane.news) ? '● ' : '';
+    const mark = this.#news.mark || (this.#entries.some((entry) => entry.pane.news) ? '● ' : '');
     const name = this.#active ? `${this.#nameOf(this.#active)} · ` : '';
     const title = `${mark}${name}Fairlead`;
     if (document.title !== title) document.title = title;
@@ -286,7 +297,10 @@ class App {
     this.#cluster.on('latency', () => this.#update());
     this.#cluster.on('denied', ({ message }) => toast(`Not ended: ${message}`));
     document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'visible') this.#active?.pane.see();
+      if (document.visibilityState === 'visible') {
+        this.#active?.pane.see();
+        this.#news.see();
+      }
       this.#update();
     });
     $('smaller').onclick = () => settings.set({ fontSize: settings.fontSize - 1 });
@@ -295,7 +309,13 @@ class App {
     $('contrast').onchange = ({ target }) => settings.set({ contrast: target.checked });
     $('reader').onchange = ({ target }) => settings.set({ screenReader: target.checked });
     $('show-keys').onchange = ({ target }) => settings.set({ keys: target.checked });
-    for (const name of ['optionIsMeta', 'cursorBlinks', 'reading']) {
+    $('notify').onchange = async ({ target }) => {
+      const isWanted = target.checked;
+      const notify = isWanted && (await notifications.ask());
+      if (isWanted && !notify) toast('The browser does not let this page notify you');
+      settings.set({ notify });
+    };
+    for (const name of ['optionIsMeta', 'cursorBlinks', 'reading', 'bell']) {
       $(name).onchange = ({ target }) => settings.set({ [name]: target.checked });
     }
     for (const name of ['cursor', 'copying', 'font']) {
@@ -308,7 +328,9 @@ class App {
       $('contrast').checked = settings.contrast;
       $('reader').checked = settings.screenReader;
       $('show-keys').checked = settings.keys;
-      for (const name of ['optionIsMeta', 'cursorBlinks', 'reading']) $(name).checked = settings[name];
+      for (const name of ['optionIsMeta', 'cursorBlinks', 'reading', 'notify', 'bell']) {
+        $(name).checked = settings[name];
+      }
       for (const name of ['cursor', 'copying', 'font', 'lines']) $(name).value = settings[name];
       $('keys').hidden = !settings.keys;
       for (const { pane } of this.#entries) pane.applySettings();

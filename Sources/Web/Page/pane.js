@@ -39,7 +39,8 @@ export class Pane {
    * @param {HTMLElement} parent
    * @param {import('../fairlead.js').FairleadTerminal} terminal
    * @param {{ settings: import('./settings.js').Settings, typed: (text: string) => string,
-   *   changed: () => void, takeBack: () => void, again?: () => void, forget?: () => void }} page
+   *   changed: () => void, told: (said: { title: string, text: string }) => void, takeBack: () => void,
+   *   again?: () => void, forget?: () => void }} page
    */
   constructor(parent, terminal, page) {
     this.terminal = terminal;
@@ -174,15 +175,20 @@ export class Pane {
       const text = await clipboard.read();
       if (text !== null) answer(text);
     });
-    addon.on('notice', ({ title, text }) => {
+    const tell = ({ title, text }) => {
       if (this.isLookedAt) return;
       this.news = [title, text].filter(Boolean).join(': ');
+      page.told({ title, text });
       page.changed();
-    });
+    };
+    addon.on('notice', tell);
     addon.on('progress', (progress) => {
+      const hasEnded = progress.state === 'none' && this.progress.state !== 'none';
       this.progress = progress;
+      if (hasEnded) tell({ title: '', text: 'It is done' });
       page.changed();
     });
+    this.xterm.onBell(() => this.#settings.bell && tell({ title: '', text: 'The bell rang' }));
     this.terminal.on('ended', () => (this.progress = { state: 'none' }));
   }
 

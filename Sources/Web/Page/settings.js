@@ -18,6 +18,8 @@ const defaults = {
   font: '',
   /** Whether programs may copy (OSC 52), and be told what the clipboard holds. */
   copying: 'ask', reading: false,
+  /** Whether what programs say while the page is hidden is told by the desktop, and whether a bell says something. */
+  notify: false, bell: false,
 };
 /** What WCAG 2.2 asks of text (1.4.3): a program picks its colours for a background that it does not know. */
 const READABLE = 4.5;
@@ -74,6 +76,8 @@ export class Settings extends EventTarget {
   get font() { return this.#values.font; }
   get copying() { return this.#values.copying; }
   get reading() { return this.#values.reading; }
+  get notify() { return this.#values.notify; }
+  get bell() { return this.#values.bell; }
 
   /** @param {Partial<typeof defaults>} changes */
   set(changes) {

@@ -99,6 +99,29 @@ export const clipboard = {
   },
 };
 
+/** Notices of the desktop, which need TLS and the user's leave, and are not in every browser. */
+export const notifications = {
+  /** Asks the user, if that is still open; wants a gesture. @returns {Promise<boolean>} whether they may be shown */
+  async ask() {
+    try {
+      return (await Notification.requestPermission()) === 'granted';
+    } catch {
+      return false;
+    }
+  },
+  /** @returns {{ close: () => void } | undefined} undefined: it may not be shown */
+  show(title, options, chosen) {
+    try {
+      if (Notification.permission !== 'granted') return undefined;
+      const notice = new Notification(title, options);
+      notice.onclick = chosen;
+      return notice;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
 /** 128 random bits, as 32 hexadecimal digits; unlike randomUUID, also on pages without TLS. */
 export function randomName() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -182,6 +182,9 @@ class HiddenTab:
         await self.until(f"({LIVE})()")
         return self
 
+    async def allow(self, permission):
+        await self.devtools.send("Browser.grantPermissions", {"permissions": [permission], **self.window})
+
     async def hide(self):
         await self.devtools.send("Target.activateTarget", await self._new_tab("about:blank"))
         await self.until("document.visibilityState === 'hidden'")

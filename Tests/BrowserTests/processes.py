@@ -75,12 +75,25 @@ class Backend:
         self.processes = []
         self.routers, self.nodes = [], {}
         self.folder = tempfile.TemporaryDirectory(prefix="fairlead-browser-")
-        self.environment = {"SHELL": "/bin/bash", "HOME": self.folder.name, "PS1": "$ "}
+        self.environment = {"SHELL": "/bin/bash", "HOME": self.folder.name, "PS1": "$ ",
+                            "XDG_RUNTIME_DIR": self.folder.name}
 
     async def run(self, *command):
         process = await Process.start(*command, **self.environment)
         self.processes.append(process)
         return process
+
+    async def said(self, *arguments):
+        """What a command of fairlead prints."""
+        process = await self.run(self.fairlead, *arguments)
+        await process.reader
+        return "\n".join(process.lines)
+
+    def token(self, url):
+        """Of the one `serve` at `url`, as its user's commands find it."""
+        port = url.rsplit(":", 1)[1]
+        with open(os.path.join(self.folder.name, "fairlead", f"serve-{port}.json")) as file:
+            return json.load(file)["token"]
 
     async def serve(self, *options):
         process = await self.run(

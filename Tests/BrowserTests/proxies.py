@@ -96,6 +96,14 @@ http {{
         session = await page.js("() => fairlead.activePane.terminal.session")
         alone = await (await test.page(context)).open(f"{url}t/{session}")
         await alone.shows("\n42 below")
+        # Where one signs in is below it too, and leads back.
+        stranger = await test.page()
+        await stranger.page.goto(f"{url}t/{session}")
+        await stranger.until("() => location.pathname === '/deep/terminal/sign-in'")
+        await stranger.page.fill("#credential", await backend.said("ticket", "--api", url))
+        await stranger.page.keyboard.press("Enter")
+        await stranger.shows("\n42 below")
+        assert stranger.page.url == f"{url}t/{session}", stranger.page.url
     finally:
         await backend.stop()
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Real browsers against real processes. Each test is an async function `test_…` in tests.py, looks.py,
-snapshots.py or proxies.py; they run together, each with a browser profile of its own.
+"""Real browsers against real processes. Each test is an async function `test_…` in one of the files beside this one; they run together, each with a browser profile of its own.
 
     deploy/test.sh runs this; by hand: run.py --build .build/debug [--only WORD]
 
@@ -16,6 +15,7 @@ import traceback
 
 from playwright.async_api import async_playwright
 
+import entering
 import looks
 import proxies
 import snapshots
@@ -57,10 +57,13 @@ class Test:
         self.lines.append(await line.restore())
         return line
 
-    async def shot(self, page, name=None):
+    def artifact(self, name):
         folder = ROOT / "artifacts" / "browser"
         folder.mkdir(parents=True, exist_ok=True)
-        await page.page.screenshot(path=folder / f"{name or self.name}.png")
+        return folder / f"{name}.png"
+
+    async def shot(self, page, name=None):
+        await page.page.screenshot(path=self.artifact(name or self.name))
 
     async def finish(self):
         """No page may have met an error, broken its content policy, or asked anybody else."""
@@ -106,7 +109,7 @@ async def main():
     parser.add_argument("--against", choices=["serve", "cluster"], default="cluster")
     parser.add_argument("--only", default="", help="a part of the names of the tests to run")
     options = parser.parse_args()
-    chosen = [(name, function) for module in (tests, looks, typed, tabs, snapshots, proxies)
+    chosen = [(name, function) for module in (tests, looks, typed, tabs, entering, snapshots, proxies)
               for name, function in vars(module).items()
               if name.startswith("test_") and options.only in name]
     if options.against == "serve":

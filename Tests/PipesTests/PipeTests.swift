@@ -228,6 +228,20 @@ import Wire
     try await pipe.end()
   }
 
+  @Test("holds a flood back while it is being ended, and still ends", arguments: Backend.allCases)
+  func heldWhileEnding(_ backend: Backend) async throws {
+    let pipe = try await backend.start(shell: "trap '' HUP; echo up; exec seq 1 1000000000")
+    try await pipe.wait(forBytes: 100_000)
+    try await pipe.setReading(false)
+    let before = try await pipe.output.count
+    try await pipe.terminate(grace: .seconds(2))
+    let end = try await pipe.end()
+    #expect(end.status == (backend.isDocker ? .exited(code: 137) : .signalled(number: 9)))
+    // What was under way, and what a terminal may hold at its end.
+    let rest = try await pipe.output.count - before
+    #expect(rest <= 256 * 1024 + 3 * PipeReading.most, "\(rest)")
+  }
+
   // MARK: Many
 
   @Test("starts, talks and ends beside many others", arguments: Backend.allCases)

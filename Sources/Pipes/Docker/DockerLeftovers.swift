@@ -1,38 +1,90 @@
 // Processes that their sessions have ended with and that could not be ended, because the engine did not
-// answer or nobody found them. They are tried again for as long as the node runs; what it leaves then, its
-// next incarnation sweeps.
+// answer or nobody found them. They are tried again, ever more seldom and not for ever; what is left then, the next
+// incarnation of the node sweeps.
 
+import Logging
 import NIOConcurrencyHelpers
 
 final class DockerLeftovers: Sendable {
-  private let processes = NIOLockedValueBox<[DockerProcess]>([])
+  private let waiting = NIOLockedValueBox(Leftovers<DockerProcess>())
+  private let logger: Logger
 
-  /// More than any engine holds; the oldest are given up first.
-  static let most = 10_000
+  init(logger: Logger) { self.logger = logger }
 
   func add(_ process: DockerProcess) {
-    processes.withLockedValue { processes in
-      if processes.count >= Self.most { processes.removeFirst() }
-      processes.append(process)
-    }
+    let lost = waiting.withLockedValue { $0.add(process, at: .now) }
+    if let lost { giveUp(lost, "too many wait") }
   }
 
-  /// Ends those that can be found now.
+  /// Ends those that can be found now, as far as it is their time.
   func settle() async {
-    let found = processes.withLockedValue { processes in
-      defer { processes = [] }
-      return processes
-    }
-    for (index, process) in found.enumerated() {
-      guard !Task.isCancelled, case .unknown = await process.signal([.hangup, .kill]) else {
-        continue
-      }
-      add(process)
+    let due = waiting.withLockedValue { $0.takeDue(at: .now) }
+    for (index, leftover) in due.enumerated() {
+      guard !Task.isCancelled,
+        case .unknown(let why) = await leftover.item.signal([.hangup, .kill])
+      else { continue }
+      putBack(leftover, why)
       // Where the engine does not answer, the next would wait as long for nothing.
-      if (try? await process.engine.ping(within: DockerStarter.pingTime)) == nil {
-        for rest in found[(index + 1)...] { add(rest) }
+      if (try? await leftover.item.engine.ping(within: DockerStarter.pingTime)) == nil {
+        for rest in due[(index + 1)...] { putBack(rest, why) }
         return
       }
     }
+  }
+
+  private func putBack(_ leftover: Leftovers<DockerProcess>.Leftover, _ why: String) {
+    let isKept = waiting.withLockedValue { $0.putBack(leftover, at: .now) }
+    if !isKept { giveUp(leftover.item, why) }
+  }
+
+  private func giveUp(_ process: DockerProcess, _ why: String) {
+    logger.error(
+      "a process in a container is looked for no more, and may run on: end it by hand, or start this node anew",
+      metadata: [
+        "container": "\(process.container)", "mark": "\(process.mark)", "why": "\(why)",
+      ])
+  }
+}
+
+/// What is tried again, and when. Pure.
+struct Leftovers<Item: Sendable>: Sendable {
+  struct Leftover: Sendable {
+    var item: Item
+    let since: ContinuousClock.Instant
+    fileprivate var pause: Duration
+    fileprivate var next: ContinuousClock.Instant
+  }
+
+  private(set) var waiting: [Leftover] = []
+
+  /// Between two tries: at first as often as the engine is looked at, then half as often each time, up to this.
+  static var firstPause: Duration { DockerStarter.checkInterval }
+  static var longestPause: Duration { .seconds(60) }
+  /// An engine that is away for longer, or a container whose shell does not work, takes an operator.
+  static var longest: Duration { .seconds(86_400) }
+  /// Each costs an exec a minute at least.
+  static var most: Int { 1_000 }
+
+  /// - Returns: the oldest, which gives way where there are too many.
+  mutating func add(_ item: Item, at now: ContinuousClock.Instant) -> Item? {
+    let lost = waiting.count >= Self.most ? waiting.removeFirst().item : nil
+    waiting.append(Leftover(item: item, since: now, pause: Self.firstPause, next: now))
+    return lost
+  }
+
+  mutating func takeDue(at now: ContinuousClock.Instant) -> [Leftover] {
+    let due = waiting.filter { $0.next <= now }
+    waiting.removeAll { $0.next <= now }
+    return due
+  }
+
+  /// - Returns: false: it has been tried for long enough.
+  mutating func putBack(_ leftover: Leftover, at now: ContinuousClock.Instant) -> Bool {
+    guard now - leftover.since < Self.longest, waiting.count < Self.most else { return false }
+    var leftover = leftover
+    leftover.next = now + leftover.pause
+    leftover.pause = min(leftover.pause * 2, Self.longestPause)
+    waiting.append(leftover)
+    return true
   }
 }

@@ -19,13 +19,20 @@ final class DockerPipe: Pipe {
   private let shell: ShellLook
   private var wantedSize: TerminalSize?
   private var isResizing = false
+  private var isWanted = false
   private var isTerminating = false
+  private var isKilled = false
+  /// What a process that is being ended may still hand on while it is held back, in bytes.
+  private var rest = DockerPipe.mostRest
   private var isStreamClosed = false
   private var isEnded = false
 
   /// How long a killed process may take to go, and a busy engine to tell, before it is given up as
   /// orphaned.
   static let lastWait = TimeAmount.seconds(15)
+  /// Its last words are read though nobody wants to read on: as much as of a terminal of this machine. A flood is
+  /// held back beyond that, and cut once the process was killed.
+  static let mostRest = PTYPipe.mostRest
 
   init(
     process: DockerProcess, channel: any Channel, handler: DockerHandler, isShell: Bool,
@@ -43,9 +50,15 @@ final class DockerPipe: Pipe {
   }
 
   var isReading: Bool {
-    get { handler.isReading }
-    // A process that is being ended is read to its end.
-    set { if !isTerminating { handler.isReading = newValue } }
+    get { isWanted }
+    set {
+      isWanted = newValue
+      readOnOrNot()
+    }
+  }
+
+  private func readOnOrNot() {
+    handler.isReading = isWanted || isKilled || isTerminating && rest > 0
   }
 
   func write(_ bytes: ByteBuffer) {
@@ -87,8 +100,8 @@ final class DockerPipe: Pipe {
 
   func terminate(grace: TimeAmount) {
     guard !isEnded, !isTerminating else { return }
-    handler.isReading = true
     isTerminating = true
+    readOnOrNot()
     _ = perform { await $0.signal([.hangup]) }
     let process = self.process
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -102,6 +115,9 @@ final class DockerPipe: Pipe {
 
   private func didKill(_ found: DockerProcess.Found) {
     guard !isEnded else { return }
+    // The end of the stream is behind all that is still in it.
+    isKilled = true
+    readOnOrNot()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: Self.lastWait) {
       let pipe = bound.value
@@ -132,7 +148,16 @@ final class DockerPipe: Pipe {
 
   // MARK: What happens to it
 
-  func didRead(_ bytes: ByteBuffer) { delegate?.pipeDidRead(bytes) }
+  func didRead(_ bytes: ByteBuffer) {
+    guard isTerminating, !isWanted else {
+      delegate?.pipeDidRead(bytes)
+      return
+    }
+    if isKilled, rest == 0 { return }
+    rest = max(0, rest - bytes.readableBytes)
+    delegate?.pipeDidRead(bytes)
+    readOnOrNot()
+  }
 
   /// The engine ended the stream: the process has ended, or the connection to it is lost. An exec
   /// cannot be attached to again, so a process that still runs is ended.

@@ -15,7 +15,7 @@ public struct DockerStarter: PipeStarter {
   private let registry = NIOLockedValueBox("")
   private let incarnation: IncarnationLock
   private let seesProcesses: Bool
-  private let leftovers = DockerLeftovers()
+  private let leftovers: DockerLeftovers
   private let answers = NIOLockedValueBox(Answers())
   private let logger: Logger
 
@@ -33,6 +33,7 @@ public struct DockerStarter: PipeStarter {
     incarnation = IncarnationLock(.random())
     self.seesProcesses = seesProcesses
     self.logger = logger
+    leftovers = DockerLeftovers(logger: logger)
   }
 
   // MARK: The engine, from time to time
@@ -268,17 +269,17 @@ public struct DockerStarter: PipeStarter {
   }
 
   private func note(_ earlier: Incarnation, _ metadata: Logger.Metadata) {
-  /// Each user looks for its own: root of a container may not look into others' processes, either.
-  private func sweep(_ container: String, as user: String?) async throws {
-    for earlier in try await incarnations(in: container, as: user)
-    where !IncarnationLock.isHeld(earlier) {
-      note(earlier, ["container": "\(container)"])
-      let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
-      try await signal(sought, [.hangup], in: container, as: user)
-      try await Task.sleep(for: Self.sweepGrace)
-      try await signal(sought, [.kill], in: container, as: user)
+    /// Each user looks for its own: root of a container may not look into others' processes, either.
+    private func sweep(_ container: String, as user: String?) async throws {
+      for earlier in try await incarnations(in: container, as: user)
+      where !IncarnationLock.isHeld(earlier) {
+        note(earlier, ["container": "\(container)"])
+        let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
+        try await signal(sought, [.hangup], in: container, as: user)
+        try await Task.sleep(for: Self.sweepGrace)
+        try await signal(sought, [.kill], in: container, as: user)
+      }
     }
-  }
 
     logger.notice(
       "ending what an earlier incarnation left",

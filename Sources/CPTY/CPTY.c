@@ -92,7 +92,10 @@ static int spawn_on(int slave, const struct cpty_command *command, pid_t *pid, c
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  *pid = clone(child, (char *)stack + stack_size, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+  // The kernel tells its number before it runs: this thread hears of it only once it executes its program, which
+  // a file system that does not answer may put off for ever.
+  *pid = clone(child, (char *)stack + stack_size,
+               CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD, &start, command->told);
   int error = *pid < 0 ? errno : 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   munmap(stack, stack_size);
@@ -163,6 +166,8 @@ int cpty_discard_input(int master, unsigned char key) {
   close(slave);
   return 1;
 }
+
+pid_t cpty_told(const pid_t *told) { return __atomic_load_n(told, __ATOMIC_ACQUIRE); }
 
 int cpty_reap(pid_t pid, int *exit_code, int *signal_number) {
   int status;

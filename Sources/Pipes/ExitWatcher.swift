@@ -54,13 +54,23 @@ final class ExitWatcher: Sendable {
 
   private struct State {
     var children: [pid_t: Child] = [:]
-    /// Processes that are being started: a child that is not known yet may be one of them.
-    var starting = 0
+    /// Where the kernel tells the numbers of processes that are being started: one of them may end, or be put off
+    /// by its file system for ever, before it is known as a child.
+    var starting: Set<Told> = []
     var isRunning = false
     var isAsleep = false
     var reapsOrphans = false
   }
   private let state = NIOLockedValueBox(State())
+
+  /// The place for one number. `@unchecked`: C writes it once and reads it atomically, and it is freed by the start
+  /// that made it, once it is in no set any more.
+  private struct Told: Hashable, @unchecked Sendable {
+    let place = UnsafeMutablePointer<pid_t>.allocate(capacity: 1)
+    init() { place.initialize(to: 0) }
+    var pid: pid_t { cpty_told(place) }
+  }
+
   private let wake = DispatchSemaphore(value: 0)
 
   /// How long a child that is somebody else's in this process is let be before another look.
@@ -70,15 +80,19 @@ final class ExitWatcher: Sendable {
 
   private init() {}
 
-  /// Starts a process by `spawn`, which returns its number.
+  /// Starts a process by `spawn`, which returns its number, and has it told where it is given a place for it.
   /// - Throws: what `spawn` does; ``PipeError`` if there is no thread to watch it.
-  func start(on eventLoop: any EventLoop, _ spawn: () throws -> pid_t) throws -> Child {
+  func start(
+    on eventLoop: any EventLoop, _ spawn: (_ told: UnsafeMutablePointer<pid_t>) throws -> pid_t
+  ) throws -> Child {
     try run()
-    state.withLockedValue { $0.starting += 1 }
+    let told = Told()
+    defer { told.place.deallocate() }
+    state.withLockedValue { _ = $0.starting.insert(told) }
     do {
-      let child = Child(pid: try spawn(), eventLoop: eventLoop)
+      let child = Child(pid: try spawn(told.place), eventLoop: eventLoop)
       let isAsleep = state.withLockedValue { state in
-        state.starting -= 1
+        state.starting.remove(told)
         state.children[child.pid] = child
         defer { state.isAsleep = false }
         return state.isAsleep
@@ -87,7 +101,7 @@ final class ExitWatcher: Sendable {
       look(at: child)
       return child
     } catch {
-      state.withLockedValue { $0.starting -= 1 }
+      state.withLockedValue { _ = $0.starting.remove(told) }
       throw error
     }
   }
@@ -155,8 +169,9 @@ final class ExitWatcher: Sendable {
   /// A child has ended that is not known. It is told again and again until somebody reaps it.
   private func meet(stranger pid: pid_t) {
     let isOrphan = state.withLockedValue { state in
-      // One that was just started is known by now, or still counts.
-      state.reapsOrphans && state.starting == 0 && state.children[pid] == nil
+      // One that was just started is known by now, or its number is.
+      state.reapsOrphans && state.children[pid] == nil
+        && !state.starting.contains { $0.pid == pid }
     }
     if isOrphan {
       var code: CInt = 0

@@ -143,10 +143,10 @@ public struct PTYStarter: PipeStarter {
   ) throws -> Process {
     let path = try Self.search(command.program, path: environment["PATH"] ?? "")
     var master: CInt = -1
-    let child = try ExitWatcher.shared.start(on: eventLoop) {
+    let child = try ExitWatcher.shared.start(on: eventLoop) { told in
       var started = cpty_process()
       var step: CChar = 0
-      let error = fill(path, command, environment, directory, size) { request in
+      let error = fill(path, command, environment, directory, size, told) { request in
         cpty_spawn(request, &started, &step)
       }
       guard error == 0 else {
@@ -161,7 +161,8 @@ public struct PTYStarter: PipeStarter {
   /// The command as C takes it, for as long as `body` runs.
   private func fill(
     _ path: String, _ command: Command, _ environment: [String: String], _ directory: String?,
-    _ size: TerminalSize, _ body: (UnsafePointer<cpty_command>) -> CInt
+    _ size: TerminalSize, _ told: UnsafeMutablePointer<pid_t>,
+    _ body: (UnsafePointer<cpty_command>) -> CInt
   ) -> CInt {
     let groups = user?.groups ?? []
     let user = command.user
@@ -179,7 +180,7 @@ public struct PTYStarter: PipeStarter {
                   is_directory_preferred: directory == nil ? 1 : 0,
                   columns: UInt16(clamping: size.columns), rows: UInt16(clamping: size.rows),
                   user: user == nil ? nil : account, files_soft: files?.soft ?? 0,
-                  files_hard: files?.hard ?? 0)
+                  files_hard: files?.hard ?? 0, told: told)
                 return withUnsafePointer(to: &request, body)
               }
             }

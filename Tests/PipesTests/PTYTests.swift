@@ -169,7 +169,7 @@ import Wire
   func unknownEnd() async throws {
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     // Not a child of this process: as one that somebody else has reaped.
-    let child = try ExitWatcher.shared.start(on: eventLoop) { 1 }
+    let child = try ExitWatcher.shared.start(on: eventLoop) { _ in 1 }
     #expect(try await child.ended.get() == nil)
   }
 

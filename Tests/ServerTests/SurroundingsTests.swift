@@ -239,8 +239,26 @@ extension Trait where Self == ConditionTrait {
     try await server.stop()
   }
 
-  @Test("As process 1 of a container it reaps what others left", .asRoot)
-  func orphans() async throws {
+  /// Opening the file waits until who has the lease lets go of it, 45 s at most.
+  private func lease(_ path: String) async throws -> ChildProcess {
+    try FileManager.default.copyItem(atPath: "/bin/true", toPath: path)
+    let script = """
+      import fcntl, os, signal, sys, time
+      signal.signal(signal.SIGIO, signal.SIG_IGN)
+      file = os.open(sys.argv[1], os.O_RDONLY)
+      fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+      print("held", flush=True)
+      time.sleep(600)
+      """
+    let holder = try ChildProcess("/usr/bin/env", ["python3", "-c", script, path])
+    _ = try await holder.line(with: "held")
+    return holder
+  }
+
+  @Test(
+    "As process 1 of a container it reaps what others left, even while a start hangs", .asRoot,
+    arguments: [false, true])
+  func orphans(whileAStartHangs: Bool) async throws {
     let done = FileManager.default.temporaryDirectory.path + "/fl-orphans-\(UUID())"
     defer { try? FileManager.default.removeItem(atPath: done) }
     var server = try await Server.start(
@@ -255,6 +273,14 @@ extension Trait where Self == ConditionTrait {
     let client = try await RawClient.greet(port: server.port)
     let living = client.keepAlive()
     defer { living.cancel() }
+    let slow = done + "-slow"
+    defer { try? FileManager.default.removeItem(atPath: slow) }
+    var holder: ChildProcess?
+    let another = try await RawClient.greet(port: server.port)
+    if whileAStartHangs {
+      holder = try await lease(slow)
+      open(another, [slow])
+    }
     open(
       client,
       [
@@ -271,6 +297,7 @@ extension Trait where Self == ConditionTrait {
     try await eventually("none is left as a zombie") {
       try await !server.children.contains { $0.hasPrefix("Z") }
     }
+    holder?.signal(SIGKILL)
     client.send(.input(offset: 0, .init(string: "\n")), stream: 1)
     let frame = try await client.frame("the end", stream: 1) { $0.type == .ended }
     guard case .ended(let ended) = frame else { return }

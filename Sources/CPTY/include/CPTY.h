@@ -25,6 +25,7 @@ struct cpty_command {
   const struct cpty_user *user;  // NULL: as this process
   // RLIMIT_NOFILE for it; a hard limit of 0: as this process has it.
   uint64_t files_soft, files_hard;
+  pid_t *told;  // gets its number as soon as there is one, before it runs
 };
 
 struct cpty_process {
@@ -35,6 +36,9 @@ struct cpty_process {
 // Starts it. Returns 0, or the errno of the step that failed, and then nothing is left of it; *step then
 // says which: 'p' no pseudo-terminal, 'f' no process, 'u' the user, 'd' the directory, 'x' the program.
 int cpty_spawn(const struct cpty_command *command, struct cpty_process *out, char *step);
+
+// What has been told to there so far, from any thread.
+pid_t cpty_told(const pid_t *told);
 
 // Returns 0 or an errno.
 int cpty_resize(int master, unsigned short columns, unsigned short rows);

@@ -27,14 +27,12 @@ struct Waiting {
 
   init(atMost limit: Duration) { self.limit = limit }
 
-  /// - Parameter delay: until the server is asked again.
-  mutating func postponed(
-    _ reason: String, for delay: Duration, at now: ContinuousClock.Instant
-  ) -> Step {
+  /// The server cannot open it now, and would be asked again.
+  mutating func postponed(_ reason: String, at now: ContinuousClock.Instant) -> Step {
     let since = since ?? now
     self.since = since
     let waited = now - since
-    guard waited + delay <= limit else {
+    guard waited < limit else {
       let time = waited < .seconds(1) ? "" : " for \(waited.components.seconds) s"
       return .giveUp("waited\(time) in vain: \(reason)")
     }

@@ -12,7 +12,7 @@ import Testing
     var end: (second: Int, words: String)?
     for second in stride(from: 0, through: 60, by: 2) where end == nil {
       let step = waiting.postponed(
-        second < 14 ? "full" : "away", for: .seconds(2), at: start + .seconds(second))
+        second < 14 ? "full" : "away", at: start + .seconds(second))
       switch step {
       case .silent: break
       case .say(let words): said.append("\(second) \(words)")
@@ -30,6 +30,6 @@ import Testing
   @Test func whoDoesNotWaitIsToldAtOnce() {
     var waiting = Waiting(atMost: .zero)
     #expect(
-      waiting.postponed("full", for: .milliseconds(1), at: .now) == .giveUp("waited in vain: full"))
+      waiting.postponed("full", at: .now) == .giveUp("waited in vain: full"))
   }
 }

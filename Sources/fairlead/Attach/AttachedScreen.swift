@@ -117,12 +117,12 @@ actor AttachedScreen {
       liveWaiters = []
       sign?.cancel()
       await removeSign()
-    case .postponed(let delay, let reason):
+    case .postponed(_, let reason):
       guard !hasBeenLive else {
         loseTouch()
         break
       }
-      switch waiting.postponed(reason, for: delay, at: .now) {
+      switch waiting.postponed(reason, at: .now) {
       case .silent: break
       case .say(let words): complain("[fairlead: \(printable(words))]")
       case .giveUp(let words): return .gaveUp(words)

@@ -3,8 +3,6 @@
 import Glibc
 
 public enum PrivateFile {
-  private static let largest = 16 * 1024
-
   /// Writes `bytes` to `path`, whose folders are made if need be, in place of what was there.
   public static func write(_ bytes: [UInt8], path: String) -> Bool {
     let temporary = "\(path).\(getpid())"
@@ -60,7 +58,8 @@ public enum PrivateFile {
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-      status.st_uid == getuid(), status.st_mode & 0o077 == 0, status.st_size <= largest
+      status.st_uid == getuid(), status.st_mode & 0o077 == 0,
+      status.st_size <= AuthLimits.privateFile
     else { return nil }
     var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
     let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }

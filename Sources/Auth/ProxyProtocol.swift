@@ -12,18 +12,13 @@ public enum ProxyHeader: Equatable, Sendable {
   /// What cannot be read, and so not be believed.
   case invalid(String)
 
-  /// Bytes of the longest header of version 1, by its definition; and of version 2 here: addresses
-  /// take 216, and what may follow them is not used.
-  static let longestText = 107
-  static let longestBinary = 16 + 4_096
-
   private static let signature: [UInt8] = [
     0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A,
   ]
 
   /// Reads the beginning of a connection.
   public static func read(_ bytes: some Collection<UInt8>) -> ProxyHeader {
-    let head = Array(bytes.prefix(longestBinary))
+    let head = Array(bytes.prefix(AuthLimits.proxyBinary))
     if startsLike(head, signature) {
       return head.count < 16 ? .incomplete : readBinary(head)
     }
@@ -39,9 +34,9 @@ public enum ProxyHeader: Equatable, Sendable {
   }
 
   private static func readText(_ head: [UInt8]) -> ProxyHeader {
-    let line = head.prefix(longestText)
+    let line = head.prefix(AuthLimits.proxyText)
     guard let end = line.firstIndex(of: 0x0A) else {
-      return line.count < longestText ? .incomplete : .invalid("its line does not end")
+      return line.count < AuthLimits.proxyText ? .incomplete : .invalid("its line does not end")
     }
     guard end > 0, line[end - 1] == 0x0D else { return .invalid("its line does not end in CR LF") }
     let text = String(decoding: line[..<(end - 1)], as: UTF8.self)
@@ -70,7 +65,7 @@ public enum ProxyHeader: Equatable, Sendable {
   private static func readBinary(_ head: [UInt8]) -> ProxyHeader {
     guard head[12] >> 4 == 2 else { return .invalid("its version is not 2") }
     let length = 16 + Int(head[14]) << 8 + Int(head[15])
-    guard length <= longestBinary else { return .invalid("it has \(length) bytes") }
+    guard length <= AuthLimits.proxyBinary else { return .invalid("it has \(length) bytes") }
     guard head.count >= length else { return .incomplete }
     switch head[12] & 0x0F {
     case 0: return .client(nil, length: length)

@@ -105,7 +105,7 @@ public final class TokenVerifier: Sendable {
       } catch {
         report(.failure(error))
       }
-      try? await Task.sleep(for: .seconds(1))
+      try? await Task.sleep(for: AuthLimits.keyFileInterval)
     }
   }
 

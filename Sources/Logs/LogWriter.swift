@@ -5,18 +5,6 @@
 internal import Glibc
 internal import NIOConcurrencyHelpers
 
-/// Every number that bounds what logging may hold (promise P6).
-public enum LogLimits {
-  /// Bytes that wait: some 10,000 lines. As many may be on their way out at the same time.
-  public static let waiting = 2 * 1024 * 1024
-  /// Bytes of a message and of each of its values.
-  public static let value = 2 * 1024
-  /// How long the end of a process waits for a log that is not read.
-  public static let flush = Duration.seconds(2)
-  /// Bytes written at once, of whole lines: what a pipe keeps apart from other writers' (PIPE_BUF).
-  static let write = 4_096
-}
-
 // Sendable: what changes is only touched under `lock`.
 public final class LogWriter: @unchecked Sendable {
   public enum Destination: Sendable, Equatable {
@@ -92,7 +80,7 @@ public final class LogWriter: @unchecked Sendable {
     let deadline = ContinuousClock.now + limit
     while lock.value != .idle {
       guard ContinuousClock.now < deadline else { return false }
-      usleep(2_000)
+      usleep(useconds_t(LogLimits.flushInterval / Duration.microseconds(1)))
     }
     return true
   }
@@ -106,7 +94,7 @@ public final class LogWriter: @unchecked Sendable {
     isClosed = true
     let isRunning = isStarted
     lock.unlock(withValue: isRunning ? .waiting : .idle)
-    return flush(atMost: max(.milliseconds(20), deadline - .now))
+    return flush(atMost: max(LogLimits.lastFlush, deadline - .now))
   }
 
   // MARK: The thread

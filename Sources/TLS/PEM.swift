@@ -8,9 +8,6 @@ struct PEMFile {
   let path: String
   private let bytes: [UInt8]
 
-  /// More than the whole list of public CAs, four times over.
-  static let largest = 1024 * 1024
-
   init(_ path: String) throws(TLSError) {
     self.path = path
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -28,7 +25,7 @@ struct PEMFile {
       }
       if count == 0 { break }
       bytes += chunk[..<count]
-      guard bytes.count <= Self.largest else {
+      guard bytes.count <= TLSLimits.file else {
         throw TLSError(.configuration, "\(path) is too long for a PEM file")
       }
     }

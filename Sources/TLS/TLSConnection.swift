@@ -28,9 +28,6 @@ public final class TLSConnection {
 
   /// The plaintext of a full record (RFC 8446, section 5.1).
   public static let recordSize = 16 * 1024
-  /// What a buffer may keep for the next flush, so that keystrokes do not allocate and idle
-  /// connections hold little.
-  private static let keptCapacity = 4 * 1024
 
   private let context: TLSContext
   private let ssl: OpaquePointer
@@ -205,7 +202,7 @@ public final class TLSConnection {
     guard count > 0 else { return nil }
     let bytes = ciphertext.outbound
     // Cleared, it is used again if its bytes have been sent by the next time.
-    if bytes.capacity > Self.keptCapacity {
+    if bytes.capacity > TLSLimits.keptBuffer {
       ciphertext.outbound = ByteBuffer()
     } else {
       ciphertext.outbound.moveReaderIndex(forwardBy: count)

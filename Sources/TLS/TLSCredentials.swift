@@ -16,9 +16,6 @@ public final class TLSCredentials: Sendable {
     var stamps: [FileStamp]
   }
 
-  /// How often ``watch()`` looks at the files: their `stat`, not what is in them.
-  public static let interval = Duration.seconds(5)
-
   /// - Throws: ``TLSError`` when the files cannot be used.
   public init(_ configuration: TLSConfiguration, logger: Logger) throws(TLSError) {
     self.configuration = configuration
@@ -61,7 +58,7 @@ public final class TLSCredentials: Sendable {
   }
 
   /// Reloads when a file has changed, until the task is cancelled.
-  public func watch(every interval: Duration = TLSCredentials.interval) async {
+  public func watch(every interval: Duration = TLSLimits.reload) async {
     while !Task.isCancelled {
       try? await Task.sleep(for: interval)
       if Task.isCancelled { return }
@@ -72,7 +69,7 @@ public final class TLSCredentials: Sendable {
 
   private func warnOfEnd(_ context: TLSContext) {
     let now = Int64(time(nil))
-    for certificate in context.certificates where certificate.notAfter < now + 7 * 86_400 {
+    for certificate in context.certificates where certificate.notAfter < now + TLSLimits.warning {
       logger.warning(
         certificate.notAfter < now
           ? "a certificate in use has expired" : "a certificate in use ends soon",

@@ -6,24 +6,6 @@ public import Logging
 public import NIOCore
 import NIOTLS
 
-/// Numbers of a TLS connection, with their reasons.
-public enum TLSLimits {
-  /// A handshake takes two round trips and some milliseconds of CPU; a stalling peer gets no more.
-  public static let handshake = TimeAmount.seconds(10)
-  /// The same for a client that a user waits for: less than that client waits for an answer, so that it can
-  /// say that it was the handshake that had none.
-  public static let clientHandshake = TimeAmount.seconds(4)
-  /// Plaintext that may be written before the handshake is over: a greeting and a first request, or
-  /// one chunk of an upload.
-  public static let early = 1024 * 1024
-  /// Ciphertext handed on at a time; one read of the receiving end.
-  public static let chunk = 64 * 1024
-  /// What a peer may make us answer (key updates) while it reads nothing.
-  public static let answers = 64 * 1024
-  /// How long a close waits for what was written before it.
-  public static let close = TimeAmount.seconds(2)
-}
-
 /// Fires `TLSUserEvent.handshakeCompleted` once plaintext can flow. Whatever goes wrong is fired as a
 /// ``TLSError``, and then the channel is closed.
 public final class TLSHandler: ChannelDuplexHandler {

@@ -99,7 +99,7 @@ private func binary(_ command: UInt8, _ family: UInt8, _ body: [UInt8]) -> [UInt
         #expect(length <= bytes.count && length >= 15)
         if let client { #expect(IPAddress(client)?.description == client) }
       }
-      if whole == .incomplete { #expect(bytes.count < ProxyHeader.longestBinary) }
+      if whole == .incomplete { #expect(bytes.count < AuthLimits.proxyBinary) }
       // The first certain answer on the way is the answer for all of it.
       for count in 0...bytes.count {
         let part = ProxyHeader.read(bytes.prefix(count))

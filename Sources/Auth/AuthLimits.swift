@@ -1,0 +1,39 @@
+// Every number that bounds what a stranger can make this module do, and why (promise P6).
+
+public enum AuthLimits {
+  /// Bytes of a token: what fits in a request header and in a HELLO, and many times a usual one.
+  public static let token = 8 * 1024
+  /// Bytes of a token's header, read before its signature is checked.
+  static let header = 1024
+  /// Bytes of a `sub`: an e-mail address of any legal length.
+  static let subject = 320
+  /// Grants in a token, and patterns or words in a list of one.
+  static let grants = 32
+  static let patterns = 64
+  /// Bytes of a key or JWKS file, and keys in it.
+  static let keyFile = 256 * 1024
+  static let keys = 64
+  /// Bytes of a shared secret: as many as HS256's hash has (RFC 7518 section 3.2).
+  public static let secret = 32
+  /// Seconds that an issuer's clock may be ahead of ours: for `nbf` alone, since a token that ends too
+  /// early is only renewed.
+  static let skew = 5.0
+  /// Seconds since 1970 of the largest time in a claim: the year 9999.
+  static let latest = 253_402_300_799.0
+  /// Tickets that wait to be used at a time; the oldest gives way.
+  static let tickets = 64
+  /// Seconds for which a ticket waits.
+  static let ticketLife = 600.0
+  /// Bytes of a token in a cookie: with its name, browsers keep 4 KiB (RFC 6265, section 6.1).
+  static let cookieToken = 4_000
+  /// Seconds that a cookie is good for: a working week and its weekend.
+  static let cookieLife = 7 * 86_400.0
+  /// How often a file of keys is looked at: its `stat`, not what is in it.
+  static let keyFileInterval = Duration.seconds(1)
+  /// Bytes of a file that is this process's own: the key and the token of `serve`.
+  static let privateFile = 16 * 1024
+  /// Bytes of the longest PROXY header of version 1, by its definition; and of version 2 here: addresses take
+  /// 216, and what may follow them is not used.
+  static let proxyText = 107
+  static let proxyBinary = 16 + 4_096
+}

@@ -39,7 +39,7 @@ public struct Account: Sendable, Equatable {
     shell = text(entry.pw_shell)
     var count: CInt = 256
     var groups = [gid_t](repeating: 0, count: Int(count))
-    if getgrouplist(name, gid, &groups, &count) < 0, count > 0, count <= 65_536 {
+    if getgrouplist(name, gid, &groups, &count) < 0, count > 0, count <= PipeLimits.groups {
       groups = [gid_t](repeating: 0, count: Int(count))
       if getgrouplist(name, gid, &groups, &count) < 0 { count = 0 }
     }
@@ -55,7 +55,7 @@ public struct Account: Sendable, Equatable {
     var entry = passwd()
     var found: UnsafeMutablePointer<passwd>?
     // The entry points into the buffer.
-    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16 * 1024) { buffer in
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: PipeLimits.account) { buffer in
       guard let base = buffer.baseAddress, body(&entry, base, buffer.count, &found) == 0,
         found != nil
       else { return nil }

@@ -73,11 +73,6 @@ final class ExitWatcher: Sendable {
 
   private let wake = DispatchSemaphore(value: 0)
 
-  /// How long a child that is somebody else's in this process is let be before another look.
-  private static let foreign: useconds_t = 10_000
-  /// A process without children looks so often whether orphans have been handed to it, in seconds.
-  private static let orphans = 5.0
-
   private init() {}
 
   /// Starts a process by `spawn`, which returns its number, and has it told where it is given a place for it.
@@ -180,7 +175,9 @@ final class ExitWatcher: Sendable {
     } else {
       // Its owner will reap it; the others are looked at meanwhile.
       reap()
-      if state.withLockedValue({ $0.children[pid] == nil }) { usleep(Self.foreign) }
+      if state.withLockedValue({ $0.children[pid] == nil }) {
+        usleep(useconds_t(PipeLimits.foreignChild / Duration.microseconds(1)))
+      }
     }
   }
 
@@ -190,11 +187,11 @@ final class ExitWatcher: Sendable {
       return (state.isAsleep, state.reapsOrphans)
     }
     guard maySleep else {
-      usleep(Self.foreign)
+      usleep(useconds_t(PipeLimits.foreignChild / Duration.microseconds(1)))
       return
     }
     if hasLimit {
-      _ = wake.wait(timeout: .now() + Self.orphans)
+      _ = wake.wait(timeout: .now() + PipeLimits.orphans / Duration.seconds(1))
     } else {
       wake.wait()
     }

@@ -29,11 +29,6 @@ final class PTYPipe: Pipe {
   /// Completes when the background jobs, too, have been told that the session ends.
   private var hangup: EventLoopFuture<Void>?
 
-  /// How long output is read after the leader's exit.
-  static let drain = TimeAmount.milliseconds(200)
-  /// What is read at most when that time is over, in bytes.
-  static let mostRest = 256 * 1024
-
   init(
     _ child: Child, master: CInt, channel: any Channel, handler: PTYHandler, isShell: Bool
   ) {
@@ -121,7 +116,7 @@ final class PTYPipe: Pipe {
     guard channel.isActive else { return end() }
     // Whoever holds the pipe back still does: a background job could print without end.
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.scheduleTask(in: Self.drain) { bound.value.end() }
+    eventLoop.scheduleTask(in: PipeLimits.drain) { bound.value.end() }
   }
 
   /// Every process has closed the terminal. The leader may live on without it: to take the last descriptor
@@ -157,11 +152,11 @@ final class PTYPipe: Pipe {
   }
 
   /// What the terminal still holds: on a busy loop the time to drain may be over before the channel
-  /// came to read at all, and the pipe may have been held back. A terminal holds less than `mostRest`; a flood from a background job is cut.
+  /// came to read at all, and the pipe may have been held back. A terminal holds less than that; a flood from a background job is cut.
   private func readRest() {
     guard let control, fcntl(control, F_GETFL) & O_NONBLOCK != 0 else { return }
     var rest = ByteBuffer()
-    while rest.readableBytes < Self.mostRest {
+    while rest.readableBytes < PipeLimits.rest {
       let count = rest.writeWithUnsafeMutableBytes(minimumWritableBytes: 4_096) {
         max(0, read(control, $0.baseAddress, $0.count))
       }

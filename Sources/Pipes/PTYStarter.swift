@@ -164,8 +164,8 @@ public struct PTYStarter: PipeStarter {
     _ size: TerminalSize, _ told: UnsafeMutablePointer<pid_t>,
     _ body: (UnsafePointer<cpty_command>) -> CInt
   ) -> CInt {
-    let groups = user?.groups ?? []
     let user = command.user
+    let groups = user?.groups ?? []
     return path.withCString { path in
       Self.withCStrings(command.arguments) { arguments in
         Self.withCStrings(environment.map { "\($0)=\($1)" }) { variables in

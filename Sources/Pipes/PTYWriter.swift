@@ -29,9 +29,6 @@ final class PTYWriter {
     case closed
   }
 
-  /// After so long another try is made, if there was no descriptor left for a channel.
-  private static let retry = TimeAmount.milliseconds(20)
-
   /// - Parameter master: not blocking, and open until `close`.
   init(master: CInt, eventLoop: any EventLoop) {
     self.master = master
@@ -92,7 +89,7 @@ final class PTYWriter {
     let copy = fcntl(master, F_DUPFD_CLOEXEC, 3)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     guard copy >= 0 else {
-      eventLoop.scheduleTask(in: Self.retry) { bound.value.tryAgain() }
+      eventLoop.scheduleTask(in: PipeLimits.writeRetry) { bound.value.tryAgain() }
       return
     }
     let isTaken = NIOLoopBoundBox(false, eventLoop: eventLoop)
@@ -108,7 +105,7 @@ final class PTYWriter {
         case .success(let channel): writer.didOpen(channel)
         case .failure:
           if !isTaken.value { Glibc.close(copy) }
-          writer.eventLoop.scheduleTask(in: Self.retry) { bound.value.tryAgain() }
+          writer.eventLoop.scheduleTask(in: PipeLimits.writeRetry) { bound.value.tryAgain() }
         }
       }
   }

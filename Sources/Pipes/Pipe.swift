@@ -39,16 +39,15 @@ public enum PipeSignal: Int32, Sendable {
 public enum PipeReading {
   /// What a pipe hands on at most, in bytes, before it looks at ``Pipe/isReading`` again: four reads of
   /// 16 KiB. So a process never runs further ahead of those who hold it back.
-  public static let most = reads * readSize
-  static let reads = 4
-  static let readSize = 16 * 1024
+  public static let most = PipeLimits.reads * PipeLimits.read
 
   /// Sets a channel's reads to this measure. To be called on its event loop.
   static func limit(_ channel: any Channel) throws {
-    try channel.syncOptions?.setOption(.maxMessagesPerRead, value: UInt(reads))
+    try channel.syncOptions?.setOption(.maxMessagesPerRead, value: UInt(PipeLimits.reads))
     try channel.syncOptions?.setOption(
       .recvAllocator,
-      value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: readSize))
+      value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: PipeLimits.read)
+    )
   }
 }
 

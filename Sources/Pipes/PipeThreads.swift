@@ -30,22 +30,14 @@ enum PipeThreads {
 final class StartThreads: Sendable {
   static let shared = StartThreads()
 
-  /// A start takes about a millisecond; so many of them may hang before others wait.
-  static let count = 8
-  /// Starts under way at most, for what each holds (its environment, up to 64 KiB): more than any node is sent
-  /// within the time that so many take.
-  static let most = 1_000
-  /// A start waits so long for a thread: thousands of times what one takes.
-  static let patience = TimeAmount.seconds(5)
-
   private let pool: NIOThreadPool
   private let most: Int
   private let patience: TimeAmount
   private let underWay = NIOLockedValueBox(0)
 
   init(
-    count: Int = StartThreads.count, most: Int = StartThreads.most,
-    patience: TimeAmount = StartThreads.patience
+    count: Int = PipeLimits.startThreads, most: Int = PipeLimits.starts,
+    patience: TimeAmount = PipeLimits.startPatience
   ) {
     pool = PipeThreads.started(count)
     self.most = most

@@ -143,7 +143,7 @@ enum ProcessTable {
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 4_096)
-    while bytes.count < 65_536 {
+    while bytes.count < PipeLimits.procFile {
       let count = read(descriptor, &piece, piece.count)
       if count <= 0 { break }
       bytes += piece[..<count]

@@ -43,9 +43,6 @@ final class ShellLook {
   private var lookedAt: NIODeadline?
   private var isLooking = false
 
-  /// How long an answer counts: each look reads a file.
-  private static let interval = TimeAmount.seconds(10)
-
   init(isShell: Bool, eventLoop: any EventLoop) {
     self.isShell = isShell
     self.eventLoop = eventLoop
@@ -54,7 +51,7 @@ final class ShellLook {
   /// False, too, while it is not known: on another thread, since the process's memory, which is where its words
   /// are read from, may be of a file that does not answer.
   func isShell(_ pid: pid_t, now: NIODeadline = .now()) -> Bool {
-    if let lookedAt, now - lookedAt < Self.interval { return isShell }
+    if let lookedAt, now - lookedAt < PipeLimits.look { return isShell }
     guard !isLooking else { return false }
     isLooking = true
     let bound = NIOLoopBound(self, eventLoop: eventLoop)

@@ -26,7 +26,7 @@ import Testing
     var leftovers = Leftovers<Int>()
     let start = ContinuousClock.now
     _ = leftovers.add(1, at: start)
-    let late = start + Leftovers<Int>.longest
+    let late = start + PipeLimits.leftoverPatience
     let due = leftovers.takeDue(at: late)
     #expect(due.count == 1)
     let isKept = leftovers.putBack(try #require(due.first), at: late)
@@ -37,7 +37,7 @@ import Testing
   @Test func theOldestGivesWay() {
     var leftovers = Leftovers<Int>()
     let now = ContinuousClock.now
-    let most = Leftovers<Int>.most
+    let most = PipeLimits.leftovers
     for number in 0..<most { #expect(leftovers.add(number, at: now) == nil) }
     #expect(leftovers.add(most, at: now) == 0)
     #expect(leftovers.waiting.count == most)

@@ -129,7 +129,7 @@ import Wire
     let before = try await pipe.output.count
     #expect(try await pipe.end().status == .exited(code: 3))
     let more = try await pipe.output.count - before
-    #expect(more <= PipeReading.most + PTYPipe.mostRest + 4_096)
+    #expect(more <= PipeReading.most + PipeLimits.rest + 4_096)
   }
 
   @Test("is refused for now while all that start one wait, and started once they do not")

@@ -15,10 +15,6 @@ struct DockerEngine: Sendable {
 
   /// Engines from Docker 20.10 (1.41) on; 1.44 is what the newest ones still take at least.
   static let versions = 41...44
-  /// An answer's length, in bytes: the longest is the list of a host's containers.
-  static let largestAnswer = 16 * 1024 * 1024
-  /// An engine that starts a hundred processes at once takes many seconds for each.
-  static let deadline = TimeAmount.seconds(30)
 
   init(_ endpoint: HTTPEndpoint, transport: HTTPClient.TransportHandler? = nil) {
     http = HTTPClient(endpoint, transport: transport)
@@ -80,7 +76,8 @@ struct DockerEngine: Sendable {
     let result = try await reaching {
       try await http.upgrade(
         .POST, path("/exec/\(exec)/start"), to: "tcp", headers: Self.json,
-        body: Self.encode(start), within: Self.deadline, largestBody: 64 * 1024, handler: handler)
+        body: Self.encode(start), within: PipeLimits.engineDeadline,
+        largestBody: PipeLimits.startAnswer, handler: handler)
     }
     switch result {
     case .switched(let channel): return channel
@@ -95,7 +92,7 @@ struct DockerEngine: Sendable {
     let exec = try await createExec(
       in: container, ExecRequest(cmd: command, user: user, attachStdin: false))
     let answer = try await send(
-      .POST, "/exec/\(exec)/start", Self.encode(ExecStart()), largestBody: 64 * 1024)
+      .POST, "/exec/\(exec)/start", Self.encode(ExecStart()), largestBody: PipeLimits.startAnswer)
     guard answer.status == .ok else { throw Self.error(answer, container: container, endpoint) }
     return (try await inspect(exec).exitCode, String(buffer: answer.body))
   }
@@ -186,11 +183,11 @@ struct DockerEngine: Sendable {
 
   private func send(
     _ method: HTTPMethod, _ path: String, _ body: ByteBuffer? = nil,
-    largestBody: Int = largestAnswer
+    largestBody: Int = PipeLimits.engineAnswer
   ) async throws -> HTTPResponse {
     try await reaching {
       try await http.send(
-        method, self.path(path), headers: Self.json, body: body, within: Self.deadline,
+        method, self.path(path), headers: Self.json, body: body, within: PipeLimits.engineDeadline,
         largestBody: largestBody)
     }
   }
@@ -199,7 +196,7 @@ struct DockerEngine: Sendable {
   private func path(_ path: String) async throws -> String {
     let minor =
       if let known = minorVersion.withLockedValue({ $0 }) { known } else {
-        try await version(within: Self.deadline)
+        try await version(within: PipeLimits.engineDeadline)
       }
     return "/v1.\(minor)\(path)"
   }
@@ -210,7 +207,8 @@ struct DockerEngine: Sendable {
   }
 
   private func version(within limit: TimeAmount) async throws -> Int {
-    let answer = try await http.send(.GET, "/_ping", within: limit, largestBody: 4_096)
+    let answer = try await http.send(
+      .GET, "/_ping", within: limit, largestBody: PipeLimits.pingAnswer)
     let common = try Self.commonVersion(answer, endpoint)
     minorVersion.withLockedValue { $0 = common }
     return common

@@ -25,7 +25,7 @@ final class DockerLeftovers: Sendable {
       else { continue }
       putBack(leftover, why)
       // Where the engine does not answer, the next would wait as long for nothing.
-      if (try? await leftover.item.engine.ping(within: DockerStarter.pingTime)) == nil {
+      if (try? await leftover.item.engine.ping(within: PipeLimits.ping)) == nil {
         for rest in due[(index + 1)...] { putBack(rest, why) }
         return
       }
@@ -57,18 +57,10 @@ struct Leftovers<Item: Sendable>: Sendable {
 
   private(set) var waiting: [Leftover] = []
 
-  /// Between two tries: at first as often as the engine is looked at, then half as often each time, up to this.
-  static var firstPause: Duration { DockerStarter.checkInterval }
-  static var longestPause: Duration { .seconds(60) }
-  /// An engine that is away for longer, or a container whose shell does not work, takes an operator.
-  static var longest: Duration { .seconds(86_400) }
-  /// Each costs an exec a minute at least.
-  static var most: Int { 1_000 }
-
   /// - Returns: the oldest, which gives way where there are too many.
   mutating func add(_ item: Item, at now: ContinuousClock.Instant) -> Item? {
-    let lost = waiting.count >= Self.most ? waiting.removeFirst().item : nil
-    waiting.append(Leftover(item: item, since: now, pause: Self.firstPause, next: now))
+    let lost = waiting.count >= PipeLimits.leftovers ? waiting.removeFirst().item : nil
+    waiting.append(Leftover(item: item, since: now, pause: PipeLimits.engineInterval, next: now))
     return lost
   }
 
@@ -80,10 +72,11 @@ struct Leftovers<Item: Sendable>: Sendable {
 
   /// - Returns: false: it has been tried for long enough.
   mutating func putBack(_ leftover: Leftover, at now: ContinuousClock.Instant) -> Bool {
-    guard now - leftover.since < Self.longest, waiting.count < Self.most else { return false }
+    guard now - leftover.since < PipeLimits.leftoverPatience, waiting.count < PipeLimits.leftovers
+    else { return false }
     var leftover = leftover
     leftover.next = now + leftover.pause
-    leftover.pause = min(leftover.pause * 2, Self.longestPause)
+    leftover.pause = min(leftover.pause * 2, PipeLimits.longestPause)
     waiting.append(leftover)
     return true
   }

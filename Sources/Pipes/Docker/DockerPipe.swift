@@ -23,16 +23,9 @@ final class DockerPipe: Pipe {
   private var isTerminating = false
   private var isKilled = false
   /// What a process that is being ended may still hand on while it is held back, in bytes.
-  private var rest = DockerPipe.mostRest
+  private var rest = PipeLimits.rest
   private var isStreamClosed = false
   private var isEnded = false
-
-  /// How long a killed process may take to go, and a busy engine to tell, before it is given up as
-  /// orphaned.
-  static let lastWait = TimeAmount.seconds(15)
-  /// Its last words are read though nobody wants to read on: as much as of a terminal of this machine. A flood is
-  /// held back beyond that, and cut once the process was killed.
-  static let mostRest = PTYPipe.mostRest
 
   init(
     process: DockerProcess, channel: any Channel, handler: DockerHandler, isShell: Bool,
@@ -119,7 +112,7 @@ final class DockerPipe: Pipe {
     isKilled = true
     readOnOrNot()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.scheduleTask(in: Self.lastWait) {
+    eventLoop.scheduleTask(in: PipeLimits.lastWait) {
       let pipe = bound.value
       guard !pipe.isEnded, !pipe.isStreamClosed else { return }
       let why =

@@ -38,12 +38,6 @@ public struct DockerStarter: PipeStarter {
 
   // MARK: The engine, from time to time
 
-  /// An engine that is well answers this at once.
-  static let pingTime = TimeAmount.seconds(5)
-  static let checkInterval = Duration.seconds(5)
-  /// A busy engine may be late once.
-  static let failures = 2
-
   private struct Answers {
     /// Nil: not asked yet.
     var isAvailable: Bool?
@@ -54,12 +48,12 @@ public struct DockerStarter: PipeStarter {
 
   public func check() async {
     var problem: String?
-    do { try await engine.ping(within: Self.pingTime) } catch { problem = "\(error)" }
+    do { try await engine.ping(within: PipeLimits.ping) } catch { problem = "\(error)" }
     if Task.isCancelled { return }
     let hasChanged = answers.withLockedValue { [problem] answers in
       let had = answers.isAvailable
       answers.failures = problem == nil ? 0 : answers.failures + 1
-      if problem == nil || had == nil || answers.failures >= Self.failures {
+      if problem == nil || had == nil || answers.failures >= PipeLimits.engineFailures {
         answers.isAvailable = problem == nil
       }
       return answers.isAvailable != (had ?? true)
@@ -81,7 +75,7 @@ public struct DockerStarter: PipeStarter {
         if !isSwept { isSwept = await sweep() }
         await leftovers.settle()
       }
-      try? await Task.sleep(for: Self.checkInterval)
+      try? await Task.sleep(for: PipeLimits.engineInterval)
       await check()
     }
   }
@@ -184,7 +178,9 @@ public struct DockerStarter: PipeStarter {
     let program = request.creation.command.first ?? Self.shell
     let text = try await handler.eventLoop.flatSubmit {
       let closed = handler.value.closed
-      let hurry = handler.eventLoop.scheduleTask(in: .seconds(10)) { handler.value.giveUp() }
+      let hurry = handler.eventLoop.scheduleTask(in: PipeLimits.startReason) {
+        handler.value.giveUp()
+      }
       return closed.map {
         hurry.cancel()
         return handler.value.heldText
@@ -216,8 +212,8 @@ public struct DockerStarter: PipeStarter {
       cmd: command(creation),
       env: environment.map { "\($0)=\($1)" }.sorted(),
       workingDir: creation.workingDirectory,
-      detachKeys: detachKeys(),
       user: creation.user?.rawValue,
+      detachKeys: detachKeys(),
       consoleSize: [request.size.rows, request.size.columns])
   }
 
@@ -246,7 +242,8 @@ public struct DockerStarter: PipeStarter {
     }
     while let last = reason.last, last.isWhitespace { reason.removeLast() }
     if reason.hasSuffix(": unknown") { reason.removeLast(": unknown".count) }
-    return reason.isEmpty ? "the container runtime gave no reason" : String(reason.prefix(1_000))
+    return reason.isEmpty
+      ? "the container runtime gave no reason" : String(reason.prefix(PipeLimits.startReasonLength))
   }
 
   // MARK: What earlier incarnations left
@@ -268,19 +265,19 @@ public struct DockerStarter: PipeStarter {
     }
   }
 
-  private func note(_ earlier: Incarnation, _ metadata: Logger.Metadata) {
-    /// Each user looks for its own: root of a container may not look into others' processes, either.
-    private func sweep(_ container: String, as user: String?) async throws {
-      for earlier in try await incarnations(in: container, as: user)
-      where !IncarnationLock.isHeld(earlier) {
-        note(earlier, ["container": "\(container)"])
-        let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
-        try await signal(sought, [.hangup], in: container, as: user)
-        try await Task.sleep(for: Self.sweepGrace)
-        try await signal(sought, [.kill], in: container, as: user)
-      }
+  /// Each user looks for its own: root of a container may not look into others' processes, either.
+  private func sweep(_ container: String, as user: String?) async throws {
+    for earlier in try await incarnations(in: container, as: user)
+    where !IncarnationLock.isHeld(earlier) {
+      note(earlier, ["container": "\(container)"])
+      let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
+      try await signal(sought, [.hangup], in: container, as: user)
+      try await Task.sleep(for: PipeLimits.sweepGrace)
+      try await signal(sought, [.kill], in: container, as: user)
     }
+  }
 
+  private func note(_ earlier: Incarnation, _ metadata: Logger.Metadata) {
     logger.notice(
       "ending what an earlier incarnation left",
       metadata: metadata.merging(["incarnation": "\(earlier)"]) { $1 })
@@ -301,12 +298,9 @@ public struct DockerStarter: PipeStarter {
       kill(member.pid, SIGHUP)
       kill(member.pid, SIGCONT)
     }
-    try await Task.sleep(for: Self.sweepGrace)
+    try await Task.sleep(for: PipeLimits.sweepGrace)
     for (member, _) in left where ProcessTable.isAlive(member) { kill(member.pid, SIGKILL) }
   }
-
-  /// Between SIGHUP and SIGKILL.
-  private static let sweepGrace = Duration.milliseconds(500)
 
   private func incarnations(in container: String, as user: String?) async throws -> [Incarnation] {
     let sought = DockerMark.prefix(scope: scope)

@@ -1,0 +1,73 @@
+// Every number that bounds what a pipe may hold, cost or wait for, and why (promise P6).
+
+import NIOCore
+
+enum PipeLimits {
+  // MARK: Reading and writing
+
+  /// Reads of a pipe before it looks at whether it is still to be read; and bytes of one: what a channel hands on
+  /// without a copy.
+  static let reads = 4
+  static let read = 16 * 1024
+  /// How long output is read after the leader's exit: a background job can hold the terminal open for long.
+  static let drain = TimeAmount.milliseconds(200)
+  /// Bytes that are read at most when that time is over, or though nobody wants to read on: more than a terminal
+  /// holds. A flood is cut there.
+  static let rest = 256 * 1024
+  /// Until another try is made, if there was no descriptor left for a channel.
+  static let writeRetry = TimeAmount.milliseconds(20)
+  /// How long it counts what has the terminal's foreground: each look reads a file.
+  static let look = TimeAmount.seconds(10)
+  /// Bytes of a file of /proc that is read: an environment, whose beginning has the mark.
+  static let procFile = 64 * 1024
+
+  // MARK: Starting
+
+  /// Threads that start terminals: a start takes about a millisecond; so many of them may hang before others wait.
+  static let startThreads = 8
+  /// Starts under way at most, for what each holds (its environment, up to 64 KiB): more than any node is sent
+  /// within the time that so many take.
+  static let starts = 1_000
+  /// A start waits so long for a thread: thousands of times what one takes.
+  static let startPatience = TimeAmount.seconds(5)
+  /// How long a child that is somebody else's in this process is let be before another look.
+  static let foreignChild = Duration.milliseconds(10)
+  /// A process without children looks so often whether orphans have been handed to it.
+  static let orphans = Duration.seconds(5)
+  /// Bytes of a user's entry in the accounts, and groups that the user is in: the kernel takes no more (NGROUPS_MAX).
+  static let account = 16 * 1024
+  static let groups = 65_536
+
+  // MARK: Docker
+
+  /// From a request to an engine to its answer: one that starts a hundred processes at once takes many seconds for
+  /// each.
+  static let engineDeadline = TimeAmount.seconds(30)
+  /// Bytes of an engine's answer: the longest is the list of a host's containers.
+  static let engineAnswer = 16 * 1024 * 1024
+  /// Bytes of an engine's answer to a start, which is an error's message, and to a ping.
+  static let startAnswer = 64 * 1024
+  static let pingAnswer = 4 * 1024
+  /// An engine that is well answers a ping at once.
+  static let ping = TimeAmount.seconds(5)
+  /// How often an engine is looked at.
+  static let engineInterval = Duration.seconds(5)
+  /// Pings in a row that fail before an engine counts as away: a busy one may be late once.
+  static let engineFailures = 2
+  /// How long a killed process may take to go, and a busy engine to tell, before it is given up as orphaned.
+  static let lastWait = TimeAmount.seconds(15)
+  /// Between SIGHUP and SIGKILL of what a dead incarnation left.
+  static let sweepGrace = Duration.milliseconds(500)
+  /// The container runtime's reason for not starting a process comes in the stream within this time.
+  static let startReason = TimeAmount.seconds(10)
+  /// Characters of that reason which are told.
+  static let startReasonLength = 1_000
+  /// Between two tries to end what could not be ended: as often as the engine is looked at, then half as often each
+  /// time, up to this.
+  static let longestPause = Duration.seconds(60)
+  /// What cannot be ended is tried for so long: an engine that is away for longer, or a container whose shell does
+  /// not work, takes an operator.
+  static let leftoverPatience = Duration.seconds(86_400)
+  /// Of those that wait: each costs an exec a minute at least.
+  static let leftovers = 1_000
+}

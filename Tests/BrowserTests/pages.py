@@ -104,7 +104,7 @@ class Page:
     async def says(self, text, limit=60):
         """The page itself, around the terminals."""
         await self.until(
-            "(wanted) => document.body.innerText.includes(wanted)", text, limit)
+            "(wanted) => document.body?.innerText.includes(wanted)", text, limit)
 
     async def place(self, selector):
         """The middle of an element, where a person would click."""

@@ -102,6 +102,7 @@ http {{
         await stranger.until("() => location.pathname === '/deep/terminal/sign-in'")
         await stranger.page.fill("#credential", await backend.said("ticket", "--api", url))
         await stranger.page.keyboard.press("Enter")
+        await stranger.live()
         await stranger.shows("\n42 below")
         assert stranger.page.url == f"{url}t/{session}", stranger.page.url
     finally:

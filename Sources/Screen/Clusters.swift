@@ -85,6 +85,31 @@ struct ClusterStore {
     return moved
   }
 
+  /// A cluster of another store. It may pass `maximumWords`, but never the 21-bit index.
+  mutating func make(copying index: UInt32, of other: ClusterStore) -> UInt32? {
+    guard count + other.length(index) + 1 < 1 << 21 else { return nil }
+    return copy(index, from: other)
+  }
+
+  /// Begins a cluster whose code points come one by one, with the same bounds.
+  mutating func begin() -> UInt32? {
+    guard count + Self.maximumLength + 1 < 1 << 21 else { return nil }
+    reserve(Self.maximumLength + 1)
+    let index = UInt32(count)
+    words[count] = 0
+    count += 1
+    return index
+  }
+
+  /// Adds to the cluster that was begun last.
+  mutating func add(_ code: UInt32, to index: UInt32) {
+    let length = words[Int(index)]
+    guard length < Self.maximumLength, count < words.count else { return }
+    words[Int(index)] = length + 1
+    words[count] = code
+    count += 1
+  }
+
   /// A cluster of given code points (at most `maximumLength` of them are kept). Used when packed
   /// lines come back into the grid, so it may pass `maximumWords`, but never the 21-bit index.
   mutating func make(_ codePoints: [UInt32]) -> UInt32? {

@@ -25,6 +25,9 @@ final class PageMemory {
 struct History {
   /// Small, so that a page that is not full wastes little; a longer line gets a page of its own.
   static let pageSize = 4_096
+  /// What it costs to measure a line, and a cell where some are wide, in the units of ``Screen/workPerCall``.
+  private static let costOfLine = 24
+  private static let costOfCell = 4
   /// Looks of a page: a run's number of them has 16 bits.
   private static let mostLooks = 65_536
 
@@ -484,7 +487,7 @@ struct History {
     guard nextToCount == nil else { return }
     while lines > limit && spent < work {
       removeFirst()
-      spent &+= 4
+      spent &+= Self.costOfLine
     }
   }
 
@@ -531,13 +534,13 @@ struct History {
       count += 1
       position = next(here)
     }
-    let cost = count * 4
+    let cost = count * Self.costOfLine
     if width == columns { return (count, position, cost) }
     if count == 1 && (columns > width || last <= columns) { return (1, position, cost) }
     if isUneven {
       var reader = HistoryReader(self, from: start)
       defer { reader.deallocate() }
-      return (reader.linesOfNext(), position, cost + count * width)
+      return (reader.linesOfNext(), position, cost + count * width * Self.costOfCell + 200)
     }
     let cells = columns > width ? content : (count - 1) * width + last
     return (max(1, (cells + columns - 1) / columns), position, cost)
@@ -571,30 +574,44 @@ struct History {
     return line.flags.contains(.start)
   }
 
-  /// Where the logical lines begin that make up the newest lines, so many at least, and how many they are.
-  func position(ofLast wanted: Int) -> (start: Position?, lines: Int) {
-    var found = 0
-    var start: Position?
-    var index = pages.count - 1
-    while index >= first, found < wanted {
-      var begins: [(position: Position, lines: Int)] = []
-      var position: Position? = Position(page: index, offset: pages[index].start)
-      if index > first {
-        while let here = position, here.page == index, !isStart(here) { position = next(here) }
+  /// A search, page by page, for where the logical lines begin that make up the newest lines, so many at least.
+  struct Search {
+    let wanted: Int
+    fileprivate var page: Int
+    /// The oldest one found, and how many lines there are from it on.
+    fileprivate(set) var start: Position?
+    fileprivate(set) var found = 0
+  }
+
+  func search(forLast wanted: Int) -> Search { Search(wanted: wanted, page: pages.count - 1) }
+
+  /// Looks on until it has cost so much. True once it is done.
+  func go(on search: inout Search, work: Int, _ spent: inout Int) -> Bool {
+    var begins: [(position: Position, lines: Int)] = []
+    while search.page >= first, search.found < search.wanted, spent < work {
+      begins.removeAll(keepingCapacity: true)
+      var position: Position? = Position(page: search.page, offset: pages[search.page].start)
+      spent &+= 8
+      if search.page > first {
+        while let here = position, here.page == search.page, !isStart(here) {
+          position = next(here)
+          spent &+= Self.costOfLine
+        }
       }
-      while let here = position, here.page == index {
+      while let here = position, here.page == search.page {
         let measured = measure(from: here)
+        spent &+= measured.cost
         let gone = here == self.start ? frontGone : 0
         begins.append((here, max(0, measured.lines - gone)))
         position = measured.next
       }
-      for begin in begins.reversed() where found < wanted {
-        found += begin.lines
-        start = begin.position
+      for begin in begins.reversed() where search.found < search.wanted {
+        search.found += begin.lines
+        search.start = begin.position
       }
-      index -= 1
+      search.page -= 1
     }
-    return (start, found)
+    return search.page < first || search.found >= search.wanted
   }
 
   // MARK: For tests and fuzzers.

@@ -31,8 +31,12 @@ struct HistoryReader {
   /// What the cells' looks and clusters are; of the line that came last.
   private(set) var looks = Looks(table: 0, entries: [Attributes()], links: [])
   private(set) var clusters = ClusterStore()
+  /// The page whose looks came last into `looks`; where they are its own alone, they stay for its next line.
   private var page = -1
+  private var lookBase = 0
   private let widths: WidthTable
+  /// Lines flow into the present width. Otherwise they come as they were packed.
+  var isFlowing = true
 
   /// From a position on, which begins a logical line; from the oldest line if none is given.
   init(_ history: History, from start: History.Position? = nil) {
@@ -71,6 +75,11 @@ struct HistoryReader {
     return Entry(cells: range.lowerBound..<end, isWrapped: isWrapped, isContinued: isContinued)
   }
 
+  /// Whether the next line begins the logical line at that position.
+  func isBefore(_ position: History.Position?) -> Bool {
+    nextPending >= pending.count && position != nil && self.position == position
+  }
+
   /// How many lines the next logical line takes.
   mutating func linesOfNext() -> Int { readLogicalLine() ? pending.count : 0 }
 
@@ -80,8 +89,8 @@ struct HistoryReader {
     pending.removeAll(keepingCapacity: true)
     nextPending = 0
     isFirstWrapped = line.isWrapped
-    page = -1
-    if line.columns == history.columns {
+    if lookBase != 0 { page = -1 }
+    if line.columns == history.columns || !isFlowing {
       // One line at a time, as it is.
       let end = unpack(line, start.page, at: 0)
       pending.append(0..<end)
@@ -100,7 +109,7 @@ struct HistoryReader {
   private mutating func unpack(_ line: PackedLine, _ index: Int, at column: Int) -> Int {
     var base = 0
     if let memory = history.pages[index].memory {
-      if page < 0 {
+      if page < 0 || (page != index && column == 0) {
         looks = Looks(table: looks.table + 1, entries: memory.looks, links: memory.links)
         lookBase = 0
       } else if page != index {
@@ -120,8 +129,6 @@ struct HistoryReader {
     return line.unpack(
       into: cells, at: column, lookBase: base, clusters: &clusters, widths: widths)
   }
-
-  private var lookBase = 0
 
   private mutating func reserve(_ count: Int) {
     guard count > cells.count else { return }

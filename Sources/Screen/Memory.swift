@@ -234,6 +234,33 @@ extension Block where Element == UInt8 {
 }
 
 extension Block where Element == Cell {
+  /// Appends the ASCII characters of one look that stand from a column on; returns the column after them.
+  func appendASCII(_ from: Int, _ end: Int, to bytes: inout [UInt8]) -> Int {
+    guard from < end, holds(from, end &- from) else { return from }
+    let pattern = base[from] & Cell.attributesMask | Cell.narrow
+    var column = from
+    while column < end, case let code = base[column] ^ pattern, code & ~0x7F == 0, code != 0 {
+      column &+= 1
+    }
+    let count = column &- from
+    guard count > 0 else { return from }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { text in
+      for index in 0..<count {
+        text.initializeElement(at: index, to: UInt8(truncatingIfNeeded: base[from &+ index]))
+      }
+      bytes.append(contentsOf: text)
+    }
+    return column
+  }
+
+  /// The first elements are those of an array.
+  func copy(_ source: [Cell], count length: Int) {
+    guard holds(0, length), length <= source.count else { return }
+    source.withUnsafeBufferPointer { source in
+      if let first = source.baseAddress { base.update(from: first, count: length) }
+    }
+  }
+
   /// Writes bytes as cells, eight at a time.
   @inline(__always) func put(_ bytes: Input, _ from: Int, _ length: Int, _ at: Int, _ bits: Cell) {
     guard holds(at, length), bytes.holds(from, length) else { return }

@@ -100,17 +100,18 @@ struct PackedLine {
       let width: Int
       if byte == Self.clusterStart {
         position += 1
-        var codePoints: [UInt32] = []
+        let base =
+          position < end && text[position] != Self.clusterEnd
+          ? decodeUTF8(text, &position) & 0x1F_FFFF : 0
+        let index = clusters.begin()
+        if let index { clusters.add(base, to: index) }
         while position < end && text[position] != Self.clusterEnd {
-          codePoints.append(decodeUTF8(text, &position))
+          let code = decodeUTF8(text, &position)
+          if let index { clusters.add(code, to: index) }
         }
         position += 1
-        width = codePoints.isEmpty ? 1 : widths[codePoints[0]]
-        if let index = clusters.make(codePoints) {
-          content = Cell.clusterBit | Cell(index)
-        } else {
-          content = Cell(codePoints.first ?? 0)
-        }
+        width = widths[base]
+        content = index.map { Cell.clusterBit | Cell($0) } ?? Cell(base)
       } else {
         let code = decodeUTF8(text, &position) & 0x1F_FFFF
         width = widths[code]

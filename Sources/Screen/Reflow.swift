@@ -48,6 +48,8 @@ private struct LooseLine {
 /// A buffer taken apart: scrollback and screen in one list, as xterm.js has it.
 private struct LooseBuffer {
   var lines: [LooseLine]
+  /// Lines in front that have the new width already.
+  var flowed = 0
   /// Lines of scrollback in front of the screen.
   var base: Int
   var y: Int
@@ -79,6 +81,7 @@ private struct LooseBuffer {
     let excess = lines.count - (new + limit)
     if excess > 0 {
       lines.removeFirst(excess)
+      flowed = max(0, flowed - excess)
       base = max(0, base - excess)
       savedY = max(0, savedY - excess)
     }
@@ -96,7 +99,7 @@ private struct LooseBuffer {
   mutating func widen(from old: Int, to new: Int, rows: Int) {
     var removed = IndexSetOfLines()
     let cursor = base + y
-    var start = 0
+    var start = flowed
     while start < lines.count - 1 {
       var end = start + 1
       while end < lines.count && lines[end].isWrapped { end += 1 }
@@ -272,6 +275,8 @@ private struct IndexSetOfLines {
 extension Core {
   mutating func resize(columns: Int, rows: Int) {
     guard columns != self.columns || rows != self.rows else { return }
+    // Both buffers are walked through, and a new one is written.
+    spent = (self.columns * self.rows + columns * rows) * (isAlternate ? 2 : 1)
     let active = resized(grid, saved, y, scrollback: !isAlternate, columns: columns, rows: rows)
     if let primary = hiddenPrimary {
       let hidden = resized(
@@ -309,9 +314,15 @@ extension Core {
       limit: scrollback ? history.limit : 0)
     var isWhole = true
     if scrollback {
-      // Each of the screen's lines may come to hold so many of the old ones.
-      let joined = columns > old.columns ? 1 + (columns - 1) / old.columns : 1
-      buffer.lines = takeHistory((rows + max(0, rows - old.rows)) * joined + 1)
+      let wanted = rows + max(0, rows - old.rows) + 1
+      if columns > old.columns {
+        // Each of the screen's lines may come to hold many of the old ones: what is taken has the new width.
+        history.setColumns(columns)
+        (buffer.lines, buffer.flowed) = takeHistory(
+          wanted, goingOnIn: old[0].isWrapped ? old.columns : nil)
+      } else {
+        buffer.lines = takeHistory(wanted, goingOnIn: nil).lines
+      }
       buffer.base = buffer.lines.count
       // What is left makes the oldest go by itself.
       isWhole = history.isEmpty
@@ -349,7 +360,7 @@ extension Core {
     let base = max(0, min(buffer.base, buffer.lines.count))
     if scrollback {
       let isCounted = !history.isUncounted
-      if columns != old.columns { history.setColumns(columns) }
+      if columns < old.columns { history.setColumns(columns) }
       for line in buffer.lines[..<base] {
         grid[0].replace(line.cells, wrapped: line.isWrapped)
         history.append(grid[0], clusters: clusters, attributes: attributes, links: links)
@@ -370,18 +381,34 @@ extension Core {
     return (grid, moved, buffer.y)
   }
 
-  /// Takes the newest lines out of the scrollback, whole logical lines, so many at least if it has them.
-  private mutating func takeHistory(_ wanted: Int) -> [LooseLine] {
-    let (start, count) = history.position(ofLast: wanted)
-    guard let start else { return [] }
+  /// Takes the newest lines out of the scrollback, whole logical lines, so many at least if it has them. Those of the
+  /// last logical line come as they are if it goes on in the screen (`screenColumns`) and has its width.
+  private mutating func takeHistory(_ wanted: Int, goingOnIn screenColumns: Int?)
+    -> (lines: [LooseLine], flowed: Int)
+  {
+    var search = history.search(forLast: wanted)
+    _ = history.go(on: &search, work: .max, &spent)
+    guard let start = search.start else { return ([], 0) }
+    var last: History.Position?
+    if let screenColumns {
+      var search = history.search(forLast: 1)
+      _ = history.go(on: &search, work: .max, &spent)
+      last = search.start.flatMap { history.line(at: $0)?.columns == screenColumns ? $0 : nil }
+    }
     var lines: [LooseLine] = []
-    lines.reserveCapacity(count + rows)
+    lines.reserveCapacity(search.found + rows)
+    var flowed: Int?
     var reader = HistoryReader(history, from: start)
     defer { reader.deallocate() }
     // The looks of the page under way in the screen's own table.
     var numbers: [UInt32?] = []
     var table = -1
-    while let entry = reader.next() {
+    while true {
+      if reader.isBefore(last) {
+        flowed = lines.count
+        reader.isFlowing = false
+      }
+      guard let entry = reader.next() else { break }
       if reader.looks.table != table {
         table = reader.looks.table
         numbers = []
@@ -389,29 +416,36 @@ extension Core {
       if numbers.count < reader.looks.entries.count {
         numbers += Array(repeating: nil, count: reader.looks.entries.count - numbers.count)
       }
-      var cells: [Cell] = []
-      cells.reserveCapacity(entry.cells.count)
-      for column in entry.cells {
-        let cell = reader.cells[column]
-        var content = cell & ~Cell.attributesMask
-        if cell.isCluster {
-          let codePoints = reader.clusters.codePoints(cell.code)
-          let index = clusters.make(codePoints).map { Cell.clusterBit | Cell($0) }
-          content = content & ~Cell.contentMask | (index ?? Cell(codePoints.first ?? 0))
-        }
-        let look = Int(cell.attributes)
-        if look != 0, look < numbers.count {
-          let number = numbers[look] ?? own(reader.looks[UInt32(look)], reader.looks)
-          numbers[look] = number
-          content |= Cell(number) << 32
-        }
-        cells.append(content)
+      var cells = reader.cells.slice(entry.cells.lowerBound, entry.cells.count)
+        .array(entry.cells.count)
+      for index in cells.indices
+      where cells[index] & (Cell.attributesMask | Cell.clusterBit) != 0 {
+        cells[index] = own(cells[index], reader, &numbers)
       }
+      spent &+= entry.cells.count + 24
       lines.append(LooseLine(cells: cells, isWrapped: entry.isWrapped))
     }
     history.truncate(at: start)
     history.tookBack(lines.count)
-    return lines
+    return (lines, flowed ?? lines.count)
+  }
+
+  /// A cell of the scrollback, with a look and a cluster of the screen's own.
+  private mutating func own(
+    _ cell: Cell, _ reader: borrowing HistoryReader, _ numbers: inout [UInt32?]
+  ) -> Cell {
+    var content = cell & ~Cell.attributesMask
+    if cell.isCluster {
+      let index = clusters.make(copying: cell.code, of: reader.clusters)
+      content =
+        content & ~Cell.contentMask
+        | (index.map { Cell.clusterBit | Cell($0) } ?? Cell(reader.clusters.codePoint(cell.code, 0)))
+    }
+    let look = Int(cell.attributes)
+    guard look != 0, look < numbers.count else { return content }
+    let number = numbers[look] ?? own(reader.looks[UInt32(look)], reader.looks)
+    numbers[look] = number
+    return content | Cell(number) << 32
   }
 
   private mutating func own(_ look: Attributes, _ looks: Looks) -> UInt32 {
@@ -425,7 +459,7 @@ extension Row {
   fileprivate func replace(_ line: [Cell], wrapped: Bool) {
     clear(Cell.blank, wrapped: wrapped)
     let count = min(line.count, columns)
-    for column in 0..<count { cells[column] = line[column] }
+    cells.copy(line, count: count)
     used = count
   }
 }

@@ -77,14 +77,9 @@ struct SnapshotWriter {
         walk = LineWalk(LineSource(core, looks, grid: primary, scrollback: .max))
         step = .primary
       case .primary, .alternate:
-        if var here = walk {
-          walk = nil
-          let cost = writeNextLine(&here)
-          walk = here
-          if let cost {
-            spent &+= cost
-            continue
-          }
+        if let walk, let cost = writeNextLine(walk) {
+          spent &+= cost
+          continue
         }
         walk?.source.deallocate()
         walk = nil

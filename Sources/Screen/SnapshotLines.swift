@@ -2,8 +2,8 @@
 // cell arise as they did in the session. Blank cells are stepped over or erased into being; the odd ones,
 // which are left when a wide character is cut, are made by cutting one.
 
-/// Where a walk over a buffer's lines stands.
-struct LineWalk {
+/// Where a walk over a buffer's lines stands. (A class, since it is large and taken out for each line.)
+final class LineWalk {
   var source: LineSource
   var isFirst = true
   var isFull = false
@@ -20,7 +20,7 @@ struct LineWalk {
 extension SnapshotWriter {
   /// Prints the next of a buffer's lines, from the top left corner of an empty screen. Returns what it cost, nil
   /// if there is none.
-  mutating func writeNextLine(_ walk: inout LineWalk) -> Int? {
+  mutating func writeNextLine(_ walk: LineWalk) -> Int? {
     guard let line = walk.source.next() else { return nil }
     lineLooks = walk.source.looks
     var isDirty = false
@@ -92,6 +92,11 @@ extension SnapshotWriter {
       if cell.hasContent {
         forward(&skip)
         pen.append(lineLooks[cell.attributes], lineLooks, to: &bytes)
+        let end = cells.appendASCII(column, used, to: &bytes)
+        if end > column {
+          column = end
+          continue
+        }
         if cell.width == 0 { bytes.append(0) }
         appendText(cell, clusters, charset: 0)
         column += cell.width == 2 ? 2 : 1

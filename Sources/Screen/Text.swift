@@ -18,6 +18,9 @@ struct LineSource {
   private let gridLooks: Looks
   private let gridClusters: ClusterStore
   private var reader: HistoryReader?
+  /// What is looked for where, until it is found.
+  private var history: History?
+  private var search: History.Search?
   private var row = 0
   /// What the looks and clusters of the line's cells are.
   private(set) var looks: Looks
@@ -25,7 +28,7 @@ struct LineSource {
   /// There is more scrollback than was asked for.
   let isCut: Bool
 
-  /// The scrollback must have been counted.
+  /// The scrollback must have been counted. Where it is cut, its beginning is to be found first.
   init(_ core: Core, _ looks: Looks, grid: Grid, scrollback: Int) {
     self.grid = grid
     gridLooks = looks
@@ -34,14 +37,26 @@ struct LineSource {
     clusters = gridClusters
     isCut = scrollback < core.history.lines
     guard scrollback > 0, !core.history.isEmpty else { return }
-    guard isCut else {
+    if isCut {
+      history = core.history
+      search = core.history.search(forLast: scrollback)
+    } else {
       reader = HistoryReader(core.history)
-      return
     }
-    let (start, found) = core.history.position(ofLast: scrollback)
-    guard let start else { return }
-    reader = HistoryReader(core.history, from: start)
-    for _ in 0..<max(0, found - scrollback) { _ = reader?.next() }
+  }
+
+  /// Looks for the first line, until it has cost so much. True once it is found.
+  mutating func findStart(work: Int, _ spent: inout Int) -> Bool {
+    guard let history, var search else { return true }
+    let isFound = history.go(on: &search, work: work, &spent)
+    self.search = isFound ? nil : search
+    guard isFound, let start = search.start else { return isFound }
+    var reader = HistoryReader(history, from: start)
+    for _ in 0..<max(0, search.found - search.wanted) {
+      spent &+= 16 + (reader.next()?.cells.count ?? 0)
+    }
+    self.reader = reader
+    return true
   }
 
   mutating func deallocate() {
@@ -50,16 +65,17 @@ struct LineSource {
   }
 
   mutating func next() -> Line? {
-    if let entry = reader?.next() {
-      let isContinued = entry.isContinued ?? grid[0].isWrapped
-      guard let reader else { return nil }
-      if looks.table != reader.looks.table || looks.entries.count != reader.looks.entries.count {
-        looks = reader.looks
+    if let entry = reader?.next(), let cells = reader?.cells, let clusters = reader?.clusters {
+      // A reader is large: it is not copied to be asked.
+      if reader?.looks.table != looks.table || reader?.looks.entries.count != looks.entries.count,
+        let current = reader?.looks
+      {
+        looks = current
       }
-      clusters = reader.clusters
+      self.clusters = clusters
       return Line(
-        cells: reader.cells.slice(entry.cells.lowerBound, entry.cells.count),
-        used: entry.cells.count, isWrapped: entry.isWrapped, isContinued: isContinued)
+        cells: cells.slice(entry.cells.lowerBound, entry.cells.count), used: entry.cells.count,
+        isWrapped: entry.isWrapped, isContinued: entry.isContinued ?? grid[0].isWrapped)
     }
     if reader != nil || row == 0 {
       deallocate()
@@ -138,6 +154,7 @@ public final class ScreenText {
           core, looks, grid: core.grid, scrollback: tail == nil ? scrollback : reach)
         scrollbackShown = min(scrollback, core.history.lines)
       }
+      guard source?.findStart(work: work, &spent) == true else { break }
       guard let line = source?.next() else {
         if tail != nil { finishTail(&bytes) } else { isDone = true }
         break
@@ -166,16 +183,29 @@ public final class ScreenText {
   }
 
   private func append(_ line: Line) {
-    guard let source else { return }
-    for column in 0..<line.used {
+    guard let looks = source?.looks, let clusters = source?.clusters else { return }
+    // Each access to what an object holds is checked; a cell has no time for that.
+    var text = text
+    self.text = []
+    defer { self.text = text }
+    var column = 0
+    while column < line.used {
       let cell = line.cells[column]
       if format == .ansi {
-        var look = source.looks[cell.attributes]
+        var look = looks[cell.attributes]
         look.background &= ~Attributes.protected
-        writer.append(look, source.looks, to: &text)
+        writer.append(look, looks, to: &text)
       }
-      text.append(cell: cell, source.clusters)
+      let start = text.count
+      let end = line.cells.appendASCII(column, line.used, to: &text)
+      if end > column {
+        if !holds { holds = text[start...].contains { $0 != UInt8(ascii: " ") } }
+        column = end
+        continue
+      }
+      text.append(cell: cell, clusters)
       if cell.hasContent && (cell.code != 0x20 || cell.isCluster) { holds = true }
+      column += 1
     }
   }
 

@@ -32,6 +32,46 @@ import Testing
     #expect(screen.fault() == nil)
   }
 
+  /// A resize takes as many lines out of the scrollback as come back to the screen, however many once were a row.
+  @Test(arguments: [
+    ("a\r\n", 30_000, 1_200_000), ("ab", 60_000, 8_000_000), ("漢", 60_000, 8_000_000),
+    ("e\u{301}x", 60_000, 8_000_000),
+  ])
+  func resizesWithinBounds(unit: String, count: Int, most: Int) {
+    let screen = Screen(columns: 2, rows: 24, scrollback: 100_000)
+    screen.write(Array(String(repeating: unit, count: count).utf8))
+    let text = screen.text(scrollback: .max).filter { !$0.isNewline }
+    screen.resize(columns: 1_000, rows: 1_000)
+    #expect(screen.withCore { $0.spent } < most)
+    #expect(screen.text(scrollback: .max).filter { !$0.isNewline } == text)
+    #expect(screen.fault() == nil)
+  }
+
+  /// Where the last lines of a long scrollback begin is looked for in slices, also at another width.
+  @Test(arguments: [80, 60])
+  func findsTheLastLinesInSlices(columns: Int) {
+    let screen = Screen(columns: 80, rows: 24, scrollback: 100_000)
+    let line = String(repeating: "漢", count: 30) + "x\r\n"
+    let many = Array(String(repeating: line, count: 1_000).utf8)
+    for _ in 0..<6 { screen.write(many) }
+    screen.resize(columns: columns, rows: 24)
+    #expect(screen.scrollbackCount > 5_000)
+    for (text, expected) in [
+      (screen.beginText(.plain, tail: 2_000), screen.text(tail: 2_000)),
+      (screen.beginText(.plain, scrollback: 4_000), screen.text(scrollback: 4_000)),
+    ] {
+      var calls = 0
+      var shown: [UInt8] = []
+      while !text.isDone && shown.isEmpty && calls < 100_000 {
+        shown = text.next(work: 10_000)
+        calls += 1
+      }
+      #expect(calls > 5)
+      while !text.isDone { shown += text.next(work: 1_000_000) }
+      #expect(String(decoding: shown, as: UTF8.self) == expected)
+    }
+  }
+
   /// A row without text costs what it takes to keep: of a colour, it is written out.
   @Test func colouredBlankRowsAreCharged() {
     func spent(_ start: String) -> Int {

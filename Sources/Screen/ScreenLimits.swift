@@ -1,0 +1,31 @@
+// Bounds of everything a program can make the model keep, and why (promise P6).
+
+enum Limit {
+  /// Columns and rows: xterm.js has no fewer than two columns.
+  static let columns = 2...1_000
+  static let rows = 1...1_000
+  /// Lines of scrollback; a packed line takes about as many bytes as its text.
+  static let scrollback = 0...100_000
+  /// Bytes of an OSC string that is kept: a long URL fits. A longer string is passed over.
+  static let string = 8_192
+  /// Bytes of a title, an icon title or a path. Longer ones are cut.
+  static let title = 1_024
+  /// Depth of the title stack, as in xterm.js.
+  static let titleStack = 10
+  /// Hyperlinks alive at once, and bytes of all their addresses. Beyond it text is not linked.
+  static let links = 4_096
+  static let linkBytes = 1 << 19
+  /// Bytes of answers that wait to be taken; a program that asks more without reading loses them.
+  static let answers = 4_096
+  /// Attributes in the table before the first collection, and words of clusters; more on a large screen, so that
+  /// the walk over its cells stays small beside the output that made it necessary.
+  static let attributes = 1_024
+  static let clusterWords = 4_096
+  /// Code points that one REP repeats, even where more fit on the screen.
+  static let repetition = 65_536
+  /// Cells of a rectangle whose checksum is told: a screen of 200 × 300.
+  static let checksum = 65_536
+  /// Cells of one logical line that flow together in the scrollback; a longer one is broken, so that no piece of
+  /// work on it is long.
+  static let flow = 65_536
+}

@@ -17,7 +17,9 @@ public final class Viewer: Sendable {
     public var snapshots = 0
     public var opened: [Opened] = []
     public var sizes: [TerminalSize] = []
-    public var events: [Event] = []
+    /// Who is attached, and whose size the terminal has, as was told last.
+    public var viewers: [Event.Viewer]?
+    public var sizeOwner: ClientID?
     public var ended: Ended?
     /// Why the stream was closed or refused.
     public var closed: String?
@@ -65,7 +67,7 @@ public final class Viewer: Sendable {
     case .ended(let ended): seen.ended = ended
     case .refused(let refused): seen.closed = refused.code.rawValue
     case .closed(let reason): seen.closed = reason
-    case .state, .inDoubt, .notTyped: break
+    case .event, .state, .inDoubt, .notTyped: break
     }
   }
 

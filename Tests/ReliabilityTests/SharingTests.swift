@@ -23,7 +23,7 @@ import Wire
       let watcher = try Viewer(fleet.url, session: session, size: small, mode: .watcher)
       let second = try Viewer(fleet.url, session: session, size: small)
       try await second.until("it is open") { !$0.opened.isEmpty }
-      try await watcher.until("all three are seen") { $0.events.last?.viewers?.count == 3 }
+      try await watcher.until("all three are seen") { $0.viewers?.count == 3 }
       watcher.type("echo no\n")
       watcher.terminal.takeSize()
       watcher.terminal.resize(TerminalSize(columns: 33, rows: 33))

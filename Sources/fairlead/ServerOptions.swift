@@ -206,15 +206,15 @@ struct NodeOptions: ParsableArguments {
   var ptyUser: String?
 
   @Option(
-    help: "A session that nobody used for this time is ended: no client, no output, no job.")
-  var idleTimeout: TimeOption = fromEnvironment("IDLE_TIMEOUT", default: TimeOption(seconds: 1_800))
-  @Option(
     help: ArgumentHelp(
       "Whom a client may have a pty terminal run as besides, if its token lets it name users: names, "
         + "separated by commas. root is one only if it is named here. Takes root.",
       valueName: "users"))
   var ptyUsers: String?
 
+  @Option(
+    help: "A session that nobody used for this time is ended: no client, no output, no job.")
+  var idleTimeout: TimeOption = fromEnvironment("IDLE_TIMEOUT", default: TimeOption(seconds: 1_800))
 
   @Option(help: "A session whose process has ended stays readable for this time.")
   var keepEnded: TimeOption = fromEnvironment("KEEP_ENDED", default: TimeOption(seconds: 1_800))

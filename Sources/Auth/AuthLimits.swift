@@ -32,8 +32,8 @@ public enum AuthLimits {
   static let keyFileInterval = Duration.seconds(1)
   /// Bytes of a file that is this process's own: the key and the token of `serve`.
   static let privateFile = 16 * 1024
-  /// Bytes of the longest PROXY header of version 1, by its definition; and of version 2 here: addresses take
-  /// 216, and what may follow them is not used.
+  /// Bytes of the longest PROXY header of version 1, by its definition.
   static let proxyText = 107
+  /// Bytes of the longest one of version 2 here: addresses take 216, and what may follow them is not used.
   static let proxyBinary = 16 + 4_096
 }

@@ -40,13 +40,13 @@ public enum NodeLimits {
   /// A driver that typed within this time and is more than a window behind gets a snapshot instead of
   /// what is unsent: as long as a person waits for an answer before wondering.
   public static let hurry = TimeAmount.seconds(1)
-  /// Input of all clients that waits for the process to read it: 64 windows. A process that never
+  /// Bytes of input of all clients that wait for the process to read it: 64 windows. A process that never
   /// reads, and clients that come and go under ever new names, could fill more.
   public static let unwrittenInput = 64 * WireLimits.inputInFlight
   /// Answers to queries that wait for the program to read them: hundreds. One that asks on and on and never
   /// reads is told no more, and keeps nobody from typing Ctrl-C.
   public static let unwrittenAnswers = 8 * 1024
-  /// An interrupt comes in an INPUT of at most so many bytes: a key, and before it the end of the paste's frame that
+  /// Bytes of an INPUT that an interrupt comes in, at most: a key, and before it the end of the paste's frame that
   /// it cuts off. In the middle of more it is part of something.
   public static let interruptBytes = 16
   /// Room is made for an interrupt so many times, so often: each time the terminal takes some 12 KiB of the at

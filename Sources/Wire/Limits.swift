@@ -4,13 +4,13 @@ public enum WireLimits {
   /// Bytes of a frame's body. Small enough that an echo waits behind at most one slice of a flood
   /// (16 KiB is 1.3 ms at 100 Mbit/s), large enough that its header costs under 0.1 %.
   public static let frameBody = 16 * 1024
-  /// Type byte and stream number, which `length` counts besides the body.
+  /// Bytes of the type and the stream number, which `length` counts besides the body.
   static let frameOverhead = 1 + 8
-  /// What LINK_OPEN may have besides: its envelope (names, numbers, an address, a resume: 600 bytes
+  /// Bytes that LINK_OPEN may have besides: its envelope (names, numbers, an address, a resume: 600 bytes
   /// at the most; a subject of 320, twice as long when escaped) and the keys of the OPEN in it that the client left out. So every OPEN that a
   /// client may send fits, and none can break a link.
   static let linkEnvelope = 2048
-  /// What RESPONSE may have besides: a session's command can be as long as a LINK_OPEN, and its title, owner
+  /// Bytes that RESPONSE may have besides: a session's command can be as long as a LINK_OPEN, and its title, owner
   /// and viewers (``viewersListed`` of them) go with it: 5 KiB at the most, escaped.
   public static let responseEnvelope = 8192
   /// Bytes of who somebody is: what a token may hold of them.
@@ -18,7 +18,7 @@ public enum WireLimits {
   /// Bytes of a text that the system says of itself (a reason, a message): it may quote what a client
   /// sent, and its frame must stay within `frameBody` however JSON escapes it.
   public static let message = 1024
-  /// Payload bytes of one OUTPUT, INPUT or SNAPSHOT frame: a body less the longest header of these
+  /// Bytes of payload of one OUTPUT, INPUT or SNAPSHOT frame: a body less the longest header of these
   /// (SNAPSHOT: id 8, marks 1, offset 8, columns 2, rows 2).
   public static let dataPayload = frameBody - 32
   /// Bytes of an input that may be unacknowledged. Typing never comes near it; a long paste waits

@@ -26,7 +26,10 @@ import Wire
       #expect(try await ask("DELETE", "/v1/sessions/s", port: router.port).status == 503)
     }
     #expect(node.process.output.contains("a link was refused"))
-    #expect(wrong.process.output.contains("it does not know this cluster's key"))
+    // Said once the list of nodes shows that the node has not only left.
+    try await eventually("the router says why") {
+      wrong.process.output.contains("it does not know this cluster's key")
+    }
 
     // A router with the key does not trust a node without it.
     let open = try await TestNode.start("b", redis: redis.url)

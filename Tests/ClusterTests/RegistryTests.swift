@@ -41,6 +41,17 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       labels: ["zone": "x"], weight: 2, capacity: 10, sessions: sessions, version: "1")
   }
 
+  /// A claim that nothing stands in the way of.
+  private func claim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String? = nil,
+    in registry: any Registry
+  ) async throws -> Epoch {
+    let result = try await registry.claim(
+      session, node: node, incarnation: incarnation, owner: owner)
+    let epoch: Epoch? = if case .claimed(let epoch) = result { epoch } else { nil }
+    return try #require(epoch, "\(result)")
+  }
+
   @Test(arguments: Kind.allCases) func aNodeIsListedAsItDescribesItself(_ kind: Kind) async throws {
     try await with(kind) { registry in
       #expect(try await registry.nodes().isEmpty)
@@ -124,9 +135,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   {
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
-      guard
-        case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
-      else { return }
+      let epoch = try await claim(session, node: a, incarnation: first, in: registry)
       let tombstone = Tombstone(
         status: .exited(code: 3), reason: .exited, ended: 1_764_453_600_000, owner: "ann")
       for (node, incarnation, wrong) in [
@@ -166,10 +175,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
       _ = try await registry.heartbeat(record(b, second))
-      guard
-        case .claimed(let epoch) = try await registry.claim(
-          session, node: a, incarnation: first, owner: "ann")
-      else { return }
+      let epoch = try await claim(session, node: a, incarnation: first, owner: "ann", in: registry)
       try await registry.leave(a, incarnation: first)
       _ = try await registry.heartbeat(record(a, second))
       let lost = SessionRecord(node: a, incarnation: first, epoch: epoch, owner: "ann")
@@ -352,9 +358,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       _ = try await registry.heartbeat(record(a, first))
       var last = Epoch(0)
       for _ in 0..<50 {
-        guard
-          case .claimed(let epoch) = try await registry.claim(session, node: a, incarnation: first)
-        else { return }
+        let epoch = try await claim(session, node: a, incarnation: first, in: registry)
         #expect(epoch > last)
         last = epoch
         _ = try await registry.release(
@@ -394,10 +398,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   {
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
-      guard
-        case .claimed(let epoch) = try await registry.claim(
-          session, node: a, incarnation: first, owner: "ann")
-      else { return }
+      let epoch = try await claim(session, node: a, incarnation: first, owner: "ann", in: registry)
       let holding = Holding(epoch: epoch, owner: "ann")
       let there = [session: holding]
       let missing = SessionID(unchecked: "missing")
@@ -439,11 +440,8 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       let other = SessionID(unchecked: "other")
       _ = try await registry.heartbeat(record(a, first))
       _ = try await registry.heartbeat(record(b, second))
-      guard
-        case .claimed(let epoch) = try await registry.claim(
-          session, node: a, incarnation: first, owner: "ann"),
-        case .claimed = try await registry.claim(other, node: b, incarnation: second)
-      else { return }
+      let epoch = try await claim(session, node: a, incarnation: first, owner: "ann", in: registry)
+      _ = try await claim(other, node: b, incarnation: second, in: registry)
       func listed(_ nodes: [NodeID: Incarnation]) async throws -> [SessionID] {
         try await registry.sessions(notOn: nodes, limit: 10).map(\.0)
       }

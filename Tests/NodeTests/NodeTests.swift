@@ -180,7 +180,10 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       let link = try await node.link()
       link.open("s", create: Creation(command: ["cat"], timeout: .seconds(1)))
       let end = try await link.frame("the end") { $0.type == .ended }
-      guard case .ended(let ended) = end else { return }
+      guard case .ended(let ended) = end else {
+        Issue.record("\(end)")
+        return
+      }
       #expect(ended.reason == .timeout)
       // One that is not kept is gone at once.
       link.open("t", create: Creation(command: ["true"], keep: .seconds(0)), stream: 2)

@@ -190,11 +190,40 @@ import Wire
           .open(Open(session: nil, create: Creation(command: [command]), size: .standard)),
           stream: stream)
         let frame = try await client.frame("REFUSED", stream: stream) { $0.type == .refused }
-        guard case .refused(let refusal) = frame else { return }
+        guard case .refused(let refusal) = frame else {
+          Issue.record("\(frame)")
+          return
+        }
         #expect(refusal.code == .startFailed)
         #expect(refusal.message.contains("/no/such/"))
         #expect(refusal.retry == nil)
       }
+      #expect(!client.isClosed)
+    }
+  }
+
+  @Test func aFloodOfSizesIsAFewForTheTerminalAndTheLastOneCounts() async throws {
+    try await besideAWorkingSession { port in
+      let client = try await RawClient.greet(port: port)
+      client.send(
+        .open(Open(session: nil, create: Creation(command: ["cat"]), size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      let start = ContinuousClock.now
+      for _ in 0..<20 {
+        let sizes = (0..<2_000).flatMap { number in
+          Frame.resize(TerminalSize(columns: 80 + number % 80, rows: 24)).bytes(stream: 1)
+        }
+        try await client.sendAndWait(Message.bytes(Message.binary, sizes))
+      }
+      let last = TerminalSize(columns: 97, rows: 31)
+      client.send(.resize(last), stream: 1)
+      try await client.frame("the last size", stream: 1) {
+        if case .resized(_, let size) = $0 { size == last } else { false }
+      }
+      let changes = try client.frames(stream: 1).filter { $0.type == .resized }.count
+      // As often as a terminal's size is changed at all (NodeLimits.resizeInterval), and no more.
+      let most = (ContinuousClock.now - start) / .milliseconds(30) + 2
+      #expect(Double(changes) <= most, "\(changes) changes of the size")
       #expect(!client.isClosed)
     }
   }

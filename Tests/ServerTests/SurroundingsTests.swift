@@ -234,7 +234,10 @@ extension Trait where Self == ConditionTrait {
     let client = try await RawClient.greet(port: server.port)
     open(client, ["sh", "-c", "exit 7"])
     let frame = try await client.frame("the end", stream: 1) { $0.type == .ended }
-    guard case .ended(let ended) = frame else { return }
+    guard case .ended(let ended) = frame else {
+      Issue.record("\(frame)")
+      return
+    }
     #expect(ended.status == .exited(code: 7))
     try await server.stop()
   }
@@ -300,7 +303,10 @@ extension Trait where Self == ConditionTrait {
     holder?.signal(SIGKILL)
     client.send(.input(offset: 0, .init(string: "\n")), stream: 1)
     let frame = try await client.frame("the end", stream: 1) { $0.type == .ended }
-    guard case .ended(let ended) = frame else { return }
+    guard case .ended(let ended) = frame else {
+      Issue.record("\(frame)")
+      return
+    }
     #expect(ended.status == .exited(code: 3), "its own are told of as ever")
     // The one between passes no signal on.
     kill(server.pid, SIGTERM)
@@ -337,33 +343,6 @@ extension Trait where Self == ConditionTrait {
     try await server.stop()
   }
 
-  @Test("A terminal of the same user cannot read the server's environment", .asRoot)
-  func hiddenEnvironment() async throws {
-    let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
-    let mayRun = try ChildProcess(
-      "/usr/bin/env", ["setpriv"] + asNobody + [Fairlead.path, "--version"])
-    guard try await mayRun.waitForExit() == 0 else {
-      try Test.cancel("\(Fairlead.path) lies where only root gets")
-    }
-    let server = try await Server.start(
-      """
-      if [ -z "$FL_INSIDE" ]; then
-        FL_INSIDE=1 FAIRLEAD_REDIS=redis://:hunter2@127.0.0.1/ exec setpriv \(asNobody.joined(separator: " ")) \
-          "$0" -c 'exec "$@"' sh "$@"
-      fi;
-      """)
-    let printed = try await output(
-      server,
-      ["sh", "-c", "id -u; tr '\\0' '\\n' </proc/\(server.pid)/environ; ls /proc/\(server.pid)/fd"])
-    #expect(printed.hasPrefix("65534\r\n"))
-    #expect(!printed.contains("hunter2"), "\(printed)")
-    #expect(printed.components(separatedBy: "denied").count > 2, "\(printed)")
-    try await server.stop()
-  }
-
-  @Test("Where nothing is set, what a login would set is")
-  func bareEnvironment() async throws {
-    let server = try await Server.start("exec env -i \"$@\";")
   @Test("A client names a user that the operator has listed, and no other", .asRoot)
   func namedUser() async throws {
     let server = try await Server.start(
@@ -396,6 +375,33 @@ extension Trait where Self == ConditionTrait {
     try await server.stop()
   }
 
+  @Test("A terminal of the same user cannot read the server's environment", .asRoot)
+  func hiddenEnvironment() async throws {
+    let asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+    let mayRun = try ChildProcess(
+      "/usr/bin/env", ["setpriv"] + asNobody + [Fairlead.path, "--version"])
+    guard try await mayRun.waitForExit() == 0 else {
+      try Test.cancel("\(Fairlead.path) lies where only root gets")
+    }
+    let server = try await Server.start(
+      """
+      if [ -z "$FL_INSIDE" ]; then
+        FL_INSIDE=1 FAIRLEAD_REDIS=redis://:hunter2@127.0.0.1/ exec setpriv \(asNobody.joined(separator: " ")) \
+          "$0" -c 'exec "$@"' sh "$@"
+      fi;
+      """)
+    let printed = try await output(
+      server,
+      ["sh", "-c", "id -u; tr '\\0' '\\n' </proc/\(server.pid)/environ; ls /proc/\(server.pid)/fd"])
+    #expect(printed.hasPrefix("65534\r\n"))
+    #expect(!printed.contains("hunter2"), "\(printed)")
+    #expect(printed.components(separatedBy: "denied").count > 2, "\(printed)")
+    try await server.stop()
+  }
+
+  @Test("Where nothing is set, what a login would set is")
+  func bareEnvironment() async throws {
+    let server = try await Server.start("exec env -i \"$@\";")
     let printed = try await output(
       server, ["sh", "-c", "echo \"$HOME|$USER|$LOGNAME|$SHELL|$LANG|$PWD\""])
     let fields = printed.trimmingCharacters(in: .newlines).split(separator: "|").map(String.init)

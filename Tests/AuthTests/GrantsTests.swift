@@ -165,7 +165,7 @@ extension AuthMatrix.Kind {
 
   private func docker(_ name: String) -> Creation { Creation(target: .docker(container: name)) }
 
-  @Test func targets() throws {
+  @Test func aRuleGivesItsTargetsAndNoOther() throws {
     let rule = #"{"targets":["docker:web-*","docker:db"],"commands":["*"]}"#
     #expect(try allows(rule, docker("web-1")))
     #expect(try allows(rule, docker("db")))
@@ -177,7 +177,7 @@ extension AuthMatrix.Kind {
     #expect(try !allows(#"{"targets":["pty"]}"#, Creation()))
   }
 
-  @Test func commands() throws {
+  @Test func aRuleGivesItsCommandsWordForWordAndNoOther() throws {
     let rule = #"{"targets":["pty"],"commands":[[],["make","*"],["top"]]}"#
     #expect(try allows(rule, Creation()))
     #expect(try allows(rule, Creation(command: ["make"])))

@@ -80,7 +80,7 @@ private func binary(_ command: UInt8, _ family: UInt8, _ body: [UInt8]) -> [UInt
 
   /// Random bytes, and good headers with random damage: never a crash, never more than the bound asked
   /// for, never a length beyond what is there, and the same answer however the bytes are cut.
-  @Test func fuzzed() {
+  @Test func damagedHeadersAreReadTheSameHoweverTheyAreCutAndNeverCrash() {
     var generator = SeededGenerator.announced("PROXY protocol")
     for _ in 0..<20_000 {
       var bytes = Self.good.randomElement(using: &generator)?.bytes ?? []

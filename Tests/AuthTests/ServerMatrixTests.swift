@@ -70,7 +70,7 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
   }
 
   @Test(arguments: Server.Shape.allCases)
-  func overHTTP(shape: Server.Shape) async throws {
+  func theHTTPAPIAllowsWhatTheTokenSaysAndNoMore(shape: Server.Shape) async throws {
     let server = try await Server.start(shape)
     try await Self.populate(server)
     var checked = 0
@@ -136,7 +136,7 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
   }
 
   @Test(arguments: Server.Shape.allCases)
-  func overWebSocket(shape: Server.Shape) async throws {
+  func aConnectionAllowsWhatTheTokenSaysAndNoMore(shape: Server.Shape) async throws {
     let server = try await Server.start(shape)
     try await Self.populate(server)
     for kind in AuthMatrix.kinds {
@@ -229,7 +229,7 @@ extension Frame {
   ]
 
   @Test(arguments: Server.Shape.allCases)
-  func overHTTP(shape: Server.Shape) async throws {
+  func noRequestIsAnsweredWithoutAGoodToken(shape: Server.Shape) async throws {
     let server = try await Server.start(shape)
     let tokens = try await Self.wrong() + [("none", "", "token_missing")]
     for (method, path) in Self.requests {
@@ -253,7 +253,7 @@ extension Frame {
   }
 
   @Test(arguments: Server.Shape.allCases)
-  func overWebSocket(shape: Server.Shape) async throws {
+  func noConnectionIsTakenWithoutAGoodToken(shape: Server.Shape) async throws {
     let server = try await Server.start(shape)
     for (name, token, code) in try await Self.wrong() {
       let close = try await closing(try await greet(port: server.port, token: token))

@@ -23,7 +23,7 @@ import Testing
   }
 
   /// Every combination, against the rule in words.
-  @Test(arguments: far + near) func everyCombination(host: String) {
+  @Test(arguments: far + near) func everyCombinationIsDecidedAsTheRuleInWordsSays(host: String) {
     let isNear = Self.near.contains(host)
     for role in [StartPolicy.Role.serve, .router, .node] {
       for bits in 0..<32 {

@@ -225,7 +225,7 @@ import Wire
     #expect(restoration("\u{1b}[?47h\u{1b}[=1u").hasPrefix("\u{1b}[=0;1u\u{1b}[?47l"))
   }
 
-  @Test func countsQueries() {
+  @Test func queriesAreCountedAndTakenOnce() {
     var tracker = tracked("\u{1b}[6n\u{1b}[c\u{1b}[6n").tracker
     #expect(tracker.takeCursorQueries() == 2)
     #expect(tracker.takeCursorQueries() == 0)
@@ -239,7 +239,7 @@ import Wire
   }
 
   /// Promise P6: whatever a program sends.
-  @Test func isBounded() {
+  @Test func whatIsRestoredIsBoundedWhateverAProgramSends() {
     let many = (3_000..<9_000).map { "\u{1b}[?\($0)h\u{1b}[>1u" }.joined()
     #expect(restoration(many).utf8.count < 1_000)
   }
@@ -287,7 +287,7 @@ import Wire
     #expect(Misuse.meant(by: String(repeating: "x", count: 100_000), among: commands) == nil)
   }
 
-  @Test func distances() {
+  @Test func aDistanceCountsSlipsOfTheHand() {
     #expect(Misuse.distance("kitten", "sitting") == 3)
     #expect(Misuse.distance("ab", "ba") == 1)
     #expect(Misuse.distance("", "abc") == 3)

@@ -144,7 +144,7 @@ import Wire
   }
 
   @Test(arguments: [true, false])
-  func belowAPath(isStripped: Bool) async throws {
+  func everythingWorksBelowAPathOfAProxy(isStripped: Bool) async throws {
     func outside(_ port: Int) -> String { "http://127.0.0.1:\(port)/deep/terminal" }
     var started: Server?
     let proxy = try await ReverseProxy.start(.nginx) { front in

@@ -175,7 +175,7 @@ import Testing
       ("redis://u:p%40@[::1]:7/1", "::1", 7, "u", "p@", 1),
       ("redis://p@h", "h", 6_379, nil, "p", 0),
     ] as [(String, String, Int, String?, String?, Int)])
-  func urls(
+  func aURLIsReadAndItsPasswordNeverShown(
     _ url: String, host: String, port: Int, user: String?, password: String?, database: Int
   ) throws {
     let endpoint = try RedisEndpoint(url)

@@ -146,7 +146,7 @@ import Testing
     #expect(StateDump.dump(screen) == StateDump.dump(Screen(columns: 80, rows: 24)))
   }
 
-  @Test func asksNothing() {
+  @Test func whoReadsASnapshotIsAskedNothing() {
     var numbers = OutputGenerator(seed: 1)
     let screen = Screen(columns: 40, rows: 10)
     screen.write(numbers.stream(pieces: 500))
@@ -155,7 +155,7 @@ import Testing
     #expect(reader.takeAnswers() == [])
   }
 
-  @Test func isSmall() {
+  @Test func aSnapshotCostsWhatIsSeenAndLittleMore() {
     let screen = Screen(columns: 80, rows: 24)
     screen.write(Array(String(repeating: "\u{1B}[31mred\u{1B}[0m plain\r\n", count: 100).utf8))
     // Per line: two changes of colour, the text, and the line's end; nothing for what is blank.

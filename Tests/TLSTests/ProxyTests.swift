@@ -51,7 +51,7 @@ import Testing
     try await connection.close()
   }
 
-  @Test func asAPassthrough() async throws {
+  @Test func aProxyMayPassTLSThrough() async throws {
     let context = try certificates.server()
     let server = try await EchoServer({ context })
     let (process, port) = try await haproxy(bind: "", server: "", target: server.port)
@@ -60,7 +60,7 @@ import Testing
     try await server.close()
   }
 
-  @Test func reEncrypting() async throws {
+  @Test func aProxyMayEncryptAnewWithCertificatesOfItsOwn() async throws {
     // HAProxy shows one certificate to the client, and demands and shows another to the server.
     let context = try certificates.server(clientCA: certificates.ca)
     let server = try await EchoServer({ context })

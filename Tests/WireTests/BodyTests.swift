@@ -176,7 +176,7 @@ private func problem(_ type: FrameType, _ json: String) -> String? {
     "", "s", "90", "-1s", "+1s", "1.5h", "1w", "366d", "999999999d", "9999999999s", "1 s", "Never",
     "٣s",
   ])
-  func noTime(text: String) {
+  func whatIsNoTimeIsRefused(text: String) {
     #expect(Lifetime(text) == nil)
     #expect(problem(.open, #"{"create":{"idle":"\#(text)"}}"#) != nil)
   }

@@ -39,7 +39,7 @@ import Wire
     #expect(whole.1 == random.1)
   }
 
-  @Test func randomBytes() {
+  @Test func randomBytesAreReadTheSameHoweverTheyAreCut() {
     var generator = SeededGenerator.announced()
     for _ in 0..<2_000 {
       let count = Int.random(in: 0...300, using: &generator)

@@ -7,12 +7,12 @@ import Wire
 
 @Suite struct NameTests {
   @Test(arguments: ["a", "A-z_09", String(repeating: "x", count: 64)])
-  func goodNames(text: String) { #expect(SessionID(text)?.rawValue == text) }
+  func aNameIsTakenAsItIs(text: String) { #expect(SessionID(text)?.rawValue == text) }
 
   @Test(arguments: [
     "", String(repeating: "x", count: 65), "a b", "a/b", "a.b", "ä", "a\u{0}", "a\u{301}", "{a}",
   ])
-  func badNames(text: String) { #expect(SessionID(text) == nil) }
+  func whatIsNoNameIsRefused(text: String) { #expect(SessionID(text) == nil) }
 
   @Test func randomNamesAreNamesAndDiffer() {
     let names = (0..<1_000).map { _ in SessionID.random().rawValue }
@@ -26,10 +26,12 @@ import Wire
     arguments: [
       ("0", 0), ("f", 15), ("00000000000000ff", 255), ("FFFFFFFFFFFFFFFF", UInt64.max),
     ] as [(String, UInt64)])
-  func goodHexadecimals(text: String, value: UInt64) { #expect(Life(text)?.rawValue == value) }
+  func aHexadecimalNumberIsRead(text: String, value: UInt64) {
+    #expect(Life(text)?.rawValue == value)
+  }
 
   @Test(arguments: ["", "+1", "-0", "-1", "0x1", "g", " 1", "11111111111111111", "１"])
-  func badHexadecimals(text: String) { #expect(Life(text) == nil) }
+  func whatIsNoHexadecimalNumberIsRefused(text: String) { #expect(Life(text) == nil) }
 
   @Test func aRandomNumberIsWrittenAs16DigitsAndReadBack() {
     #expect(Life(rawValue: 10).description == "000000000000000a")
@@ -40,7 +42,7 @@ import Wire
   }
 
   @Test(arguments: ["pty", "docker:ab", "docker:0a_b.c-d"])
-  func goodTargets(text: String) { #expect(Target(text)?.description == text) }
+  func aTargetIsTakenAsItIs(text: String) { #expect(Target(text)?.description == text) }
 
   @Test(
     "a container's name cannot become a path, an option or a host",
@@ -52,7 +54,7 @@ import Wire
   func badTargets(text: String) { #expect(Target(text) == nil) }
 
   @Test(arguments: ["root", "_apt", "www-data", "a.b", "A9", "0", "1000", "2147483647"])
-  func goodUsers(text: String) { #expect(UserName(text)?.rawValue == text) }
+  func aUserIsTakenAsItIs(text: String) { #expect(UserName(text)?.rawValue == text) }
 
   @Test(
     "a user has one spelling, and cannot become a group, an option or nobody's number",
@@ -62,7 +64,7 @@ import Wire
     ])
   func badUsers(text: String) { #expect(UserName(text) == nil) }
 
-  @Test func sizes() {
+  @Test func aSizeIsColumnsAndRowsWithinTheirBounds() {
     #expect(TerminalSize("120x40") == TerminalSize(columns: 120, rows: 40))
     #expect(TerminalSize("1x1000")?.isValid == true)
     for bad in [

@@ -19,7 +19,9 @@ import Wire
     #expect(buffer.readableBytes == 0)
   }
 
-  @Test(arguments: vectors.dropLast()) func andWritten(bytes: [UInt8], value: UInt64) {
+  @Test(arguments: vectors.dropLast()) func aNumberIsWrittenInItsShortestForm(
+    bytes: [UInt8], value: UInt64
+  ) {
     var buffer = ByteBuffer()
     buffer.writeVarint(value)
     #expect(Array(buffer.readableBytesView) == bytes)

@@ -4,6 +4,7 @@
 import Auth
 import HTTPTypes
 public import Hummingbird
+import Wire
 
 /// Set by the router for every request, whatever the client sent under this name.
 public let clientAddressHeader = "x-fairlead-client-address"

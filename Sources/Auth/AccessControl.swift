@@ -1,6 +1,8 @@
 // Who a request or a connection is from. One of these per server, for its HTTP API and its
 // WebSockets alike.
 
+public import Wire
+
 public final class AccessControl: Sendable {
   /// Nil: authentication is off, and everybody may do everything.
   private let sources: Sources?

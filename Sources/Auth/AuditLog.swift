@@ -2,6 +2,7 @@
 // and no secrets: neither what was typed or started, nor any part of a token.
 
 import Logs
+public import Wire
 
 public struct AuditEvent: Sendable, Equatable, Codable {
   public enum What: String, Sendable, Codable {

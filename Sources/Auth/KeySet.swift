@@ -4,6 +4,7 @@
 
 import FoundationEssentials
 import JWTKit
+import Wire
 
 /// The algorithms taken, by their names in RFC 7518 and RFC 8037.
 public enum Algorithm: String, Sendable, CaseIterable {

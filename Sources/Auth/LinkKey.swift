@@ -3,6 +3,7 @@
 // a connection, not its bytes: on a network that others can write to, links need TLS.
 
 import Crypto
+public import Wire
 
 public struct LinkKey: Sendable {
   private let key: SymmetricKey

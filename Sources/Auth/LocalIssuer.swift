@@ -4,6 +4,7 @@
 
 import Crypto
 import NIOConcurrencyHelpers
+public import Wire
 
 public final class LocalIssuer: Sendable {
   /// The `kid` that leads a token here and not to the operator's keys.

@@ -2,6 +2,7 @@
 
 import FoundationEssentials
 import JWTKit
+public import Wire
 
 public struct TokenSigner: Sendable {
   private let key: Key

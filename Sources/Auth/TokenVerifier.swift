@@ -4,6 +4,7 @@
 import FoundationEssentials
 import Glibc
 import NIOConcurrencyHelpers
+public import Wire
 
 /// Which tokens are taken, besides having a right signature.
 public struct TokenPolicy: Sendable {

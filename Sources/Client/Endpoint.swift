@@ -1,17 +1,12 @@
 // Where to connect: the URL of a Fairlead router or of the load balancer before it.
 
-import Wire
+public import Wire
 
 /// What keeps a client from connecting. `message` says what to do.
-public struct ClientError: Error, Equatable, CustomStringConvertible {
-  public enum Code: String, Sendable { case badURL, notConnected, closed }
-  public var code: Code
-  public var message: String
-  public init(_ code: Code, _ message: String) {
-    self.code = code
-    self.message = message
-  }
-  public var description: String { message }
+public typealias ClientError = Failure<ClientErrorCode>
+
+public enum ClientErrorCode: String, FailureCode {
+  case badURL, notConnected, closed
 }
 
 /// A router's address, read from `http://HOST[:PORT][/PATH]`, `https://…`, `ws://…` or

@@ -213,39 +213,36 @@ public enum HeartbeatResult: Hashable, Sendable {
   }
 }
 
-public struct RegistryError: Error, CustomStringConvertible {
-  public enum Code: String, Sendable {
-    case unavailable, timedOut, corrupt, misconfigured
-    /// The registry lost its data, and not every node has announced its sessions yet: what is unknown
-    /// may exist.
-    case unsettled
-    /// Trying again may help.
-    public var passes: Bool { self == .unavailable || self == .timedOut || self == .unsettled }
-  }
-  public var code: Code
-  public var message: String
-  public var cause: (any Error)?
-  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-    self.code = code
-    self.message = message
-    self.cause = cause
-  }
+/// Why the registry gives no answer.
+public typealias RegistryError = Failure<RegistryErrorCode>
+
+public enum RegistryErrorCode: String, FailureCode {
+  case unavailable, timedOut, corrupt, misconfigured
+  /// The registry lost its data, and not every node has announced its sessions yet: what is unknown
+  /// may exist.
+  case unsettled
+  /// Trying again may help.
+  public var passes: Bool { self == .unavailable || self == .timedOut || self == .unsettled }
+}
+
+extension RegistryError {
   /// Why the registry gives no answer, for a client, who need not know where Redis is.
   public static func explanation(of error: any Error) -> String {
     if let error = error as? RegistryError, error.code == .unsettled { return error.message }
     return "the registry does not answer; try again"
   }
 
-  static let unsettled = RegistryError(
-    .unsettled,
-    "the registry's data was lost, and the nodes are announcing their sessions; try again")
-  static let evicting = RegistryError(
-    .unsettled,
-    "Redis throws away records since its memory is full, and not every node has announced its sessions "
-      + "again; try again (its maxmemory-policy should be noeviction)")
+  static var unsettled: RegistryError {
+    RegistryError(
+      .unsettled,
+      "the registry's data was lost, and the nodes are announcing their sessions; try again")
+  }
 
-  public var description: String {
-    cause.map { "\(message) (\(code.rawValue): \($0))" } ?? "\(message) (\(code.rawValue))"
+  static var evicting: RegistryError {
+    RegistryError(
+      .unsettled,
+      "Redis throws away records since its memory is full, and not every node has announced its "
+        + "sessions again; try again (its maxmemory-policy should be noeviction)")
   }
 }
 

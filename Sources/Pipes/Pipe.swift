@@ -81,30 +81,21 @@ extension Pipe {
 }
 
 /// Why a pipe could not be started; `message` is for the user and says what to do.
-public struct PipeError: Error, CustomStringConvertible {
-  public enum Code: String, Sendable {
-    /// The command does not exist or cannot be executed.
-    case noCommand = "no_command"
-    /// No such container, or it does not run.
-    case noTarget = "no_target"
-    /// The node starts nothing as that user.
-    case noUser = "no_user"
-    /// The backend (Docker engine) cannot be reached or is not configured.
-    case unavailable
-    /// The machine refused: no descriptors, no memory, no pseudo-terminals. Another may not.
-    case resources
-    /// The target cannot take a process at this moment, as while its container restarts.
-    case notNow = "not_now"
-  }
-  public var code: Code
-  public var message: String
-  public var cause: (any Error)?
-  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-    self.code = code
-    self.message = message
-    self.cause = cause
-  }
-  public var description: String { cause.map { "\(message): \($0)" } ?? message }
+public typealias PipeError = Failure<PipeErrorCode>
+
+public enum PipeErrorCode: String, FailureCode {
+  /// The command does not exist or cannot be executed.
+  case noCommand = "no_command"
+  /// No such container, or it does not run.
+  case noTarget = "no_target"
+  /// The node starts nothing as that user.
+  case noUser = "no_user"
+  /// The backend (Docker engine) cannot be reached or is not configured.
+  case unavailable
+  /// The machine refused: no descriptors, no memory, no pseudo-terminals. Another may not.
+  case resources
+  /// The target cannot take a process at this moment, as while its container restarts.
+  case notNow = "not_now"
 }
 
 /// Starts pipes for one kind of target.

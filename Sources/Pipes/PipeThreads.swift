@@ -4,6 +4,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import Wire
 
 enum PipeThreads {
   /// Reads all of /proc, for the ends of sessions: once for all who ask.

@@ -4,6 +4,7 @@
 import Auth
 import NIOCore
 import NIOHTTP1
+import Wire
 
 /// Confined to the channel's loop.
 final class ClientOrigin {

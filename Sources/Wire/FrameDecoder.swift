@@ -5,20 +5,14 @@ import FoundationEssentials
 public import NIOCore
 
 /// What a peer did wrong. Ends the connection with `message` as its reason.
-public struct WireError: Error, Equatable, CustomStringConvertible {
-  public enum Code: String, Sendable {
-    case frameTooLong = "frame_too_long"
-    case malformed
-    case unknownType = "unknown_type"
-    case unexpected
-  }
-  public var code: Code
-  public var message: String
-  public init(_ code: Code, _ message: String) {
-    self.code = code
-    self.message = message
-  }
-  public var description: String { "\(code.rawValue): \(message)" }
+public typealias WireError = Failure<WireErrorCode>
+
+public enum WireErrorCode: String, FailureCode {
+  case frameTooLong = "frame_too_long"
+  case malformed
+  case unknownType = "unknown_type"
+  case unexpected
+  public static var isTold: Bool { true }
 }
 
 public struct FrameDecoder {

@@ -5,6 +5,7 @@ import ArgumentParser
 import Auth
 import Logging
 import Router
+import Wire
 
 /// Whether FAIRLEAD_`name` says yes.
 func flag(_ name: String) -> Bool {

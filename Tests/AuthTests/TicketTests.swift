@@ -1,6 +1,7 @@
 // Tickets work once, cookies stay with their server, and who comes with nothing is told so.
 
 import Testing
+import Wire
 
 @testable import Auth
 

@@ -3,6 +3,7 @@
 
 import NIOCore
 import NIOHTTP1
+import Wire
 
 @testable import HTTPClient
 

@@ -65,7 +65,11 @@ final class ClientConnection: ChannelInboundHandler {
             let deadline = channel.eventLoop.scheduleTask(in: ClientLimits.connectTimeout) {
               channel.close(promise: nil)
             }
-            answer.whenComplete { _ in deadline.cancel() }
+            // It bounds a refusal's words, too, which may stop amid them.
+            answer.whenComplete { result in
+              guard case .success(.refused(let words)) = result else { return deadline.cancel() }
+              words.whenComplete { _ in deadline.cancel() }
+            }
             return answer
           }
         }

@@ -6,7 +6,7 @@ import Wire
 enum ClientLimits {
   // MARK: The connection
 
-  /// The time for TCP to connect, and again for the answer to the upgrade; a dead router costs no more
+  /// The time for TCP to connect, and again for the whole answer to the upgrade; a dead router costs no more
   /// of a reconnect than this.
   static let connectTimeout = TimeAmount.seconds(5)
   /// Bytes of a server's explanation of why there is no connection: a router's messages are sentences.

@@ -231,6 +231,13 @@ export class Tab {
     return this.lines.at(-1);
   }
 
+  /** The page's Content-Security-Policy forbids a connection. */
+  forbid(blockedURI) {
+    this.document.dispatchEvent(Object.assign(new Event('securitypolicyviolation'), {
+      effectiveDirective: 'connect-src', disposition: 'enforce', blockedURI,
+    }));
+  }
+
   /** The same tab after a reload. */
   reloaded() {
     this.window.dispatchEvent(new Event('pagehide'));

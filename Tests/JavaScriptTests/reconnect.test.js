@@ -324,12 +324,29 @@ test('an embedder is told once what to do, on the console if nobody listens', as
 
   const heard = await embed();
   heard.cluster.on('trouble', ({ kind }) => heard.told.push(`cluster ${kind}`));
-  heard.tab.document.dispatchEvent(Object.assign(new Event('securitypolicyviolation'), {
-    effectiveDirective: 'connect-src', disposition: 'enforce', blockedURI: 'wss://terminals.example.com/v1/connect',
-  }));
+  heard.tab.forbid('wss://terminals.example.com/v1/connect');
   assert.deepEqual(heard.told, ['policy', 'cluster policy']);
   assert.deepEqual(heard.tab.complaints, []);
   assert.throws(() => new Fairlead('localhost:7070', { env: heard.tab.env }), /not a cluster's URL/);
+});
+
+test('what else of the page is forbidden ends no connection and stops nobody from connecting', async () => {
+  const { tab, cluster, terminal } = await connected();
+  const url = 'wss://example.org/v1/connect';
+  // Of a page that came to be forbidden later; of the page's own; and the client's question after a failure.
+  for (const uri of [url, 'https://example.org/metrics', 'wss://example.org/other', '']) {
+    tab.forbid(uri);
+    assert.deepEqual([cluster.state.name, terminal.trouble], ['open', undefined], uri);
+  }
+  terminal._explain('styles');
+  assert.equal(terminal.trouble, undefined);
+  await tab.line.end();
+  for (const uri of ['https://example.org/v1/connect', 'https://example.org', 'inline']) {
+    tab.forbid(uri);
+    assert.equal(cluster.state.name, 'waiting', uri);
+  }
+  tab.forbid(url);
+  assert.deepEqual([cluster.state.name, terminal.trouble.kind], ['stopped', 'policy']);
 });
 
 test('a line that went dead is found within seconds, with nothing typed', async () => {

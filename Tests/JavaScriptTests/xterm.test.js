@@ -73,6 +73,8 @@ class FakeXterm {
   onData = (listener) => ((this.type = listener), { dispose() {} });
   onBinary = (listener) => ((this.typeBinary = listener), { dispose() {} });
   write = (bytes, done) => this.waiting.push([bytes, done]);
+  resets = 0;
+  reset = () => (this.resets += 1);
   resize(cols, rows) {
     assert.equal(this.waiting.length, 0, 'a resize with writes waiting');
     Object.assign(this, { cols, rows });
@@ -86,9 +88,9 @@ class FakeXterm {
   }
 }
 
-function attached(options) {
+function attached({ state = { name: 'connecting' }, ...options } = {}) {
   const terminal = Object.assign(new Emitter(), {
-    acks: [], typed: [], ack: (count) => terminal.acks.push(count),
+    state, acks: [], typed: [], ack: (count) => terminal.acks.push(count),
     write: (data) => terminal.typed.push(data),
     paste: (text, { isBracketed }) => terminal.typed.push([text, isBracketed]),
   });
@@ -133,6 +135,45 @@ test('xterm.js gets whole characters only, however cut, and every byte is acknow
       while (xterm.waiting.length > 0) await xterm.parse();
       assert.deepEqual(terminal.acks, pieces.map(({ length }) => length).filter((it) => it > 0));
     }
+  }
+});
+
+test('trouble is drawn into a terminal that was not opened yet, and never into one that was', () => {
+  const early = attached();
+  early.terminal.emit('trouble', { message: 'no server' });
+  assert.match(early.xterm.waiting[0][0], /no server/);
+  early.terminal.emit('opened', {});
+  assert.equal(early.xterm.resets, 2);
+  early.terminal.emit('trouble', { message: 'no styles' });
+  const late = attached({ state: { name: 'live' } });
+  late.terminal.emit('trouble', { message: 'no styles' });
+  assert.deepEqual([early.xterm.waiting.length, late.xterm.waiting.length], [1, 0]);
+});
+
+test("only what is forbidden to xterm.js itself is told as its styles' trouble", () => {
+  const { document } = globalThis;
+  globalThis.document = new EventTarget();
+  try {
+    const { terminal, xterm, addon } = attached();
+    const told = [];
+    terminal._explain = (kind) => told.push(kind);
+    const own = {};
+    xterm.element.contains = (it) => it === own;
+    const forbid = (source, detail) => globalThis.document.dispatchEvent(Object.assign(
+      new Event('securitypolicyviolation'),
+      { effectiveDirective: 'style-src-elem', disposition: 'enforce', composedPath: () => [source], ...detail }));
+    forbid({});
+    forbid(globalThis.document);
+    forbid(own, { disposition: 'report' });
+    forbid(own, { effectiveDirective: 'img-src' });
+    assert.deepEqual(told, []);
+    forbid(own);
+    assert.deepEqual(told, ['styles']);
+    addon.dispose();
+    forbid(own);
+    assert.deepEqual(told, ['styles']);
+  } finally {
+    globalThis.document = document;
   }
 });
 

@@ -32,7 +32,7 @@ export class FairleadAddon extends Emitter {
   #parsing = 0;
   /** The beginning of a character whose other bytes are still to come, at most three bytes. */
   #unfinished = new Uint8Array(0);
-  /** Something of the session is on the screen. */
+  /** The session has the screen, however little is on it. */
   #hasShown = false;
   /** What stands on the screen instead. */
   #trouble;
@@ -81,13 +81,14 @@ export class FairleadAddon extends Emitter {
         terminal.on('size', (size) => this.#then({ size })),
         terminal.on('opened', () => this.#wipe()),
         terminal.on('trouble', (trouble) => this.#draw(trouble)),
-        watchPolicy(() => terminal._explain('styles')),
+        watchPolicy(xterm, () => terminal._explain('styles')),
       ].map((dispose) => ({ dispose })),
     );
+    if (terminal.state?.name === 'live') this.#hasShown = true;
     if (terminal.trouble) this.#draw(terminal.trouble);
   }
 
-  /** An empty terminal says why it is. */
+  /** A terminal that was not opened yet says why. */
   #draw({ message }) {
     if (this.#hasShown || this.#trouble === message) return;
     this.#trouble = message;
@@ -98,6 +99,7 @@ export class FairleadAddon extends Emitter {
   }
 
   #wipe() {
+    this.#hasShown = true;
     if (this.#trouble !== undefined) this.#xterm.reset();
     this.#trouble = undefined;
   }
@@ -179,7 +181,6 @@ export class FairleadAddon extends Emitter {
       }
       this.#queue.shift();
       if (isAfresh) this.#unfinished = new Uint8Array(0);
-      this.#hasShown ||= bytes?.length > 0;
       if (bytes?.length) this.#write(bytes);
     }
   }
@@ -203,11 +204,13 @@ export class FairleadAddon extends Emitter {
   }
 }
 
-/** Calls `told` when the page's Content-Security-Policy forbids a style element or attribute. */
-function watchPolicy(told) {
+/** Calls `told` when the page's Content-Security-Policy forbids a style element or attribute of xterm.js's own. */
+function watchPolicy(xterm, told) {
   const { document } = globalThis;
-  const hear = ({ effectiveDirective, disposition }) => {
-    if (disposition === 'enforce' && /^style-src/.test(effectiveDirective)) told();
+  const hear = (event) => {
+    if (event.disposition !== 'enforce' || !/^style-src/.test(event.effectiveDirective)) return;
+    // What the page around it, or an extension, may not style is not the terminal's trouble.
+    if (xterm.element?.contains(event.composedPath()[0])) told();
   };
   document?.addEventListener('securitypolicyviolation', hear);
   return () => document?.removeEventListener('securitypolicyviolation', hear);

@@ -130,7 +130,7 @@ export class FairleadTerminal {
   readonly size: { cols: number; rows: number };
   readonly state: TerminalState;
   readonly title: string;
-  /** The last `trouble`, until there is a connection. */
+  /** The last `trouble` that kept it from connecting, until there is a connection. */
   readonly trouble?: Trouble;
   readonly viewers: Viewer[];
   /** The ClientID whose size the terminal has. */

@@ -415,7 +415,8 @@ export class Fairlead extends Emitter {
     const origin = this.#env.base && new URL(this.#env.base).origin;
     const message = explanation(kind, { url: this.#url, origin, reason });
     const trouble = { kind, message };
-    this.#trouble = trouble;
+    // Styles keep nobody from connecting, and no connection would end that trouble.
+    if (kind !== 'styles') this.#trouble = trouble;
     for (const terminal of this.#terminals) terminal.emit('trouble', trouble);
     if (this.#told.has(kind)) return message;
     this.#told.add(kind);
@@ -468,7 +469,9 @@ export class Fairlead extends Emitter {
     listen(window, 'pagehide', () => this.#save());
     listen(document, 'securitypolicyviolation', ({ effectiveDirective, disposition, blockedURI }) => {
       if (effectiveDirective !== 'connect-src' || disposition !== 'enforce') return;
-      if (parsed(blockedURI)?.host === new URL(this.#url).host) this.#stopFor('policy');
+      // The page's own requests to that host are not this client's, and what is open was allowed.
+      if (this.state.name === 'open' || parsed(blockedURI)?.href !== this.#url) return;
+      this.#stopFor('policy');
     });
     listen(document, 'visibilitychange', () => {
       if (document.visibilityState === 'hidden') this.#save();

@@ -5,9 +5,10 @@ import asyncio
 import os
 import pathlib
 import re
+import socket
 
 from looks import check_accessibility
-from pages import HiddenTab
+from pages import LIVE, HiddenTab
 from processes import CHROMIUM, PATIENCE, Backend, free_port
 from tests import PHONE
 
@@ -83,11 +84,20 @@ async def test_a_sign_in_that_runs_out(test):
         page = await test.page()
         await page.page.goto(url)
         await page.says("Ticket or token")
-        await sign_in(page, await token(f"{15 * PATIENCE}s"))
-        await page.live()
-        await page.run("echo st''ays")
-        await page.shows("\nstays")
-        await page.says("Signed out: the sign-in has run out")
+        # One that runs out before there is anything on the screen was too short for this machine.
+        for life in (10, 60, 360):
+            credential = await token(f"{life}s")
+            async with page.page.expect_navigation():
+                await sign_in(page, credential)
+            await page.until(f"() => ({LIVE})() || document.body?.innerText.includes('The sign-in has run out.')")
+            if "/sign-in" in page.page.url:
+                continue
+            await page.run("echo st''ays")
+            await page.says("Signed out: the sign-in has run out", 2 * life)
+            if "\nstays" in await page.text():
+                break
+            await page.page.click("#sign-in")
+            await page.says("The sign-in has run out.")
         assert "stays" in await page.text()
         await test.shot(page, "signed-out")
         await page.page.click("#sign-in")
@@ -180,7 +190,7 @@ async def test_the_ten_lines_and_what_can_be_wrong_with_them(test):
             await page.wait_for_function(
                 "(words) => document.querySelector('.xterm-rows')?.innerText.replace(/\\s+/g, '')"
                 ".includes(words.replace(/\\s+/g, ''))", arg=words)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(30 * PATIENCE):
                 while not errors:
                     await asyncio.sleep(0.05)
             assert len(errors) == 1 and words in errors[0], errors
@@ -198,23 +208,29 @@ async def test_the_ten_lines_and_what_can_be_wrong_with_them(test):
         await says("new Fairlead(url, { token })")
         own.show(url, token="a.b.c")
         await says("does not take the token")
-        own.show(url, server=f"http://127.0.0.1:{free_port()}")
-        await says("nothing that is Fairlead answers")
+        with socket.socket() as nobody:
+            # Taken, and nobody listens.
+            nobody.bind(("127.0.0.1", 0))
+            own.show(url, server=f"http://127.0.0.1:{nobody.getsockname()[1]}")
+            await says("nothing that is Fairlead answers")
         scripts = f"script-src {url} 'unsafe-inline'"
         styles = f"style-src {url} 'unsafe-inline'"
         own.show(url, policy=f"{scripts}; {styles}; connect-src {own.origin}")
         await says("it needs connect-src")
-        # The styles' own trouble keeps nobody from connecting: both are told.
+        # The styles' own trouble is told, and keeps nobody from connecting.
         token = backend.token(url)
         own.show(url, token=token, policy=f"{scripts}; style-src {url}")
         await page.goto(own.origin)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             while not any("style-src 'unsafe-inline'" in error for error in errors):
                 await asyncio.sleep(0.05)
+        prompt = "() => /[$#]\\s*$/.test(document.querySelector('.xterm-rows')?.innerText.trim())"
+        await page.wait_for_function(prompt)
+        assert len(errors) == 1, errors
         errors.clear()
         own.show(url, token=token)
         await page.goto(own.origin)
-        await page.wait_for_function("() => /[$#]\\s*$/.test(document.querySelector('.xterm-rows')?.innerText.trim())")
+        await page.wait_for_function(prompt)
         await page.click("#terminal")
         await page.keyboard.type("echo em''bedded\n")
         await page.wait_for_function(
@@ -238,7 +254,8 @@ async def test_what_a_program_says_while_the_page_is_hidden(test):
           };
           document.querySelector('#notify').click();
           document.querySelector('#bell').click();""")
-        await tab.until("document.querySelector('#notify').checked")
+        # It is set once the browser has answered.
+        await tab.until("Object.values(localStorage).some((it) => it.includes('\"notify\":true'))")
         before = await tab.js("document.title")
         await tab.type("read go; printf '\\e]777;notify;Build;it is done\\a'; sleep 2; "
                        "printf '\\e]9;4;1;50\\a\\e]9;4;0\\a'; sleep 2; printf '\\a'; echo al''l\n")

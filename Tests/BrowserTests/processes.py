@@ -4,6 +4,7 @@ cluster of two routers and two nodes with a Redis, behind HAProxy without sticki
 import asyncio
 import json
 import os
+import random
 import socket
 import tempfile
 import urllib.request
@@ -13,10 +14,23 @@ CHROMIUM = "/usr/bin/chromium"
 PATIENCE = int(os.environ.get("FAIRLEAD_PATIENCE", "1"))
 
 
+HANDED_OUT = set()
+
+
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below the ports of which the system gives one to who asks for any, and given to nobody else here: what is started
+    on it a second time finds it free still."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        if port in HANDED_OUT:
+            continue
+        HANDED_OUT.add(port)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Process:

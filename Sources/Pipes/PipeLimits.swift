@@ -58,15 +58,22 @@ enum PipeLimits {
   static let lastWait = TimeAmount.seconds(15)
   /// Between SIGHUP and SIGKILL of what a dead incarnation left.
   static let sweepGrace = Duration.milliseconds(500)
+  /// Containers that a sweep looks into at a time: a host may have thousands.
+  static let engineCalls = 8
+  /// Execs of one container whose user a sweep asks for, how long it goes on asking, and users as whom it looks into
+  /// one: each costs a call or two, and containers have a handful.
+  static let sweptExecs = 1_000
+  static let sweptExecsDeadline = Duration.seconds(30)
+  static let sweptUsers = 32
   /// The container runtime's reason for not starting a process comes in the stream within this time.
   static let startReason = TimeAmount.seconds(10)
-  /// Characters of that reason which are told.
+  /// Bytes of that reason which are told.
   static let startReasonLength = 1_000
   /// Between two tries to end what could not be ended: as often as the engine is looked at, then half as often each
   /// time, up to this.
   static let longestPause = Duration.seconds(60)
-  /// What cannot be ended is tried for so long: an engine that is away for longer, or a container whose shell does
-  /// not work, takes an operator.
+  /// What cannot be ended, or looked for, is tried for so long: an engine that is away for longer, or a container whose
+  /// shell does not work, takes an operator.
   static let leftoverPatience = Duration.seconds(86_400)
   /// Of those that wait: each costs an exec a minute at least.
   static let leftovers = 1_000

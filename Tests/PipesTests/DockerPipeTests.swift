@@ -336,7 +336,7 @@ import Wire
         "base", ["sh", "-c", "trap '' HUP; echo pid=$$; while :; do sleep 1; done"],
         as: UserName("1234")))
     let pid = try await left.line(after: "pid=")
-    #expect(await starter().sweep())
+    await starter().sweep()
     try await left.end()
     #expect(try await !Backend.docker.isAlive(pid))
   }
@@ -372,6 +372,34 @@ import Wire
       try await pipe.end()
     }
     await living.shutdown()
+  }
+
+  /// The newest container is swept first.
+  @Test("A container that cannot be asked holds up no other, and is swept once it can be")
+  func sweepBesideAPausedContainer() async throws {
+    let engine = try await requireDocker()
+    let scope = "test/\(UUID())"
+    func starter() -> DockerStarter {
+      DockerStarter(
+        .unix(path: engine.socket), scope: scope, seesProcesses: false, logger: Backend.quiet)
+    }
+    let name = "c-\(UUID())"
+    try await engine.docker("run", "-d", "--name", name, "--network", "none", "local/base:1")
+    let script = ["sh", "-c", "trap '' HUP; echo pid=$$; while :; do sleep 1; done"]
+    let stuck = try await RunningPipe.start(starter(), request(name, script))
+    _ = try await stuck.line(after: "pid=")
+    let left = try await RunningPipe.start(starter(), request("base", script))
+    let pid = try await left.line(after: "pid=")
+    try await engine.docker("pause", name)
+    let later = starter()
+    let attending = Task { await later.attend() }
+    try await left.end()
+    #expect(try await !Backend.docker.isAlive(pid))
+    try await engine.docker("unpause", name)
+    try await stuck.end()
+    attending.cancel()
+    await attending.value
+    try await engine.docker("rm", "-f", name)
   }
 
   /// An engine that was restarted since does not know them any more.

@@ -47,4 +47,33 @@ import Testing
     let isKept = leftovers.putBack(due[0], at: now)
     #expect(!isKept)
   }
+
+  /// Those that were put back stand behind others that came later.
+  @Test func whatWasPutBackIsAsOldAsItIs() throws {
+    var leftovers = Leftovers<Int>()
+    let start = ContinuousClock.now
+    _ = leftovers.add(0, at: start)
+    for number in 1..<PipeLimits.leftovers {
+      _ = leftovers.add(number, at: start + .seconds(1))
+    }
+    let first = try #require(leftovers.takeDue(at: start).first)
+    let isKept = leftovers.putBack(first, at: start + .seconds(2))
+    #expect(isKept)
+    #expect(leftovers.add(-1, at: start + .seconds(3)) == 0)
+  }
+
+  @Test func whatWasNotTriedKeepsItsTurn() throws {
+    var leftovers = Leftovers<Int>()
+    let start = ContinuousClock.now
+    _ = leftovers.add(1, at: start)
+    for _ in 0..<5 {
+      let due = try #require(leftovers.takeDue(at: start).first)
+      let isKept = leftovers.putBack(due, at: start, wasTried: false)
+      #expect(isKept)
+    }
+    let due = try #require(leftovers.takeDue(at: start).first)
+    let isKept = leftovers.putBack(due, at: start)
+    #expect(isKept)
+    #expect(leftovers.takeDue(at: start + PipeLimits.engineInterval).count == 1)
+  }
 }

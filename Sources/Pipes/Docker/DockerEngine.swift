@@ -128,40 +128,38 @@ struct DockerEngine: Sendable {
   struct Listed: Decodable, Sendable { var id: String }
   struct Details: Decodable, Sendable { var execIDs: [String]? }
 
-  /// A container in which some exec still runs, and whom its execs run as; nil: its own user.
-  struct Occupied: Sendable {
-    var id: String
-    var users: Set<String?>
-  }
-
-  func containersWithExecs() async throws -> [Occupied] {
+  /// Those that run.
+  func containers() async throws -> [String] {
     let listed: [Listed] = try await call(.GET, "/containers/json", nil as Int?, container: nil)
-    return try await withThrowingTaskGroup(of: Occupied?.self) { group in
-      var found: [Occupied] = []
-      for (index, container) in listed.enumerated() {
-        // Eight at a time: a host may have thousands.
-        if index >= 8, let next = try await group.next() ?? nil { found.append(next) }
-        group.addTask {
-          let id = try Self.checked(container.id)
-          // A container that went meanwhile has nothing left to find.
-          let details: Details? = try? await call(
-            .GET, "/containers/\(id)/json", nil as Int?, container: id)
-          guard let execs = details?.execIDs, !execs.isEmpty else { return nil }
-          return Occupied(id: id, users: await users(of: execs))
-        }
-      }
-      for try await next in group { if let next { found.append(next) } }
-      return found
-    }
+    return try listed.map { try Self.checked($0.id) }
   }
 
-  private func users(of execs: [String]) async -> Set<String?> {
+  /// Whom a container's execs run as; nil: its own user. Nobody where none runs.
+  /// - Returns: also whether all of them could be looked at.
+  func users(in container: String) async throws -> (users: Set<String?>, isWhole: Bool) {
+    let details: Details = try await call(
+      .GET, "/containers/\(container)/json", nil as Int?, container: container)
+    guard let execs = details.execIDs, !execs.isEmpty else { return ([], true) }
     var users: Set<String?> = [nil]
-    for exec in execs {
-      guard let id = try? Self.checked(exec), let state = try? await inspect(id) else { continue }
+    let start = ContinuousClock.now
+    for (index, exec) in execs.enumerated() {
+      guard index < PipeLimits.sweptExecs, users.count < PipeLimits.sweptUsers,
+        ContinuousClock.now - start < PipeLimits.sweptExecsDeadline
+      else { return (users, false) }
+      // An exec that has ended meanwhile has nothing left to find.
+      guard let state = try? await inspect(Self.checked(exec)) else { continue }
       users.insert(state.user)
     }
-    return users
+    return (users, true)
+  }
+
+  /// Whether there may be processes in a container; true if nobody answers.
+  func mayHoldProcesses(_ container: String) async -> Bool {
+    do {
+      return try await inspect(container: container).state.running
+    } catch {
+      return (error as? PipeError)?.code != .noTarget
+    }
   }
 
   // MARK: Calls
@@ -199,6 +197,14 @@ struct DockerEngine: Sendable {
         try await version(within: PipeLimits.engineDeadline)
       }
     return "/v1.\(minor)\(path)"
+  }
+
+  /// Why it does not answer; nil: it does.
+  var silence: (any Error)? {
+    get async {
+      do { try await ping(within: PipeLimits.ping) } catch { return error }
+      return nil
+    }
   }
 
   /// Whether it answers, and as one that is of use.

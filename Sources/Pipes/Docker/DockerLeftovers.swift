@@ -23,17 +23,19 @@ final class DockerLeftovers: Sendable {
       guard !Task.isCancelled,
         case .unknown(let why) = await leftover.item.signal([.hangup, .kill])
       else { continue }
-      putBack(leftover, why)
+      putBack(leftover, why, wasTried: true)
       // Where the engine does not answer, the next would wait as long for nothing.
-      if (try? await leftover.item.engine.ping(within: PipeLimits.ping)) == nil {
-        for rest in due[(index + 1)...] { putBack(rest, why) }
+      if await leftover.item.engine.silence != nil {
+        for rest in due[(index + 1)...] { putBack(rest, why, wasTried: false) }
         return
       }
     }
   }
 
-  private func putBack(_ leftover: Leftovers<DockerProcess>.Leftover, _ why: String) {
-    let isKept = waiting.withLockedValue { $0.putBack(leftover, at: .now) }
+  private func putBack(
+    _ leftover: Leftovers<DockerProcess>.Leftover, _ why: String, wasTried: Bool
+  ) {
+    let isKept = waiting.withLockedValue { $0.putBack(leftover, at: .now, wasTried: wasTried) }
     if !isKept { giveUp(leftover.item, why) }
   }
 
@@ -59,7 +61,12 @@ struct Leftovers<Item: Sendable>: Sendable {
 
   /// - Returns: the oldest, which gives way where there are too many.
   mutating func add(_ item: Item, at now: ContinuousClock.Instant) -> Item? {
-    let lost = waiting.count >= PipeLimits.leftovers ? waiting.removeFirst().item : nil
+    var lost: Item?
+    if waiting.count >= PipeLimits.leftovers,
+      let oldest = waiting.indices.min(by: { waiting[$0].since < waiting[$1].since })
+    {
+      lost = waiting.remove(at: oldest).item
+    }
     waiting.append(Leftover(item: item, since: now, pause: PipeLimits.engineInterval, next: now))
     return lost
   }
@@ -70,13 +77,18 @@ struct Leftovers<Item: Sendable>: Sendable {
     return due
   }
 
+  /// - Parameter wasTried: what was not keeps its turn.
   /// - Returns: false: it has been tried for long enough.
-  mutating func putBack(_ leftover: Leftover, at now: ContinuousClock.Instant) -> Bool {
+  mutating func putBack(
+    _ leftover: Leftover, at now: ContinuousClock.Instant, wasTried: Bool = true
+  ) -> Bool {
     guard now - leftover.since < PipeLimits.leftoverPatience, waiting.count < PipeLimits.leftovers
     else { return false }
     var leftover = leftover
-    leftover.next = now + leftover.pause
-    leftover.pause = min(leftover.pause * 2, PipeLimits.longestPause)
+    if wasTried {
+      leftover.next = now + leftover.pause
+      leftover.pause = min(leftover.pause * 2, PipeLimits.longestPause)
+    }
     waiting.append(leftover)
     return true
   }

@@ -77,18 +77,7 @@ struct DockerProcess: Sendable {
       default: return .unknown("no shell in the container could look for it: \(result.output)")
       }
     } catch {
-      return await hasContainer ? .unknown("\(error)") : .none
-    }
-  }
-
-  /// Whether there may be processes in its container; true if nobody answers.
-  private var hasContainer: Bool {
-    get async {
-      do {
-        return try await engine.inspect(container: container).state.running
-      } catch {
-        return (error as? PipeError)?.code != .noTarget
-      }
+      return await engine.mayHoldProcesses(container) ? .unknown("\(error)") : .none
     }
   }
 

@@ -1,12 +1,10 @@
 // Starts processes in running containers of one Docker engine, and ends what earlier incarnations of
 // the node left there.
 
-import Glibc
 public import HTTPClient
 public import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
-import NIOPosix
 import Wire
 
 public struct DockerStarter: PipeStarter {
@@ -16,6 +14,7 @@ public struct DockerStarter: PipeStarter {
   private let incarnation: IncarnationLock
   private let seesProcesses: Bool
   private let leftovers: DockerLeftovers
+  private let sweeping: DockerSweep
   private let answers = NIOLockedValueBox(Answers())
   private let logger: Logger
 
@@ -34,6 +33,7 @@ public struct DockerStarter: PipeStarter {
     self.seesProcesses = seesProcesses
     self.logger = logger
     leftovers = DockerLeftovers(logger: logger)
+    sweeping = DockerSweep(engine, logger: logger)
   }
 
   // MARK: The engine, from time to time
@@ -69,14 +69,26 @@ public struct DockerStarter: PipeStarter {
   }
 
   public func attend() async {
+    await withTaskGroup(of: Void.self) { group in
+      // Containers that hang make a sweep long: the engine is looked at meanwhile.
+      group.addTask { await sweepUntilDone() }
+      group.addTask {
+        while !Task.isCancelled {
+          if isAvailable { await leftovers.settle() }
+          try? await Task.sleep(for: PipeLimits.engineInterval)
+          await check()
+        }
+      }
+    }
+  }
+
+  private func sweepUntilDone() async {
     var isSwept = false
     while !Task.isCancelled {
       if isAvailable {
-        if !isSwept { isSwept = await sweep() }
-        await leftovers.settle()
+        if isSwept { await sweeping.settle(scope: scope) } else { isSwept = await sweep() }
       }
       try? await Task.sleep(for: PipeLimits.engineInterval)
-      await check()
     }
   }
 
@@ -243,79 +255,21 @@ public struct DockerStarter: PipeStarter {
     while let last = reason.last, last.isWhitespace { reason.removeLast() }
     if reason.hasSuffix(": unknown") { reason.removeLast(": unknown".count) }
     return reason.isEmpty
-      ? "the container runtime gave no reason" : String(reason.prefix(PipeLimits.startReasonLength))
+      ? "the container runtime gave no reason" : reason.clipped(to: PipeLimits.startReasonLength)
   }
 
   // MARK: What earlier incarnations left
 
   /// Ends what carries the mark of an incarnation of this node that is dead: what is seen in this machine's
-  /// /proc, which an engine that was restarted since has forgotten, and what is in any container in which
-  /// some exec runs. False: the engine could not be asked.
+  /// /proc, and what is in any container in which some exec runs. Where one cannot be looked at, that is said, and
+  /// it is tried again while `attend` runs.
+  /// - Returns: false: the engine does not answer.
   @discardableResult
   public func sweep() async -> Bool {
-    do {
-      if seesProcesses { try await sweepProcesses() }
-      for container in try await engine.containersWithExecs() {
-        for user in container.users { try await sweep(container.id, as: user) }
-      }
-      return true
-    } catch {
-      logger.warning("the Docker engine was not swept", metadata: ["error": "\(error)"])
-      return false
+    if seesProcesses {
+      // It fails only while the node stops.
+      do { try await sweeping.sweepProcesses(scope: scope) } catch { return false }
     }
-  }
-
-  /// Each user looks for its own: root of a container may not look into others' processes, either.
-  private func sweep(_ container: String, as user: String?) async throws {
-    for earlier in try await incarnations(in: container, as: user)
-    where !IncarnationLock.isHeld(earlier) {
-      note(earlier, ["container": "\(container)"])
-      let sought = DockerMark.prefix(scope: scope, incarnation: earlier)
-      try await signal(sought, [.hangup], in: container, as: user)
-      try await Task.sleep(for: PipeLimits.sweepGrace)
-      try await signal(sought, [.kill], in: container, as: user)
-    }
-  }
-
-  private func note(_ earlier: Incarnation, _ metadata: Logger.Metadata) {
-    logger.notice(
-      "ending what an earlier incarnation left",
-      metadata: metadata.merging(["incarnation": "\(earlier)"]) { $1 })
-  }
-
-  private func sweepProcesses() async throws {
-    let sought = DockerMark.prefix(scope: scope)
-    // All of /proc is read.
-    let marked = try await NIOThreadPool.singleton.runIfActive {
-      ProcessTable.members(carryingPrefix: sought).compactMap { member, rest in
-        Incarnation(String(rest.prefix { $0 != "/" })).map { (member, $0) }
-      }
-    }
-    let left = marked.filter { !IncarnationLock.isHeld($0.1) }
-    guard !left.isEmpty else { return }
-    for earlier in Set(left.map(\.1)) { note(earlier, ["on": "this machine"]) }
-    for (member, _) in left where ProcessTable.isAlive(member) {
-      kill(member.pid, SIGHUP)
-      kill(member.pid, SIGCONT)
-    }
-    try await Task.sleep(for: PipeLimits.sweepGrace)
-    for (member, _) in left where ProcessTable.isAlive(member) { kill(member.pid, SIGKILL) }
-  }
-
-  private func incarnations(in container: String, as user: String?) async throws -> [Incarnation] {
-    let sought = DockerMark.prefix(scope: scope)
-    let result = try await engine.run(
-      DockerMark.command(seeking: sought, sending: []), in: container, as: user)
-    guard result.code == 0 else { return [] }  // none, or no shell in it
-    return result.output.split(whereSeparator: \.isWhitespace).compactMap {
-      Incarnation(String($0))
-    }
-  }
-
-  private func signal(
-    _ sought: String, _ signals: [PipeSignal], in container: String, as user: String?
-  ) async throws {
-    _ = try await engine.run(
-      DockerMark.command(seeking: sought, sending: signals), in: container, as: user)
+    return await sweeping.run(scope: scope)
   }
 }

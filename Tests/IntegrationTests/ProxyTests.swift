@@ -105,23 +105,22 @@ import Wire
         try #require(text.contains(old), "\(old)")
         text = text.replacing(old, with: new)
       }
-      for address in ["10.0.0.3:7070", "10.0.0.4:7070"] {
+      // First of all: the addresses that are put in have digits of their own.
+      try put("127.0.0.1:\(front)", for: kind == .nginx ? "443" : ":443")
+      // Two servers know nothing of each other's sessions; the second one is there to be reached by none.
+      for (address, role) in [("10.0.0.3:7070", ""), ("10.0.0.4:7070", " backup")] {
         let serve = try await Server([
           "--no-auth", "--plaintext-behind-proxy", "--trusted-proxy", "127.0.0.1", "--public-url",
           url(front) + "/",
         ])
         started.append(serve)
-        try put("127.0.0.1:\(serve.port)", for: address)
-        // Two servers know nothing of each other's sessions; the second one is there to be reached by none.
-        if started.count == 2 { try put("\(serve.port) backup", for: "\(serve.port)") }
+        try put("127.0.0.1:\(serve.port)\(role)", for: address)
       }
       switch kind {
       case .nginx:
-        try put("127.0.0.1:\(front)", for: "443")
         try put(certificates.file("server-key"), for: "/etc/ssl/example.com-key.pem")
         try put(certificates.file("server"), for: "/etc/ssl/example.com.pem")
       case .haproxy:
-        try put("127.0.0.1:\(front)", for: ":443")
         try put(certificates.file("server-both"), for: "/etc/ssl/example.com.pem")
       }
       return text

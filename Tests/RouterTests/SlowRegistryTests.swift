@@ -69,6 +69,7 @@ private final class SilentRegistry: Registry {
 }
 
 @Suite struct SlowRegistryTests {
+  /// It never speaks: what it said would come from another thread than the embedded loop's.
   private func silent() -> SilentRegistry {
     let registry = SilentRegistry()
     registry.fallSilent()
@@ -109,12 +110,20 @@ private final class SilentRegistry: Registry {
       }
     }
     let (broken, healthy) = (FakeNode("a", script: script), FakeNode("b", script: script))
-    let (port, other) = (try await broken.listen(), try await healthy.listen())
+    let (port, other) = (try await broken.listen(port: try freePort()), try await healthy.listen())
     @Sendable func register() async {
       await broken.register(registry.memory, port: port)
       await healthy.register(registry.memory, port: other)
     }
     await register()
+    // Their leases are real.
+    let renewing = Task {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: .seconds(1))
+        await register()
+      }
+    }
+    defer { renewing.cancel() }
     let reopened = 1...UInt64(RouterLimits.lookUps + 4)
     let live = reopened.upperBound + 1
     for stream in 1...live {
@@ -135,6 +144,7 @@ private final class SilentRegistry: Registry {
         try await client.frame("OPENED", stream: stream) { $0.type == .opened }
       }
       registry.fallSilent()
+      defer { registry.speak() }
       try await broken.stop()
       try await eventually("as many as may ask at a time do") {
         registry.waiting >= RouterLimits.lookUps
@@ -145,7 +155,6 @@ private final class SilentRegistry: Registry {
       try await client.frame("INPUT_ACK", stream: live) { $0 == .inputAck(offset: 1) }
       #expect(registry.waiting >= RouterLimits.lookUps, "nobody was answered meanwhile")
       _ = try await broken.listen(port: port)
-      await register()
       registry.speak()
       for stream in reopened {
         try await eventually("stream \(stream) is open again") {

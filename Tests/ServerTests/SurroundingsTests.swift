@@ -242,12 +242,12 @@ extension Trait where Self == ConditionTrait {
     try await server.stop()
   }
 
-  /// Opening the file waits until who has the lease lets go of it, 45 s at most.
+  /// Opening the file waits until who has the lease lets go of it, 45 s at most; it is told of who waits.
   private func lease(_ path: String) async throws -> ChildProcess {
     try FileManager.default.copyItem(atPath: "/bin/true", toPath: path)
     let script = """
       import fcntl, os, signal, sys, time
-      signal.signal(signal.SIGIO, signal.SIG_IGN)
+      signal.signal(signal.SIGIO, lambda *_: print("wanted", flush=True))
       file = os.open(sys.argv[1], os.O_RDONLY)
       fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
       print("held", flush=True)
@@ -280,10 +280,15 @@ extension Trait where Self == ConditionTrait {
     defer { try? FileManager.default.removeItem(atPath: slow) }
     var holder: ChildProcess?
     let another = try await RawClient.greet(port: server.port)
+    let stillLiving = another.keepAlive()
+    defer { stillLiving.cancel() }
     if whileAStartHangs {
-      holder = try await lease(slow)
+      let lease = try await lease(slow)
       open(another, [slow])
+      _ = try await lease.line(with: "wanted")
+      holder = lease
     }
+    let hung = ContinuousClock.now
     open(
       client,
       [
@@ -299,6 +304,10 @@ extension Trait where Self == ConditionTrait {
     }
     try await eventually("none is left as a zombie") {
       try await !server.children.contains { $0.hasPrefix("Z") }
+    }
+    // Once the lease was taken away it has hung for as long as it can.
+    if holder != nil, ContinuousClock.now - hung < .seconds(40) {
+      #expect(try another.frames(stream: 1).isEmpty, "the start hung all the while")
     }
     holder?.signal(SIGKILL)
     client.send(.input(offset: 0, .init(string: "\n")), stream: 1)
@@ -426,7 +435,7 @@ extension Trait where Self == ConditionTrait {
       client.send(
         .open(
           Open(
-            session: .random(), create: Creation(target: .docker(container: "web1")),
+            session: .random(), create: Creation(target: Target(unchecked: "docker:web1")),
             size: .standard)), stream: 1)
       let refused = try #require(try await answer(client))
       #expect(refused.retry == nil, "an answer, not a reason to wait")

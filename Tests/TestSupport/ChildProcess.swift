@@ -2,6 +2,7 @@
 // left behind, even when the test process ends early.
 
 import Foundation
+import NIOConcurrencyHelpers
 
 /// How many times longer than usual anything may take before it counts as hanging: FAIRLEAD_PATIENCE, 1
 /// by default. Under a sanitizer everything is several times slower.
@@ -179,19 +180,29 @@ public func eventually(
   }
 }
 
-/// A TCP port of 127.0.0.1 that is free now.
+private let handedOut = NIOLockedValueBox<Set<Int>>([])
+
+/// A TCP port of 127.0.0.1 that is free now. It is below those of which the system gives one to who asks for any, and
+/// nobody else in this process gets it: what is started on it a second time finds it free still.
 public func freePort() throws -> Int {
+  for _ in 0..<1_000 {
+    let port = Int.random(in: 10_000..<30_000)
+    guard handedOut.withLockedValue({ $0.insert(port).inserted }) else { continue }
+    if isFree(UInt16(port)) { return port }
+  }
+  throw ChildError("no free port: errno \(errno)")
+}
+
+private func isFree(_ port: UInt16) -> Bool {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   defer { close(descriptor) }
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
   address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  let bound = withUnsafeMutablePointer(to: &address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-      bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
+  address.sin_port = port.bigEndian
+  return withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
     }
   }
-  guard bound else { throw ChildError("no free port: errno \(errno)") }
-  return Int(UInt16(bigEndian: address.sin_port))
 }

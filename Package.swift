@@ -305,8 +305,8 @@ let package = Package(
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "fairlead", "Pipes", "Screen", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
-        argumentParser,
+        "Client", "fairlead", "Pipes", "Screen", "TestSupport", "Wire", nio("NIOCore"),
+        nio("NIOPosix"), argumentParser,
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -20,6 +20,7 @@ struct Waiting {
 
   private let limit: Duration
   private var since: ContinuousClock.Instant?
+  private var reason = ""
   private var said: (reason: String, at: ContinuousClock.Instant)?
 
   /// The same reason is said again after so long: it is still waited.
@@ -31,14 +32,21 @@ struct Waiting {
   mutating func postponed(_ reason: String, at now: ContinuousClock.Instant) -> Step {
     let since = since ?? now
     self.since = since
+    self.reason = reason
     let waited = now - since
-    guard waited < limit else {
-      let time = waited < .seconds(1) ? "" : " for \(waited.components.seconds) s"
-      return .giveUp("waited\(time) in vain: \(reason)")
-    }
+    guard waited < limit else { return .giveUp(inVain(at: now)) }
     if let said, said.reason == reason, now - said.at < Self.interval { return .silent }
     said = (reason, now)
     return .say(
       "waiting, for \((limit - waited).components.seconds) s more at most: \(reason)")
+  }
+
+  /// When it is given up, also if the server wants to be asked again later than that; nil: there is nothing to wait for.
+  var end: ContinuousClock.Instant? { since.map { $0 + limit } }
+
+  func inVain(at now: ContinuousClock.Instant) -> String {
+    let waited = now - (since ?? now)
+    let time = waited < .seconds(1) ? "" : " for \(waited.components.seconds) s"
+    return "waited\(time) in vain: \(reason)"
   }
 }

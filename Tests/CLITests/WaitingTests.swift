@@ -1,6 +1,9 @@
 // What `new` and `attach` say while they wait, and when they give up.
 
+import Client
+import TestSupport
 import Testing
+import Wire
 
 @testable import fairlead
 
@@ -25,6 +28,23 @@ import Testing
         "14 waiting, for 16 s more at most: away", "24 waiting, for 6 s more at most: away",
       ])
     #expect(end?.second == 30 && end?.words == "waited for 30 s in vain: away")
+  }
+
+  @Test(.timeLimit(.minutes(patience)))
+  func theWaitEndsThoughTheServerWantsToBeAskedLater() async throws {
+    let (outcomes, finish) = AsyncStream.makeStream(of: Attachment.Outcome.self)
+    let screen = AttachedScreen(
+      session: .random(), isNew: true, isWatching: false, waiting: Waiting(atMost: .seconds(1)),
+      giveUp: { finish.yield($0) })
+    let postponed = TerminalEvent.state(.postponed(in: .seconds(3_600), reason: "full"))
+    let early = await screen.show(postponed)
+    #expect(early.map { "\($0)" } == nil)
+    let outcome = await outcomes.first { _ in true }
+    guard case .gaveUp(let words) = outcome else {
+      Issue.record("\(String(describing: outcome))")
+      return
+    }
+    #expect(words.hasPrefix("waited for ") && words.hasSuffix(" s in vain: full"), "\(words)")
   }
 
   @Test func whoDoesNotWaitIsToldAtOnce() {

@@ -14,6 +14,8 @@ actor AttachedScreen {
   private let isNew: Bool
   private let isWatching: Bool
   private var waiting: Waiting
+  private var patience: Task<Void, Never>?
+  private let giveUp: @Sendable (Attachment.Outcome) -> Void
   private let output = StandardOutput()
   /// What the output makes of this terminal.
   private let model: Screen
@@ -30,8 +32,13 @@ actor AttachedScreen {
   private var liveWaiters: [CheckedContinuation<Void, Never>] = []
   private(set) var doubtfulBytes = 0
 
-  init(session: SessionID, isNew: Bool, isWatching: Bool, waiting: Waiting) {
+  /// - Parameter giveUp: called once it was waited for long enough.
+  init(
+    session: SessionID, isNew: Bool, isWatching: Bool, waiting: Waiting,
+    giveUp: @escaping @Sendable (Attachment.Outcome) -> Void
+  ) {
     self.waiting = waiting
+    self.giveUp = giveUp
     self.session = session
     self.isNew = isNew
     self.isWatching = isWatching
@@ -113,6 +120,7 @@ actor AttachedScreen {
     case .connecting: break
     case .live:
       (isLive, hasBeenLive) = (true, true)
+      patience?.cancel()
       for waiter in liveWaiters { waiter.resume() }
       liveWaiters = []
       sign?.cancel()
@@ -127,12 +135,22 @@ actor AttachedScreen {
       case .say(let words): complain("[fairlead: \(printable(words))]")
       case .giveUp(let words): return .gaveUp(words)
       }
+      giveUpInTime()
     case .paused: loseTouch()
     case .reconnecting(_, let reason):
       guard hasBeenLive else { return .neverConnected(reason) }
       loseTouch()
     }
     return nil
+  }
+
+  /// The server may want to be asked again later than the user waits.
+  private func giveUpInTime() {
+    guard patience == nil, let end = waiting.end else { return }
+    patience = Task {
+      try? await Task.sleep(until: end, clock: .continuous)
+      if !Task.isCancelled, !hasBeenLive { giveUp(.gaveUp(waiting.inVain(at: .now))) }
+    }
   }
 
   // MARK: The sign
@@ -206,6 +224,7 @@ actor AttachedScreen {
   /// Gives the terminal back as a shell wants it.
   func restore() async {
     sign?.cancel()
+    patience?.cancel()
     guard hasBeenLive, RawTerminal.isOutputTerminal else { return }
     let output = output
     let bytes = ByteBuffer(bytes: restoration + Array("\r\n\u{1b}[J".utf8))

@@ -40,7 +40,7 @@ struct Attachment {
     let (outcomes, finish) = AsyncStream.makeStream(of: Outcome.self)
     let screen = AttachedScreen(
       session: stream.session, isNew: open.create != nil, isWatching: open.mode == .watcher,
-      waiting: Waiting(atMost: wait))
+      waiting: Waiting(atMost: wait), giveUp: { finish.yield($0) })
     let tasks = [
       Task {
         for await event in stream.events {

@@ -97,7 +97,7 @@ let package = Package(
     .target(
       name: "Pipes",
       dependencies: [
-        "CPTY", "Wire", "HTTPClient", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        "CPTY", "Wire", "HTTPClient", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),
@@ -312,7 +312,8 @@ let package = Package(
     .testTarget(
       name: "ClientTests",
       dependencies: [
-        "Client", "Cluster", "Node", "Pipes", "Router", "TestSupport", "Wire", nio("NIOCore"),
+        "Auth", "Client", "Cluster", "Node", "Pipes", "Router", "TestSupport", "Wire",
+        nio("NIOCore"),
         nio("NIOPosix"), logging,
       ],
       swiftSettings: swiftSettings),

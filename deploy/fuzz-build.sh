@@ -24,7 +24,7 @@ redis)
 http) module=HTTPClient files=(Sources/HTTPClient/*.swift Tests/PipesTests/HTTPOperations.swift) ;;
 docker)
   module=Pipes
-  files=(Sources/Pipes/*.swift Sources/Pipes/Docker/*.swift Tests/PipesTests/DockerOperations.swift)
+  files=(Sources/Pipes/*.swift Sources/Pipes/*/*.swift Tests/PipesTests/DockerOperations.swift)
   ;;
 *) echo "no fuzzer $target" >&2 && exit 64 ;;
 esac

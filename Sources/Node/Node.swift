@@ -23,13 +23,13 @@ public struct NodeConfiguration: Sendable {
   public var advertise: NodeAddress?
   /// For links: nil listens for plain text.
   public var linkTLS: TLSCredentials?
+  /// Besides, and before, those that say which pipes it starts.
   public var labels: [String: String]
   public var weight: Double
   public var capacity: Int
   public var version: String
   public var settings: NodeSettings
-  public var pty: (any PipeStarter)?
-  public var docker: (any PipeStarter)?
+  public var pipes: PipeStarters
   /// Links are taken only from who knows this key; nil: from anybody.
   public var linkKey: LinkKey?
   public var logger: Logger
@@ -38,8 +38,8 @@ public struct NodeConfiguration: Sendable {
     id: NodeID, cluster: String = "fl", listen: NodeAddress? = nil, advertise: NodeAddress? = nil,
     linkTLS: TLSCredentials? = nil,
     labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
-    version: String = "", settings: NodeSettings = NodeSettings(), pty: (any PipeStarter)?,
-    docker: (any PipeStarter)? = nil, linkKey: LinkKey? = nil, logger: Logger
+    version: String = "", settings: NodeSettings = NodeSettings(), pipes: PipeStarters,
+    linkKey: LinkKey? = nil, logger: Logger
   ) {
     self.id = id
     self.cluster = cluster
@@ -51,8 +51,7 @@ public struct NodeConfiguration: Sendable {
     self.capacity = capacity
     self.version = version
     self.settings = settings
-    self.pty = pty
-    self.docker = docker
+    self.pipes = pipes
     self.linkKey = linkKey
     self.logger = logger
   }

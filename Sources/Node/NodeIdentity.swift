@@ -22,8 +22,7 @@ final class NodeIdentity: Sendable {
   let logger: Logger
   /// Of all sessions' logs.
   let pages = PagePool().source
-  private let ptyStarter: (any PipeStarter)?
-  private let dockerStarter: (any PipeStarter)?
+  private let pipes: PipeStarters
   private let count = NIOLockedValueBox(0)
   /// Sessions whose release the registry has not taken yet.
   private let releasing = NIOLockedValueBox<Set<SessionID>>([])
@@ -36,20 +35,14 @@ final class NodeIdentity: Sendable {
     capacity = configuration.capacity
     settings = configuration.settings
     linkKey = configuration.linkKey
-    ptyStarter = configuration.pty
-    dockerStarter = configuration.docker
+    pipes = configuration.pipes
     self.registry = registry
     logger = configuration.logger
   }
 
-  var starters: [any PipeStarter] { [ptyStarter, dockerStarter].compactMap { $0 } }
+  var starters: [any PipeStarter] { pipes.all }
 
-  func starter(for target: Target) -> (any PipeStarter)? {
-    switch target {
-    case .pty: ptyStarter
-    case .docker: dockerStarter
-    }
-  }
+  func starter(for target: Target) -> (any PipeStarter)? { pipes.starter(for: target) }
 
   var sessions: Int { count.withLockedValue { $0 } }
 

@@ -17,12 +17,7 @@ extension Node {
       version: configuration.version)
   }
 
-  /// An engine that does not answer is not advertised.
-  private var labels: [String: String] {
-    configuration.labels.filter { key, _ in
-      key != "docker" || configuration.docker?.isAvailable ?? true
-    }
-  }
+  private var labels: [String: String] { configuration.pipes.labels(beside: configuration.labels) }
 
   // MARK: Registering
 

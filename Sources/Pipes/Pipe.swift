@@ -1,8 +1,9 @@
-// A pipe: the live two-way byte stream to a session's process. Each backend is one file or folder
-// behind this protocol: PTYPipe, DockerPipe. A pipe lives on one event loop, its session's; every
+// A pipe: the live two-way byte stream to a session's process. Each kind of it is a folder behind this
+// protocol (PTY, Docker) and a line in PipeKinds.swift. A pipe lives on one event loop, its session's; every
 // call and every call-back happens there, so that bytes never change threads.
 
 public import NIOCore
+public import TLS
 public import Wire
 
 /// What starts a pipe.
@@ -110,6 +111,8 @@ public protocol PipeStarter: Sendable {
   /// Whether its backend answered when it was last asked: while it does not, new sessions are for other
   /// nodes.
   var isAvailable: Bool { get }
+  /// Of files that may change while the node runs; nil: it has none.
+  var credentials: TLSCredentials? { get }
   /// Asks the backend whether it is there, for a few seconds at most.
   func check() async
   /// Works for as long as the node does, until the task is cancelled: ends what earlier incarnations of this
@@ -122,6 +125,7 @@ public protocol PipeStarter: Sendable {
 /// Of a backend that is always there.
 extension PipeStarter {
   public var isAvailable: Bool { true }
+  public var credentials: TLSCredentials? { nil }
   public func check() async {}
   public func attend() async {}
   public func shutdown() async {}

@@ -40,6 +40,8 @@ enum PipeLimits {
 
   // MARK: Docker
 
+  /// Bytes of a container's id or name: an id has 64, and nobody types twice that.
+  static let containerName = 128
   /// From a request to an engine to its answer: one that starts a hundred processes at once takes many seconds for
   /// each.
   static let engineDeadline = TimeAmount.seconds(30)

@@ -45,13 +45,3 @@ struct NodeDirectory: Sendable {
       address: entry.record.loops[loop])
   }
 }
-
-extension Target {
-  /// The label that a node which can start such a target carries.
-  var requirements: [String: String] {
-    switch self {
-    case .pty: ["pty": "true"]
-    case .docker: ["docker": "true"]
-    }
-  }
-}

@@ -16,7 +16,7 @@ public import NIOCore
 import ServiceLifecycle
 public import TLS
 import Web
-import Wire
+public import Wire
 
 public struct RouterConfiguration: Sendable {
   public var name: String
@@ -44,6 +44,8 @@ public struct RouterConfiguration: Sendable {
   public var linkTLS: TLSCredentials?
   /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
   public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
+  /// Known kinds of targets; others are for nodes that announce them.
+  public var targets: TargetKinds
   public var logger: Logger
 
   public init(
@@ -54,7 +56,7 @@ public struct RouterConfiguration: Sendable {
     keepAlive: TimeAmount = RouterLimits.keepAlive,
     tls: TLSCredentials? = nil, linkTLS: TLSCredentials? = nil,
     connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
-    logger: Logger
+    targets: TargetKinds = TargetKinds(), logger: Logger
   ) {
     self.name = name
     self.cluster = cluster
@@ -72,6 +74,7 @@ public struct RouterConfiguration: Sendable {
     self.tls = tls
     self.linkTLS = linkTLS
     self.connectLocally = connectLocally
+    self.targets = targets
     self.logger = logger
   }
 }

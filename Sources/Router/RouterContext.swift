@@ -21,6 +21,7 @@ final class RouterContext: Sendable {
   let logger: Logger
   let linkTLS: TLSCredentials?
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
+  let targets: TargetKinds
   let health: NodeHealth
   private let created = NIOLockedValueBox(InFlight())
   private let owners = NIOLockedValueBox(
@@ -37,6 +38,7 @@ final class RouterContext: Sendable {
     logger = configuration.logger
     linkTLS = configuration.linkTLS
     connectLocally = configuration.connectLocally
+    targets = configuration.targets
     health = NodeHealth(logger: configuration.logger)
     self.registry = registry
   }

@@ -167,6 +167,9 @@ final class RouterLoop {
   private func place(
     _ session: SessionID, _ creation: Creation, avoiding: Set<NodeID>
   ) -> Result<Route, Refusal> {
+    if let refused = context.targets.problem(of: creation.target) {
+      return .failure(Refusal(refused))
+    }
     let left = directory.all.filter { !avoiding.contains($0.record.id) }
     let answering = left.filter { context.health.trouble(of: $0.record) == nil }
     let inFlight = context.inFlight()
@@ -179,7 +182,7 @@ final class RouterLoop {
     guard let chosen = choices.first?.node,
       let route = directory.route(session, node: chosen, incarnation: nil, epoch: nil)
     else {
-      if let refused = missingEngine(for: creation.target) { return .failure(Refusal(refused)) }
+      if let refused = absence(of: creation.target) { return .failure(Refusal(refused)) }
       return .failure(
         Refusal(
           Refused(
@@ -191,17 +194,13 @@ final class RouterLoop {
   }
 
   /// Waiting brings no engine: where nodes live and none has one, that is an answer.
-  private func missingEngine(for target: Target) -> Refused? {
-    guard case .docker = target else { return nil }
+  private func absence(of target: Target) -> Refused? {
     let live = directory.all.filter(\.isLive)
     let fits = { (entry: NodeEntry) in
       target.requirements.allSatisfy { entry.record.labels[$0.key] == $0.value }
     }
     guard !live.isEmpty, !live.contains(where: fits) else { return nil }
-    return Refused(
-      .noCapacity,
-      "no node can start \(target): none has a Docker engine that answers (see --docker of "
-        + "`fairlead node`)")
+    return context.targets.absence(of: target)
   }
 
   func remember(_ session: SessionID, _ route: Route, epoch: Epoch) {

@@ -38,6 +38,10 @@ public enum WireLimits {
   public static let environmentVariables = 256
   /// Bytes of a user's name: what useradd(8) and the records of who is logged in have room for.
   public static let userName = 32
+  /// Bytes of a target's kind, which is a word; and of its place: more than the longest name of a host (253), and
+  /// little in the logs and lists that it is shown in.
+  static let targetKind = 32
+  static let targetPlace = 256
   /// Seconds that `create` may ask for its session to be kept after its end: a week, since it takes memory.
   public static let keep = 7 * 86_400
   /// Viewers in a session's summary.

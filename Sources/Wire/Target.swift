@@ -1,51 +1,58 @@
 // What OPEN asks to be started: a target (where) and a command (what).
 
-/// Where a session's process runs.
-public enum Target: Hashable, Sendable, Codable, CustomStringConvertible {
-  /// A pseudo-terminal on the node's own machine.
-  case pty
-  /// A `docker exec` in a running container, named by its id or name.
-  case docker(container: String)
+/// Where a session's process runs: `KIND` or `KIND:PLACE`, such as `pty` and `docker:web1`. Here stands what every
+/// target must be to go over links and into logs; what a place of its kind may be, its ``TargetKind`` says.
+public struct Target: Hashable, Sendable, Codable, CustomStringConvertible {
+  /// What starts its process.
+  public let kind: String
+  /// What stands behind the colon; nil: there is none.
+  public let place: String?
 
-  /// Reads `pty` or `docker:CONTAINER`; nil for anything else.
+  /// A pseudo-terminal on the node's own machine, where an OPEN does not say.
+  public static let pty = Target(unchecked: "pty")
+
+  /// Nil unless `text` is a lower-case word, and perhaps a colon with visible characters of ASCII behind it.
   public init?(_ text: String) {
-    if text == "pty" {
-      self = .pty
-    } else if text.hasPrefix("docker:"), Self.isValidContainer(text.dropFirst(7)) {
-      self = .docker(container: String(text.dropFirst(7)))
-    } else {
-      return nil
-    }
+    self.init(unchecked: text)
+    guard Self.isKind(kind), place.map(Self.isPlace) ?? true else { return nil }
   }
 
-  /// Docker's own rule for names, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; it keeps a name from becoming a path.
-  private static func isValidContainer(_ name: Substring) -> Bool {
-    guard (2...128).contains(name.utf8.count), let first = name.utf8.first,
-      ![UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-")].contains(first)
-    else { return false }
-    return name.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"),
-        UInt8(ascii: "."):
-        true
-      default: false
-      }
-    }
+  /// For what is known to be one.
+  public init(unchecked text: String) {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    kind = parts.first.map(String.init) ?? ""
+    place = parts.count > 1 ? String(parts[1]) : nil
   }
 
-  public var description: String {
-    switch self {
-    case .pty: "pty"
-    case .docker(let container): "docker:\(container)"
+  private static func isKind(_ text: String) -> Bool {
+    guard text.utf8.count <= WireLimits.targetKind, let first = text.utf8.first else {
+      return false
     }
+    return isLetter(first)
+      && text.utf8.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
   }
+
+  private static func isPlace(_ text: String) -> Bool {
+    (1...WireLimits.targetPlace).contains(text.utf8.count)
+      && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+  }
+
+  private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+  public var description: String { place.map { "\(kind):\($0)" } ?? kind }
+
+  /// The labels of a node that can start it: its kind's name. So a router sends it to such a node whether or not it
+  /// knows the kind itself.
+  public var requirements: [String: String] { [kind: "true"] }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     guard let value = Self(try container.decode(String.self)) else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "a target is \"pty\" or \"docker:CONTAINER\"")
+        in: container,
+        debugDescription: "a target is KIND or KIND:PLACE, such as \"pty\" or \"docker:CONTAINER\"")
     }
     self = value
   }

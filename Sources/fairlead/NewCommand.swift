@@ -2,6 +2,7 @@
 
 import Admin
 import ArgumentParser
+import Pipes
 import Wire
 
 struct NewCommand: AsyncParsableCommand {
@@ -18,15 +19,18 @@ struct NewCommand: AsyncParsableCommand {
         fairlead new
         fairlead new --session build-42 -- make -j8 test
         fairlead new --idle never --timeout 8h -- ./nightly.sh
-        fairlead new --target docker:web1 --env TERM=xterm-256color -- bash -l
-        fairlead new --target docker:web1 --user www-data
+        \(examples)
         id=$(fairlead new --detached --size 120x40 -- top)
       """)
+
+  /// Of the kinds of targets.
+  private static let examples = PipeKinds.standard.targets.all.flatMap(\.examples)
+    .map { "fairlead new \($0)" }.joined(separator: "\n  ")
 
   @Option(help: "Its id, [A-Za-z0-9_-]{1,64}; a random one if not given.")
   var session: SessionID?
 
-  @Option(help: ArgumentHelp("pty, or docker:CONTAINER.", valueName: "target"))
+  @Option(help: ArgumentHelp("\(Target.form).", valueName: "target"))
   var target: Target = .pty
 
   @Option(help: ArgumentHelp("This terminal's size if not given.", valueName: "COLSxROWS"))

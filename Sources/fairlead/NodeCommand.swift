@@ -88,16 +88,16 @@ struct NodeCommand: AsyncParsableCommand {
     let redisCredentials = try cluster.credentials(logger: logger)
     let registry = try cluster.registry(
       redisCredentials, keepTombstones: Int(node.keepTombstones.seconds) * 1_000, logger: logger)
-    let pipes = try makeStarters(
-      node, in: surroundings, scope: "\(cluster.cluster)/\(id)", logger: logger)
+    let pipes = try node.starters(
+      in: surroundings, scope: "\(cluster.cluster)/\(id)", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
         id: id, cluster: cluster.cluster, listen: listen.address, advertise: advertised?.address,
         linkTLS: credentials,
-        labels: labels.merging(pipes.labels) { given, _ in given }, weight: weight,
-        capacity: node.capacity(in: surroundings, logger), version: fairleadVersion,
+        labels: labels, weight: weight,
+        capacity: node.capacity(in: surroundings, for: pipes, logger), version: fairleadVersion,
         settings: node.settings,
-        pty: pipes.pty, docker: pipes.docker, linkKey: linkKey, logger: logger),
+        pipes: pipes, linkKey: linkKey, logger: logger),
       registry: registry, group: group)
     let name = id
     let service = NodeService(node: owner) { addresses in
@@ -108,7 +108,7 @@ struct NodeCommand: AsyncParsableCommand {
     do {
       try await runServices(
         [
-          ReloadService([credentials, pipes.certificates, redisCredentials], logger: logger),
+          ReloadService([credentials, redisCredentials] + pipes.credentials, logger: logger),
           service,
         ], logger: logger)
     } catch {

@@ -8,6 +8,7 @@ import Cluster
 import FoundationEssentials
 import Logging
 import Logs
+import Pipes
 import Redis
 import TLS
 import Wire
@@ -193,6 +194,9 @@ extension TerminalSize: Formed {
 }
 
 extension Target: Formed {
-  static let form = "pty, or docker:CONTAINER"
-  init?(formed text: String) { self.init(text) }
+  static let form = PipeKinds.standard.targets.form
+  init?(formed text: String) {
+    self.init(text)
+    guard PipeKinds.standard.targets.knows(self) else { return nil }
+  }
 }

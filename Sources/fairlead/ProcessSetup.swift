@@ -18,8 +18,9 @@ extension Surroundings {
 
 extension NodeOptions {
   /// Sessions that the node takes at most, which it says.
-  func capacity(in surroundings: Surroundings, _ logger: Logger) -> Int {
-    let (allowed, because) = surroundings.capacity(terminalsOnly: dockerEndpoint == nil)
+  func capacity(in surroundings: Surroundings, for starters: PipeStarters, _ logger: Logger) -> Int
+  {
+    let (allowed, because) = surroundings.capacity(terminalsOnly: starters.takeTerminalsOnly)
     let wanted = wantedCapacity ?? Surroundings.mostSessions
     let capacity = min(wanted, allowed)
     if let wantedCapacity, wantedCapacity > allowed {
@@ -35,41 +36,11 @@ extension NodeOptions {
 
   var wantedCapacity: Int? { capacity ?? environment("CAPACITY").flatMap { Int($0) } }
 
-  private var ptyUserName: String? { ptyUser ?? environment("PTY_USER") }
-
-  /// Whom terminals run as; nil: as this process.
-  var ptyAccount: Account? {
-    ptyUserName.flatMap(Self.account(of:)).flatMap { $0.uid == geteuid() ? nil : $0 }
-  }
-
-  private var ptyUserNames: [String] {
-    (ptyUsers ?? environment("PTY_USERS") ?? "").split(separator: ",").map(String.init)
-  }
-
-  /// Whom clients may name besides.
-  var ptyAccounts: [Account] { ptyUserNames.compactMap(Self.account(of:)) }
-
-  /// - Parameter name: or its number.
-  private static func account(of name: String) -> Account? {
-    UserName(name)?.number.flatMap(Account.init(uid:)) ?? Account(named: name)
-  }
-
   func checkProcess() throws {
     if let text = capacity.map(String.init) ?? environment("CAPACITY") {
       guard let number = Int(text), (1...1_000_000).contains(number) else {
         throw ValidationError("--capacity is 1 to 1000000")
       }
-    }
-    if let name = ptyUserName { try checkUser(name, "--pty-user") }
-    for name in ptyUserNames { try checkUser(name, "--pty-users") }
-  }
-
-  private func checkUser(_ name: String, _ option: String) throws {
-    guard let account = Self.account(of: name) else {
-      throw ValidationError("\(option): this machine has no user \(printable(name))")
-    }
-    guard account.uid == geteuid() || geteuid() == 0 else {
-      throw ValidationError("\(option) \(name): only root can run terminals as another user")
     }
   }
 }

@@ -66,7 +66,7 @@ struct RouterCommand: AsyncParsableCommand {
         version: fairleadVersion, access: access, audit: audit, linkKey: linkKey,
         proxies: door.proxies, isSecure: door.isSecure || credentials != nil,
         path: door.publicPath, keepAlive: door.keepAlive.amount, tls: credentials,
-        linkTLS: linkCredentials, logger: logger),
+        linkTLS: linkCredentials, targets: PipeKinds.standard.targets, logger: logger),
       registry: registry, group: MultiThreadedEventLoopGroup.singleton)
     logStart(
       logger,

@@ -50,13 +50,13 @@ struct ServeCommand: AsyncParsableCommand {
     let group = MultiThreadedEventLoopGroup.singleton
     let registry = MemoryRegistry(
       keepTombstones: Int(node.keepTombstones.seconds) * 1_000, identity: identity.registry)
-    let pipes = try makeStarters(
-      node, in: surroundings, scope: "serve/\(defaultNodeID())", logger: logger)
+    let pipes = try node.starters(
+      in: surroundings, scope: "serve/\(defaultNodeID())", logger: logger)
     let owner = try await Node(
       NodeConfiguration(
-        id: defaultNodeID(), labels: pipes.labels,
-        capacity: node.capacity(in: surroundings, logger), version: fairleadVersion,
-        settings: node.settings, pty: pipes.pty, docker: pipes.docker,
+        id: defaultNodeID(),
+        capacity: node.capacity(in: surroundings, for: pipes, logger), version: fairleadVersion,
+        settings: node.settings, pipes: pipes,
         logger: logger),
       registry: registry, group: group)
     let router = try await Router(
@@ -70,12 +70,12 @@ struct ServeCommand: AsyncParsableCommand {
         keepAlive: door.keepAlive.amount,
         tls: credentials,
         connectLocally: { eventLoop, loop in owner.connect(from: eventLoop, toLoop: loop) },
-        logger: logger),
+        targets: PipeKinds.standard.targets, logger: logger),
       registry: registry, group: group)
     logStart(
       logger,
       [
-        "listen": "\(listen)", "targets": "\(pipes.docker == nil ? "pty" : "pty, docker")",
+        "listen": "\(listen)", "targets": "\(pipes.names.joined(separator: ", "))",
         "idle_timeout": "\(node.idleTimeout)", "scrollback": "\(node.scrollback)",
       ])
     let host = listen.address.host
@@ -92,7 +92,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
     try await runServices(
       [
-        ReloadService([credentials, pipes.certificates], keys: access.verifier, logger: logger),
+        ReloadService([credentials] + pipes.credentials, keys: access.verifier, logger: logger),
         // The last is stopped first: clients are told how their sessions ended before they are sent away.
         routerService, nodeService, file,
       ], logger: logger)

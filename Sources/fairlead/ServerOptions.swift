@@ -4,7 +4,6 @@ import ArgumentParser
 import Cluster
 import FoundationEssentials
 import Glibc
-import HTTPClient
 import Logging
 import Logs
 import NIOCore
@@ -200,19 +199,6 @@ struct NodeOptions: ParsableArguments {
   var capacity: Int?
 
   @Option(
-    help: ArgumentHelp(
-      "The user that pty terminals run as, if this is root; nobody's secrets but that user's are in "
-        + "their reach.", valueName: "user"))
-  var ptyUser: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Whom a client may have a pty terminal run as besides, if its token lets it name users: names, "
-        + "separated by commas. root is one only if it is named here. Takes root.",
-      valueName: "users"))
-  var ptyUsers: String?
-
-  @Option(
     help: "A session that nobody used for this time is ended: no client, no output, no job.")
   var idleTimeout: TimeOption = fromEnvironment("IDLE_TIMEOUT", default: TimeOption(seconds: 1_800))
 
@@ -233,27 +219,14 @@ struct NodeOptions: ParsableArguments {
     help: "What gives a terminal another client's size: typing in it, or only an explicit take.")
   var sizeFollows: SizeRule = fromEnvironment("SIZE_FOLLOWS", default: .typing)
 
-  @Option(
-    help: ArgumentHelp(
-      "Docker Engine for docker:CONTAINER targets: unix:///PATH or tcp://HOST:PORT.",
-      valueName: "url"))
-  var docker: String = fromEnvironment("DOCKER", default: "")
-
-  @OptionGroup var dockerTLS: DockerTLSOptions
+  @OptionGroup var pipes: PipeOptionGroup
 
   func validate() throws {
     try checkProcess()
     guard (0...100_000).contains(scrollback) else {
       throw ValidationError("--scrollback is 0 to 100000 lines")
     }
-    guard docker.isEmpty || dockerEndpoint != nil else {
-      throw ValidationError(
-        "--docker is unix:///PATH or tcp://HOST:PORT, for example unix:///var/run/docker.sock; not "
-          + "\(docker)")
-    }
   }
-
-  var dockerEndpoint: HTTPEndpoint? { HTTPEndpoint(docker) }
 
   var settings: NodeSettings {
     var settings = NodeSettings(

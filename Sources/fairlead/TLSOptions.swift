@@ -1,4 +1,4 @@
-// The certificates of each hop: towards clients, between routers and nodes, to Redis, to Docker.
+// The certificates of each hop: towards clients, between routers and nodes, to Redis.
 
 import ArgumentParser
 import HTTPClient
@@ -123,37 +123,6 @@ struct RedisTLSOptions: ParsableArguments {
     guard url.hasPrefix("rediss://") else { return nil }
     return try TLSCredentials(
       clientConfiguration(ca: redisCA, cert: redisCert, key: redisKey), logger: logger)
-  }
-}
-
-/// For a Docker Engine that listens on TCP with TLS.
-struct DockerTLSOptions: ParsableArguments {
-  @Option(
-    name: .customLong("docker-ca"),
-    help: ArgumentHelp(
-      "PEM file of the Docker Engine's CA: speaks TLS with it.", valueName: "file"))
-  var dockerCA: String = fromEnvironment("DOCKER_CA", default: "")
-
-  @Option(
-    help: ArgumentHelp(
-      "PEM file of the certificate to show to the Docker Engine.", valueName: "file"))
-  var dockerCert: String = fromEnvironment("DOCKER_CERT", default: "")
-
-  @Option(help: ArgumentHelp("PEM file of its private key.", valueName: "file"))
-  var dockerKey: String = fromEnvironment("DOCKER_KEY", default: "")
-
-  func validate() throws {
-    try requireBoth("--docker-cert", dockerCert, "--docker-key", dockerKey)
-    guard dockerCert.isEmpty || !dockerCA.isEmpty else {
-      throw ValidationError("--docker-cert needs --docker-ca")
-    }
-  }
-
-  /// Nil: plain HTTP.
-  func credentials(logger: Logger) throws -> TLSCredentials? {
-    if dockerCA.isEmpty { return nil }
-    return try TLSCredentials(
-      clientConfiguration(ca: dockerCA, cert: dockerCert, key: dockerKey), logger: logger)
   }
 }
 

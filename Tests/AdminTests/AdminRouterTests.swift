@@ -162,7 +162,7 @@ private actor FakeCluster: ClusterOperations {
       ).status == 200)
     for bad in [
       "[", #"{"session":"a b"}"#, #"{"size":{"columns":0,"rows":1}}"#,
-      #"{"create":{"target":"telnet:x"}}"#, #"{"session":"x","exclusive":true}"#,
+      #"{"create":{"target":"Telnet:x"}}"#, #"{"session":"x","exclusive":true}"#,
       #"{"session":"x","resume":{"life":"1"}}"#,
     ] {
       let answer = try await ask(.post, "/v1/sessions", headers: json, body: bad)

@@ -163,7 +163,9 @@ extension AuthMatrix.Kind {
     ).isAllowed
   }
 
-  private func docker(_ name: String) -> Creation { Creation(target: .docker(container: name)) }
+  private func docker(_ name: String) -> Creation {
+    Creation(target: Target(unchecked: "docker:\(name)"))
+  }
 
   @Test func aRuleGivesItsTargetsAndNoOther() throws {
     let rule = #"{"targets":["docker:web-*","docker:db"],"commands":["*"]}"#

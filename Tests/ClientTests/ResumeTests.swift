@@ -21,9 +21,10 @@ import Wire
     let registry = MemoryRegistry()
     let node = try await Node(
       NodeConfiguration(
-        id: NodeID(unchecked: "test"), labels: ["pty": "true"], capacity: 1_000, version: "test",
-        settings: NodeSettings(), pty: PTYStarter(environment: ["PATH": "/usr/bin:/bin"]),
-        docker: nil, logger: logger),
+        id: NodeID(unchecked: "test"), capacity: 1_000, version: "test",
+        settings: NodeSettings(),
+        pipes: PipeStarters([(.pty, PTYStarter(environment: ["PATH": "/usr/bin:/bin"]))]),
+        logger: logger),
       registry: registry, group: group)
     let (ready, started) = AsyncStream.makeStream(of: Void.self)
     let (ports, listening) = AsyncStream.makeStream(of: Int.self)

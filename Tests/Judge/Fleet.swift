@@ -94,8 +94,9 @@ public struct Fleet: Sendable {
     let node = try await Node(
       NodeConfiguration(
         id: NodeID(unchecked: "judged"), listen: NodeAddress(host: "127.0.0.1", port: port),
-        advertise: NodeAddress(host: "127.0.0.1", port: link.port), labels: ["pty": "true"],
-        settings: NodeSettings(), pty: PTYStarter(environment: ["PATH": "/usr/bin:/bin"]),
+        advertise: NodeAddress(host: "127.0.0.1", port: link.port),
+        settings: NodeSettings(),
+        pipes: PipeStarters([(.pty, PTYStarter(environment: ["PATH": "/usr/bin:/bin"]))]),
         logger: logger),
       registry: registry, group: group)
     let (nodeReady, nodeStarted) = AsyncStream.makeStream(of: Void.self)

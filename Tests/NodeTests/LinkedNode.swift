@@ -27,7 +27,7 @@ struct LinkedNode {
       NodeConfiguration(
         id: NodeID(unchecked: "a"), cluster: "test",
         listen: NodeAddress(host: "127.0.0.1", port: 0),
-        capacity: capacity, settings: settings, pty: pty,
+        capacity: capacity, settings: settings, pipes: PipeStarters([(.pty, pty)]),
         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
       registry: MemoryRegistry(), group: group)
     let (ports, listening) = AsyncStream.makeStream(of: Int.self)

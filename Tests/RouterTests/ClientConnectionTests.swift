@@ -199,7 +199,7 @@ import Wire
   @Test func anOpenThatIsNotUnderstoodIsRefused() throws {
     try router.greet()
     try router.open()
-    let body = Array(#"{"create":{"target":"docker:x"}}"#.utf8)
+    let body = Array(#"{"create":{"target":"docker:a b"}}"#.utf8)
     try router.send(
       WebSocketMessage.bytes(
         WebSocketMessage.binary, [UInt8(body.count + 2), 0x10, 2] + body))

@@ -37,7 +37,7 @@ private func problem(_ type: FrameType, _ json: String) -> String? {
   @Test(
     "an OPEN that is an object is refused for its fields, and ends nothing",
     arguments: [
-      #"{"create":{"target":"telnet:x"}}"#, #"{"create":{"target":"docker:x"}}"#,
+      #"{"create":{"target":"Telnet:x"}}"#, #"{"create":{"target":"docker:"}}"#,
       #"{"create":{"target":5}}"#, #"{"create":[]}"#, #"{"session":"a b"}"#, #"{"size":{}}"#,
       #"{"create":{"env":{"A":1}}}"#, #"{"resume":{}}"#,
     ])
@@ -191,7 +191,7 @@ private func problem(_ type: FrameType, _ json: String) -> String? {
     "an error names the key",
     arguments: [
       (FrameType.open, #"{"session":"a b"}"#, "\"session\""),
-      (.open, #"{"create":{"target":"ssh:x"}}"#, "\"create.target\""),
+      (.open, #"{"create":{"target":"ssh:"}}"#, "\"create.target\""),
       (.open, #"{"create":{"user":"a b"}}"#, "\"create.user\""),
       (.open, #"{"resume":{"life":"xyz"}}"#, "\"resume.life\""),
       (.open, #"{"resume":{}}"#, "\"life\" is missing"), (.open, #"{"mode":"king"}"#, "\"mode\""),

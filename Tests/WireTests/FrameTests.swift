@@ -13,7 +13,7 @@ let everyFrame: [Frame] = {
   let open = Open(
     session: session,
     create: Creation(
-      target: .docker(container: "web"), command: ["sh", "-c", "echo \"hi\""],
+      target: Target(unchecked: "docker:web"), command: ["sh", "-c", "echo \"hi\""],
       environment: ["LANG": "C.UTF-8", "EMPTY": ""], workingDirectory: "/tmp",
       user: UserName("www-data"), idle: .never, keep: .seconds(90), timeout: .seconds(86_400)),
     size: size, mode: .watcher,

@@ -41,15 +41,16 @@ import Wire
     }
   }
 
-  @Test(arguments: ["pty", "docker:ab", "docker:0a_b.c-d"])
+  @Test(arguments: ["pty", "docker:ab", "docker:0a_b.c-d", "swarm:web.1", "new-kind2:a=b,c=d:e/f"])
   func aTargetIsTakenAsItIs(text: String) { #expect(Target(text)?.description == text) }
 
   @Test(
-    "a container's name cannot become a path, an option or a host",
+    "a target is a short word, and short visible text behind it",
     arguments: [
-      "", "PTY", "pty ", "docker", "docker:", "docker:a", "docker:_a", "docker:.a", "docker:-a",
-      "docker:../x", "docker:a/b", "docker:a b", "docker:a%2fb", "docker:a\u{0}b", "docker:äb",
-      "docker:" + String(repeating: "a", count: 129), "ssh:host",
+      "", ":", ":a", "PTY", "pty ", "-pty", "1pty", "p_t", "docker:", "docker:a b",
+      "docker:a\u{0}b",
+      "docker:a\n", "docker:äb", "docker:\u{301}a", "döcker:ab",
+      "docker:" + String(repeating: "a", count: 257), String(repeating: "a", count: 33),
     ])
   func badTargets(text: String) { #expect(Target(text) == nil) }
 

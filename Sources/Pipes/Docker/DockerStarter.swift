@@ -5,6 +5,7 @@ public import HTTPClient
 public import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
+public import TLS
 import Wire
 
 public struct DockerStarter: PipeStarter {
@@ -17,17 +18,22 @@ public struct DockerStarter: PipeStarter {
   private let sweeping: DockerSweep
   private let answers = NIOLockedValueBox(Answers())
   private let logger: Logger
+  public let credentials: TLSCredentials?
 
   /// - Parameters:
   ///   - scope: names this node, across its incarnations, within its registry: `sweep` ends what earlier ones
   ///     left.
-  ///   - transport: makes the handler that goes between the socket and HTTP, for an engine over TLS.
+  ///   - credentials: for an engine over TLS.
   ///   - seesProcesses: whether the engine's processes are looked for in this machine's /proc first.
   public init(
-    _ endpoint: HTTPEndpoint, scope: String, transport: HTTPClient.TransportHandler? = nil,
+    _ endpoint: HTTPEndpoint, scope: String, credentials: TLSCredentials? = nil,
     seesProcesses: Bool = true, logger: Logger
   ) {
+    let names = if case .tcp(let host, _) = endpoint { [host] } else { [String]() }
+    var transport: HTTPClient.TransportHandler?
+    if let credentials { transport = { _ in try credentials.handler(serverNames: names) } }
     engine = DockerEngine(endpoint, transport: transport)
+    self.credentials = credentials
     node = scope
     incarnation = IncarnationLock(.random())
     self.seesProcesses = seesProcesses
@@ -102,7 +108,7 @@ public struct DockerStarter: PipeStarter {
   public func start(_ request: PipeRequest, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
   {
-    guard case .docker(let container) = request.creation.target else {
+    guard let container = request.creation.target.container else {
       return eventLoop.makeFailedFuture(
         PipeError(.noTarget, "\(request.creation.target) is not a container"))
     }

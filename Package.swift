@@ -95,6 +95,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(name: "Screen", swiftSettings: swiftSettings + (isFuzzing ? [.define("FUZZING")] : [])),
     .target(
+      name: "Sessions", dependencies: ["Screen", "Wire", nio("NIOCore"), collections],
+      swiftSettings: swiftSettings),
+    .target(
       name: "Pipes",
       dependencies: [
         "CPTY", "Wire", "HTTPClient", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
@@ -106,7 +109,7 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "ConnectionErrors", "Pipes", "Screen", "TLS",
+        "Auth", "Wire", "Link", "Cluster", "ConnectionErrors", "Pipes", "Screen", "Sessions", "TLS",
         nio("NIOCore"), nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), logging, collections,
       ],
@@ -153,7 +156,7 @@ let package = Package(
       name: "fairlead",
       dependencies: [
         "Auth", "Wire", "Link", "Logs", "Cluster", "Pipes", "Node", "Router", "Admin", "Client",
-        "Redis", "HTTPClient", "Screen", "TLS", "ConnectionErrors",
+        "Redis", "HTTPClient", "Screen", "Sessions", "TLS", "ConnectionErrors",
         nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -165,7 +168,10 @@ let package = Package(
     // MARK: What the tests are made of, and the tests.
     .target(
       name: "TestSupport",
-      dependencies: ["Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers")],
+      dependencies: [
+        "Screen", "Sessions", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOConcurrencyHelpers"),
+      ],
       path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .target(
       name: "HTTPTesting",
@@ -206,7 +212,8 @@ let package = Package(
     .testTarget(
       name: "ReliabilityTests",
       dependencies: [
-        "Chaos", "Client", "Judge", "Node", "TestSupport", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        "Chaos", "Client", "Judge", "Sessions", "TestSupport", "Wire", nio("NIOCore"),
+        nio("NIOPosix"),
         "fairlead", "fairlead-generator",
       ], swiftSettings: swiftSettings),
     // MARK: Measurements, each beside its rivals.
@@ -252,9 +259,14 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "SessionsTests",
+      dependencies: ["Sessions", "Screen", "TestSupport", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "NodeTests",
       dependencies: [
-        "Node", "Auth", "Cluster", "Link", "Pipes", "Screen", "TestSupport", "Wire", logging,
+        "Node", "Auth", "Cluster", "Link", "Pipes", "Screen", "Sessions", "TestSupport", "Wire",
+        logging,
         nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
       ],
       swiftSettings: swiftSettings),

@@ -14,8 +14,8 @@ client)
   files=(Sources/Client/{ClientLimits,ClientStream,InputBuffer,InputCut,TerminalEvent}.swift Tests/ClientTests/ClientOperations.swift)
   ;;
 input)
-  module=Node
-  files=(Sources/Node/{InputQueue,InputLedger,OutputLog,StreamState,NodeLimits}.swift Tests/NodeTests/InputOperations.swift)
+  module=Sessions
+  files=(Sources/Sessions/{InputQueue,InputLedger,OutputLog,StreamState,SessionLimits}.swift Tests/SessionsTests/InputOperations.swift)
   ;;
 redis)
   module=Redis

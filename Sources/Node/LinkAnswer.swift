@@ -49,7 +49,7 @@ struct SessionsAnswer: LinkAnswer {
   }
 }
 
-/// Parts of 2,048 bytes, which fit in a frame however JSON escapes them.
+/// A text in parts that fit in a frame however JSON escapes them.
 struct TextAnswer: LinkAnswer {
   let id: UInt64
   private var rest: Substring
@@ -60,30 +60,8 @@ struct TextAnswer: LinkAnswer {
   }
 
   mutating func next() -> LinkResponse {
-    let part = rest.clipped(to: 2_048)
+    let part = rest.clipped(to: NodeLimits.textPart)
     rest = Substring(rest.utf8.dropFirst(part.utf8.count))
     return LinkResponse(id: id, isLast: rest.isEmpty, text: part)
-  }
-}
-
-extension SessionSummary {
-  /// Bytes that it takes as JSON, at most.
-  var jsonBound: Int {
-    // Keys and numbers: under 500.
-    var bytes = 600 + session.rawValue.utf8.count + node.utf8.count + target.jsonBound
-    bytes += command.reduce(0) { $0 + $1.jsonBound }
-    bytes += user.map { $0.rawValue.utf8.count + 10 } ?? 0
-    bytes += (title?.jsonBound ?? 0) + (owner?.jsonBound ?? 0)
-    for viewer in viewers {
-      bytes += 64 + viewer.client.rawValue.utf8.count + (viewer.sub?.jsonBound ?? 0)
-    }
-    return bytes
-  }
-}
-
-extension String {
-  /// Bytes that it takes as a string of JSON with a comma behind it, at most.
-  var jsonBound: Int {
-    utf8.reduce(3) { $0 + ($1 < 0x20 ? 6 : $1 == 0x22 || $1 == 0x5C ? 2 : 1) }
   }
 }

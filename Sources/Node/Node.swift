@@ -10,6 +10,7 @@ public import Logging
 public import NIOCore
 import NIOPosix
 public import Pipes
+public import Sessions
 public import TLS
 public import Wire
 
@@ -28,7 +29,7 @@ public struct NodeConfiguration: Sendable {
   public var weight: Double
   public var capacity: Int
   public var version: String
-  public var settings: NodeSettings
+  public var settings: SessionSettings
   public var pipes: PipeStarters
   /// Links are taken only from who knows this key; nil: from anybody.
   public var linkKey: LinkKey?
@@ -38,7 +39,7 @@ public struct NodeConfiguration: Sendable {
     id: NodeID, cluster: String = "fl", listen: NodeAddress? = nil, advertise: NodeAddress? = nil,
     linkTLS: TLSCredentials? = nil,
     labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
-    version: String = "", settings: NodeSettings = NodeSettings(), pipes: PipeStarters,
+    version: String = "", settings: SessionSettings = SessionSettings(), pipes: PipeStarters,
     linkKey: LinkKey? = nil, logger: Logger
   ) {
     self.id = id
@@ -75,7 +76,7 @@ public final class Node: Sendable {
   public let id: NodeID
   public let incarnation = Incarnation.random()
   let configuration: NodeConfiguration
-  let identity: NodeIdentity
+  let context: NodeContext
   let loops: [NIOLoopBound<NodeLoop>]
   let eventLoops: [any EventLoop]
 
@@ -85,14 +86,17 @@ public final class Node: Sendable {
   ) async throws {
     self.configuration = configuration
     id = configuration.id
-    let identity = NodeIdentity(configuration, incarnation: incarnation, registry: registry)
-    self.identity = identity
+    let context = NodeContext(
+      configuration,
+      records: SessionRecords(
+        registry, node: id, incarnation: incarnation, logger: configuration.logger))
+    self.context = context
     eventLoops = Array(group.makeIterator())
     var loops: [NIOLoopBound<NodeLoop>] = []
     for loop in eventLoops {
       loops.append(
         try await loop.submit {
-          NIOLoopBound(NodeLoop(identity: identity, eventLoop: loop), eventLoop: loop)
+          NIOLoopBound(NodeLoop(context: context, eventLoop: loop), eventLoop: loop)
         }.get())
     }
     self.loops = loops
@@ -114,10 +118,10 @@ public final class Node: Sendable {
     var replaced: NodeError?
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
-      for starter in identity.starters { await starter.check() }
+      for starter in context.starters { await starter.check() }
       try await register(addresses)
       // Beside the lease: an engine may take its time.
-      let attending = identity.starters.map { starter in Task { await starter.attend() } }
+      let attending = context.starters.map { starter in Task { await starter.attend() } }
       defer { for task in attending { task.cancel() } }
       await onReady(addresses)
       replaced = await keepLease(addresses)
@@ -136,16 +140,16 @@ public final class Node: Sendable {
   private func stop(_ cause: EndCause) async {
     logger.notice(
       "node shuts down; its sessions are ended",
-      metadata: ["node": "\(id)", "sessions": "\(identity.sessions)", "reason": "\(cause)"])
+      metadata: ["node": "\(id)", "sessions": "\(context.places.taken)", "reason": "\(cause)"])
     // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.
     let stopping = loops.enumerated().map { index, loop in
       eventLoops[index].flatSubmit { loop.value.stop(cause) }
     }
     for future in stopping { try? await future.get() }
-    await identity.waitForReleases(atMost: .seconds(5))
-    identity.stop()
+    await context.records.waitForReleases(atMost: .seconds(5))
+    context.records.stop()
     do {
-      try await identity.registry.leave(id, incarnation: incarnation)
+      try await context.records.registry.leave(id, incarnation: incarnation)
     } catch {
       logger.warning(
         "the registry was not told that this node leaves: its lease runs out",
@@ -153,9 +157,9 @@ public final class Node: Sendable {
     }
     await waitUntilAllAreTold(atMost: NodeLimits.farewell)
     for (index, loop) in loops.enumerated() {
-      try? await eventLoops[index].submit { loop.value.closeLinks() }.get()
+      try? await eventLoops[index].submit { loop.value.closeConnections() }.get()
     }
-    for starter in identity.starters { await starter.shutdown() }
+    for starter in context.starters { await starter.shutdown() }
     logger.notice("node has left", metadata: ["node": "\(id)"])
   }
 
@@ -239,5 +243,5 @@ public final class Node: Sendable {
   }
 
   /// Sessions that take a place: what has ended takes none.
-  var sessions: Int { identity.sessions }
+  var sessions: Int { context.places.taken }
 }

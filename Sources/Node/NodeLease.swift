@@ -8,7 +8,7 @@ import Pipes
 import Wire
 
 extension Node {
-  private var registry: any Registry { identity.registry }
+  private var registry: any Registry { context.records.registry }
 
   private func record(_ addresses: [NodeAddress]) -> NodeRecord {
     NodeRecord(
@@ -24,7 +24,7 @@ extension Node {
   /// - Throws: ``NodeError``; `CancellationError` if the node is to stop before it has registered.
   func register(_ addresses: [NodeAddress]) async throws {
     let name = try await patiently { try await registry.identity() }
-    for starter in identity.starters { starter.enter(registry: name.rawValue) }
+    for starter in context.starters { starter.enter(registry: name.rawValue) }
     try await takeLease(addresses)
     logger.notice(
       "node has registered",
@@ -145,7 +145,7 @@ extension Node {
   func held() async throws -> [SessionID: Holding] {
     var held: [SessionID: Holding] = [:]
     for (index, loop) in loops.enumerated() {
-      let sessions = try await eventLoops[index].submit { loop.value.held }.get()
+      let sessions = try await eventLoops[index].submit { loop.value.holdings }.get()
       held.merge(sessions) { $1 }
     }
     return held

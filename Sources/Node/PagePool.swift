@@ -4,10 +4,11 @@
 
 import Glibc
 import NIOConcurrencyHelpers
+import Sessions
 
 /// Pages of ``NodeLimits/logPage`` bytes. Its lock is held for as long as it takes to move a pointer, once for
 /// each page that a log takes while it grows, as the heap's would be.
-final class PagePool: Sendable {
+final class PagePool: PageSource {
   private struct State {
     /// Free, and still in memory; the last used first.
     var warm: [UInt] = []
@@ -31,17 +32,9 @@ final class PagePool: Sendable {
   }
 
   private let state = NIOLockedValueBox(State())
-  private static let page = NodeLimits.logPage
+  private static let page = SessionLimits.logPage
   /// Addresses are reserved by the mebibyte.
   private static let slab = 256 * page
-
-  var source: PageSource {
-    PageSource(
-      allocate: { [self] _ in allocate() },
-      deallocate: { [self] page in
-        if deallocate(page) { tidySoon() }
-      })
-  }
 
   deinit {
     for slab in state.withLockedValue({ $0.slabs }) {
@@ -49,7 +42,7 @@ final class PagePool: Sendable {
     }
   }
 
-  func allocate() -> UnsafeMutableRawPointer {
+  func allocatePage() -> UnsafeMutableRawPointer {
     let address = state.withLockedValue { state in
       if let page = state.warm.popLast() ?? state.cold.popLast() { return page }
       let slab = state.reserve()
@@ -61,8 +54,12 @@ final class PagePool: Sendable {
     return UnsafeMutableRawPointer(bitPattern: address)!
   }
 
+  func deallocatePage(_ page: UnsafeMutableRawPointer) {
+    if keep(page) { tidySoon() }
+  }
+
   /// True: so many are free by now that some are to go back to the system.
-  func deallocate(_ page: UnsafeMutableRawPointer) -> Bool {
+  func keep(_ page: UnsafeMutableRawPointer) -> Bool {
     state.withLockedValue { state in
       state.warm.append(UInt(bitPattern: page))
       guard state.warm.count > NodeLimits.warmPages, !state.isTidying else { return false }

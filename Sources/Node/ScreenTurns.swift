@@ -2,14 +2,14 @@
 // a snapshot or a flood takes its time as well: each session takes a slice, by turns, and between two
 // rounds the loop serves everything else (promise P7).
 
-import DequeModule
+import Link
 import NIOCore
 import Screen
 
 /// Confined to its loop.
 final class ScreenTurns {
   private let eventLoop: any EventLoop
-  private var waiting: Deque<Session> = []
+  private var waiting = TurnQueue<Session>()
   private var isScheduled = false
   /// When the present tick's first work on a screen began.
   private var began: NIODeadline?
@@ -31,12 +31,11 @@ final class ScreenTurns {
     return spent < NodeLimits.screenTime * 2 ? NodeLimits.screenEcho : 0
   }
 
+  func isWaiting(_ session: Session) -> Bool { waiting.contains(session) }
+
   /// The session has work to do when its turn comes.
   func wait(_ session: Session) {
-    guard !session.awaitsTurn else { return }
-    session.awaitsTurn = true
-    waiting.append(session)
-    schedule()
+    if waiting.enqueue(session) { schedule() }
   }
 
   /// A task that is due at once would run before the loop looks at its sockets and pipes again, and so would
@@ -55,8 +54,7 @@ final class ScreenTurns {
     let began = NIODeadline.now()
     repeat {
       guard let session = waiting.popFirst() else { break }
-      session.awaitsTurn = false
-      if session.takeTurn(work: Screen.workPerCall) { wait(session) }
+      session.takeTurn(work: Screen.workPerCall)
     } while NIODeadline.now() - began < NodeLimits.screenTime
     if !waiting.isEmpty { schedule() }
   }

@@ -31,7 +31,7 @@ final class ShownScreen {
   }
 
   /// One more slice. False: there is more to do.
-  func goOn() -> Bool {
+  func makeSlice() -> Bool {
     bytes += text.next(work: Screen.workPerCall)
     return text.isDone || isTooLarge
   }

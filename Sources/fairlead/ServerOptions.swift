@@ -9,6 +9,7 @@ import Logs
 import NIOCore
 import Node
 import Pipes
+import Sessions
 import Wire
 
 /// The value of FAIRLEAD_`name`, if set and not empty.
@@ -228,8 +229,8 @@ struct NodeOptions: ParsableArguments {
     }
   }
 
-  var settings: NodeSettings {
-    var settings = NodeSettings(
+  var settings: SessionSettings {
+    var settings = SessionSettings(
       idleTimeout: idleTimeout.amount, keepEnded: keepEnded.amount, scrollback: scrollback)
     settings.typingTakesSize = sizeFollows == .typing
     return settings

@@ -22,7 +22,7 @@ import Wire
     let node = try await Node(
       NodeConfiguration(
         id: NodeID(unchecked: "test"), capacity: 1_000, version: "test",
-        settings: NodeSettings(),
+        settings: SessionSettings(),
         pipes: PipeStarters([(.pty, PTYStarter(environment: ["PATH": "/usr/bin:/bin"]))]),
         logger: logger),
       registry: registry, group: group)

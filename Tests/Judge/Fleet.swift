@@ -95,7 +95,7 @@ public struct Fleet: Sendable {
       NodeConfiguration(
         id: NodeID(unchecked: "judged"), listen: NodeAddress(host: "127.0.0.1", port: port),
         advertise: NodeAddress(host: "127.0.0.1", port: link.port),
-        settings: NodeSettings(),
+        settings: SessionSettings(),
         pipes: PipeStarters([(.pty, PTYStarter(environment: ["PATH": "/usr/bin:/bin"]))]),
         logger: logger),
       registry: registry, group: group)

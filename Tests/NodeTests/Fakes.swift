@@ -1,11 +1,11 @@
 // What stands around a session under test: a pipe that a test speaks for, a link that keeps what is
-// written, and a loop that does nothing.
+// written, and a loop that knows one session.
 
-import Auth
 import Link
 import NIOCore
 import NIOEmbedded
 import Pipes
+import Sessions
 import Wire
 
 @testable import Node
@@ -47,60 +47,68 @@ final class FakeTransport: LinkTransport {
   func close() {}
 }
 
-/// The node behind the session and the link.
-final class Nobody: SessionOwner, RouterLinkOwner {
-  let clusterName = "test"
-  let linkKey: LinkKey? = nil
-  let welcome = Welcome(time: 0, node: "test")
+/// The loop that a session and a connection under test belong to.
+final class FakeLoop: SessionDelegate, RouterConnectionDelegate {
   let turns: ScreenTurns
-  let pages = PageSource.heap
+  var greeting: NodeGreeting {
+    NodeGreeting(cluster: "test", welcome: Welcome(time: 0, node: "test"), key: nil)
+  }
   private(set) var ended: [Session] = []
+  /// Who is asked for the session of an OPEN.
+  var session: Session?
+  weak var connection: RouterConnection?
 
   init(_ eventLoop: any EventLoop) { turns = ScreenTurns(eventLoop: eventLoop) }
 
   func sessionDidEnd(_ session: Session) { ended.append(session) }
-  func routerLink(_ link: RouterLink, open request: LinkOpen, stream: UInt64) {}
-  func routerLink(_ link: RouterLink, request: LinkRequest) {}
-  func routerLinkDidClose(_ link: RouterLink) {}
-  func routerLink(_ link: RouterLink, refused problem: String) {}
+  func connection(_ number: UInt64) -> RouterConnection? { connection }
+  func connection(
+    _ connection: RouterConnection, didReceive request: LinkOpen, stream: UInt64
+  ) {
+    guard let session else { return }
+    connection.open(stream, request, of: session, isFirst: request.open.create != nil)
+  }
+  func connection(_ connection: RouterConnection, didReceive question: LinkRequest) {}
+  func connection(_ connection: RouterConnection, wasRefused problem: String) {}
+  func connectionDidClose(_ connection: RouterConnection) {}
 }
 
 extension Session {
-  convenience init(
-    _ pipe: FakePipe, owner: any SessionOwner, creation: Creation = Creation(),
-    subject: String? = nil, size: TerminalSize = .standard, settings: NodeSettings = NodeSettings()
-  ) {
-    self.init(
-      id: .random(), epoch: Epoch(1), creation: creation,
-      creator: ClientIdentity(client: .random(), subject: subject), size: size, pipe: pipe,
-      settings: settings, createdAt: 0, owner: owner)
+  convenience init(_ pipe: FakePipe, loop: FakeLoop, size: TerminalSize = .standard) {
+    let core = SessionCore(
+      id: SessionID(unchecked: "s"), epoch: Epoch(1), creation: Creation(),
+      creator: ClientIdentity(client: .random(), subject: nil), size: size,
+      settings: SessionSettings(), createdTime: 0, now: pipe.eventLoop.now)
+    self.init(core, pipe: pipe, turns: loop.turns, delegate: loop)
   }
+
+  var logEnd: UInt64 { core.log.end }
+  var hasWork: Bool { core.hasWork }
+  var ended: Ended? { core.ended }
 }
 
-/// A session on a loop of the test's, and clients on one link to it.
+/// A session on a loop of the test's, and a connection to it.
 final class EmbeddedSession {
   let loop = EmbeddedEventLoop()
   let pipe: FakePipe
-  let nobody: Nobody
+  let node: FakeLoop
   let session: Session
   private let transport = FakeTransport()
-  private let routerLink: RouterLink
+  private let connection: RouterConnection
   private let link: Link
   private var decoder = FrameDecoder()
   private var heard: [(stream: UInt64, frame: Frame)] = []
 
-  init(
-    _ creation: Creation = Creation(), subject: String? = nil, size: TerminalSize = .standard,
-    settings: NodeSettings = NodeSettings()
-  ) {
+  init(size: TerminalSize = .standard) {
     pipe = FakePipe(loop)
-    nobody = Nobody(loop)
-    session = Session(
-      pipe, owner: nobody, creation: creation, subject: subject, size: size, settings: settings)
-    routerLink = RouterLink(owner: nobody)
-    link = Link(eventLoop: loop, peer: routerLink, transport: transport)
-    routerLink.start(link)
-    link.transportDidRead(bytes(.hello(Hello(cluster: "test")), stream: 0))
+    node = FakeLoop(loop)
+    session = Session(pipe, loop: node, size: size)
+    node.session = session
+    connection = RouterConnection(number: 0, delegate: node)
+    node.connection = connection
+    link = Link(eventLoop: loop, peer: connection, transport: transport)
+    connection.start(link)
+    send(.hello(Hello(cluster: "test")), stream: 0)
   }
 
   deinit {
@@ -109,39 +117,53 @@ final class EmbeddedSession {
     loop.advanceTime(by: .seconds(60))
   }
 
-  @discardableResult
-  func attach(
-    _ number: UInt64, mode: StreamMode = .driver, size: TerminalSize = .standard,
-    access: Access = .open, sent: UInt64 = 0, consumed: UInt64 = 0, isNew: Bool = false
-  ) -> SessionStream {
-    let request = LinkOpen(
-      client: .random(), access: access, from: "a test", sent: sent, consumed: consumed,
-      open: Open(session: session.id, size: size, mode: mode))
-    let stream = SessionStream(
-      number: number, request: request, rights: access.rights(owner: session.owner) ?? .read,
-      owner: session.owner, link: routerLink)
-    routerLink.add(stream)
-    session.attach(stream, request: request, created: isNew)
-    return stream
+  /// - Parameter isFirst: the session was started for it.
+  func attach(_ stream: UInt64, mode: StreamMode = .driver, isFirst: Bool = false) {
+    send(
+      .linkOpen(
+        LinkOpen(
+          client: .random(), access: .open, from: "a test",
+          open: Open(
+            session: session.id, create: isFirst ? Creation() : nil, size: .standard, mode: mode))),
+      stream: stream)
   }
 
   func send(_ frame: Frame, stream: UInt64 = 1) {
     link.transportDidRead(bytes(frame, stream: stream))
   }
 
+  var hasStreams: Bool { session.core.hasStreams }
+
+  /// Body bytes of output that have left so far.
+  private(set) var received: UInt64 = 0
+
+  /// What has left for the first stream since the last call, without giving a screen its turn.
+  func takeFrames() throws -> [Frame] {
+    try decode()
+    defer { heard = [] }
+    return heard.filter { $0.stream == 1 }.map(\.frame)
+  }
+
   /// What has left for the stream so far, and what has yet to.
   func frames(_ stream: UInt64 = 1) throws -> [Frame] {
     settle()
+    try decode()
+    return heard.filter { $0.stream == stream }.map(\.frame)
+  }
+
+  private func decode() throws {
     for write in transport.writes { decoder.append(write) }
     transport.writes = []
-    while let next = try decoder.next() { heard.append(next) }
-    return heard.filter { $0.stream == stream }.map(\.frame)
+    while let next = try decoder.next() {
+      heard.append(next)
+      received += UInt64(next.frame.creditedBytes)
+    }
   }
 
   /// Gives every screen its turns until nothing waits for one.
   func settle() {
     loop.run()
-    while session.awaitsTurn || session.hasWork {
+    while node.turns.isWaiting(session) || session.hasWork {
       loop.advanceTime(by: NodeLimits.screenPause)
       loop.run()
     }

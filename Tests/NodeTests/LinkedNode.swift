@@ -7,6 +7,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Pipes
+import Sessions
 import TestSupport
 import Testing
 import Wire
@@ -18,7 +19,7 @@ struct LinkedNode {
   let port: Int
 
   static func run(
-    capacity: Int = 100, settings: NodeSettings = NodeSettings(),
+    capacity: Int = 100, settings: SessionSettings = SessionSettings(),
     pty: any PipeStarter = PTYStarter(environment: ["PATH": "/usr/bin:/bin"]),
     _ body: @Sendable @escaping (LinkedNode) async throws -> Void
   ) async throws {

@@ -4,6 +4,7 @@
 import Auth
 import NIOCore
 import Pipes
+import Sessions
 import TestSupport
 import Testing
 import Wire
@@ -47,7 +48,7 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       let link = try await node.link()
       link.open("s", create: cat)
       _ = try await link.opened()
-      let most = UInt64(NodeLimits.streamsPerSession)
+      let most = UInt64(SessionLimits.streams)
       for stream in 2...most + 44 { link.open("s", stream: stream) }
       #expect(try await link.opened(stream: most).session.rawValue == "s")
       for stream in [most + 1, most + 44] {

@@ -4,20 +4,20 @@
 // The client acknowledges what it consumed; sent less consumed never exceeds the window, which
 // doubles while a larger one makes the stream faster and halves when bytes only wait in it (promises P6, P7).
 
-public import NIOCore
-import Pipes
-public import Wire
+import NIOCore
+import Wire
 
-public struct StreamState {
+struct StreamState {
   /// The next output offset to send.
-  public private(set) var cursor: UInt64
+  private(set) var cursor: UInt64
   private var nextMark: Int
-  /// Where the log ended when this stream last wanted more of it.
+  /// The log's end when this stream could last have been sent more than there was. What lies beyond was read from
+  /// the pipe for others, who are faster.
   private var wanted: UInt64
   /// Cumulative body bytes of OUTPUT and SNAPSHOT frames.
-  public private(set) var sent: UInt64
-  public private(set) var consumed: UInt64
-  public private(set) var window = WireLimits.initialWindow
+  private(set) var sent: UInt64
+  private(set) var consumed: UInt64
+  private(set) var window = WireLimits.initialWindow
   private var snapshot: Snapshot?
   /// The client has no screen that the log could continue, and no snapshot was begun for it yet.
   private var isSnapshotDue = false
@@ -27,7 +27,7 @@ public struct StreamState {
   /// The least that was ever measured: nothing waited before those bytes.
   private var shortest = TimeAmount.nanoseconds(.max)
   /// When the client last made progress, or was waiting for nothing.
-  public private(set) var lastProgress: NIODeadline
+  private(set) var lastProgress: NIODeadline
   /// `sent` when this state began: a client that has consumed more has seen what came of its OPEN.
   private let sentBefore: UInt64
   /// When it last typed at what it sees.
@@ -45,7 +45,7 @@ public struct StreamState {
   ///   - cursor: the first offset that the client needs.
   ///   - sent: body bytes sent on this stream before (after a link loss), with `consumed` of them
   ///     acknowledged; not more than that, and not over 2^62.
-  public init(
+  init(
     cursor: UInt64, log: OutputLog, sent: UInt64 = 0, consumed: UInt64 = 0, now: NIODeadline
   ) {
     self.cursor = cursor
@@ -57,24 +57,24 @@ public struct StreamState {
     self.lastProgress = now
   }
 
-  public var credit: Int { max(0, window - Int(clamping: sent - consumed)) }
+  var credit: Int { max(0, window - Int(clamping: sent - consumed)) }
 
   private var hasScreen: Bool { snapshot == nil && !isSnapshotDue }
 
   /// Whether everything produced so far, with the snapshot before it, was sent.
-  public func isCaughtUp(with log: OutputLog) -> Bool {
+  func isCaughtUp(with log: OutputLog) -> Bool {
     hasScreen && cursor >= log.end && nextMark >= log.nextMark
   }
 
   /// Whether the pipe should be read on this stream's behalf: it could be sent more than there is.
-  public func wantsMore(from log: OutputLog) -> Bool {
+  func wantsMore(from log: OutputLog) -> Bool {
     let unsent = hasScreen ? Int(clamping: log.end &- cursor) : Int.max
     return credit > unsent
   }
 
-  /// Whether what is unsent may wait to become a whole frame (``NodeLimits/gathering``): it is less than one,
-  /// and the client has as much to go through before it.
-  public func mayGather(from log: OutputLog) -> Bool {
+  /// Whether what is unsent may wait until there is enough for a whole frame: it is less than that, and the
+  /// client has as much to go through before it.
+  func mayWaitForMore(from log: OutputLog) -> Bool {
     guard hasScreen, nextMark >= log.nextMark, credit > 0, cursor < log.end else {
       return false
     }
@@ -83,40 +83,40 @@ public struct StreamState {
   }
 
   /// Whether nothing has moved for too long, though there is something to send or to acknowledge.
-  public func isStalled(behind log: OutputLog, now: NIODeadline) -> Bool {
-    (sent > consumed || !isCaughtUp(with: log)) && now - lastProgress >= NodeLimits.stall
+  func isStalled(behind log: OutputLog, now: NIODeadline) -> Bool {
+    (sent > consumed || !isCaughtUp(with: log)) && now - lastProgress >= SessionLimits.stall
   }
 
   /// To be called before the log grows: a stream that had all of it begins to wait only now, and one that
   /// has enough is overrun from here on.
-  public mutating func logWillGrow(_ log: OutputLog, now: NIODeadline) {
+  mutating func logWillGrow(_ log: OutputLog, now: NIODeadline) {
     if sent == consumed, isCaughtUp(with: log) { lastProgress = now }
     if wantsMore(from: log) { wanted = log.end }
   }
 
   /// Input came: the client waits to see what comes of it. Not so what comes right behind an OPENED: it is
   /// sent again, or was typed during a cut, and what the client missed meanwhile is what it waits for.
-  public mutating func didType(now: NIODeadline) {
+  mutating func didType(now: NIODeadline) {
     if consumed > sentBefore { lastTyped = now }
   }
 
   /// The client has no screen: the next thing that it is sent is a snapshot.
-  public mutating func askForSnapshot() { isSnapshotDue = true }
+  mutating func askForSnapshot() { isSnapshotDue = true }
 
   /// True: the stream needs a snapshot, and may send it. It was asked for; or the log has lost what it needs
   /// next; or its user typed a moment ago, and what is unsent is more than a window and than it wanted:
   /// another client holds the process to a faster pace, and the answer (a prompt after Ctrl-C) must not wait
   /// behind all that. A client alone, which holds the process back itself, is never that far behind.
-  public func needsSnapshot(from log: OutputLog, now: NIODeadline) -> Bool {
+  func needsSnapshot(from log: OutputLog, now: NIODeadline) -> Bool {
     guard snapshot == nil, credit > 0 else { return false }
     if isSnapshotDue || cursor < log.start || nextMark < log.firstMark { return true }
-    guard let lastTyped, now - lastTyped <= NodeLimits.hurry else { return false }
+    guard let lastTyped, now - lastTyped <= SessionLimits.hurry else { return false }
     return Int(clamping: log.end - cursor) > window
-      && log.end - wanted > UInt64(PipeReading.most)
+      && log.end - wanted > UInt64(SessionLimits.readAhead)
   }
 
   /// Begins a snapshot that is valid at the log's end; what follows goes on from there.
-  public mutating func begin(snapshot bytes: ByteBuffer, size: TerminalSize, log: OutputLog) {
+  mutating func begin(snapshot bytes: ByteBuffer, size: TerminalSize, log: OutputLog) {
     begin(snapshot: bytes, size: size, at: log.end, nextMark: log.nextMark)
   }
 
@@ -132,10 +132,10 @@ public struct StreamState {
   }
 
   /// A size mark was replaced under the same number: send it again.
-  public mutating func markReplaced(_ number: Int) { nextMark = min(nextMark, number) }
+  mutating func markReplaced(_ number: Int) { nextMark = min(nextMark, number) }
 
   /// Takes an OUTPUT_ACK. False: it acknowledges what was never sent.
-  public mutating func acknowledge(consumed: UInt64, now: NIODeadline) -> Bool {
+  mutating func acknowledge(consumed: UInt64, now: NIODeadline) -> Bool {
     guard consumed <= sent else { return false }
     guard consumed > self.consumed else { return true }
     self.consumed = consumed
@@ -151,16 +151,16 @@ public struct StreamState {
   /// a queue somewhere, where a larger window makes nothing faster, and others' echoes slower.
   private mutating func adapt(to roundTrip: TimeAmount) {
     shortest = min(shortest, roundTrip)
-    if roundTrip <= shortest * 2, roundTrip <= NodeLimits.fastAcknowledgement {
+    if roundTrip <= shortest * 2, roundTrip <= SessionLimits.fastAcknowledgement {
       window = min(window * 2, WireLimits.maximumWindow)
-    } else if roundTrip > shortest * 4 || roundTrip > NodeLimits.fastAcknowledgement {
+    } else if roundTrip > shortest * 4 || roundTrip > SessionLimits.fastAcknowledgement {
       window = max(window / 2, WireLimits.initialWindow)
     }
   }
 
   /// Appends the next frame for this stream, if there is one that may be sent. At most
   /// ``WireLimits/dataPayload`` bytes of it.
-  public mutating func writeNext(
+  mutating func writeNext(
     into buffer: inout ByteBuffer, stream: UInt64, log: OutputLog, now: NIODeadline
   ) -> Bool {
     if sent == consumed { lastProgress = now }

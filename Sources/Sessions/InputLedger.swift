@@ -41,7 +41,7 @@ struct InputLedger: Equatable {
     guard end > accepted else { return .duplicate }
     let fresh = Int(end - accepted)
     guard end - max(written, base) <= UInt64(WireLimits.inputInFlight),
-      inFlight + fresh <= NodeLimits.reloads * WireLimits.inputInFlight
+      inFlight + fresh <= SessionLimits.reloads * WireLimits.inputInFlight
     else { return .overflow }
     accepted = end
     return .accept(fresh: fresh)

@@ -1,7 +1,7 @@
 // The times of a session: when it is ended, and for how long its end is kept.
 
 import NIOCore
-import Wire
+public import Wire
 
 /// How long a session lives: as its creator asked, or else as the node's operator chose.
 struct SessionLifetimes {
@@ -11,7 +11,7 @@ struct SessionLifetimes {
   /// Nil: as long as it likes.
   var timeout: TimeAmount?
 
-  init(_ creation: Creation, _ settings: NodeSettings) {
+  init(_ creation: Creation, _ settings: SessionSettings) {
     idle = creation.idle.map(\.amount) ?? settings.idleTimeout
     keep = creation.keep.flatMap(\.amount) ?? settings.keepEnded
     timeout = creation.timeout.flatMap(\.amount)
@@ -20,13 +20,13 @@ struct SessionLifetimes {
 
 extension Lifetime {
   /// Nil: never.
-  var amount: TimeAmount? {
+  fileprivate var amount: TimeAmount? {
     if case .seconds(let seconds) = self { .seconds(Int64(seconds)) } else { nil }
   }
 }
 
 /// Why a node ends a session's process itself.
-enum EndCause {
+public enum EndCause: Sendable {
   case killed, idle, timeout
   /// The node shuts down.
   case stopped
@@ -34,7 +34,7 @@ enum EndCause {
   case superseded
 
   /// What is told: to clients, who find a new life of the session where they look for it, a superseded one is lost.
-  var reason: EndReason {
+  public var reason: EndReason {
     switch self {
     case .killed: .killed
     case .idle: .idle

@@ -1,28 +1,25 @@
 // The last bytes that a session's pipe produced, addressed by absolute offset, with the terminal's
 // size changes at their places among them. A ring of pages: it grows to its limit and then drops
-// whole pages from its start. It is given the memory it writes to, so that the pages may live
-// where they survive the process.
+// whole pages from its start. The memory comes from a `PageSource`: a node's logs share a pool, so that it
+// can give back what they leave behind.
 
 import DequeModule
 public import NIOCore
 public import Wire
 
-/// Where pages come from and go to.
-public struct PageSource: Sendable {
-  public var allocate: @Sendable (_ bytes: Int) -> UnsafeMutableRawPointer
-  public var deallocate: @Sendable (UnsafeMutableRawPointer) -> Void
+/// Where a log's pages, of ``SessionLimits/logPage`` bytes each, come from and go back to.
+public protocol PageSource: Sendable {
+  func allocatePage() -> UnsafeMutableRawPointer
+  func deallocatePage(_ page: UnsafeMutableRawPointer)
+}
 
-  public init(
-    allocate: @escaping @Sendable (_ bytes: Int) -> UnsafeMutableRawPointer,
-    deallocate: @escaping @Sendable (UnsafeMutableRawPointer) -> Void
-  ) {
-    self.allocate = allocate
-    self.deallocate = deallocate
+/// Pages from the heap, for tests and tools.
+public struct HeapPages: PageSource {
+  public init() {}
+  public func allocatePage() -> UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer.allocate(byteCount: SessionLimits.logPage, alignment: 16)
   }
-
-  public static let heap = PageSource(
-    allocate: { UnsafeMutableRawPointer.allocate(byteCount: $0, alignment: 16) },
-    deallocate: { $0.deallocate() })
+  public func deallocatePage(_ page: UnsafeMutableRawPointer) { page.deallocate() }
 }
 
 /// One page. What the log computes from offsets and counts is checked here once more, in release builds too: beyond
@@ -32,8 +29,8 @@ private struct Page {
 
   private func holds(_ position: Int, _ count: Int) -> Bool {
     let isInside =
-      position >= 0 && count >= 0 && position <= NodeLimits.logPage
-      && count <= NodeLimits.logPage - position
+      position >= 0 && count >= 0 && position <= SessionLimits.logPage
+      && count <= SessionLimits.logPage - position
     assert(isInside, "a place outside of the log's page")
     return isInside
   }
@@ -66,29 +63,29 @@ public final class OutputLog {
   public var nextMark: Int { firstMark + marks.count }
 
   private let limit: Int
-  private let source: PageSource
+  private let source: any PageSource
   private var pages: Deque<Page> = []
   /// Offset of the first byte of `pages[0]`; a multiple of the page size.
   private var base: UInt64 = 0
   private var marks: Deque<SizeMark> = []
 
   /// - Parameter limit: bytes kept at least, once so many were produced; rounded up to pages.
-  public init(limit: Int = NodeLimits.log, source: PageSource = .heap) {
-    self.limit = max(limit, NodeLimits.logPage)
+  public init(limit: Int = SessionLimits.log, source: any PageSource = HeapPages()) {
+    self.limit = max(limit, SessionLimits.logPage)
     self.source = source
   }
 
-  deinit { for page in pages { source.deallocate(page.memory) } }
+  deinit { for page in pages { source.deallocatePage(page.memory) } }
 
-  public var heldBytes: Int { pages.count * NodeLimits.logPage }
+  public var heldBytes: Int { pages.count * SessionLimits.logPage }
 
   public func append(_ bytes: UnsafeRawBufferPointer) {
     var rest = bytes
     while !rest.isEmpty {
       let used = Int(end - base)
-      if used == pages.count * NodeLimits.logPage { addPage() }
-      let inPage = Int(end - base) % NodeLimits.logPage
-      let count = min(rest.count, NodeLimits.logPage - inPage)
+      if used == pages.count * SessionLimits.logPage { addPage() }
+      let inPage = Int(end - base) % SessionLimits.logPage
+      let count = min(rest.count, SessionLimits.logPage - inPage)
       pages[pages.count - 1].write(UnsafeRawBufferPointer(rebasing: rest.prefix(count)), at: inPage)
       end += UInt64(count)
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
@@ -97,11 +94,11 @@ public final class OutputLog {
 
   /// A full ring turns its oldest page into its newest; a growing one takes new memory.
   private func addPage() {
-    guard pages.count * NodeLimits.logPage >= limit + NodeLimits.logPage else {
-      return pages.append(Page(memory: source.allocate(NodeLimits.logPage)))
+    guard pages.count * SessionLimits.logPage >= limit + SessionLimits.logPage else {
+      return pages.append(Page(memory: source.allocatePage()))
     }
     pages.append(pages.removeFirst())
-    base += UInt64(NodeLimits.logPage)
+    base += UInt64(SessionLimits.logPage)
     start = max(start, base)
     dropMarks()
   }
@@ -114,9 +111,9 @@ public final class OutputLog {
     var position = Int(offset - base)
     var left = total
     while left > 0 {
-      let inPage = position % NodeLimits.logPage
-      let piece = min(left, NodeLimits.logPage - inPage)
-      buffer.writeBytes(pages[position / NodeLimits.logPage].bytes(at: inPage, piece))
+      let inPage = position % SessionLimits.logPage
+      let piece = min(left, SessionLimits.logPage - inPage)
+      buffer.writeBytes(pages[position / SessionLimits.logPage].bytes(at: inPage, piece))
       position += piece
       left -= piece
     }
@@ -133,7 +130,7 @@ public final class OutputLog {
       marks[marks.count - 1] = mark
     } else {
       marks.append(mark)
-      if marks.count > NodeLimits.sizeMarks {
+      if marks.count > SessionLimits.sizeMarks {
         // What lies before a forgotten change could not be replayed at its size, and what begins at
         // it would be without it: it goes with it. The change before last lies before the end.
         start = max(start, marks[0].offset + 1)

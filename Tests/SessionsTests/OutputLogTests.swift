@@ -3,7 +3,7 @@
 import NIOCore
 import Testing
 
-@testable import Node
+@testable import Sessions
 
 @Suite struct OutputLogTests {
   @Test func readsWhatWasAppendedAtItsOffset() {
@@ -25,7 +25,7 @@ import Testing
       #expect(count == expected.count)
       #expect(Array(buffer.readableBytesView) == Array(expected))
     }
-    #expect(log.heldBytes <= 16 * 1024 + 2 * NodeLimits.logPage)
+    #expect(log.heldBytes <= 16 * 1024 + 2 * SessionLimits.logPage)
   }
 
   @Test func aResentInputIsWrittenOnceAndAGapIsRefused() {

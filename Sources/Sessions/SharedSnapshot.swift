@@ -12,10 +12,10 @@ struct SharedSnapshot {
     case made(ByteBuffer, NIODeadline)
   }
   private var state = State.none
-  /// It is to be begun at the session's next turn.
+  /// Some stream waits for one that nobody has begun to make.
   var isWanted = false
 
-  /// While it is, the session reads nothing, so that the log still has what follows it.
+  /// Meanwhile the session reads nothing, so that the log still has what follows the snapshot.
   var isMaking: Bool {
     if case .making = state { true } else { false }
   }
@@ -25,24 +25,24 @@ struct SharedSnapshot {
     if case .made(let bytes, _) = state { bytes } else { nil }
   }
 
-  /// When that was done.
+  /// When it was done.
   var made: NIODeadline? {
     if case .made(_, let time) = state { time } else { nil }
   }
 
   /// Begins with the screen as it is now.
-  mutating func begin(_ screen: Screen, work: Int) {
+  mutating func begin(_ screen: Screen, work: Int, now: NIODeadline) {
     isWanted = false
     state = .making(screen.beginSnapshot(), ByteBuffer())
-    goOn(work: work)
+    goOn(work: work, now: now)
   }
 
-  mutating func goOn(work: Int) {
+  mutating func goOn(work: Int, now: NIODeadline) {
     guard case .making(let snapshot, var bytes) = state else { return }
     // Gives up the other reference to the bytes, so that they are not copied.
     state = .none
     bytes.writeBytes(snapshot.next(work: work))
-    state = snapshot.isDone ? .made(bytes, .now()) : .making(snapshot, bytes)
+    state = snapshot.isDone ? .made(bytes, now) : .making(snapshot, bytes)
   }
 
   /// The screen is about to change.
@@ -50,7 +50,7 @@ struct SharedSnapshot {
     if case .made = state { state = .none }
   }
 
-  /// Those who come at the same time have it by now; a screen that stands still may do so for days.
+  /// Gives up the memory of one that is older: those who came at the same time have it by now.
   mutating func forget(madeBefore time: NIODeadline) {
     if case .made(_, let made) = state, made < time { state = .none }
   }

@@ -1,70 +1,36 @@
-// What all loops of a node share: who it is, its registry, its pipe starters, and the count of its
-// sessions against its capacity. The count is the only thing with a lock, and only starts and ends
-// of sessions take it.
+// A node's records of sessions in the registry: it claims them before it starts pipes, and releases them when sessions
+// are forgotten, however long the registry is away.
 
-import Auth
 import Cluster
-import FoundationEssentials
 import Logging
 import NIOConcurrencyHelpers
-import NIOCore
-import Pipes
 import Wire
 
-final class NodeIdentity: Sendable {
-  let id: NodeID
-  let incarnation: Incarnation
-  let cluster: String
-  let capacity: Int
-  let settings: NodeSettings
-  let linkKey: LinkKey?
+final class SessionRecords: Sendable {
   let registry: any Registry
-  let logger: Logger
-  /// Of all sessions' logs.
-  let pages = PagePool().source
-  private let pipes: PipeStarters
-  private let count = NIOLockedValueBox(0)
+  let incarnation: Incarnation
+  private let node: NodeID
+  private let logger: Logger
   /// Sessions whose release the registry has not taken yet.
   private let releasing = NIOLockedValueBox<Set<SessionID>>([])
   private let hasStopped = NIOLockedValueBox(false)
 
-  init(_ configuration: NodeConfiguration, incarnation: Incarnation, registry: any Registry) {
-    id = configuration.id
-    self.incarnation = incarnation
-    cluster = configuration.cluster
-    capacity = configuration.capacity
-    settings = configuration.settings
-    linkKey = configuration.linkKey
-    pipes = configuration.pipes
+  init(_ registry: any Registry, node: NodeID, incarnation: Incarnation, logger: Logger) {
     self.registry = registry
-    logger = configuration.logger
+    self.node = node
+    self.incarnation = incarnation
+    self.logger = logger
   }
-
-  var starters: [any PipeStarter] { pipes.all }
-
-  func starter(for target: Target) -> (any PipeStarter)? { pipes.starter(for: target) }
-
-  var sessions: Int { count.withLockedValue { $0 } }
-
-  /// Takes one place; false when there is none.
-  func admit() -> Bool {
-    count.withLockedValue { count in
-      guard count < capacity else { return false }
-      count += 1
-      return true
-    }
-  }
-
-  func dismiss() { count.withLockedValue { $0 -= 1 } }
 
   /// Makes the session this node's, if it is nobody's. Not before an earlier one of the same name was
   /// released: a late try would release the new one.
-  func claim(_ session: SessionID, owner: String?) async throws -> ClaimResult {
+  /// - Parameter creator: the subject for whom it is created.
+  func claim(_ session: SessionID, creator: String?) async throws -> ClaimResult {
     guard await waitForReleases(of: session, atMost: NodeLimits.farewell) else {
       throw RegistryError(
         .unavailable, "it has not yet taken that an earlier session \(session) has ended")
     }
-    return try await registry.claim(session, node: id, incarnation: incarnation, owner: owner)
+    return try await registry.claim(session, node: node, incarnation: incarnation, owner: creator)
   }
 
   /// Frees the session's record, trying again while the registry is away, however long that is: a record
@@ -76,7 +42,7 @@ final class NodeIdentity: Sendable {
       while !hasStopped.withLockedValue({ $0 }) {
         do {
           _ = try await registry.release(
-            session, node: id, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
+            session, node: node, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
           break
         } catch {
           logger.warning(
@@ -96,8 +62,7 @@ final class NodeIdentity: Sendable {
     guard !releasing.withLockedValue({ $0.contains(session) }) else { return }
     release(
       session, epoch: epoch,
-      tombstone: Tombstone(
-        status: nil, reason: .lost, ended: wallClockMilliseconds()))
+      tombstone: Tombstone(status: nil, reason: .lost, ended: wallClockMilliseconds()))
   }
 
   /// What could not be released by now stays: the node leaves.
@@ -114,6 +79,3 @@ final class NodeIdentity: Sendable {
     return true
   }
 }
-
-/// Milliseconds since 1970.
-func wallClockMilliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }

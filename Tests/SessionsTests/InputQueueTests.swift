@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Wire
 
-@testable import Node
+@testable import Sessions
 
 @Suite struct InputQueueTests {
   @Test func everyScheduleWritesEveryByteOnce() {
@@ -67,7 +67,7 @@ import Wire
   @Test func aReloadedPageMayTypeThoughWhatItTypedBeforeIsStuck() {
     var queue = InputQueue<ClientID>()
     var end: UInt64 = 0
-    for reload in 0..<NodeLimits.reloads {
+    for reload in 0..<SessionLimits.reloads {
       #expect(queue.attach(client(0), acknowledged: nil).accepted == end)
       let window = WireLimits.inputInFlight
       #expect(queue.receive(client(0), offset: end, count: window) == .accept(fresh: window))
@@ -83,7 +83,7 @@ import Wire
     _ = queue.attach(client(0), acknowledged: nil)
     var answered = 0
     for _ in 0..<10_000 where queue.answer(5) { answered += 5 }
-    #expect((1...NodeLimits.unwrittenAnswers).contains(answered))
+    #expect((1...SessionLimits.unwrittenAnswers).contains(answered))
     #expect(queue.receive(client(0), offset: 0, count: 1) == .accept(fresh: 1))
     // Written in the order in which they came.
     queue.wrote(answered) { _, _ in Issue.record("the key was not written yet") }
@@ -107,8 +107,8 @@ import Wire
       }
       queue.detach(client(number))
     }
-    #expect(accepted == NodeLimits.unwrittenInput)
-    #expect(queue.ledgers.count <= NodeLimits.detachedLedgers)
+    #expect(accepted == SessionLimits.unwrittenInput)
+    #expect(queue.ledgers.count <= SessionLimits.detachedLedgers)
   }
 }
 

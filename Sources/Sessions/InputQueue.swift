@@ -52,7 +52,7 @@ struct InputQueue<Client: Hashable> {
       return
     }
     detached.append(client)
-    while detached.count > NodeLimits.detachedLedgers {
+    while detached.count > SessionLimits.detachedLedgers {
       let oldest = detached.removeFirst()
       ledgers[oldest] = nil
       hasForgotten = true
@@ -61,7 +61,7 @@ struct InputQueue<Client: Hashable> {
 
   mutating func receive(_ client: Client, offset: UInt64, count: Int) -> InputLedger.Verdict {
     guard var ledger = ledgers[client] else { return .gap }
-    guard unwrittenBytes + count <= NodeLimits.unwrittenInput else { return .overflow }
+    guard unwrittenBytes + count <= SessionLimits.unwrittenInput else { return .overflow }
     let verdict = ledger.receive(offset: offset, count: count)
     if case .accept(let fresh) = verdict {
       ledgers[client] = ledger
@@ -74,7 +74,7 @@ struct InputQueue<Client: Hashable> {
   /// The screen answers a query with `count` bytes, behind what was typed before. False: it does not, since
   /// the program asks and does not read what it is told.
   mutating func answer(_ count: Int) -> Bool {
-    guard unwrittenAnswers + count <= NodeLimits.unwrittenAnswers else { return false }
+    guard unwrittenAnswers + count <= SessionLimits.unwrittenAnswers else { return false }
     unwrittenAnswers += count
     enqueue(nil, count)
     return true

@@ -3,12 +3,11 @@
 // a snapshot (promise P1), and never more than a window is under way (promise P6).
 
 import NIOCore
-import Pipes
 import TestSupport
 import Testing
 import Wire
 
-@testable import Node
+@testable import Sessions
 
 @Suite struct StreamStateTests {
   static let schedules = 2_000
@@ -40,26 +39,28 @@ import Wire
   /// However fast the process, however slow the link, and whatever is typed at it.
   @Test func aDriverAloneIsSentEveryByteAndNoSnapshot() {
     var random = SeededGenerator(seed: SeededGenerator.announcedSeed())
-    var now = NIODeadline.now()
-    let log = OutputLog()
-    var state = StreamState(cursor: 0, log: log, now: now)
-    showSomething(&state, of: log, now: now)
-    for _ in 0..<5_000 {
-      now = now + .milliseconds(Int64.random(in: 0...150, using: &random))
-      state.didType(now: now)
-      // As `Session.updateReading` does.
-      while state.wantsMore(from: log), Bool.random(using: &random) {
-        state.logWillGrow(log, now: now)
-        append(Int.random(in: 1...PipeReading.most, using: &random), to: log)
+    let test = TestSession()
+    test.attach(1, isNew: true)
+    test.prints("$ ")
+    test.giveTurns()
+    var received: UInt64 = 2
+    var acknowledged = received
+    test.acknowledge(received)
+    _ = test.takeFrames()
+    for typed in 0..<300 as Range<UInt64> {
+      test.wait(.milliseconds(Int64.random(in: 0...150, using: &random)))
+      test.type("x", at: typed)
+      while test.isReading, Bool.random(using: &random) {
+        test.prints(Int.random(in: 1...SessionLimits.readAhead, using: &random))
       }
-      var out = ByteBuffer()
-      for _ in 0..<Int.random(in: 0...4, using: &random) {
-        if state.needsSnapshot(from: log, now: now) { Issue.record("at \(log.end) of \(state)") }
-        _ = state.writeNext(into: &out, stream: 1, log: log, now: now)
+      test.giveTurns(atMost: Int.random(in: 0...4, using: &random))
+      for frame in test.takeFrames() {
+        if case .snapshot = frame { Issue.record("a snapshot at \(received)") }
+        received += UInt64(frame.creditedBytes)
       }
       if Bool.random(using: &random) {
-        _ = state.acknowledge(
-          consumed: UInt64.random(in: state.consumed...state.sent, using: &random), now: now)
+        acknowledged = UInt64.random(in: acknowledged...received, using: &random)
+        test.acknowledge(acknowledged)
       }
     }
   }
@@ -219,7 +220,7 @@ private struct StreamSchedule {
     state.begin(snapshot: bytes, size: size, log: log)
   }
 
-  /// The connection is cut and the client comes back, as in `Session.attach`.
+  /// The connection is cut, and the client comes back with what it has.
   private mutating func resume() {
     decoder = FrameDecoder()
     partial = nil

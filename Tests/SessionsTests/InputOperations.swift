@@ -5,7 +5,7 @@ import NIOCore
 import Wire
 
 #if !FUZZING
-  @testable import Node
+  @testable import Sessions
 #endif
 
 /// Reads an input a number at a time; zeros behind its end.
@@ -68,7 +68,8 @@ private func queueOperations(_ input: inout Reader) {
       case .duplicate: precondition(offset + UInt64(count) <= here)
       case .gap, .overflow: break
       }
-      precondition(queue.unwrittenBytes <= NodeLimits.unwrittenInput + NodeLimits.unwrittenAnswers)
+      precondition(
+        queue.unwrittenBytes <= SessionLimits.unwrittenInput + SessionLimits.unwrittenAnswers)
     case 4:
       let count = Int(input.byte()) * 8
       if queue.answer(count) { order.append((nil, count)) }
@@ -153,7 +154,7 @@ private func streamOperations(_ input: inout Reader) {
     }
     precondition(state.consumed <= state.sent && state.credit >= 0)
     precondition(state.window <= WireLimits.maximumWindow)
-    _ = (state.wantsMore(from: log), state.mayGather(from: log), state.isCaughtUp(with: log))
+    _ = (state.wantsMore(from: log), state.mayWaitForMore(from: log), state.isCaughtUp(with: log))
     _ = state.isStalled(behind: log, now: now)
   }
 }

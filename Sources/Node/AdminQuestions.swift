@@ -1,0 +1,99 @@
+// What the HTTP API asks of a loop of the node, through a router: its sessions, a screen, an end.
+
+import Cluster
+import NIOCore
+import Sessions
+import Wire
+
+extension NodeLoop {
+  func connection(_ connection: RouterConnection, didReceive question: LinkRequest) {
+    guard !connection.isBusy else { return connection.answer(question, .busy) }
+    switch question.method {
+    case .sessions:
+      let wanted = question.session.map { [$0] } ?? Array(sessions.keys)
+      connection.answer(
+        SessionsAnswer(id: question.id, wanted) { [weak self] in
+          guard let self else { return nil }
+          return session($0)?.summary(node: context.id)
+        })
+    case .kill:
+      guard let session = askedFor(by: question, on: connection, where: { $0.mayKill(owner: $1) })
+      else { return }
+      end(session, .killed)
+      connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
+    case .superseded:
+      // The registry, which this node may be cut off from, says so to the router.
+      if let id = question.session, let epoch = question.epoch,
+        let held = sessions[id]?.holding?.epoch, held < epoch
+      {
+        end(superseded: id, epoch: held)
+      }
+      connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
+    case .screen:
+      guard
+        let session = askedFor(
+          by: question, on: connection, where: { $0.rights(owner: $1) != nil })
+      else { return }
+      show(session, question, on: connection)
+    default: connection.answer(question, .unknown)
+    }
+  }
+
+  /// The session that the question is about, if there is one and the asker may do what is asked; else it is
+  /// answered.
+  private func askedFor(
+    by question: LinkRequest, on connection: RouterConnection,
+    where isAllowed: (_ access: Access, _ creator: String?) -> Bool
+  ) -> Session? {
+    guard let session = question.session.flatMap({ self.session($0) }) else {
+      connection.answer(question, .notFound)
+      return nil
+    }
+    guard let access = question.access, isAllowed(access, session.creator) else {
+      connection.answer(question, .forbidden)
+      return nil
+    }
+    return session
+  }
+
+  private func show(
+    _ session: Session, _ question: LinkRequest, on connection: RouterConnection
+  ) {
+    guard screensUnderWay < NodeLimits.shownAtOnce else {
+      return connection.answer(question, .busy)
+    }
+    guard
+      let screen = ShownScreen(
+        session.core.screen, format: question.format ?? .text,
+        scrollback: Int(question.scrollback ?? 0), tail: question.tail.map { Int($0) })
+    else { return connection.answer(question, .unknown) }
+    screensUnderWay += 1
+    show(screen, question, on: connection)
+  }
+
+  /// A slice, and the rest after what else waits for the loop.
+  private func show(
+    _ screen: ShownScreen, _ question: LinkRequest, on connection: RouterConnection
+  ) {
+    guard screen.makeSlice() else {
+      let bound = NIOLoopBound((self, screen, connection), eventLoop: eventLoop)
+      eventLoop.scheduleTask(in: NodeLimits.screenPause) {
+        let (loop, screen, connection) = bound.value
+        loop.show(screen, question, on: connection)
+      }
+      return
+    }
+    screensUnderWay -= 1
+    guard let text = screen.answer, text.utf8.count <= NodeLimits.answer else {
+      return connection.answer(question, .tooLarge)
+    }
+    connection.answer(TextAnswer(id: question.id, text: text))
+  }
+}
+
+extension RouterConnection {
+  /// Why there is no answer.
+  fileprivate func answer(_ question: LinkRequest, _ problem: LinkResponse.Problem) {
+    send(.response(LinkResponse(id: question.id, isLast: true, error: problem)), stream: 0)
+  }
+}

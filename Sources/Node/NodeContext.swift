@@ -1,0 +1,64 @@
+// What all loops of a node share: who it is, what it may hold, and what starts its pipes.
+
+import Auth
+import Cluster
+import FoundationEssentials
+import Logging
+import NIOConcurrencyHelpers
+import Pipes
+import Sessions
+import Wire
+
+final class NodeContext: Sendable {
+  let id: NodeID
+  let incarnation: Incarnation
+  let cluster: String
+  let settings: SessionSettings
+  let linkKey: LinkKey?
+  let logger: Logger
+  let places: Places
+  let records: SessionRecords
+  /// Of all sessions' logs.
+  let pages = PagePool()
+  private let pipes: PipeStarters
+
+  init(_ configuration: NodeConfiguration, records: SessionRecords) {
+    id = configuration.id
+    incarnation = records.incarnation
+    cluster = configuration.cluster
+    settings = configuration.settings
+    linkKey = configuration.linkKey
+    logger = configuration.logger
+    places = Places(configuration.capacity)
+    self.records = records
+    pipes = configuration.pipes
+  }
+
+  var starters: [any PipeStarter] { pipes.all }
+
+  func starter(for target: Target) -> (any PipeStarter)? { pipes.starter(for: target) }
+}
+
+/// The places for sessions of a node. Its lock is taken by starts and ends of sessions only.
+final class Places: Sendable {
+  private let capacity: Int
+  private let count = NIOLockedValueBox(0)
+
+  init(_ capacity: Int) { self.capacity = capacity }
+
+  var taken: Int { count.withLockedValue { $0 } }
+
+  /// Takes one; false when there is none.
+  func take() -> Bool {
+    count.withLockedValue { count in
+      guard count < capacity else { return false }
+      count += 1
+      return true
+    }
+  }
+
+  func giveBack() { count.withLockedValue { $0 -= 1 } }
+}
+
+/// Milliseconds since 1970.
+func wallClockMilliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }

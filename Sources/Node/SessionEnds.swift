@@ -1,0 +1,119 @@
+// How sessions go: they end, are kept to be read, are forgotten, and are given up where another node owns them by now
+// (promise P3); and how a node that stops ends all of them.
+
+import Cluster
+import Logging
+import NIOCore
+import Sessions
+import Wire
+
+extension NodeLoop {
+  func sessionDidEnd(_ session: Session) {
+    let ended = session.core.ended
+    logger.info(
+      "session ended",
+      metadata: [
+        "session": "\(session.id)", "reason": "\(ended?.reason ?? .exited)",
+        "status": "\(ended?.status.map(String.init(describing:)) ?? "unknown")",
+      ])
+    // What has ended takes no place.
+    context.places.giveBack()
+    if stopCause != nil || session.core.endCause == .superseded { return forgetOnceRead(session) }
+    kept.append(session.id, bytes: session.core.heldBytes)
+    while let oldest = kept.excess, let session = self.session(oldest) { forget(session) }
+  }
+
+  /// Ends the process, or forgets a session whose process has ended.
+  func end(_ session: Session, _ cause: EndCause) {
+    if session.core.ended == nil { session.terminate(cause) } else { forgetOnceRead(session) }
+  }
+
+  // MARK: Another owner
+
+  /// Another node owns the session under a larger epoch: its clients are brought to that one (promise P3).
+  func end(superseded id: SessionID, epoch: Epoch) {
+    switch sessions[id] {
+    case .session(let session) where session.core.epoch == epoch: giveUp(session)
+    case .starting(var start) where start.epoch == epoch:
+      start.isSuperseded = true
+      sessions[id] = .starting(start)
+    default: break
+    }
+  }
+
+  /// Brings its clients to its other owner, and ends it here.
+  func giveUp(_ session: Session) {
+    logger.error(
+      "another node owns a session of the same name by now; ours is ended",
+      metadata: ["node": "\(context.id)", "session": "\(session.id)"])
+    session.sendAway(
+      Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
+    end(session, .superseded)
+  }
+
+  // MARK: Forgetting
+
+  /// Forgets a session that has ended; who still reads it is told that it is no more.
+  func forget(_ session: Session) {
+    drop(session)
+    session.dismissStreams()
+  }
+
+  /// Forgets the session, but lets its clients read its end.
+  private func forgetOnceRead(_ session: Session) {
+    leaving.append((session, eventLoop.now))
+    drop(session)
+  }
+
+  /// Dismisses those who read the end of a forgotten session too slowly, or not at all.
+  func dismissSlowReaders() {
+    leaving.removeAll { session, since in
+      if session.isReadNoMore(since: since) { session.dismissStreams() }
+      return !session.core.hasStreams
+    }
+  }
+
+  private func drop(_ session: Session) {
+    guard self.session(session.id) === session else { return }
+    sessions[session.id] = nil
+    kept.remove(session.id)
+    context.records.release(
+      session.id, epoch: session.core.epoch,
+      tombstone: Tombstone(
+        status: session.core.ended?.status, reason: session.core.ended?.reason ?? .exited,
+        ended: session.endedTime ?? wallClockMilliseconds(), owner: session.creator))
+    checkEmpty()
+  }
+
+  // MARK: The node stops
+
+  /// Ends every session; completes when the last process has gone.
+  func stop(_ cause: EndCause) -> EventLoopFuture<Void> {
+    let promise = whenEmpty ?? eventLoop.makePromise(of: Void.self)
+    whenEmpty = promise
+    stopCause = cause
+    stopReaping()
+    for case .session(let session) in sessions.values { end(session, cause) }
+    checkEmpty()
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let limit = eventLoop.scheduleTask(in: NodeLimits.lastStarts) { bound.value.giveUpStarts() }
+    promise.futureResult.whenComplete { _ in limit.cancel() }
+    return promise.futureResult
+  }
+
+  /// What is still being started may wait for a directory that does not answer.
+  private func giveUpStarts() {
+    for case .starting(let start) in sessions.values {
+      logger.warning(
+        "a session was still being started when the node left",
+        metadata: ["session": "\(start.id)"])
+      if let epoch = start.epoch { context.records.release(start.id, epoch: epoch, tombstone: nil) }
+      giveUpStart(of: start.id, isLeaving)
+    }
+  }
+
+  func checkEmpty() { if stopCause != nil, sessions.isEmpty { whenEmpty?.succeed() } }
+
+  /// Whether every client has been told how its session ended.
+  var hasToldAll: Bool { leaving.allSatisfy { !$0.session.core.hasStreams } }
+}

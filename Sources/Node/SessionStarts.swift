@@ -1,0 +1,193 @@
+// How sessions come to be: an OPEN of an unknown session becomes a claim in the registry, and then a pipe. OPENs of the
+// same session meanwhile wait for the first.
+
+import Cluster
+import Logging
+import NIOCore
+import Pipes
+import Sessions
+import Wire
+
+/// A session that is being claimed and started.
+struct Start {
+  let id: SessionID
+  let creation: Creation
+  /// Whose OPEN it is started for.
+  let creator: ClientIdentity
+  let size: TerminalSize
+  /// That OPEN, then those that came meanwhile.
+  var waiting: [WaitingOpen]
+  /// Once it is claimed.
+  var epoch: Epoch?
+  /// Another node owns it by now.
+  var isSuperseded = false
+}
+
+struct WaitingOpen {
+  let connection: RouterConnection
+  let stream: UInt64
+  let request: LinkOpen
+
+  func refuse(_ refusal: Refused) { connection.refuse(refusal, stream: stream) }
+}
+
+extension NodeLoop {
+  // MARK: OPEN
+
+  func connection(
+    _ connection: RouterConnection, didReceive request: LinkOpen, stream: UInt64
+  ) {
+    let open = WaitingOpen(connection: connection, stream: stream, request: request)
+    if let refusal = refusal(of: request) { return open.refuse(refusal) }
+    guard let id = request.open.session else {
+      return open.refuse(Refused(.badRequest, "a link's OPEN names its session"))
+    }
+    switch sessions[id] {
+    case .session(let session):
+      connection.open(stream, request, of: session, isFirst: false)
+    case .starting(let start): wait(open, for: start)
+    case nil:
+      guard let creation = request.open.create else { return refuseUnknown(id, open) }
+      let start = Start(
+        id: id, creation: creation, creator: ClientIdentity(request), size: request.open.size,
+        waiting: [open])
+      sessions[id] = .starting(start)
+      claim(start)
+    }
+  }
+
+  private func refusal(of request: LinkOpen) -> Refused? {
+    if stopCause != nil { return isLeaving }
+    if let expected = request.incarnation, expected != context.incarnation {
+      return Refused(.notOwner, "node \(context.id) was started anew", retry: 0)
+    }
+    if let problem = request.open.problem { return Refused(.badRequest, problem) }
+    return nil
+  }
+
+  var isLeaving: Refused {
+    Refused(.unavailable, "node \(context.id) is shutting down", retry: 1_000)
+  }
+
+  private func wait(_ open: WaitingOpen, for start: Start) {
+    guard start.waiting.count < NodeLimits.waitingOpens else {
+      return open.refuse(
+        Refused(.tooMany, "\(start.waiting.count) clients wait for this session", retry: 1_000))
+    }
+    var start = start
+    start.waiting.append(open)
+    sessions[start.id] = .starting(start)
+  }
+
+  private func refuseUnknown(_ id: SessionID, _ open: WaitingOpen) {
+    // The router remembers a session that was here; the registry knows what became of it.
+    if let epoch = open.request.epoch {
+      context.records.disown(id, epoch: epoch)
+      return open.refuse(Refused(.notOwner, "session \(id) is not here any more", retry: 0))
+    }
+    open.refuse(
+      open.request.open.resume == nil
+        ? Refused(.notFound, "no session \(id)") : Refused(.gone, "session \(id) is gone"))
+  }
+
+  // MARK: The claim
+
+  private func claim(_ start: Start) {
+    let id = start.id
+    guard let starter = context.starter(for: start.creation.target) else {
+      return giveUpStart(
+        of: id,
+        Refused(.startFailed, "node \(context.id) has no \(start.creation.target) configured"))
+    }
+    guard context.places.take() else {
+      return giveUpStart(
+        of: id, Refused(.noCapacity, "node \(context.id) is full", retry: 2_000))
+    }
+    let bound = NIOLoopBound((self, start), eventLoop: eventLoop)
+    let creator = start.creator.subject
+    let claim = eventLoop.makeFutureWithTask { [context] in
+      try await context.records.claim(id, creator: creator)
+    }
+    claim.whenComplete { result in
+      let (loop, start) = bound.value
+      loop.finishClaim(start, result, starter)
+    }
+  }
+
+  private func finishClaim(
+    _ start: Start, _ result: Result<ClaimResult, any Error>, _ starter: any PipeStarter
+  ) {
+    let id = start.id
+    switch result {
+    case .success(.claimed(let epoch)): return startPipe(start, epoch: epoch, with: starter)
+    case .success(.owned(let record)):
+      giveUpStart(
+        of: id,
+        Refused(
+          .notOwner, "session \(id) is on node \(record.node)", retry: 0,
+          owner: record.node.rawValue))
+    case .success(.lost(let record)):
+      giveUpStart(of: id, Refused(.lost, "session \(id) was lost with node \(record.node)"))
+    case .failure(let error):
+      logger.warning(
+        "a session could not be claimed", metadata: ["session": "\(id)", "error": "\(error)"])
+      giveUpStart(of: id, Refused(.unavailable, RegistryError.explanation(of: error), retry: 1_000))
+    }
+    context.places.giveBack()
+  }
+
+  // MARK: The pipe
+
+  private func startPipe(_ start: Start, epoch: Epoch, with starter: any PipeStarter) {
+    if case .starting(var start) = sessions[start.id] {
+      start.epoch = epoch
+      sessions[start.id] = .starting(start)
+    }
+    let bound = NIOLoopBound((self, start), eventLoop: eventLoop)
+    let request = PipeRequest(session: start.id, creation: start.creation, size: start.size)
+    starter.start(request, on: eventLoop).whenComplete { result in
+      let (loop, start) = bound.value
+      switch result {
+      case .success(let pipe): loop.finishStart(start, epoch: epoch, pipe: pipe.value)
+      case .failure(let error):
+        loop.context.places.giveBack()
+        loop.context.records.release(start.id, epoch: epoch, tombstone: nil)
+        loop.logger.info(
+          "a pipe did not start", metadata: ["session": "\(start.id)", "error": "\(error)"])
+        loop.giveUpStart(
+          of: start.id, (error as? PipeError)?.refusal ?? Refused(.startFailed, "\(error)"))
+      }
+    }
+  }
+
+  private func finishStart(_ start: Start, epoch: Epoch, pipe: any Pipe) {
+    // As it is by now.
+    guard case .starting(let start) = sessions[start.id] else {
+      // It was not waited for.
+      context.places.giveBack()
+      pipe.terminate(grace: .zero)
+      return
+    }
+    let core = SessionCore(
+      id: start.id, epoch: epoch, creation: start.creation, creator: start.creator,
+      size: start.size, settings: context.settings, pages: context.pages,
+      createdTime: wallClockMilliseconds(), now: eventLoop.now)
+    let session = Session(core, pipe: pipe, turns: turns, delegate: self)
+    sessions[start.id] = .session(session)
+    logger.info(
+      "session started",
+      metadata: ["session": "\(start.id)", "target": "\(start.creation.target)"])
+    for (index, open) in start.waiting.enumerated() {
+      open.connection.open(open.stream, open.request, of: session, isFirst: index == 0)
+    }
+    if start.isSuperseded { giveUp(session) }
+    if let stopCause { session.terminate(stopCause) }
+  }
+
+  /// Refuses all who wait for the session.
+  func giveUpStart(of id: SessionID, _ refusal: Refused) {
+    guard case .starting(let start) = sessions.removeValue(forKey: id) else { return }
+    for open in start.waiting { open.refuse(refusal) }
+    checkEmpty()
+  }
+}

@@ -1,0 +1,123 @@
+// A session's end: why it comes, when clients may be told, and for how long the session is kept to be read.
+
+public import NIOCore
+import Screen
+public import Wire
+
+extension SessionCore {
+  /// Ends the process; ENDED with the cause follows its last output.
+  public mutating func terminate(_ cause: EndCause) {
+    guard ended == nil, endCause == nil else { return }
+    endCause = cause
+    actions.append(.terminate)
+  }
+
+  /// KILL: ends the process if the stream's client may.
+  public mutating func kill(by stream: StreamID) {
+    guard let index = streams.index(of: stream) else { return }
+    guard streams[index].mayKill else {
+      return send(.event(.refused("this token may not end session \(id)")), to: stream)
+    }
+    terminate(.killed)
+  }
+
+  /// Nothing comes from the pipe any more.
+  /// - Parameters:
+  ///   - status: nil: it could not be learned.
+  ///   - reason: why that is.
+  public mutating func pipeDidEnd(_ status: ExitStatus?, reason: String?, now: NIODeadline) {
+    guard isRunning else { return }
+    processEnd = (status, reason)
+    endIfAllIsRead(now: now)
+    updateReading(now: now)
+    guard endCause != nil, ended == nil else { return }
+    actions.append(.wait(.lastOutput, until: now + SessionLimits.lastOutput))
+  }
+
+  /// Whoever had the process ended does not wait for what its last output costs to read.
+  private mutating func cutOutput(now: NIODeadline) {
+    guard let processEnd, ended == nil else { return }
+    let cut = "\(unread.readableBytes) bytes of its last output were cut"
+    self.processEnd?.reason = processEnd.reason.map { "\($0); \(cut)" } ?? cut
+    unread = ByteBuffer()
+    endIfAllIsRead(now: now)
+  }
+
+  /// The end follows the last byte of output, into the log and to the clients.
+  mutating func endIfAllIsRead(now: NIODeadline) {
+    guard let processEnd, ended == nil, unread.readableBytes == 0 else { return }
+    ended = Ended(
+      reason: endCause?.reason ?? .exited, status: processEnd.status, message: processEnd.reason)
+    endedAt = now
+    giveTurnToAll()
+    actions.append(.ended)
+  }
+
+  // MARK: Time
+
+  /// What the session waited for has come: ``SessionAction/wait(_:until:)``.
+  public mutating func timeHasCome(for timer: SessionTimer, now: NIODeadline) {
+    switch timer {
+    case .reading:
+      isReadingCheckSet = false
+      updateReading(now: now)
+    case .size:
+      sizeRule.intervalIsOver()
+      if isRunning, sizeRule.isDue { actions.append(.work) }
+    case .interrupt: interruptOnceMore(now: now)
+    case .lastOutput: cutOutput(now: now)
+    }
+  }
+
+  /// Why the session's time is over, if it is: it has run for as long as it may; or nobody has used it for a
+  /// while: no client, no output, no job.
+  /// - Parameter hasForegroundJob: looks whether something in the terminal's foreground may be at work, which takes
+  ///   the pipe a system call; nil: that cannot be known.
+  public func causeToEnd(now: NIODeadline, hasForegroundJob: () -> Bool?) -> EndCause? {
+    guard isRunning, endCause == nil else { return nil }
+    if let timeout = lifetimes.timeout, now - created >= timeout { return .timeout }
+    guard let idle = lifetimes.idle, streams.isEmpty, now - max(lastUsed, lastLeft) >= idle,
+      hasForegroundJob() != true
+    else { return nil }
+    return .idle
+  }
+
+  /// Whether it ended so long ago that it is to be forgotten. Who still reads it gets some more time.
+  public func isOver(now: NIODeadline) -> Bool {
+    guard let endedAt, now - endedAt >= lifetimes.keep else { return false }
+    return isReadNoMore(now: now, since: endedAt + lifetimes.keep)
+  }
+
+  /// Whether nobody reads its end, or somebody too slowly `since` it was to go.
+  public func isReadNoMore(now: NIODeadline, since: NIODeadline) -> Bool {
+    streams.indices.allSatisfy {
+      now - streams[$0].output.lastProgress >= SessionLimits.lastReading
+    } || now - since >= SessionLimits.longestReading
+  }
+
+  // MARK: What is told of it
+
+  /// Bytes of memory that it holds, once it has ended.
+  public var heldBytes: Int { log.heldBytes + screen.memoryFootprint }
+
+  /// What operators see.
+  /// - Parameter endedTime: when it ended, in milliseconds since 1970.
+  public func summary(node: String, endedTime: UInt64?, now: NIODeadline) -> SessionSummary {
+    let drivers = streams.all.lazy.filter { $0.mode == .driver }
+    let watchers = streams.all.lazy.filter { $0.mode == .watcher }
+    let listed =
+      Array(drivers.prefix(WireLimits.viewersListed)) + watchers.prefix(WireLimits.viewersListed)
+    return SessionSummary(
+      session: id, node: node, life: life, epoch: epoch, target: creation.target.description,
+      command: creation.command, user: creation.user, state: ended == nil ? .running : .ended,
+      status: ended?.status,
+      reason: ended?.reason, ended: endedTime, size: size,
+      title: screen.title.isEmpty ? nil : screen.title.clipped(to: 256), created: createdTime,
+      idle: UInt64(max(0, (now - lastUsed).nanoseconds / 1_000_000)), output: log.end,
+      input: input.totalAccepted, owner: creator.subject,
+      viewers: listed.prefix(WireLimits.viewersListed).map {
+        Event.Viewer(
+          client: $0.identity.client, mode: $0.mode, sub: $0.identity.subject)
+      })
+  }
+}

@@ -1,0 +1,87 @@
+// A session's input: what its clients type, and what its screen answers to the program's queries (promise P2).
+
+import DequeModule
+public import NIOCore
+import Screen
+import Wire
+
+extension SessionCore {
+  /// INPUT of a stream: what of it is new goes to the pipe.
+  public mutating func receive(
+    _ bytes: ByteBuffer, at offset: UInt64, from stream: StreamID, now: NIODeadline
+  ) {
+    guard let index = streams.index(of: stream), streams[index].mode == .driver else { return }
+    let client = streams[index].identity
+    switch input.receive(client, offset: offset, count: bytes.readableBytes) {
+    case .accept(let fresh):
+      lastUsed = now
+      streams[index].output.didType(now: now)
+      if sizeRule.holder != client, typingTakesSize || sizeRule.holder == nil {
+        takeSize(index, now: now)
+      }
+      // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the
+      // process does not read.
+      if isRunning { type(bytes.readableBytesView.suffix(fresh)) }
+    case .duplicate: break
+    case .gap: leave(stream, telling: .inputGap, now: now)
+    case .overflow: leave(stream, telling: .inputOverflow, now: now)
+    }
+  }
+
+  private mutating func type(_ bytes: ByteBufferView) {
+    if let key = pipeInput.keyThatMayInterrupt(bytes) { actions.append(.discardInput(key: key)) }
+    pipeInput.append(bytes)
+    writeInput()
+  }
+
+  /// The program asked its terminal something: the screen alone answers, at once, attached or not, so
+  /// that no replay types junk and two clients do not answer twice.
+  mutating func answerQueries() {
+    let answers = screen.takeAnswers()
+    guard !answers.isEmpty, isRunning, input.answer(answers.count) else { return }
+    pipeInput.append(answers)
+    writeInput()
+  }
+
+  private mutating func writeInput() {
+    if let piece = pipeInput.next() { actions.append(.write(piece)) }
+  }
+
+  /// The kernel, or the engine's socket, has taken `count` more bytes.
+  public mutating func pipeDidWrite(_ count: Int, now: NIODeadline) {
+    let (written, interrupt) = pipeInput.wrote(count)
+    if let interrupt { actions.append(.discardInputAgain(key: interrupt)) }
+    Self.note(written, in: &input, for: &streams, &actions)
+    writeInput()
+  }
+
+  /// Notes the acknowledgements that are due to those whose input this was.
+  private static func note(
+    _ written: Int, in input: inout InputQueue<ClientIdentity>, for streams: inout StreamTable,
+    _ actions: inout Deque<SessionAction>
+  ) {
+    input.wrote(written) { client, offset in
+      for index in streams.indices where streams[index].identity == client {
+        // Those of one tick become one frame.
+        streams[index].inputAcknowledgement = offset
+        actions.append(.giveTurn(streams[index].id))
+      }
+    }
+  }
+
+  /// The answer to ``SessionAction/discardInput(key:)``: whether the terminal discards input for this key.
+  public mutating func inputWasDiscarded(_ wasIt: Bool, for key: UInt8, now: NIODeadline) {
+    guard pipeInput.terminalDidDiscard(wasIt, for: key) else { return }
+    waitToInterrupt(now: now)
+  }
+
+  private mutating func waitToInterrupt(now: NIODeadline) {
+    actions.append(.wait(.interrupt, until: now + SessionLimits.interruptRetry))
+  }
+
+  mutating func interruptOnceMore(now: NIODeadline) {
+    guard let key = pipeInput.nextTry() else { return }
+    actions.append(.discardInputAgain(key: key))
+    waitToInterrupt(now: now)
+  }
+}

@@ -1,0 +1,193 @@
+// A session's output: on its way from the pipe through the screen into the log, in slices of bounded work, and from
+// there to the streams.
+//
+// Output comes into the log as the screen takes it in, so that the log's end is always the offset of what the screen
+// shows. What the screen has no time for in this tick waits, and the pipe with it.
+
+public import NIOCore
+import Screen
+import Wire
+
+extension SessionCore {
+  // MARK: From the pipe
+
+  public mutating func pipeDidRead(_ bytes: ByteBuffer, now: NIODeadline) {
+    lastUsed = now
+    if unread.readableBytes == 0 { unread = bytes } else { unread.writeImmutableBuffer(bytes) }
+    actions.append(.work)
+  }
+
+  /// Whether the pipe is held back until the screen is done with what it has.
+  private var isScreenBehind: Bool { unread.readableBytes > 0 || snapshot.isMaking }
+
+  /// Whether the screen has something to do.
+  public var hasWork: Bool {
+    isScreenBehind || snapshot.isWanted || (isRunning && sizeRule.isDue)
+  }
+
+  /// Gives the screen time, in its own units; 0: it has none now, and waits for its turn.
+  public mutating func work(_ units: Int, now: NIODeadline) {
+    if units == 0 {
+      // Whatever is to be done is done later.
+    } else if snapshot.isMaking {
+      snapshot.goOn(work: units, now: now)
+      handOutSnapshot(now: now)
+    } else if snapshot.isWanted {
+      snapshot.begin(screen, work: units, now: now)
+      handOutSnapshot(now: now)
+    } else if isRunning, sizeRule.isDue {
+      changeSize(now: now)
+    } else {
+      read(units, now: now)
+    }
+    endIfAllIsRead(now: now)
+    if hasWork { actions.append(.workLater) }
+    updateReading(now: now)
+  }
+
+  private mutating func read(_ units: Int, now: NIODeadline) {
+    guard unread.readableBytes > 0 else { return }
+    for index in streams.indices { streams[index].output.logWillGrow(log, now: now) }
+    let (terminal, output) = (screen, log)
+    let taken = unread.withUnsafeReadableBytes { bytes in
+      let taken = terminal.write(bytes, work: units)
+      output.append(UnsafeRawBufferPointer(rebasing: bytes.prefix(taken)))
+      return taken
+    }
+    guard taken > 0 else { return }
+    unread.moveReaderIndex(forwardBy: taken)
+    if unread.readableBytes == 0 { unread = ByteBuffer() }
+    snapshot.outdate()
+    answerQueries()
+    let isTitleNew = screen.takeEvents().titleChanged
+    for index in streams.indices {
+      if isTitleNew { streams[index].isTitleDue = true }
+      sendOutput(to: index)
+    }
+  }
+
+  private mutating func sendOutput(to index: Int) {
+    let stream = streams[index].id
+    actions.append(mayWaitForMore(index) ? .giveTurnSoon(stream) : .giveTurn(stream))
+  }
+
+  private func mayWaitForMore(_ index: Int) -> Bool {
+    ended == nil && !streams[index].isTitleDue && streams[index].output.mayWaitForMore(from: log)
+  }
+
+  // MARK: When the pipe is read
+
+  /// The pipe is read while some driver that makes progress can take more, and always when there is
+  /// none (promise P7: only the drivers may hold the process back); but not while the screen has yet to
+  /// read what came before.
+  mutating func updateReading(now: NIODeadline) {
+    let shouldRead = isRunning && !isScreenBehind && !isHeldBack(now: now)
+    if shouldRead != isReading {
+      isReading = shouldRead
+      actions.append(.setReading(shouldRead))
+    }
+    if !shouldRead, isRunning, !isReadingCheckSet {
+      isReadingCheckSet = true
+      actions.append(.wait(.reading, until: now + SessionLimits.readingCheck))
+    }
+  }
+
+  /// Whether there are drivers that make progress, and none of them can take more.
+  private func isHeldBack(now: NIODeadline) -> Bool {
+    var isHeldBack = false
+    for index in streams.indices {
+      guard streams[index].mode == .driver,
+        !streams[index].output.isStalled(behind: log, now: now)
+      else { continue }
+      if streams[index].output.wantsMore(from: log) { return false }
+      isHeldBack = true
+    }
+    return isHeldBack
+  }
+
+  // MARK: To a stream
+
+  /// What a stream's turn came to.
+  public enum Turn {
+    /// It has nothing that may be sent now.
+    case over
+    /// It may have more.
+    case hasMore
+    /// What else it has may wait for more.
+    case mayWait
+  }
+
+  /// A stream's turn: appends its news and its next frame of output to `buffer`.
+  public mutating func writeNext(
+    of stream: StreamID, into buffer: inout ByteBuffer, now: NIODeadline
+  ) -> Turn {
+    guard let index = streams.index(of: stream) else { return .over }
+    writeNews(of: index, into: &buffer)
+    if streams[index].output.needsSnapshot(from: log, now: now) {
+      guard let bytes = snapshot.bytes else {
+        askForSnapshot()
+        return .over
+      }
+      streams[index].output.begin(snapshot: bytes, size: size, log: log)
+    }
+    if streams[index].output.writeNext(
+      into: &buffer, stream: stream.number, log: log, now: now)
+    {
+      return mayWaitForMore(index) ? .mayWait : .hasMore
+    }
+    if let ended, streams[index].output.isCaughtUp(with: log) {
+      remove(at: index)
+      close(stream, last: .ended(ended))
+    }
+    return .over
+  }
+
+  private mutating func writeNews(of index: Int, into buffer: inout ByteBuffer) {
+    let number = streams[index].id.number
+    if let offset = streams[index].inputAcknowledgement {
+      buffer.writeFrame(.inputAck(offset: offset), stream: number)
+      streams[index].inputAcknowledgement = nil
+    }
+    if let event = viewersNews(of: index) {
+      buffer.writeFrame(.event(event), stream: number)
+      streams[index].news = .none
+    }
+    if streams[index].isTitleDue {
+      buffer.writeFrame(.event(.title(screen.title)), stream: number)
+      streams[index].isTitleDue = false
+    }
+  }
+
+  /// OUTPUT_ACK.
+  public mutating func acknowledge(_ stream: StreamID, consumed: UInt64, now: NIODeadline) {
+    guard let index = streams.index(of: stream) else { return }
+    guard streams[index].output.acknowledge(consumed: consumed, now: now) else {
+      return leave(stream, telling: .badAck, now: now)
+    }
+    sendOutput(to: index)
+    updateReading(now: now)
+  }
+
+  // MARK: Snapshots
+
+  private mutating func askForSnapshot() {
+    guard !snapshot.isMaking, !snapshot.isWanted else { return }
+    snapshot.isWanted = true
+    actions.append(.work)
+  }
+
+  /// At once, before the screen reads on: it is valid at the log's end.
+  private mutating func handOutSnapshot(now: NIODeadline) {
+    guard let bytes = snapshot.bytes else { return }
+    for index in streams.indices
+    where streams[index].output.needsSnapshot(from: log, now: now) {
+      streams[index].output.begin(snapshot: bytes, size: size, log: log)
+      actions.append(.giveTurn(streams[index].id))
+    }
+  }
+
+  /// Gives up the memory of a snapshot that nobody has asked for lately.
+  public mutating func forgetOldSnapshot(now: NIODeadline) {
+    snapshot.forget(madeBefore: now - SessionLimits.snapshotKept)
+  }
+}

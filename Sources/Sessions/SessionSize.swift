@@ -1,0 +1,132 @@
+// Whose size and colours the terminal has, and what the streams are told of each other.
+
+import DequeModule
+public import NIOCore
+import Screen
+public import Wire
+
+extension SessionCore {
+  /// RESIZE: what a stream's client would like.
+  public mutating func resize(_ stream: StreamID, to wanted: TerminalSize, now: NIODeadline) {
+    guard let index = streams.index(of: stream) else { return }
+    guard wanted.isValid else { return leave(stream, telling: .badSize, now: now) }
+    streams[index].wantedSize = wanted
+    guard sizeRule.holder == streams[index].identity || !isSizeHolderAttached else { return }
+    takeSize(index, now: now)
+  }
+
+  /// TAKE: the stream's client wants the terminal to have its size.
+  public mutating func takeSize(_ stream: StreamID, now: NIODeadline) {
+    guard let index = streams.index(of: stream) else { return }
+    takeSize(index, now: now)
+  }
+
+  mutating func takeSize(_ index: Int, now: NIODeadline) {
+    guard streams[index].mode == .driver else { return }
+    giveSize(
+      to: streams[index].identity, wanting: streams[index].wantedSize,
+      colors: streams[index].colors, work: 0, now: now)
+  }
+
+  var isSizeHolderAttached: Bool {
+    streams.indices.contains { streams[$0].identity == sizeRule.holder }
+  }
+
+  /// - Parameter work: what the screen may do at once.
+  mutating func giveSize(
+    to client: ClientIdentity, wanting size: TerminalSize, colors: ThemeColors?, work: Int,
+    now: NIODeadline
+  ) {
+    if sizeRule.give(to: client, wanting: size) {
+      applyColors(colors)
+      viewersEvent = nil
+      for index in streams.indices { streams[index].note(.sizeHolder) }
+      giveTurnToAll()
+    }
+    guard isRunning else { return }
+    switch sizeRule.next(now: now) {
+    case .none: break
+    case .wait(let time): actions.append(.wait(.size, until: time))
+    case .change:
+      if work > 0, !snapshot.isMaking { changeSize(now: now) } else { actions.append(.work) }
+    }
+  }
+
+  /// Changes the size where the output stands.
+  mutating func changeSize(now: NIODeadline) {
+    sizeRule.change(now: now)
+    snapshot.outdate()
+    let mark = log.markSize(size)
+    // Before what was typed at this size.
+    actions.prepend(.resize(size))
+    screen.resize(columns: size.columns, rows: size.rows)
+    for index in streams.indices { streams[index].output.markReplaced(mark) }
+    giveTurnToAll()
+  }
+
+  // MARK: Colours
+
+  /// COLORS: the client's theme has changed.
+  public mutating func recolor(_ stream: StreamID, _ colors: ThemeColors) {
+    guard let index = streams.index(of: stream) else { return }
+    streams[index].colors = colors
+    if streams[index].identity == sizeRule.holder { applyColors(colors) }
+  }
+
+  /// Gives the screen the theme of the client that has the size. A program that asked to be told of it (mode 2031)
+  /// is.
+  mutating func applyColors(_ colors: ThemeColors?) {
+    screen.setTheme(
+      foreground: colors?.foreground.flatMap(ScreenColor.init(hex:)),
+      background: colors?.background.flatMap(ScreenColor.init(hex:)),
+      cursor: colors?.cursor.flatMap(ScreenColor.init(hex:)))
+    answerQueries()
+  }
+
+  // MARK: Viewers
+
+  /// Those who are attached are others than before: all are told.
+  mutating func noteViewers() {
+    viewersEvent = nil
+    for index in streams.indices { streams[index].note(.viewers) }
+    giveTurnToAll()
+  }
+
+  /// What the stream is to be told of the others, as it is now.
+  mutating func viewersNews(of index: Int) -> Event? {
+    switch streams[index].news {
+    case .none: return nil
+    case .sizeHolder: return .sizeOwner(sizeRule.holder?.client)
+    case .viewers:
+      let events = viewersEvent ?? makeViewersEvent()
+      viewersEvent = events
+      return streams[index].seesNames ? events.named : events.unnamed
+    }
+  }
+
+  private func makeViewersEvent() -> (named: Event, unnamed: Event) {
+    // An event is one frame: of very many with very long names, the last ones go without.
+    var room = SessionLimits.viewersNames
+    let named = streams.all.prefix(SessionLimits.viewersNamed).map { stream in
+      let subject = stream.identity.subject
+      room -= subject?.jsonBound ?? 0
+      return Event.Viewer(
+        client: stream.identity.client, mode: stream.mode, sub: room >= 0 ? subject : nil)
+    }
+    let unnamed = named.map { Event.Viewer(client: $0.client, mode: $0.mode) }
+    let holder = sizeRule.holder?.client
+    return (.viewers(named, sizeOwner: holder), .viewers(unnamed, sizeOwner: holder))
+  }
+}
+
+extension ScreenColor {
+  /// Reads `#rrggbb`; nil for anything else.
+  fileprivate init?(hex text: String) {
+    guard text.utf8.count == 7, text.utf8.first == UInt8(ascii: "#"),
+      let value = UInt32(text.dropFirst(), radix: 16)
+    else { return nil }
+    self.init(
+      red: UInt8(truncatingIfNeeded: value >> 16), green: UInt8(truncatingIfNeeded: value >> 8),
+      blue: UInt8(truncatingIfNeeded: value))
+  }
+}

@@ -1,0 +1,110 @@
+// The streams that are attached to a session: what the session knows of each, and the order in which they came.
+
+public import Wire
+
+/// Which stream: the connection that it came by, and its number there. A session only compares these.
+public struct StreamID: Hashable, Sendable {
+  public var connection: UInt64
+  public var number: UInt64
+
+  public init(connection: UInt64, number: UInt64) {
+    self.connection = connection
+    self.number = number
+  }
+}
+
+/// Who a client is to a session. The ClientID alone would not do: it is told to every viewer, and must not let
+/// one of them pass for another (promise P9).
+public struct ClientIdentity: Hashable, Sendable {
+  public var client: ClientID
+  /// Whom its token proves; nil: nobody, since authentication is off.
+  public var subject: String?
+
+  public init(client: ClientID, subject: String?) {
+    self.client = client
+    self.subject = subject
+  }
+
+  public init(_ request: LinkOpen) {
+    self.init(client: request.client, subject: request.access.subject)
+  }
+}
+
+/// One client's attachment to one session.
+struct SessionStream {
+  let id: StreamID
+  let identity: ClientIdentity
+  let mode: StreamMode
+  /// Which of the client's OPENs this is; nil: it does not count them.
+  let attempt: UInt64?
+  /// It may end the session: an `admin` may, and the session's creator if they may type.
+  let mayKill: Bool
+  /// It is told whom the other clients' tokens prove.
+  let seesNames: Bool
+  var wantedSize: TerminalSize
+  var colors: ThemeColors?
+  /// Where it stands in the output.
+  var output: StreamState
+
+  // What it has yet to be told. It is told at the stream's next turn, once, however much has changed by then: two
+  // hundred viewers who come back at once are not two hundred events to each.
+
+  /// How far its input was written to the pipe; nil: it knows.
+  var inputAcknowledgement: UInt64?
+  var news = News.none
+  var isTitleDue = false
+
+  /// Of what changed among those who are attached. The later ones hold the earlier ones.
+  enum News: Int { case none, sizeHolder, viewers }
+
+  init(_ id: StreamID, _ request: LinkOpen, rights: Rights, creator: String?, output: StreamState) {
+    self.id = id
+    identity = ClientIdentity(request)
+    mode = rights >= .write ? request.open.mode : .watcher
+    attempt = request.open.attempt
+    mayKill = request.access.mayKill(owner: creator)
+    seesNames = request.access.mayName(owner: creator)
+    wantedSize = request.open.size
+    colors = request.open.colors
+    self.output = output
+  }
+
+  /// Whether its client sent this OPEN after the one that came now.
+  func isNewer(than request: LinkOpen) -> Bool {
+    guard let attempt, let theirs = request.open.attempt else { return false }
+    return attempt > theirs
+  }
+
+  mutating func note(_ news: News) {
+    if news.rawValue > self.news.rawValue { self.news = news }
+  }
+}
+
+/// The streams of a session, in the order in which they came.
+struct StreamTable {
+  /// Apart from all else, so that a search among many viewers reads little memory.
+  private var ids: [StreamID] = []
+  private var streams: [SessionStream] = []
+
+  var count: Int { ids.count }
+  var isEmpty: Bool { ids.isEmpty }
+  var indices: Range<Int> { streams.indices }
+  var all: [SessionStream] { streams }
+
+  func index(of id: StreamID) -> Int? { ids.firstIndex(of: id) }
+
+  subscript(index: Int) -> SessionStream {
+    _read { yield streams[index] }
+    _modify { yield &streams[index] }
+  }
+
+  mutating func append(_ stream: SessionStream) {
+    ids.append(stream.id)
+    streams.append(stream)
+  }
+
+  mutating func remove(at index: Int) -> SessionStream {
+    ids.remove(at: index)
+    return streams.remove(at: index)
+  }
+}

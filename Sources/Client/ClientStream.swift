@@ -121,6 +121,8 @@ public struct ClientStream: Sendable {
     dropSnapshot()
     life = opened.life
     open.create = nil
+    // "A new one only" is of the creation.
+    open.exclusive = nil
     remember()
     phase = .live
     var actions: [Action] = [.tell(.opened(opened)), .tell(.state(.live))]

@@ -3,7 +3,7 @@
 // the tick's end (measured: docs/performance.md), so that sessions share system calls.
 //
 // The `Link` is the same on both ends and over both transports; a `LinkPeer` (the router's
-// `NodeLink`, the node's `RouterConnection`) is what it belongs to. All of it is confined to one loop.
+// `LinkedNode`, the node's `RouterConnection`) is what it belongs to. All of it is confined to one loop.
 
 public import NIOCore
 public import Wire

@@ -2,91 +2,24 @@
 // new session, and carries frames both ways. Holds no session: any router serves any client.
 
 import Admin
-public import Auth
+import Auth
 public import Cluster
 import ConnectionErrors
-import FoundationEssentials
 import Glibc
 import Hummingbird
 import HummingbirdCore
-public import Link
-public import Logging
+import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
 import ServiceLifecycle
-public import TLS
 import Web
-public import Wire
-
-public struct RouterConfiguration: Sendable {
-  public var name: String
-  public var cluster: String
-  public var host: String
-  public var port: Int
-  public var origins: OriginPolicy
-  public var version: String
-  /// Who may come in.
-  public var access: AccessControl
-  public var audit: AuditLog?
-  /// Proves to nodes that this router is of their cluster.
-  public var linkKey: LinkKey?
-  /// Whose word on a client's address is believed.
-  public var proxies: TrustedProxies
-  /// Clients come by TLS, here or at the load balancer, so that cookies are for TLS only.
-  public var isSecure: Bool
-  /// Where clients find it at its host, if not at the root: begins with a slash, and does not end with one.
-  public var path: String
-  /// How long an HTTP connection is kept without a request.
-  public var keepAlive: TimeAmount
-  /// For clients: nil listens for plain text.
-  public var tls: TLSCredentials?
-  /// For links to nodes: nil connects in plain text.
-  public var linkTLS: TLSCredentials?
-  /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
-  public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
-  /// Known kinds of targets; others are for nodes that announce them.
-  public var targets: TargetKinds
-  public var logger: Logger
-
-  public init(
-    name: String, cluster: String = "fl", host: String, port: Int,
-    origins: OriginPolicy = OriginPolicy(), version: String = "",
-    access: AccessControl = .open, audit: AuditLog? = nil, linkKey: LinkKey? = nil,
-    proxies: TrustedProxies = TrustedProxies(), isSecure: Bool = false, path: String = "",
-    keepAlive: TimeAmount = RouterLimits.keepAlive,
-    tls: TLSCredentials? = nil, linkTLS: TLSCredentials? = nil,
-    connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
-    targets: TargetKinds = TargetKinds(), logger: Logger
-  ) {
-    self.name = name
-    self.cluster = cluster
-    self.host = host
-    self.port = port
-    self.origins = origins
-    self.version = version
-    self.access = access
-    self.audit = audit
-    self.linkKey = linkKey
-    self.proxies = proxies
-    self.isSecure = isSecure || tls != nil
-    self.path = path
-    self.keepAlive = keepAlive
-    self.tls = tls
-    self.linkTLS = linkTLS
-    self.connectLocally = connectLocally
-    self.targets = targets
-    self.logger = logger
-  }
-}
+import Wire
 
 public final class Router: Sendable {
   let configuration: RouterConfiguration
-  let context: RouterContext
+  let loops: RouterLoops
   private let group: any EventLoopGroup
-  private let loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>]
-  let eventLoops: [any EventLoop]
   private let server = NIOLockedValueBox(Server())
-  private let story = NIOLockedValueBox(NodeStory())
 
   private struct Server {
     /// While it runs.
@@ -100,24 +33,18 @@ public final class Router: Sendable {
   ) async throws {
     self.configuration = configuration
     self.group = group
-    let context = RouterContext(configuration, registry: registry)
-    self.context = context
-    eventLoops = Array(group.makeIterator())
-    var loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>] = [:]
-    for loop in eventLoops {
-      loops[ObjectIdentifier(loop)] = try await loop.submit {
-        NIOLoopBound(RouterLoop(eventLoop: loop, context: context), eventLoop: loop)
-      }.get()
-    }
-    self.loops = loops
+    loops = try await RouterLoops(
+      group, context: RouterContext(configuration, registry: registry))
   }
+
+  private var context: RouterContext { loops.context }
 
   /// Listens until the task is cancelled; then asks its clients to go, gives them a moment, and
   /// closes. It starts without a registry that is away, and is not ready until that has answered.
   /// - Parameter onReady: called with the port once it listens.
   public func run(onReady: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
     do {
-      try await refresh()
+      try await loops.refresh()
     } catch let error as RegistryError where error.code.passes {
       context.logger.warning(
         "not ready: the registry does not answer yet", metadata: ["error": "\(error)"])
@@ -125,7 +52,7 @@ public final class Router: Sendable {
     let loops = loops
     let configuration = configuration
     let routes = adminRouter(
-      operations: RouterOperations(self), version: configuration.version,
+      operations: RouterOperations(loops), version: configuration.version,
       access: configuration.access, audit: configuration.audit, isSecure: configuration.isSecure,
       pages: configuration.origins.pageRules, path: configuration.path,
       signInPage: { page in
@@ -139,7 +66,7 @@ public final class Router: Sendable {
       server: HTTPServerBuilder { responder in
         ClientChannel(
           responder: responder, configuration: configuration,
-          loop: { eventLoop in loops[ObjectIdentifier(eventLoop)]?.value })
+          loop: { loops.current($0) })
       },
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
@@ -152,8 +79,8 @@ public final class Router: Sendable {
       eventLoopGroupProvider: .shared(group),
       logger: quietLogger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { await self.watchNodes() }
-      tasks.addTask { await self.watchOwners() }
+      tasks.addTask { await loops.watchNodes() }
+      tasks.addTask { await loops.watchOwners() }
       tasks.addTask { await self.watchKeys() }
       tasks.addTask { try await self.serve(application) }
       do {
@@ -200,7 +127,7 @@ public final class Router: Sendable {
       metadata: [
         "address": "\(address)", "tls": "\(configuration.tls != nil)",
         "link_tls": "\(configuration.linkTLS != nil)",
-        "authentication": "\(!configuration.access.isOpen)", "loops": "\(eventLoops.count)",
+        "authentication": "\(!configuration.access.isOpen)", "loops": "\(loops.eventLoops.count)",
       ])
   }
 
@@ -220,15 +147,15 @@ public final class Router: Sendable {
       return $0.group
     }
     await running?.triggerGracefulShutdown()
-    let clients = await connectionCount()
+    let clients = await loops.clientCount()
     configuration.logger.info(
       "shutting down: clients are asked to go elsewhere", metadata: ["clients": "\(clients)"])
-    await onEachLoop { $0.goAway() }
+    await loops.onEach { $0.goAway() }
     let deadline = ContinuousClock.now + limit
-    while ContinuousClock.now < deadline, await connectionCount() > 0 {
+    while ContinuousClock.now < deadline, await loops.clientCount() > 0 {
       try? await Task.sleep(for: .milliseconds(20))
     }
-    let left = await connectionCount()
+    let left = await loops.clientCount()
     let seconds = Double((ContinuousClock.now - start) / .milliseconds(1)) / 1_000
     configuration.logger.info(
       "shut down",
@@ -236,34 +163,7 @@ public final class Router: Sendable {
         "clients_left_by_themselves": "\(max(0, clients - left))",
         "clients_closed": "\(left)", "seconds": "\((seconds * 10).rounded() / 10)",
       ])
-    await onEachLoop { $0.close() }
-  }
-
-  private func connectionCount() async -> Int {
-    var count = 0
-    for loop in eventLoops { count += await on(loop) { $0.connectionCount } ?? 0 }
-    return count
-  }
-
-  private func onEachLoop(_ body: @escaping @Sendable (RouterLoop) -> Void) async {
-    for loop in eventLoops { _ = await on(loop, body) }
-  }
-
-  func on<Result: Sendable>(
-    _ eventLoop: any EventLoop, _ body: @escaping @Sendable (RouterLoop) -> Result
-  ) async -> Result? {
-    guard let loop = loops[ObjectIdentifier(eventLoop)] else { return nil }
-    return try? await eventLoop.submit { body(loop.value) }.get()
-  }
-
-  /// On the loop that `key` names: what is about one session or one loop of a node uses the same links each time,
-  /// and the whole is spread over all loops.
-  func onLoop<Result: Sendable>(
-    for key: String, _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
-  ) async throws -> Result {
-    let eventLoop = eventLoops[loopIndex(for: key)]
-    guard let loop = loops[ObjectIdentifier(eventLoop)] else { throw ChannelError.eof }
-    return try await eventLoop.flatSubmit { body(loop.value) }.get()
+    await loops.onEach { $0.close() }
   }
 
   // MARK: The keys of tokens
@@ -282,59 +182,6 @@ public final class Router: Sendable {
         logger.error("the keys of tokens stay as they were", metadata: ["error": "\(error)"])
       }
     }
-  }
-
-  // MARK: The list of nodes
-
-  private func watchNodes() async {
-    while !Task.isCancelled {
-      try? await Task.sleep(for: RouterLimits.directoryInterval)
-      do {
-        try await refresh()
-      } catch {
-        context.logger.debug("the list of nodes could not be read", metadata: ["error": "\(error)"])
-        context.health.sayTroubles()
-      }
-    }
-  }
-
-  func refresh() async throws {
-    let asked = ContinuousClock.now
-    let nodes = try await context.registry.nodes()
-    let directory = NodeDirectory(nodes)
-    tell(of: nodes)
-    context.noteReports(nodes, asked: asked)
-    await onEachLoop { $0.update(directory) }
-    if !context.knowsNodes {
-      let live = directory.all.count { $0.isLive }
-      configuration.logger.info(
-        "the registry has answered",
-        metadata: ["nodes": "\(directory.all.count)", "live": "\(live)"])
-    }
-    context.knowsNodes = true
-    await tend(directory)
-  }
-
-  private func tell(of nodes: [NodeEntry]) {
-    // Within one process the node's own lines say it.
-    guard configuration.connectLocally == nil else { return }
-    for line in story.withLockedValue({ $0.hear(nodes, at: Date()) }) {
-      configuration.logger.log(level: line.level, "\(line.text)", metadata: line.metadata)
-    }
-  }
-
-  /// Each node is one loop's to watch.
-  private func tend(_ directory: NodeDirectory) async {
-    // Within this process there is no link to fail.
-    guard configuration.connectLocally == nil, !context.isStopping else { return }
-    context.health.keep(only: Set(directory.entries.keys))
-    context.health.sayTroubles()
-    let watched = Dictionary(grouping: directory.all) { loopIndex(for: $0.record.id.rawValue) }
-    for (index, nodes) in watched { _ = await on(eventLoops[index]) { $0.tend(nodes) } }
-  }
-
-  private func loopIndex(for key: String) -> Int {
-    SessionID(unchecked: key).loopIndex(of: eventLoops.count)
   }
 }
 

@@ -59,9 +59,12 @@ final class RouterContext: Sendable {
   /// has to be routed even while Redis is away (promise P5).
   func owner(of session: SessionID) -> SessionRecord? { owners.withLockedValue { $0.use(session) } }
 
-  func remember(_ session: SessionID, _ owner: SessionRecord?) {
+  func remember(_ session: SessionID, at route: Route, epoch: Epoch) {
+    let owner = SessionRecord(node: route.node, incarnation: route.incarnation, epoch: epoch)
     owners.withLockedValue { $0.set(session, owner) }
   }
+
+  func forget(_ session: SessionID) { owners.withLockedValue { $0.set(session, nil) } }
 
   var rememberedRoutes: Int { owners.withLockedValue { $0.count } }
 

@@ -38,6 +38,8 @@ public enum RouterLimits {
   static let pingInterval = TimeAmount.seconds(10)
   /// Nothing heard for so long, in spite of PINGs: the connection is dead.
   static let silence = TimeAmount.seconds(25)
+  /// After a close has been said, for it to be on its way.
+  static let closing = TimeAmount.milliseconds(200)
   /// One WebSocket frame; a sender may put several of our frames into it.
   static let webSocketFrame = 256 * 1024
   /// Bytes handed to a client's socket at a time (as for links).
@@ -57,6 +59,8 @@ public enum RouterLimits {
   static let attempts = 3
   /// Milliseconds after which a client may ask again for what is away.
   static let retryLater = 1_000
+  /// And for room, which comes more slowly.
+  static let retryFull = 2_000
   /// Between the tries to reopen a broken stream: from, up to, with full jitter.
   static let reopenFirst = 50.0
   static let reopenLast = 3_000.0

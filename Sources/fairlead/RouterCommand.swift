@@ -35,7 +35,7 @@ struct RouterCommand: AsyncParsableCommand {
         + "balancers need to see it.", valueName: "time"))
   var drainDelay: DelayOption = fromEnvironment("DRAIN_DELAY", default: DelayOption(seconds: 5))
 
-  @OptionGroup var door: DoorOptions
+  @OptionGroup var authentication: AuthenticationOptions
   @OptionGroup var clusterKey: ClusterKeyOptions
   @OptionGroup var origin: OriginOptions
   @OptionGroup var tls: ListenTLSOptions
@@ -50,10 +50,10 @@ struct RouterCommand: AsyncParsableCommand {
     let credentials = try tls.credentials(logger: logger)
     let linkCredentials = try link.connecting(logger: logger)
     let redisCredentials = try cluster.credentials(logger: logger)
-    try door.check(
+    try authentication.check(
       .router, host: listen.address.host, hasTLS: credentials != nil, hasLocalIssuer: false, logger)
-    let access = try await door.access(local: nil)
-    let audit = try door.audit(logger)
+    let access = try await authentication.access(local: nil)
+    let audit = try authentication.audit(logger)
     defer { audit?.close() }
     let linkKey = try clusterKey.key()
     let registry = try cluster.registry(redisCredentials, logger: logger)
@@ -62,10 +62,11 @@ struct RouterCommand: AsyncParsableCommand {
         name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
         port: listen.address.port,
         origins: origin.policy(
-          and: door.publicOrigin, access: access, host: listen.address.host),
+          and: authentication.publicOrigin, access: access, host: listen.address.host),
         version: fairleadVersion, access: access, audit: audit, linkKey: linkKey,
-        proxies: door.proxies, isSecure: door.isSecure || credentials != nil,
-        path: door.publicPath, keepAlive: door.keepAlive.amount, tls: credentials,
+        proxies: authentication.proxies, isSecure: authentication.isSecure || credentials != nil,
+        path: authentication.publicPath, keepAlive: authentication.keepAlive.amount,
+        tls: credentials,
         linkTLS: linkCredentials, targets: PipeKinds.standard.targets, logger: logger),
       registry: registry, group: MultiThreadedEventLoopGroup.singleton)
     logStart(

@@ -27,7 +27,7 @@ struct ServeCommand: AsyncParsableCommand {
   var listen: AddressOption = fromEnvironment(
     "LISTEN", default: AddressOption(host: "127.0.0.1", port: 7_070))
 
-  @OptionGroup var door: DoorOptions
+  @OptionGroup var authentication: AuthenticationOptions
   @OptionGroup var origin: OriginOptions
   @OptionGroup var tls: ListenTLSOptions
   @OptionGroup var node: NodeOptions
@@ -40,12 +40,12 @@ struct ServeCommand: AsyncParsableCommand {
     let credentials = try tls.credentials(logger: logger)
     let identity = ServeIdentity(listen.address)
     let local =
-      door.noAuth ? nil : try await LocalIssuer(secret: identity.signingSecret(logger))
-    try door.check(
+      authentication.noAuth ? nil : try await LocalIssuer(secret: identity.signingSecret(logger))
+    try authentication.check(
       .serve, host: listen.address.host, hasTLS: credentials != nil, hasLocalIssuer: local != nil,
       logger)
-    let access = try await door.access(local: local)
-    let audit = try door.audit(logger)
+    let access = try await authentication.access(local: local)
+    let audit = try authentication.audit(logger)
     defer { audit?.close() }
     let group = MultiThreadedEventLoopGroup.singleton
     let registry = MemoryRegistry(
@@ -63,11 +63,11 @@ struct ServeCommand: AsyncParsableCommand {
       RouterConfiguration(
         name: "serve", host: listen.address.host, port: listen.address.port,
         origins: origin.policy(
-          and: door.publicOrigin, access: access, host: listen.address.host),
+          and: authentication.publicOrigin, access: access, host: listen.address.host),
         version: fairleadVersion,
-        access: access, audit: audit, proxies: door.proxies,
-        isSecure: door.isSecure || credentials != nil, path: door.publicPath,
-        keepAlive: door.keepAlive.amount,
+        access: access, audit: audit, proxies: authentication.proxies,
+        isSecure: authentication.isSecure || credentials != nil, path: authentication.publicPath,
+        keepAlive: authentication.keepAlive.amount,
         tls: credentials,
         connectLocally: { eventLoop, loop in owner.connect(from: eventLoop, toLoop: loop) },
         targets: PipeKinds.standard.targets, logger: logger),
@@ -81,7 +81,7 @@ struct ServeCommand: AsyncParsableCommand {
     let host = listen.address.host
     let nodeService = NodeService(node: owner) { _ in }
     defer { withExtendedLifetime(identity) {} }
-    let publicURL = door.publicURL
+    let publicURL = authentication.publicURL
     let file = ServeFileService(issuer: local, publicURL: publicURL, logger: logger)
     let routerService = RouterService(router: router) { port in
       let scheme = credentials == nil ? "http" : "https"

@@ -53,6 +53,16 @@ import Wire
     #expect(second.create != nil)
   }
 
+  @Test func aSessionThatHadToBeNewIsResumedLikeAnyOther() throws {
+    var stream = ClientStream(
+      Open(session: nil, create: Creation(), size: .standard, exclusive: true))
+    #expect(try open(stream.begin()).exclusive == true)
+    _ = try stream.receive(opened(.new))
+    let resume = try open(stream.begin())
+    #expect(resume.exclusive == nil)
+    #expect(resume.problem == nil)
+  }
+
   @Test func aResumeGoesOnAtTheNextByteAndNeverCreates() throws {
     var stream = try live()
     let actions = try stream.receive(.output(offset: 0, bytes("hello")))

@@ -96,7 +96,7 @@ final class EmbeddedRouter {
     try pipeline.addHandler(WebSocketFrameEncoder())
     try pipeline.addHandler(
       ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: RouterLimits.webSocketFrame)))
-    try pipeline.addHandler(WebSocketHandler(loop: routerLoop))
+    try pipeline.addHandler(FairleadDoor(loop: routerLoop))
     channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
   }
 
@@ -108,7 +108,7 @@ final class EmbeddedRouter {
       let route = routerLoop.directory.route(
         session, node: ScriptedNode.id, incarnation: nil, epoch: Epoch(1))
     else { return }
-    routerLoop.remember(session, route, epoch: Epoch(1))
+    routerLoop.context.remember(session, at: route, epoch: Epoch(1))
   }
 
   func send(_ bytes: [UInt8]) throws {

@@ -77,7 +77,7 @@ private struct Gate {
     let channel = channel
     let server = server
     let keeper = GateKeeper(
-      accepts: { _ in false }, isKnown: { _ in true }, connect: { throw ChannelError.eof },
+      upgrade: { _ in nil }, isKnown: { _ in true },
       serve: { try channel.pipeline.syncOperations.addHandler(server) },
       didLeaveHTTP: { _ in })
     try channel.pipeline.syncOperations.addHandlers(

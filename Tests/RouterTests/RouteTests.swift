@@ -50,15 +50,15 @@ import Wire
         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
       registry: MemoryRegistry(), group: MultiThreadedEventLoopGroup.singleton)
     func loop(for key: String) async throws -> ObjectIdentifier {
-      try await router.onLoop(for: key) {
+      try await router.loops.onLoop(for: key) {
         $0.eventLoop.makeSucceededFuture(ObjectIdentifier($0.eventLoop))
       }
     }
     var loops: Set<ObjectIdentifier> = []
-    for _ in 0..<(100 * router.eventLoops.count) {
+    for _ in 0..<(100 * router.loops.eventLoops.count) {
       loops.insert(try await loop(for: SessionID.random().rawValue))
     }
-    #expect(loops.count == router.eventLoops.count)
+    #expect(loops.count == router.loops.eventLoops.count)
     #expect(try await loop(for: "s") == loop(for: "s"))
   }
 
@@ -95,18 +95,18 @@ import Wire
     let loop = router.routerLoop
     let first = SessionID(unchecked: "first")
     router.know(first)
-    #expect(loop.rememberedRoutes == 1)
+    #expect(loop.context.rememberedRoutes == 1)
     for number in 1..<RouterLimits.cachedRoutes { router.know(SessionID(unchecked: "s\(number)")) }
-    #expect(loop.rememberedRoutes == RouterLimits.cachedRoutes)
+    #expect(loop.context.rememberedRoutes == RouterLimits.cachedRoutes)
     // Asked for, it is no longer the one that was not used for the longest.
     #expect(loop.context.owner(of: first) != nil)
     router.know(SessionID(unchecked: "one-more"))
-    #expect(loop.rememberedRoutes == RouterLimits.cachedRoutes)
+    #expect(loop.context.rememberedRoutes == RouterLimits.cachedRoutes)
     #expect(loop.context.owner(of: first) != nil)
     #expect(loop.context.owner(of: SessionID(unchecked: "s1")) == nil)
     #expect(loop.context.owner(of: SessionID(unchecked: "s2")) != nil)
-    loop.forget(SessionID(unchecked: "one-more"))
-    #expect(loop.rememberedRoutes == RouterLimits.cachedRoutes - 1)
+    loop.context.forget(SessionID(unchecked: "one-more"))
+    #expect(loop.context.rememberedRoutes == RouterLimits.cachedRoutes - 1)
   }
 
   @Test func theLeastRecentlyUsedMakesRoom() {

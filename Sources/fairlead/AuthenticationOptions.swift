@@ -12,7 +12,7 @@ func flag(_ name: String) -> Bool {
   ["1", "true", "yes"].contains(environment(name)?.lowercased() ?? "")
 }
 
-struct DoorOptions: ParsableArguments {
+struct AuthenticationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Take tokens (JWT) that this key has signed: a file with a secret of at least 32 bytes, a key "

@@ -7,49 +7,23 @@ import NIOHTTP1
 import Wire
 
 /// Confined to the channel's loop.
-final class ClientOrigin {
+final class ClientAddress {
   /// The other end of the connection itself.
   let peer: String
-  /// The client's address.
-  private(set) var address: String
-  /// What the PROXY protocol said; it goes before headers.
-  private var isProxied = false
-  /// Who the upgrade's headers say it is, if anybody.
-  private(set) var identity: Result<Principal?, AuthError> = .success(nil)
+  /// What the PROXY protocol says that the peer is; it goes before headers.
+  private var near: String
 
   init(_ channel: any Channel) {
     peer = channel.remoteAddress?.ipAddress ?? "local"
-    address = peer
+    near = peer
   }
 
   func proxy(says client: String?) {
-    isProxied = true
-    if let client { address = client }
+    if let client { near = client }
   }
 
   func client(of headers: HTTPHeaders, _ proxies: TrustedProxies) -> String {
-    let near = isProxied ? address : peer
-    return proxies.client(peer: near, forwardedFor: headers["x-forwarded-for"])
-  }
-
-  func identify(_ headers: HTTPHeaders, _ configuration: RouterConfiguration) {
-    address = client(of: headers, configuration.proxies)
-    identity = credentials(of: headers, configuration)
-  }
-
-  /// Who asks, if that is known by the request's headers.
-  func principal(of headers: HTTPHeaders, _ configuration: RouterConfiguration) -> Principal? {
-    try? credentials(of: headers, configuration).get()
-  }
-
-  private func credentials(
-    of headers: HTTPHeaders, _ configuration: RouterConfiguration
-  ) -> Result<Principal?, AuthError> {
-    Result { () throws(AuthError) in
-      try configuration.access.principal(
-        authorization: headers["authorization"], cookies: headers["cookie"],
-        host: headers.first(name: "host"))
-    }
+    proxies.client(peer: near, forwardedFor: headers["x-forwarded-for"])
   }
 }
 
@@ -59,10 +33,10 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
 
-  private let origin: ClientOrigin
+  private let address: ClientAddress
   private var held = ByteBuffer()
 
-  init(_ origin: ClientOrigin) { self.origin = origin }
+  init(_ address: ClientAddress) { self.address = address }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
@@ -72,7 +46,7 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
     case .invalid: context.close(promise: nil)
     case .none: pass(context)
     case .client(let client, let length):
-      origin.proxy(says: client)
+      address.proxy(says: client)
       held.moveReaderIndex(forwardBy: length)
       pass(context)
     }

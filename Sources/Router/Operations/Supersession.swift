@@ -33,14 +33,14 @@ extension RouterLoop {
 
   /// Its node ends it, and sends its clients to the owner.
   func tell(_ doubtful: DoubtfulSession, supersededBy epoch: Epoch) {
-    forget(doubtful.session)
+    context.forget(doubtful.session)
     _ = ask(
       doubtful.route,
       LinkRequest(method: .superseded, session: doubtful.session, epoch: epoch))
   }
 }
 
-extension Router {
+extension RouterLoops {
   func watchOwners() async {
     while !Task.isCancelled {
       try? await Task.sleep(for: RouterLimits.ownersInterval)

@@ -9,7 +9,7 @@ import Wire
 
 @testable import Router
 
-@Suite struct ClientConnectionTests {
+@Suite struct ConnectedClientTests {
   let router: EmbeddedRouter
   let session = SessionID(unchecked: "s")
 
@@ -20,7 +20,7 @@ import Wire
     #expect(closing.code == 1002)
     #expect(closing.reason.hasPrefix(code + ": "), "\(closing.reason)")
     #expect(closing.reason.contains(part), "\(closing.reason)")
-    #expect(router.routerLoop.connectionCount == 0)
+    #expect(router.routerLoop.clientCount == 0)
   }
 
   // MARK: HELLO
@@ -355,10 +355,10 @@ import Wire
       router.node.send(.event(.title("x")), stream: 1)
     }
     router.loop.run()
-    #expect(router.routerLoop.connectionCount == 1)
+    #expect(router.routerLoop.clientCount == 1)
     router.node.send(.event(.title("x")), stream: 1)
     router.loop.run()
-    #expect(router.routerLoop.connectionCount == 0)
+    #expect(router.routerLoop.clientCount == 0)
     #expect(router.nodeHeard(1).last?.type == .close)
     router.loop.advanceTime(by: .seconds(1))
     #expect(!router.channel.isActive)
@@ -369,11 +369,11 @@ import Wire
     setWritable(false)
     let pings = (0..<1_000).flatMap { Frame.ping(UInt64($0)).bytes(stream: 0) }
     var sent = 0
-    while router.routerLoop.connectionCount == 1, sent < 1_000 {
+    while router.routerLoop.clientCount == 1, sent < 1_000 {
       try router.send(WebSocketMessage.bytes(WebSocketMessage.binary, pings))
       sent += 1
     }
-    #expect(router.routerLoop.connectionCount == 0)
+    #expect(router.routerLoop.clientCount == 0)
     #expect(sent * pings.count <= RouterLimits.unsentAnswers + 2 * pings.count)
   }
 }

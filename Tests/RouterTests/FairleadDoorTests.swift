@@ -9,7 +9,7 @@ import Wire
 
 @testable import Router
 
-@Suite struct WebSocketHandlerTests {
+@Suite struct FairleadDoorTests {
   typealias Message = WebSocketMessage
   let router: EmbeddedRouter
   let hello = Frame.hello(Hello(client: ClientID(unchecked: "tab"))).bytes(stream: 0)
@@ -73,7 +73,7 @@ import Wire
   func aCloseIsAnsweredInKind(payload: [UInt8]) throws {
     try router.send(Message.bytes(Message.close, payload))
     #expect(router.messages == [Message(first: 0x88, payload: payload)])
-    #expect(router.routerLoop.connectionCount == 0)
+    #expect(router.routerLoop.clientCount == 0)
     router.loop.advanceTime(by: .seconds(1))
     #expect(!router.channel.isActive)
   }
@@ -93,7 +93,7 @@ import Wire
     #expect(router.channel.isActive)
     router.loop.advanceTime(by: .seconds(10))
     #expect(!router.channel.isActive)
-    #expect(router.routerLoop.connectionCount == 0)
+    #expect(router.routerLoop.clientCount == 0)
   }
 
   @Test func pingsOfAClientThatReadsNothingCostNothing() throws {

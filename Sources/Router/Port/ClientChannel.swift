@@ -1,7 +1,7 @@
-// One port, two protocols: requests are Hummingbird's, until one of them makes its connection a client's
-// WebSocket. A child channel type beside Hummingbird's own.
+// One port, several protocols: requests are Hummingbird's, until one of them brings its connection to a door of
+// clients. A child channel type beside Hummingbird's own.
 
-public import Admin
+import Admin
 import Auth
 import HummingbirdCore
 import Logging
@@ -42,7 +42,7 @@ struct ClientChannel: HTTPChannelHandler {
         .recvAllocator,
         value: AdaptiveRecvByteBufferAllocator(
           minimum: 1_024, initial: 2_048, maximum: RouterLimits.read))
-      let client = ClientOrigin(channel)
+      let client = ClientAddress(channel)
       let pipeline = channel.pipeline.syncOperations
       // What a proxy says of its client stands before TLS.
       if configuration.proxies.contains(client.peer) {
@@ -71,7 +71,7 @@ struct ClientChannel: HTTPChannelHandler {
   }
 
   private func keeper(
-    of channel: any Channel, _ client: ClientOrigin, _ decision: EventLoopPromise<Decision>
+    of channel: any Channel, _ client: ClientAddress, _ decision: EventLoopPromise<Decision>
   ) -> GateKeeper {
     let configuration = configuration
     let loop = loop(channel.eventLoop)
@@ -83,21 +83,20 @@ struct ClientChannel: HTTPChannelHandler {
         head.headers.replaceOrAdd(
           name: clientAddressHeader, value: client.client(of: head.headers, configuration.proxies))
       },
-      accepts: { head in
-        guard loop != nil, configuration.origins.allows(head.headers) else { return false }
-        client.identify(head.headers, configuration)
+      upgrade: { head in
+        guard let loop, FairleadDoor.isAskedFor(by: head),
+          configuration.origins.allows(head.headers)
+        else { return nil }
+        let identity = configuration.access.identity(of: head.headers)
         // Who offers a token that is no good hears why from the HTTP API. A cookie may be an old one,
         // and HELLO can still bring a token.
-        if case .failure = client.identity, head.headers.contains(name: "authorization") {
-          return false
+        if case .failure = identity, head.headers.contains(name: "authorization") { return nil }
+        let from = client.client(of: head.headers, configuration.proxies)
+        return FairleadDoor.upgrade {
+          FairleadDoor(loop: loop, from: from, identity: identity)
         }
-        return true
       },
-      isKnown: { head in client.principal(of: head.headers, configuration) != nil },
-      connect: {
-        guard let loop else { throw ChannelError.eof }
-        return WebSocketHandler(loop: loop, from: client.address, identity: client.identity)
-      },
+      isKnown: { head in (try? configuration.access.identity(of: head.headers).get()) != nil },
       serve: {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: configuration.tls != nil))
@@ -109,56 +108,21 @@ struct ClientChannel: HTTPChannelHandler {
         decision.succeed(.http(http))
       },
       isStopping: { loop?.context.isStopping ?? true },
-      didLeaveHTTP: { isWebSocket in
+      didLeaveHTTP: { isUpgraded in
         guard !isDecided else { return }
         isDecided = true
-        if isWebSocket { decision.succeed(.client) } else { decision.fail(ChannelError.eof) }
+        if isUpgraded { decision.succeed(.client) } else { decision.fail(ChannelError.eof) }
       })
   }
 }
 
-/// Which pages may connect: those of the same host, and those on a list, so that no other web site
-/// can open a user's terminals through the user's browser. Programs send no Origin.
-public struct OriginPolicy: Sendable {
-  /// Whole origins, such as `https://console.example.com`, in the form that browsers send.
-  let allowed: Set<String>
-  /// By which names the server's own pages may call it.
-  let ownHosts: OwnHosts
-  /// Of `allowed`, those of the server's own pages.
-  let own: Set<String>
-
-  public init(
-    allowed: Set<String> = [], own: Set<String> = [], ownHosts: OwnHosts = .any
-  ) {
-    self.ownHosts = ownHosts
-    self.own = Set(own.map(Self.withoutPort))
-    self.allowed = Set(
-      allowed.map { Self.withoutPort($0.hasSuffix("/") ? String($0.dropLast()) : $0) })
-  }
-
-  /// As browsers send it: without the port that its scheme has anyway.
-  private static func withoutPort(_ origin: String) -> String {
-    let origin = origin.lowercased()
-    for (scheme, port) in [("http://", ":80"), ("https://", ":443")]
-    where origin.hasPrefix(scheme) && origin.hasSuffix(port) {
-      return String(origin.dropLast(port.count))
+extension AccessControl {
+  /// Who the headers say it is, if anybody.
+  fileprivate func identity(of headers: HTTPHeaders) -> Result<Principal?, AuthError> {
+    Result { () throws(AuthError) in
+      try principal(
+        authorization: headers["authorization"], cookies: headers["cookie"],
+        host: headers.first(name: "host"))
     }
-    return origin
-  }
-
-  func allows(_ headers: HTTPHeaders) -> Bool {
-    allows(origins: headers["origin"], hosts: headers["host"])
-  }
-
-  var pageRules: PageRules {
-    PageRules(ownHosts: ownHosts, ownOrigins: own) { allows(origins: $0, hosts: $1) }
-  }
-
-  private func allows(origins: [String], hosts: [String]) -> Bool {
-    if origins.isEmpty { return true }
-    guard origins.count == 1, let origin = origins.first else { return false }
-    if allowed.contains(Self.withoutPort(origin)) { return true }
-    guard hosts.count == 1, let host = hosts.first else { return false }
-    return ownHosts.own(pageOf: origin, calling: host)
   }
 }

@@ -1,5 +1,6 @@
-// The router's end of a link: connects, greets, carries the streams of this loop's clients, and asks
-// the admin API's questions. When it breaks it is done with: its streams find their way anew.
+// A loop of a node, as a loop of this router reaches it: the router's end of the link between them. It connects,
+// greets, carries the streams of this loop's clients, and asks the HTTP API's questions. When the link breaks it is
+// done with: its streams find their way anew.
 
 import Auth
 import Cluster
@@ -11,14 +12,25 @@ import NIOPosix
 import TLS
 import Wire
 
-final class NodeLink: LinkPeer {
+/// Whose streams are open on a link. `stream` is the number that it gave.
+protocol LinkUser: AnyObject {
+  func nodeDidSend(_ frame: Frame, to stream: UInt64)
+  /// The link is gone, and with it what was open on it.
+  func linkDidBreak(_ stream: UInt64, because reason: String)
+  /// The node does not answer, though the link to it stands.
+  func nodeHangs(_ stream: UInt64, because reason: String)
+  /// More waits for the link than it can take: whoever can sends no more until it has drained.
+  func linkDidFill(_ link: LinkedNode)
+}
+
+final class LinkedNode: LinkPeer {
   let route: Route
   private let context: RouterContext
   private let eventLoop: any EventLoop
   private var link: Link?
   private var state = State.connecting
   private let nonce = LinkKey.nonce()
-  private var streams: [UInt64: RoutedStream] = [:]
+  private var streams: [UInt64: Stream] = [:]
   private var nextStream: UInt64 = 1
   private var questions: [UInt64: (promise: EventLoopPromise<NodeAnswer>, answer: NodeAnswer)] = [:]
   private var nextQuestion: UInt64 = 1
@@ -32,6 +44,15 @@ final class NodeLink: LinkPeer {
   private var isLeaving = false
 
   private enum State { case connecting, greeting, ready, closed }
+
+  private struct Stream {
+    let user: any LinkUser
+    /// Its number there.
+    let number: UInt64
+    let session: SessionID?
+    /// Under which the node has the session; nil: it has not said so.
+    var epoch: Epoch?
+  }
 
   init(route: Route, context: RouterContext, eventLoop: any EventLoop) {
     self.route = route
@@ -166,14 +187,16 @@ final class NodeLink: LinkPeer {
 
   /// The sessions that streams are open on, and under which epoch their node has them.
   var sessions: [SessionID: Epoch] {
-    streams.values.reduce(into: [:]) { $0[$1.session] = $1.epoch }
+    streams.values.reduce(into: [:]) { sessions, stream in
+      if let session = stream.session, let epoch = stream.epoch { sessions[session] = epoch }
+    }
   }
 
   /// Opens a stream on the route's node and returns its number.
-  func open(_ stream: RoutedStream, _ request: LinkOpen) -> UInt64 {
+  func open(_ request: LinkOpen, for user: any LinkUser, stream: UInt64) -> UInt64 {
     let number = nextStream
     nextStream += 1
-    streams[number] = stream
+    streams[number] = Stream(user: user, number: stream, session: request.open.session)
     send(.linkOpen(request), stream: number)
     // A session that is yet to be created can be created elsewhere.
     if state == .ready, request.epoch == nil, request.open.create != nil { watchCreation(number) }
@@ -199,7 +222,7 @@ final class NodeLink: LinkPeer {
       route, isRefusal: false,
       reason: "nothing was heard for \(RouterLimits.createSilence.nanoseconds / 1_000_000_000) s",
       at: eventLoop.now)
-    stream.nodeHangs(because: "node \(route.node) does not answer")
+    stream.user.nodeHangs(stream.number, because: "node \(route.node) does not answer")
   }
 
   func leave(_ number: UInt64, telling close: Close?) {
@@ -210,13 +233,13 @@ final class NodeLink: LinkPeer {
 
   func send(_ frame: Frame, stream: UInt64) {
     switch state {
-    case .ready: link?.send(frame, stream: stream)
+    case .ready:
+      link?.send(frame, stream: stream)
+      if link?.isCongested == true { streams[stream]?.user.linkDidFill(self) }
     case .connecting, .greeting: waiting[stream, default: []].append(frame)
     case .closed: break
     }
   }
-
-  var isCongested: Bool { link?.isCongested ?? false }
 
   /// Calls `resume` once the link is no longer congested, or is closed.
   func whenDrained(_ resume: @escaping () -> Void) { held.append(resume) }
@@ -238,7 +261,10 @@ final class NodeLink: LinkPeer {
     // Before its WELCOME, and the proof in it, nobody knows whether that is the node.
     case _ where state != .ready: fail(WireError(.unexpected, "\(frame.type) before WELCOME"))
     case .response(let response): answered(response)
-    default: streams[number]?.nodeDidSend(frame)
+    default:
+      if case .opened(let opened) = frame { streams[number]?.epoch = opened.epoch }
+      guard let stream = streams[number] else { return }
+      stream.user.nodeDidSend(frame, to: stream.number)
     }
   }
 
@@ -262,7 +288,8 @@ final class NodeLink: LinkPeer {
       question.promise.fail(error ?? WireError(.unexpected, "the link closed"))
     }
     for stream in broken {
-      stream.linkDidBreak(
+      stream.user.linkDidBreak(
+        stream.number,
         because: "node \(route.node) "
           + (trouble.isRefusal ? "refuses this router's link: " : "does not answer: ")
           + trouble.reason.clipped(to: RouterLimits.reason))
@@ -312,4 +339,13 @@ final class NodeLink: LinkPeer {
 private struct LinkRefused: Error, CustomStringConvertible {
   var reason: String
   var description: String { reason }
+}
+
+/// The whole answer of a node's loop to a question.
+struct NodeAnswer: Sendable {
+  var sessions: [SessionSummary] = []
+  var text = ""
+  var error: LinkResponse.Problem?
+  /// RESPONSE frames that it came in.
+  var parts = 0
 }

@@ -3,6 +3,13 @@
 import Cluster
 import Wire
 
+/// One event loop of one start of a node.
+struct NodeLoopID: Hashable {
+  var node: NodeID
+  var incarnation: Incarnation
+  var loop: Int
+}
+
 struct Route: Equatable {
   var node: NodeID
   var incarnation: Incarnation
@@ -10,6 +17,9 @@ struct Route: Equatable {
   var epoch: Epoch?
   var loop: Int
   var address: NodeAddress
+
+  /// Where it leads to.
+  var end: NodeLoopID { NodeLoopID(node: node, incarnation: incarnation, loop: loop) }
 }
 
 /// The nodes as last heard of, the same on all loops of a router.
@@ -30,6 +40,14 @@ struct NodeDirectory: Sendable {
     }
     guard let entry = entries[record.node] else { return false }
     return entry.isLive && entry.record.incarnation == record.incarnation
+  }
+
+  /// To that loop of the node, whatever the session; nil if it has none.
+  static func route(to entry: NodeEntry, loop: Int) -> Route? {
+    guard entry.record.loops.indices.contains(loop) else { return nil }
+    return Route(
+      node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
+      address: entry.record.loops[loop])
   }
 
   /// Nil unless that start of the node is known.

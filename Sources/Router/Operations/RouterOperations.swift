@@ -11,10 +11,10 @@ import Wire
 /// The cluster as one caller may use it: each operation is decided here, or by the session's node
 /// where only that knows whose the session is, and written to the audit log.
 struct RouterOperations: ClusterOperations {
-  private let router: Router
+  private let loops: RouterLoops
   private var caller = Caller.nobody
 
-  init(_ router: Router) { self.router = router }
+  init(_ loops: RouterLoops) { self.loops = loops }
 
   func acting(for caller: Caller) -> any ClusterOperations {
     var operations = self
@@ -22,7 +22,7 @@ struct RouterOperations: ClusterOperations {
     return operations
   }
 
-  private var context: RouterContext { router.context }
+  private var context: RouterContext { loops.context }
 
   /// Once the list of nodes has been read, until it shuts down. A Redis that is away later must not
   /// take the routers out of the load balancer (promise P5).
@@ -43,7 +43,7 @@ struct RouterOperations: ClusterOperations {
       throw OperationError(.notFound, "no node \(node) is registered")
     }
     // This router places by it from now on; the others read it within their interval.
-    try? await router.refresh()
+    try? await loops.refresh()
     audit(isDraining ? .drain : .undrain, node: node)
   }
 
@@ -95,13 +95,11 @@ struct RouterOperations: ClusterOperations {
     let record = entry.record
     return await withTaskGroup(of: Result<NodeAnswer, any Error>.self) { answers in
       for loop in record.loops.indices {
-        let route = Route(
-          node: record.id, incarnation: record.incarnation, epoch: nil, loop: loop,
-          address: record.loops[loop])
+        guard let route = NodeDirectory.route(to: entry, loop: loop) else { continue }
         answers.addTask {
           do {
             return .success(
-              try await router.onLoop(for: "\(record.id)/\(loop)") {
+              try await loops.onLoop(for: "\(record.id)/\(loop)") {
                 $0.ask(route, LinkRequest(method: .sessions), within: RouterLimits.listDeadline)
               })
           } catch {
@@ -146,7 +144,7 @@ struct RouterOperations: ClusterOperations {
     guard let remembered, let record = try? await context.registry.lookUp(id),
       record.state == .owned, record.epoch > remembered.epoch
     else { return }
-    context.remember(id, nil)
+    context.forget(id)
     _ = try await ask(id, .kill)
   }
 
@@ -165,7 +163,7 @@ struct RouterOperations: ClusterOperations {
         id, node: record.node, incarnation: record.incarnation, epoch: record.epoch, tombstone: nil)
     }
     guard isForgotten else { return false }
-    context.remember(id, nil)
+    context.forget(id)
     audit(.kill, session: id)
     return true
   }
@@ -198,23 +196,11 @@ struct RouterOperations: ClusterOperations {
     var open = open
     let id = open.session ?? .random()
     open.session = id
-    if let problem = open.problem { throw OperationError(.badRequest, problem) }
     open.create = open.create ?? Creation()
-    let mayNotCreate = caller.principal.mayNotCreate(open, id)
-    if let why = caller.principal.obstacle(to: open, id, mayNotCreate: mayNotCreate) {
-      throw refusal(.create, why, session: id)
-    }
     let request = open
     let caller = caller
-    let answer = try await router.onLoop(for: id.rawValue) { loop in
-      let promise = loop.eventLoop.makePromise(of: CreationAnswer.self)
-      let creator = Creator(
-        request, session: id, mayNotCreate: mayNotCreate, caller: caller, loop: loop,
-        promise: promise)
-      creator.start()
-      // Its stream knows it only weakly.
-      promise.futureResult.assumeIsolated().whenComplete { _ in withExtendedLifetime(creator) {} }
-      return promise.futureResult
+    let answer = try await loops.onLoop(for: id.rawValue) {
+      CreationDoor.create(request, for: caller, on: $0)
     }
     switch answer {
     case .opened(let opened):
@@ -341,10 +327,10 @@ struct RouterOperations: ClusterOperations {
     _ request: LinkRequest, about id: SessionID, doubting: Bool
   ) async throws -> NodeAnswer {
     do {
-      return try await router.onLoop(for: id.rawValue) { loop in
-        if doubting { loop.forget(id) }
+      return try await loops.onLoop(for: id.rawValue) { loop in
+        if doubting { loop.context.forget(id) }
         let promise = loop.eventLoop.makePromise(of: NodeAnswer.self)
-        loop.resolve(id, creating: nil, resuming: false, doubting: doubting) { result in
+        loop.routes.find(RouteQuestion(session: id, isDoubting: doubting)) { result in
           switch result {
           case .failure(let refusal): promise.fail(refusal)
           case .success(let route):
@@ -355,7 +341,7 @@ struct RouterOperations: ClusterOperations {
         }
         return promise.futureResult
       }
-    } catch let refusal as RouterLoop.Refusal {
+    } catch let refusal as NoRoute {
       let refused = refusal.refused
       switch refused.code {
       case .gone, .lost: throw await gone(id, refused)
@@ -377,52 +363,5 @@ private struct Unanswered: Error, CustomStringConvertible {
   var description: String {
     let why = (cause as? WireError)?.message ?? ConnectionErrors.cause(of: cause)
     return "node \(node), which has the session, does not answer: \(why)"
-  }
-}
-
-enum CreationAnswer: Sendable {
-  case opened(Opened)
-  case refused(Refused)
-}
-
-/// A stream of nobody's: opened to create a session, and left at once.
-private final class Creator: StreamOwner {
-  private let promise: EventLoopPromise<CreationAnswer>
-  private var stream: RoutedStream?
-
-  init(
-    _ open: Open, session: SessionID, mayNotCreate: String?, caller: Caller, loop: RouterLoop,
-    promise: EventLoopPromise<CreationAnswer>
-  ) {
-    self.promise = promise
-    stream = RoutedStream(
-      number: 1, session: session, open: open, mayNotCreate: mayNotCreate, client: .random(),
-      access: caller.principal.access(to: session), from: caller.from, loop: loop, owner: self)
-  }
-
-  func start() { stream?.start() }
-
-  var isWritable: Bool { true }
-  func whenLookUpIsFree(for stream: RoutedStream) { stream.lookUp() }
-  func didLookUp() {}
-  // One OPEN for each HTTP request is no flood.
-  func hold(until link: NodeLink) {}
-
-  func queue(_ stream: RoutedStream) {
-    while let frame = stream.takeNext() {
-      switch frame {
-      case .opened(let opened): promise.succeed(.opened(opened))
-      case .refused(let refusal): promise.succeed(.refused(refusal))
-      default: continue
-      }
-      stream.clientDidLeave(telling: .done)
-      self.stream = nil
-      return
-    }
-  }
-
-  func streamDidFinish(_ stream: RoutedStream) {
-    promise.succeed(.refused(Refused(.unavailable, "the session could not be created")))
-    self.stream = nil
   }
 }

@@ -1,33 +1,12 @@
 // The door of a client's connection, between HTTP's codec and everything that answers: one request at a time,
 // each phase of it with a deadline (promise P6); what cannot be a request gets one answer and the connection
-// ends; and any request of the connection, not only its first, may make a WebSocket of it.
+// ends; and any request of the connection, not only its first, may bring it to a door of clients.
 
 import Admin
 import DequeModule
 import NIOCore
 import NIOHTTP1
-import NIOWebSocket
 import Wire
-
-/// What the gate needs of the server behind it.
-struct GateKeeper {
-  var rules = RequestRules()
-  var keepAlive = RouterLimits.keepAlive
-  /// A request that nothing is wrong with, once its address is known.
-  var prepare: (inout HTTPRequestHead) -> Void = { _ in }
-  /// Whether this valid request for a WebSocket is taken; if not, the HTTP API explains why.
-  var accepts: (HTTPRequestHead) -> Bool
-  /// Whether who asks is known: only from them a body is asked for.
-  var isKnown: (HTTPRequestHead) -> Bool
-  /// The end of a WebSocket's pipeline, for the request that was accepted last.
-  var connect: () throws -> any ChannelHandler
-  /// Adds the HTTP server's handlers behind the gate; called before the first request that is for them.
-  var serve: () throws -> Void
-  /// The server shuts down: each answer is the last of its connection.
-  var isStopping: () -> Bool = { false }
-  /// The connection is a WebSocket from now on, or has ended.
-  var didLeaveHTTP: (_ isWebSocket: Bool) -> Void
-}
 
 final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
@@ -56,7 +35,8 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     case open
     /// The last answer has been given; what still comes is not looked at.
     case closing
-    case webSocket
+    /// The connection has another protocol.
+    case upgraded
   }
 
   private struct Exchange {
@@ -67,8 +47,8 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     var hasAnswerBegun = false
     /// Its answer ends the connection.
     var isLast: Bool
-    /// Set if it becomes a WebSocket.
-    var upgrade: HTTPRequestHead?
+    /// Set if it makes another protocol's connection of this one.
+    var upgrade: (head: HTTPRequestHead, to: Upgrade)?
   }
 
   private enum Wait { case head, body, answer, idle, lingering }
@@ -101,15 +81,15 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     deadline?.cancel()
     guard context != nil else { return }
     context = nil
-    keeper.didLeaveHTTP(phase == .webSocket)
+    keeper.didLeaveHTTP(phase == .upgraded)
   }
 
   // MARK: In
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard phase == .open else {
-      // Nothing of HTTP may follow the request that became a WebSocket.
-      if phase == .webSocket { context.close(promise: nil) }
+      // Nothing of HTTP may follow the request for another protocol.
+      if phase == .upgraded { context.close(promise: nil) }
       return
     }
     waiting.append(unwrapInboundIn(data))
@@ -143,8 +123,8 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
         || head.method == .CONNECT)
     try keeper.rules.apply(to: &head)
     if head.hasBody { wait(for: .body, RouterLimits.bodyDeadline) }
-    if isOffer(head), keeper.accepts(head) {
-      exchange?.upgrade = head
+    if let upgrade = keeper.upgrade(head) {
+      exchange?.upgrade = (head, upgrade)
       return
     }
     if !hasServer {
@@ -162,11 +142,6 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     context.fireChannelRead(wrapInboundOut(.head(head)))
   }
 
-  private func isOffer(_ head: HTTPRequestHead) -> Bool {
-    head.method == .GET && head.version == .http1_1 && head.pathOnly == UpgradeOffer.path
-      && UpgradeOffer { head.headers[$0] }.obstacle == nil
-  }
-
   private func takeBody(
     _ bytes: ByteBuffer, _ context: ChannelHandlerContext
   ) throws(RequestProblem) {
@@ -178,7 +153,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func endRequest(_ trailers: HTTPHeaders?, _ context: ChannelHandlerContext) {
-    if let head = exchange?.upgrade { return upgrade(head, context) }
+    if let (head, upgrade) = exchange?.upgrade { return self.upgrade(head, to: upgrade, context) }
     exchange?.hasBodyEnded = true
     wait(for: .answer, RouterLimits.answerDeadline)
     context.fireChannelRead(wrapInboundOut(.end(trailers)))
@@ -204,7 +179,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
 
   /// No request is open, but the last answer may be on its way still.
   private func closeOnceAnswered(_ context: ChannelHandlerContext) {
-    if unflushed > 0, phase != .webSocket {
+    if unflushed > 0, phase != .upgraded {
       phase = .closing
     } else {
       context.close(promise: nil)
@@ -307,7 +282,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
       // To close at once, with something unread, would take the answer back from who has yet to read it.
       context.close(mode: .output, promise: nil)
       wait(for: .lingering, RouterLimits.linger)
-    case .webSocket: break
+    case .upgraded: break
     }
   }
 
@@ -374,61 +349,39 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     }
   }
 
-  // MARK: WebSocket
+  // MARK: Another protocol
 
-  private func upgrade(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    let upgrader = NIOTypedWebSocketServerUpgrader<Void>(
-      shouldUpgrade: { channel, _ in
-        channel.eventLoop.makeSucceededFuture(
-          ["Sec-WebSocket-Protocol": UpgradeOffer.subprotocol])
-      }, upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
-    upgrader.buildUpgradeResponse(
-      channel: context.channel, upgradeRequest: head, initialResponseHeaders: [:]
-    ).assumeIsolated().whenComplete { result in
+  private func upgrade(
+    _ head: HTTPRequestHead, to upgrade: Upgrade, _ context: ChannelHandlerContext
+  ) {
+    upgrade.answer(head, context.channel).assumeIsolated().whenComplete { result in
       guard case .success(let headers) = result else { return context.close(promise: nil) }
-      do { try self.becomeWebSocket(headers, context) } catch { context.close(promise: nil) }
+      do { try self.leaveHTTP(headers, to: upgrade, context) } catch { context.close(promise: nil) }
     }
   }
 
-  /// Says 101, takes HTTP out of the pipeline and puts WebSocket in its place. What the client has sent behind
-  /// its request waits in the decoder, which hands it on when it leaves.
-  private func becomeWebSocket(
-    _ headers: HTTPHeaders, _ context: ChannelHandlerContext
+  /// Says 101, takes HTTP out of the pipeline and puts the other protocol in its place. What the client has sent
+  /// behind its request waits in the decoder, which hands it on when it leaves.
+  private func leaveHTTP(
+    _ headers: HTTPHeaders, to upgrade: Upgrade, _ context: ChannelHandlerContext
   ) throws {
     guard phase == .open else { return }
-    let handler = try keeper.connect()
-    phase = .webSocket
+    let handlers = try upgrade.handlers()
+    phase = .upgraded
     exchange = nil
     let head = HTTPResponseHead(
       version: .http1_1, status: .switchingProtocols, headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     let pipeline = context.pipeline.syncOperations
-    let frames = ByteToMessageHandler(
-      WebSocketFrameDecoder(maxFrameSize: RouterLimits.webSocketFrame))
     let sluice = Sluice()
     pipeline.removeHandler(encoder, promise: nil)
-    try pipeline.addHandlers(
-      sluice, WebSocketFrameEncoder(), frames, handler, position: .after(decoder))
+    try pipeline.addHandlers([sluice] + handlers, position: .after(decoder))
     let bound = NIOLoopBound(sluice, eventLoop: context.eventLoop)
     let channel = context.channel
     pipeline.removeHandler(decoder).whenComplete { _ in
       channel.pipeline.syncOperations.removeHandler(bound.value, promise: nil)
     }
     pipeline.removeHandler(context: context, promise: nil)
-  }
-}
-
-/// Behind HTTP's decoder for the tick in which that leaves: it lets bytes through, and ends a connection whose
-/// decoder has read another request, which a WebSocket's could not.
-private final class Sluice: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = Any
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if unwrapInboundIn(data) is IOData {
-      context.fireChannelRead(data)
-    } else {
-      context.close(promise: nil)
-    }
   }
 }

@@ -1,0 +1,32 @@
+// Whose session's owner is looked up, of one client's streams: a slow registry holds back only those that ask it,
+// and so many at a time. Pure.
+
+import Link
+
+struct LookUpTurns {
+  private var underWay = 0
+  private var waiting = TurnQueue<UInt64>()
+
+  /// - Returns: whether the stream may ask now. If not, ``end()`` will name it.
+  mutating func begin(_ stream: UInt64) -> Bool {
+    guard underWay < RouterLimits.lookUps else {
+      waiting.enqueue(stream)
+      return false
+    }
+    underWay += 1
+    return true
+  }
+
+  /// One has its answer.
+  /// - Returns: who may ask in its place.
+  mutating func end() -> UInt64? {
+    guard let next = waiting.popFirst() else {
+      underWay -= 1
+      return nil
+    }
+    return next
+  }
+
+  /// The stream was closed while it waited: it has nothing to ask any more.
+  mutating func cancel(_ stream: UInt64) { waiting.remove(stream) }
+}

@@ -1,0 +1,43 @@
+// How far a stream has come with looking for a node that opens it. Pure.
+
+import Cluster
+import Wire
+
+/// A stream that was opened begins anew.
+struct RouteSearch {
+  /// The owner did not answer: the registry is to be asked, and to be believed.
+  var doubtsOwner = false
+  /// A node was asked to create the session, and has not answered.
+  var hasAsked = false
+  /// Nodes that have not taken the new session, and the last one's words.
+  private(set) var avoided: Set<NodeID> = []
+  private(set) var lastRefusal: Refused?
+  private var attempts = 0
+  /// Milliseconds.
+  private var backoff = RouterLimits.reopenFirst
+
+  mutating func avoid(_ node: NodeID, because refusal: Refused) {
+    avoided.insert(node)
+    lastRefusal = refusal
+  }
+
+  /// One try has failed.
+  mutating func mayTryAgain() -> Bool {
+    attempts += 1
+    return attempts < RouterLimits.attempts
+  }
+
+  /// The longest time to wait before the next try.
+  mutating func nextBackoff() -> Double {
+    defer { backoff = min(backoff * 2, RouterLimits.reopenLast) }
+    return backoff
+  }
+}
+
+/// A node that has been asked, and what the LINK_OPEN said of the client: that may change before it answers.
+struct AskedNode {
+  var route: Route
+  var size: TerminalSize
+  var colors: ThemeColors?
+  var consumed: UInt64
+}

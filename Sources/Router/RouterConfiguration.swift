@@ -1,0 +1,69 @@
+// What a router is given at its start.
+
+public import Auth
+public import Link
+public import Logging
+public import NIOCore
+public import TLS
+public import Wire
+
+public struct RouterConfiguration: Sendable {
+  public var name: String
+  public var cluster: String
+  public var host: String
+  public var port: Int
+  public var origins: OriginPolicy
+  public var version: String
+  /// Who may come in.
+  public var access: AccessControl
+  public var audit: AuditLog?
+  /// Proves to nodes that this router is of their cluster.
+  public var linkKey: LinkKey?
+  /// Whose word on a client's address is believed.
+  public var proxies: TrustedProxies
+  /// Clients come by TLS, here or at the load balancer, so that cookies are for TLS only.
+  public var isSecure: Bool
+  /// Where clients find it at its host, if not at the root: begins with a slash, and does not end with one.
+  public var path: String
+  /// How long an HTTP connection is kept without a request.
+  public var keepAlive: TimeAmount
+  /// For clients: nil listens for plain text.
+  public var tls: TLSCredentials?
+  /// For links to nodes: nil connects in plain text.
+  public var linkTLS: TLSCredentials?
+  /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
+  public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
+  /// Known kinds of targets; others are for nodes that announce them.
+  public var targets: TargetKinds
+  public var logger: Logger
+
+  public init(
+    name: String, cluster: String = "fl", host: String, port: Int,
+    origins: OriginPolicy = OriginPolicy(), version: String = "",
+    access: AccessControl = .open, audit: AuditLog? = nil, linkKey: LinkKey? = nil,
+    proxies: TrustedProxies = TrustedProxies(), isSecure: Bool = false, path: String = "",
+    keepAlive: TimeAmount = RouterLimits.keepAlive,
+    tls: TLSCredentials? = nil, linkTLS: TLSCredentials? = nil,
+    connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
+    targets: TargetKinds = TargetKinds(), logger: Logger
+  ) {
+    self.name = name
+    self.cluster = cluster
+    self.host = host
+    self.port = port
+    self.origins = origins
+    self.version = version
+    self.access = access
+    self.audit = audit
+    self.linkKey = linkKey
+    self.proxies = proxies
+    self.isSecure = isSecure || tls != nil
+    self.path = path
+    self.keepAlive = keepAlive
+    self.tls = tls
+    self.linkTLS = linkTLS
+    self.connectLocally = connectLocally
+    self.targets = targets
+    self.logger = logger
+  }
+}

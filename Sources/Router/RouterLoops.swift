@@ -1,0 +1,113 @@
+// All event loops of a router, for what is not of one client: the list of nodes, the HTTP API's questions, the
+// shutdown. Nothing of a terminal's bytes comes here.
+
+import Cluster
+import FoundationEssentials
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Wire
+
+final class RouterLoops: Sendable {
+  let context: RouterContext
+  let eventLoops: [any EventLoop]
+  private let loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>]
+  private let story = NIOLockedValueBox(NodeStory())
+
+  init(_ group: any EventLoopGroup, context: RouterContext) async throws {
+    self.context = context
+    eventLoops = Array(group.makeIterator())
+    var loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>] = [:]
+    for loop in eventLoops {
+      loops[ObjectIdentifier(loop)] = try await loop.submit {
+        NIOLoopBound(RouterLoop(eventLoop: loop, context: context), eventLoop: loop)
+      }.get()
+    }
+    self.loops = loops
+  }
+
+  /// To be called on that loop.
+  func current(_ eventLoop: any EventLoop) -> RouterLoop? {
+    loops[ObjectIdentifier(eventLoop)]?.value
+  }
+
+  func on<Result: Sendable>(
+    _ eventLoop: any EventLoop, _ body: @escaping @Sendable (RouterLoop) -> Result
+  ) async -> Result? {
+    guard let loop = loops[ObjectIdentifier(eventLoop)] else { return nil }
+    return try? await eventLoop.submit { body(loop.value) }.get()
+  }
+
+  func onEach(_ body: @escaping @Sendable (RouterLoop) -> Void) async {
+    for loop in eventLoops { _ = await on(loop, body) }
+  }
+
+  /// On the loop that `key` names: what is about one session or one loop of a node uses the same links each time,
+  /// and the whole is spread over all loops.
+  func onLoop<Result: Sendable>(
+    for key: String, _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
+  ) async throws -> Result {
+    let eventLoop = eventLoops[index(for: key)]
+    guard let loop = loops[ObjectIdentifier(eventLoop)] else { throw ChannelError.eof }
+    return try await eventLoop.flatSubmit { body(loop.value) }.get()
+  }
+
+  private func index(for key: String) -> Int {
+    SessionID(unchecked: key).loopIndex(of: eventLoops.count)
+  }
+
+  func clientCount() async -> Int {
+    var count = 0
+    for loop in eventLoops { count += await on(loop) { $0.clientCount } ?? 0 }
+    return count
+  }
+
+  // MARK: The list of nodes
+
+  func watchNodes() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: RouterLimits.directoryInterval)
+      do {
+        try await refresh()
+      } catch {
+        context.logger.debug("the list of nodes could not be read", metadata: ["error": "\(error)"])
+        context.health.sayTroubles()
+      }
+    }
+  }
+
+  func refresh() async throws {
+    let asked = ContinuousClock.now
+    let nodes = try await context.registry.nodes()
+    let directory = NodeDirectory(nodes)
+    tell(of: nodes)
+    context.noteReports(nodes, asked: asked)
+    await onEach { $0.update(directory) }
+    if !context.knowsNodes {
+      let live = directory.all.count { $0.isLive }
+      context.logger.info(
+        "the registry has answered",
+        metadata: ["nodes": "\(directory.all.count)", "live": "\(live)"])
+    }
+    context.knowsNodes = true
+    await tend(directory)
+  }
+
+  private func tell(of nodes: [NodeEntry]) {
+    // Within one process the node's own lines say it.
+    guard context.connectLocally == nil else { return }
+    for line in story.withLockedValue({ $0.hear(nodes, at: Date()) }) {
+      context.logger.log(level: line.level, "\(line.text)", metadata: line.metadata)
+    }
+  }
+
+  /// Each node is one loop's to watch.
+  private func tend(_ directory: NodeDirectory) async {
+    // Within this process there is no link to fail.
+    guard context.connectLocally == nil, !context.isStopping else { return }
+    context.health.keep(only: Set(directory.entries.keys))
+    context.health.sayTroubles()
+    let watched = Dictionary(grouping: directory.all) { index(for: $0.record.id.rawValue) }
+    for (index, nodes) in watched { _ = await on(eventLoops[index]) { $0.tend(nodes) } }
+  }
+}

@@ -1,0 +1,167 @@
+// Where a session is, as one loop of a router finds it out: what the router remembers, then the registry; a new one
+// is placed. The owner checks (promise P4), so that a stale answer costs one more try.
+
+import Cluster
+import Logging
+import NIOCore
+import Wire
+
+struct RouteQuestion: Equatable, Sendable {
+  var session: SessionID
+  /// What to create if there is no such session; nil: nothing.
+  var creation: Creation?
+  /// Its client has seen it before.
+  var isResuming = false
+  /// The owner did not answer; the registry is asked, and only if it does not answer either is the owner that this
+  /// router remembers tried again (promise P5).
+  var isDoubting = false
+  /// Nodes that have not taken this new session.
+  var avoiding: Set<NodeID> = []
+}
+
+/// Why there is no route.
+struct NoRoute: Error {
+  var refused: Refused
+
+  init(_ refused: Refused) { self.refused = refused }
+
+  init(_ code: Refused.Code, _ message: String, retry: Int? = nil, status: ExitStatus? = nil) {
+    refused = Refused(code, message, retry: retry, status: status)
+  }
+}
+
+/// Confined to its loop.
+final class RouteFinder {
+  private let eventLoop: any EventLoop
+  private let context: RouterContext
+  var directory = NodeDirectory()
+
+  init(eventLoop: any EventLoop, context: RouterContext) {
+    self.eventLoop = eventLoop
+    self.context = context
+  }
+
+  /// Finds the owner of an existing session, or a node for a new one.
+  func find(_ question: RouteQuestion, then: @escaping (Result<Route, NoRoute>) -> Void) {
+    let session = question.session
+    let remembered = context.owner(of: session).flatMap {
+      self.directory.route(session, node: $0.node, incarnation: $0.incarnation, epoch: $0.epoch)
+    }
+    if let remembered, !question.isDoubting { return then(.success(remembered)) }
+    if remembered == nil { context.forget(session) }
+    let bound = NIOLoopBound((self, then), eventLoop: eventLoop)
+    let registry = context.registry
+    let directory = directory
+    eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory?, isOfEarlier: Bool) in
+      let record = try await registry.lookUp(session)
+      let isOfEarlier =
+        question.isResuming && record == nil ? await registry.remembersAll() : false
+      if directory.settles(record) { return (record, nil, isOfEarlier) }
+      return (record, NodeDirectory(try await registry.nodes()), isOfEarlier)
+    }.whenComplete { result in
+      let (finder, then) = bound.value
+      switch result {
+      case .success(let (record, fresh, isOfEarlier)):
+        if isOfEarlier, question.creation == nil {
+          return then(
+            .failure(NoRoute(.lost, "session \(session) was lost when this server stopped")))
+        }
+        if let fresh { finder.directory = fresh }
+        then(finder.route(question, record))
+      case .failure(let error):
+        finder.context.logger.warning(
+          "the registry did not answer", metadata: ["error": "\(error)"])
+        if let remembered { return then(.success(remembered)) }
+        then(
+          .failure(
+            NoRoute(
+              .unavailable, RegistryError.explanation(of: error), retry: RouterLimits.retryLater)))
+      }
+    }
+  }
+
+  private func route(
+    _ question: RouteQuestion, _ record: SessionRecord?
+  ) -> Result<Route, NoRoute> {
+    let session = question.session
+    switch record?.state {
+    case .owned:
+      guard let record else { break }
+      // One whose lease has ended may only be cut off from the registry: it is tried before it is believed
+      // dead.
+      if let route = directory.route(
+        session, node: record.node, incarnation: record.incarnation, epoch: record.epoch),
+        !(question.isDoubting && directory.entries[record.node]?.isDead == true)
+      {
+        return .success(route)
+      }
+      // Its node is gone. A create goes on to a node, whose claim settles the matter.
+      guard question.creation != nil else {
+        return .failure(NoRoute(.lost, "session \(session) was lost with node \(record.node)"))
+      }
+    case .closed(let tombstone):
+      guard question.creation != nil else {
+        return .failure(
+          tombstone.isLost
+            ? NoRoute(.lost, "session \(session) was lost with its node")
+            : NoRoute(
+              .gone, "session \(session) has ended (\(tombstone.reason))",
+              status: tombstone.status))
+      }
+    case nil:
+      guard question.creation != nil else {
+        return .failure(
+          question.isResuming
+            ? NoRoute(.gone, "session \(session) is gone")
+            : NoRoute(.notFound, "no session \(session)"))
+      }
+    }
+    return place(session, question.creation ?? Creation(), avoiding: question.avoiding)
+  }
+
+  // MARK: New sessions
+
+  private func place(
+    _ session: SessionID, _ creation: Creation, avoiding: Set<NodeID>
+  ) -> Result<Route, NoRoute> {
+    if let refused = context.targets.problem(of: creation.target) {
+      return .failure(NoRoute(refused))
+    }
+    let inFlight = context.inFlight()
+    func rank(_ nodes: [NodeEntry]) -> [Placement.Candidate] {
+      Placement.rank(
+        session, nodes: nodes, inFlight: inFlight, requirements: creation.target.requirements)
+    }
+    let left = directory.all.filter { !avoiding.contains($0.record.id) }
+    let answering = left.filter { context.health.trouble(of: $0.record) == nil }
+    let best = rank(answering)
+    // Only where the best of these will not do are all the others looked at.
+    lazy var all = answering.count == left.count ? best : rank(left)
+    // If none answers, or has room by what it last told, one is tried all the same: its reason is the answer.
+    let chosen =
+      Placement.choose(best) ?? Placement.choose(all) ?? Placement.lastResort(best)
+      ?? Placement.lastResort(all)
+    guard let node = chosen?.node,
+      let route = directory.route(session, node: node, incarnation: nil, epoch: nil)
+    else { return .failure(noPlace(for: creation.target, among: all)) }
+    context.noteCreated(on: node)
+    return .success(route)
+  }
+
+  private func noPlace(for target: Target, among all: [Placement.Candidate]) -> NoRoute {
+    absence(of: target)
+      ?? NoRoute(
+        .noCapacity, "no node can take a new session (\(Placement.obstacles(all)))",
+        retry: RouterLimits.retryFull)
+  }
+
+  /// Waiting brings no engine: where nodes live and none has one, that is an answer.
+  private func absence(of target: Target) -> NoRoute? {
+    let live = directory.all.filter(\.isLive)
+    let fits = { (entry: NodeEntry) in
+      target.requirements.allSatisfy { entry.record.labels[$0.key] == $0.value }
+    }
+    guard !live.isEmpty, !live.contains(where: fits) else { return nil }
+    return context.targets.absence(of: target).map { NoRoute($0) }
+  }
+}

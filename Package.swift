@@ -48,29 +48,32 @@ let package = Package(
 
     // MARK: Transport pieces.
     .target(
-      name: "ConnectionErrors", dependencies: [nio("NIOCore"), nio("NIOPosix")],
-      swiftSettings: swiftSettings),
-    .target(
-      name: "HTTPClient",
-      dependencies: ["ConnectionErrors", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")],
-      swiftSettings: swiftSettings),
-    .target(
-      name: "Redis",
-      dependencies: [
-        "CHiredis", "COpenSSL", "ConnectionErrors", nio("NIOCore"), nio("NIOPosix"), logging,
-        collections,
-      ],
-      swiftSettings: swiftSettings),
-
-    .target(
       name: "TLS",
       dependencies: [
         "COpenSSL", nio("NIOCore"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),
+    .target(
+      name: "Transport", dependencies: ["TLS", nio("NIOCore"), nio("NIOPosix")],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "HTTPClient",
+      dependencies: ["Transport", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "Redis",
+      dependencies: [
+        "CHiredis", "COpenSSL", "Transport", nio("NIOCore"), logging,
+        collections,
+      ],
+      swiftSettings: swiftSettings),
 
     .target(
-      name: "Link", dependencies: ["Wire", nio("NIOCore")], swiftSettings: swiftSettings),
+      name: "Links",
+      dependencies: [
+        "Wire", nio("NIOCore"), .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: swiftSettings),
     .target(
       name: "Logs", dependencies: ["Wire", nio("NIOConcurrencyHelpers"), logging],
       swiftSettings: swiftSettings),
@@ -87,9 +90,10 @@ let package = Package(
 
     // MARK: What a session is made of, and who owns which.
     .target(
-      name: "Cluster",
+      name: "Registry",
       dependencies: [
-        "Wire", "Redis", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
+        "Wire", "Redis", "TLS", "Transport", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOConcurrencyHelpers"),
         logging, collections,
       ],
       swiftSettings: swiftSettings),
@@ -100,7 +104,8 @@ let package = Package(
     .target(
       name: "Pipes",
       dependencies: [
-        "CPTY", "Wire", "HTTPClient", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        "CPTY", "Wire", "HTTPClient", "TLS", "Transport", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOHTTP1"),
         nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),
@@ -109,16 +114,24 @@ let package = Package(
     .target(
       name: "Node",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "ConnectionErrors", "Pipes", "Screen", "Sessions", "TLS",
+        "Wire", "Links", "Registry", "Transport", "Pipes", "Screen", "Sessions",
         nio("NIOCore"), nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .target(
-      name: "Admin",
+      name: "API", dependencies: ["Wire", "Registry"], swiftSettings: swiftSettings),
+    .target(
+      name: "APIClient",
       dependencies: [
-        "Auth", "Wire", "Cluster", "ConnectionErrors", "HTTPClient", "TLS", nio("NIOCore"),
-        nio("NIOPosix"), nio("NIOHTTP1"), logging,
+        "API", "Wire", "Registry", "Transport", "HTTPClient", "TLS", nio("NIOCore"),
+        nio("NIOPosix"), nio("NIOHTTP1"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "APIServer",
+      dependencies: [
+        "API", "Auth", "Wire", "Registry", nio("NIOCore"), logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
@@ -134,7 +147,7 @@ let package = Package(
     .target(
       name: "Router",
       dependencies: [
-        "Auth", "Wire", "Link", "Cluster", "Admin", "Web", "TLS", "ConnectionErrors",
+        "API", "APIServer", "Auth", "Wire", "Links", "Registry", "Web", "TLS", "Transport",
         nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         nio("NIOConcurrencyHelpers"),
@@ -148,18 +161,18 @@ let package = Package(
     .target(
       name: "Client",
       dependencies: [
-        "ConnectionErrors", "Wire", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        "Transport", "Wire", "TLS", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "fairlead",
       dependencies: [
-        "Auth", "Wire", "Link", "Logs", "Cluster", "Pipes", "Node", "Router", "Admin", "Client",
-        "Redis", "HTTPClient", "Screen", "Sessions", "TLS", "ConnectionErrors",
+        "API", "APIClient", "APIServer", "Auth", "Wire", "Links", "Logs", "Registry", "Pipes",
+        "Node", "Router", "Client",
+        "Redis", "HTTPClient", "Screen", "Sessions", "TLS", "Transport",
         nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
@@ -193,7 +206,7 @@ let package = Package(
     .target(
       name: "Judge",
       dependencies: [
-        "Numbered", "Chaos", "Client", "Cluster", "Node", "Pipes", "Router", "Screen",
+        "Numbered", "Chaos", "Client", "Registry", "Node", "Pipes", "Router", "Screen",
         "TestSupport",
         "Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"), logging,
       ], path: "Tests/Judge", swiftSettings: swiftSettings),
@@ -204,7 +217,7 @@ let package = Package(
       name: "fairlead-generator", dependencies: ["Numbered"],
       path: "Tests/Generator", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "fairlead-judge", dependencies: ["Judge", argumentParser],
+      name: "fairlead-judge", dependencies: ["Chaos", "Judge", "TestSupport", argumentParser],
       path: "Tests/JudgeCommand", swiftSettings: swiftSettings),
     .executableTarget(
       name: "fairlead-screen", dependencies: ["Screen", "TestSupport"],
@@ -218,11 +231,16 @@ let package = Package(
       ], swiftSettings: swiftSettings),
     // MARK: Measurements, each beside its rivals.
     .executableTarget(
-      name: "ScreenBenchmark", dependencies: ["Screen"], path: "Benchmarks/ScreenBenchmark",
+      name: "ScreenBenchmark", dependencies: ["Screen"], path: "Tests/Benchmarks/ScreenBenchmark",
       exclude: ["libvterm.c", "libghostty.py"], swiftSettings: swiftSettings),
 
     .testTarget(
       name: "WireTests", dependencies: ["TestSupport", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
+    .testTarget(name: "ModulesTests", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "TransportTests",
+      dependencies: ["TestSupport", "Transport", nio("NIOCore"), nio("NIOPosix")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "TLSTests",
@@ -232,13 +250,14 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "LinkTests",
-      dependencies: ["Link", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded")],
+      name: "LinksTests",
+      dependencies: ["Links", "TestSupport", "Wire", nio("NIOCore"), nio("NIOEmbedded")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "RouterTests",
       dependencies: [
-        "Admin", "Router", "Cluster", "Link", "TestSupport", "Wire", nio("NIOCore"),
+        "APIClient", "APIServer", "Router", "Registry", "Links", "TestSupport", "Wire",
+        nio("NIOCore"),
         nio("NIOEmbedded"),
         nio("NIOPosix"),
         nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
@@ -254,7 +273,7 @@ let package = Package(
     .testTarget(
       name: "AuthTests",
       dependencies: [
-        "Auth", "TestSupport", "Wire", nio("NIOCore"),
+        "Auth", "Links", "TestSupport", "Wire", nio("NIOCore"),
         .product(name: "JWTKit", package: "jwt-kit"),
       ],
       swiftSettings: swiftSettings),
@@ -265,7 +284,7 @@ let package = Package(
     .testTarget(
       name: "NodeTests",
       dependencies: [
-        "Node", "Auth", "Cluster", "Link", "Pipes", "Screen", "Sessions", "TestSupport", "Wire",
+        "Node", "Registry", "Links", "Pipes", "Screen", "Sessions", "TestSupport", "Wire",
         logging,
         nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
       ],
@@ -273,7 +292,8 @@ let package = Package(
     .testTarget(
       name: "PipesTests",
       dependencies: [
-        "Pipes", "HTTPClient", "TestSupport", "fairlead", "Wire", nio("NIOCore"), nio("NIOPosix"),
+        "Pipes", "HTTPClient", "TestSupport", "Transport", "fairlead", "Wire", nio("NIOCore"),
+        nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), nio("NIOEmbedded"), nio("NIOHTTP1"), logging,
       ],
       swiftSettings: swiftSettings),
@@ -286,17 +306,18 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "AdminTests",
+      name: "APIServerTests",
       dependencies: [
-        "Admin", "Cluster", "HTTPTesting", "Wire", nio("NIOCore"),
+        "API", "APIServer", "Registry", "HTTPTesting", "Wire", nio("NIOCore"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "ClusterTests",
+      name: "RegistryTests",
       dependencies: [
-        "Cluster", "Wire", "Redis", "TestSupport", logging, nio("NIOCore"), nio("NIOPosix"),
+        "Registry", "Wire", "Redis", "TestSupport", logging, nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOConcurrencyHelpers"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -306,7 +327,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "fairlead", "TestSupport", "Admin", "Chaos", "Client", "Cluster", "Redis", "TLS", "Wire",
+        "fairlead", "TestSupport", "API", "APIClient", "Chaos", "Client", "Registry", "Redis",
+        "TLS", "Wire",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ],
       swiftSettings: swiftSettings),
@@ -324,7 +346,7 @@ let package = Package(
     .testTarget(
       name: "ClientTests",
       dependencies: [
-        "Auth", "Client", "Cluster", "Node", "Pipes", "Router", "TestSupport", "Wire",
+        "Auth", "Client", "Registry", "Node", "Pipes", "Router", "TestSupport", "Wire",
         nio("NIOCore"),
         nio("NIOPosix"), logging,
       ],

@@ -13,7 +13,7 @@ keys=${1:-2000} megabytes=${2:-64}
 
 . deploy/background.sh
 
-gcc -O2 -shared -fPIC -o "$dir/count.so" Benchmarks/Cost/count_malloc.c
+gcc -O2 -shared -fPIC -o "$dir/count.so" Tests/Benchmarks/Cost/count_malloc.c
 start_redis
 role() { # NAME ARGUMENTS…
   local name=$1
@@ -36,7 +36,7 @@ counts() { # NAME: calls and bytes so far
 measure() {
   local mode=$1 amount=$2 units=$3 noun=$4 pass
   for pass in heap calls; do
-    coproc driver { python3 Benchmarks/Cost/driver.py "$at" "$mode" "$amount"; }
+    coproc driver { python3 Tests/Benchmarks/Cost/driver.py "$at" "$mode" "$amount"; }
     local line in=${driver[0]} out=${driver[1]}
     read -r line <&"$in"
     sleep 0.5

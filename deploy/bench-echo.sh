@@ -22,7 +22,7 @@ patience=600 # Python starts slowly on a busy machine
 python_with "$dir/venv" terminado==0.18.1 tornado==6.6.1 ptyprocess==0.7.0
 export PYTHONDONTWRITEBYTECODE=1
 measure() { # KIND PORT
-  "$dir/venv/bin/python" Benchmarks/Echo/typists.py "$1" "$2" "$typists" "$seconds" "$rounds"
+  "$dir/venv/bin/python" Tests/Benchmarks/Echo/typists.py "$1" "$2" "$typists" "$seconds" "$rounds"
 }
 
 start_redis
@@ -33,7 +33,7 @@ until_line node.log "takes links on"
 background router.log "$FAIRLEAD" router --id r --redis "$redis" --listen 127.0.0.1:0
 until_line router.log "serves on"
 rival=$((30000 + RANDOM % 2000))
-background rival.log "$dir/venv/bin/python" Benchmarks/Echo/terminado_server.py $rival
+background rival.log "$dir/venv/bin/python" Tests/Benchmarks/Echo/terminado_server.py $rival
 until_line rival.log "serves"
 
 echo "$typists typists; load $(cut -d' ' -f1-3 /proc/loadavg) on $(nproc) cores"

@@ -11,13 +11,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 swift build -c release --product ScreenBenchmark >&2
 ours=$(swift build -c release --show-bin-path)/ScreenBenchmark
-gcc -O2 -o "$work/libvterm" Benchmarks/ScreenBenchmark/libvterm.c -lvterm
+gcc -O2 -o "$work/libvterm" Tests/Benchmarks/ScreenBenchmark/libvterm.c -lvterm
 python_with "$work/venv" -r Tests/ScreenDifferential/requirements.txt
 
 "$ours" generate "$work"
 "$ours" run "$work" >"$work/ours.txt"
 "$work/libvterm" "$work" >"$work/libvterm.txt"
-"$work/venv/bin/python" Benchmarks/ScreenBenchmark/libghostty.py "$work" >"$work/ghostty.txt"
+"$work/venv/bin/python" Tests/Benchmarks/ScreenBenchmark/libghostty.py "$work" >"$work/ghostty.txt"
 
 value() { awk -v name="$2" '$1 == name { print $2 }' "$work/$1.txt"; }
 row() {

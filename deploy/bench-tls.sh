@@ -8,4 +8,4 @@ need libhiredis-dev libssl-dev haproxy openssl curl python3
 need_swift
 ./deploy/assets.sh
 swift build -c release --product fairlead >&2
-exec python3 Benchmarks/tls.py "$(swift build -c release --show-bin-path)/fairlead"
+exec python3 Tests/Benchmarks/tls.py "$(swift build -c release --show-bin-path)/fairlead"

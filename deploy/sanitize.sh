@@ -12,11 +12,11 @@ kind=${1:-}
 case $kind in
 thread)
   scratch=.build-tsan
-  modules='Wire|Screen|Sessions|Node|Link|Router|Client|Cluster|Redis|Auth|TLS'
+  modules='Wire|Screen|Sessions|Node|Links|Router|Client|Registry|Redis|Auth|TLS'
   ;;
 address)
   scratch=.build-asan
-  modules='Wire|Screen|Sessions|Node|Link|Redis|Auth|TLS'
+  modules='Wire|Screen|Sessions|Node|Links|Redis|Auth|TLS'
   ;;
 *)
   sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2

@@ -44,7 +44,7 @@ public final class AccessControl: Sendable {
   }
 
   public func principal(token: String) throws(AuthError) -> Principal {
-    try principal(token: token, now: wallClock())
+    try principal(token: token, now: WallClock.seconds)
   }
 
   /// What a browser's cookie is to hold for a ticket or a token, each of which says by its form which it is.
@@ -55,7 +55,7 @@ public final class AccessControl: Sendable {
         subject: LocalIssuer.subject, token: try tickets.redeem(credential),
         life: AuthLimits.cookieLife)
     }
-    let now = wallClock()
+    let now = WallClock.seconds
     let principal = try principal(token: credential, now: now)
     guard credential.utf8.count <= AuthLimits.cookieToken else {
       throw AuthError(.tooLong, "the token is too long for a browser's cookie")

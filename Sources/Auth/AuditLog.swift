@@ -82,7 +82,7 @@ public final class AuditLog: Sendable {
   /// Writes what waits, for a bounded time.
   public func close() { writer.flush() }
 
-  private static var now: UInt64 { UInt64(max(0, wallClock() * 1_000)) }
+  private static var now: UInt64 { WallClock.milliseconds }
 
   private static func notice(_ count: Int) -> String {
     var event = AuditEvent(

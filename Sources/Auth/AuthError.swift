@@ -1,8 +1,6 @@
 // Why somebody is not let in, or may not do something. The messages go to the client and to the audit
 // log, so that none of them holds a secret or a part of a token.
 
-/// Why somebody is not let in, or may not do something.
-
 public import Wire
 
 public typealias AuthError = Failure<AuthErrorCode>
@@ -31,7 +29,6 @@ public enum AuthErrorCode: String, FailureCode, CaseIterable {
   case forbidden
   /// A key file that cannot be used.
   case keyFile = "key_file"
-  /// Another end of a link that does not know the cluster's key.
-  case clusterKey = "cluster_key"
+
   public static var isTold: Bool { true }
 }

@@ -40,7 +40,7 @@ public final class LocalIssuer: Sendable {
   }
 
   public func token(life: Double) throws(AuthError) -> String {
-    try token(life: life, now: wallClock())
+    try token(life: life, now: WallClock.seconds)
   }
 
   func verify(_ token: String, now: Double) throws(AuthError) -> Principal {
@@ -68,7 +68,7 @@ public final class LocalIssuer: Sendable {
     return ticket
   }
 
-  public func issueTicket() -> String { issueTicket(now: wallClock()) }
+  public func issueTicket() -> String { issueTicket(now: WallClock.seconds) }
 
   /// The cookie's token for a ticket, which is then of no more use.
   /// - Throws: ``AuthError`` `ticket_invalid`.
@@ -91,6 +91,6 @@ public final class LocalIssuer: Sendable {
   }
 
   public func redeem(_ ticket: String) throws(AuthError) -> String {
-    try redeem(ticket, now: wallClock())
+    try redeem(ticket, now: WallClock.seconds)
   }
 }

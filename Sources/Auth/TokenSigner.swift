@@ -10,7 +10,7 @@ public struct TokenSigner: Sendable {
   /// Signs with the secret or the private key in a file.
   /// - Throws: ``AuthError`` `key_file`.
   public init(path: String) async throws(AuthError) {
-    let keys = try await KeySet(text: try readFile(path), name: path)
+    let keys = try await KeySet(text: try readKeyFile(path), name: path)
     guard let key = keys.keys.first, keys.keys.count == 1, key.canSign else {
       throw AuthError(
         .keyFile, "\(path) holds no secret and no private key: it can check tokens, not make them")

@@ -79,7 +79,7 @@ public final class TokenVerifier: Sendable {
   }
 
   public func verify(_ token: String) throws(AuthError) -> Principal {
-    try verify(token, now: wallClock())
+    try verify(token, now: WallClock.seconds)
   }
 
   /// Reads the file again if it has changed, or whether or not it has. True: it was read.
@@ -119,12 +119,12 @@ public final class TokenVerifier: Sendable {
   }
 
   private static func read(_ path: String) async throws(AuthError) -> KeySet {
-    try await KeySet(text: try readFile(path), name: path)
+    try await KeySet(text: try readKeyFile(path), name: path)
   }
 }
 
-/// The bytes of a small file.
-func readFile(_ path: String) throws(AuthError) -> [UInt8] {
+/// The bytes of a file that holds a key, which is small.
+public func readKeyFile(_ path: String) throws(AuthError) -> [UInt8] {
   var status = stat()
   guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
     throw AuthError(.keyFile, "\(path) is not a file that can be read")

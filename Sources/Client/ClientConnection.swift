@@ -1,14 +1,13 @@
 // One WebSocket connection to a router: the upgrade, then binary messages as bytes in and out.
 // Message boundaries carry no meaning, so fragments are taken as they come. Knows nothing of streams.
 
-import ConnectionErrors
 import FoundationEssentials
 import Glibc
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import NIOWebSocket
 import TLS
+import Transport
 import Wire
 
 /// What a connection's bytes go to.
@@ -48,35 +47,34 @@ final class ClientConnection: ChannelInboundHandler {
     to endpoint: Endpoint, tls: TLSContext?, owner: any ConnectionOwner, on eventLoop: any EventLoop
   ) -> EventLoopFuture<NIOLoopBound<ClientConnection>> {
     let connection = NIOLoopBound(ClientConnection(owner: owner), eventLoop: eventLoop)
-    return eventLoop.makeFutureWithTask {
-      let answer = try await ClientBootstrap(group: eventLoop)
-        .connectTimeout(ClientLimits.connectTimeout)
-        .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-        .connect(host: endpoint.host, port: endpoint.port) { channel in
-          channel.eventLoop.makeCompletedFuture { () throws -> EventLoopFuture<Answer> in
-            if endpoint.isEncrypted {
-              try channel.pipeline.syncOperations.addHandler(
-                TLSHandler(
-                  tls ?? TLSContext(.client(protocols: ["http/1.1"])), serverNames: [endpoint.host],
-                  handshakeDeadline: TLSLimits.clientHandshake))
-            }
-            let answer = try upgrade(channel, endpoint: endpoint, connection: connection)
-            // A network that went silent after TCP had connected would be waited for for ever.
-            let deadline = channel.eventLoop.scheduleTask(in: ClientLimits.connectTimeout) {
-              channel.close(promise: nil)
-            }
-            // It bounds a refusal's words, too, which may stop amid them.
-            answer.whenComplete { result in
-              guard case .success(.refused(let words)) = result else { return deadline.cancel() }
-              words.whenComplete { _ in deadline.cancel() }
-            }
-            return answer
-          }
-        }
-      switch try await answer.get() {
-      case .upgraded(let connection): return connection
+    let layer: SocketLayer
+    do {
+      layer =
+        endpoint.isEncrypted
+        ? .interactive(try tls ?? TLSContext(.client(protocols: ["http/1.1"]))) : .plain
+    } catch {
+      return eventLoop.makeFailedFuture(error)
+    }
+    let connector = Connector(.tcp(host: endpoint.host, port: endpoint.port), layer)
+    return connector.connect(on: eventLoop, within: ClientLimits.connectTimeout) { channel in
+      let answer = try upgrade(channel, endpoint: endpoint, connection: connection)
+      // A network that went silent after TCP had connected would be waited for for ever.
+      let deadline = channel.eventLoop.scheduleTask(in: ClientLimits.connectTimeout) {
+        channel.close(promise: nil)
+      }
+      // It bounds a refusal's words, too, which may stop amid them.
+      answer.whenComplete { result in
+        guard case .success(.refused(let words)) = result else { return deadline.cancel() }
+        words.whenComplete { _ in deadline.cancel() }
+      }
+      return answer
+    }.flatMap { $0 }.flatMap { answer in
+      switch answer {
+      case .upgraded(let connection): eventLoop.makeSucceededFuture(connection)
       case .refused(let words):
-        throw ClientError(.notConnected, "the server answered \(try await words.get())")
+        words.flatMapThrowing { words in
+          throw ClientError(.notConnected, "the server answered \(words)")
+        }
       }
     }
   }

@@ -2,12 +2,12 @@
 // again. The streams themselves are `ClientStream`s, which do no I/O; here their actions are carried
 // out, with one write per turn of the loop.
 
-import ConnectionErrors
 import FoundationEssentials
 import Logging
 import NIOCore
 import NIOPosix
 import TLS
+import Transport
 import Wire
 
 /// Confined to its loop.
@@ -19,7 +19,7 @@ final class ClientCore: ConnectionOwner {
   private let token: @Sendable () -> String?
   private let logger: Logger
   private var phase = Phase.idle
-  private var backoff: Backoff
+  private var reconnecting: Reconnecting
   private var decoder = FrameDecoder()
   private var streams: [Int: StreamEntry] = [:]
   /// Streams of this connection: wire number → entry.
@@ -47,7 +47,7 @@ final class ClientCore: ConnectionOwner {
   ) {
     self.endpoint = endpoint
     self.tls = tls
-    self.backoff = Backoff(delays)
+    reconnecting = Reconnecting(delays)
     self.client = client
     self.token = token
     self.logger = logger
@@ -174,7 +174,7 @@ final class ClientCore: ConnectionOwner {
       phase = .idle
       return
     }
-    let delay = fixed ?? backoff.next(lasted: lasted)
+    let delay = fixed ?? reconnecting.next(lasted: lasted)
     logger.debug("reconnecting", metadata: ["in": "\(delay)", "reason": "\(reason)"])
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     phase = .waiting(

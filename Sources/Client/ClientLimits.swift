@@ -24,8 +24,6 @@ enum ClientLimits {
   /// Milliseconds that a server can make a client wait, before it opens a stream again or comes back: what says
   /// more than a minute is a mistake.
   static let longestWait = 60_000
-  /// A delay between attempts is doubled so many times at most: from there on it is the longest whatever it began with.
-  static let doublings = 10
 
   // MARK: A stream
 

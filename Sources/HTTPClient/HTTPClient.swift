@@ -1,10 +1,10 @@
 // A small HTTP/1.1 client, over TCP or a Unix socket: one request, one connection, a bounded answer.
 // `upgrade` hands the connection over when the server switches protocols (RFC 9110 §7.8).
 
-import ConnectionErrors
 public import NIOCore
 public import NIOHTTP1
 public import NIOPosix
+public import Transport
 
 public struct HTTPResponse: Sendable {
   public var status: HTTPResponseStatus
@@ -32,31 +32,27 @@ public struct HTTPClientError: Error, CustomStringConvertible {
     self.cause = cause
   }
   /// What lies behind it, in a few words, where the endpoint has been named already.
-  public var reason: String { cause.map { ConnectionErrors.cause(of: $0) } ?? message }
+  public var reason: String { cause.map { Transport.cause(of: $0) } ?? message }
   public var description: String { cause == nil ? message : "\(message): \(reason)" }
 }
 
 public struct HTTPClient: Sendable {
-  /// Makes the handler that goes between the socket and HTTP: TLS.
-  public typealias TransportHandler = @Sendable (any Channel) throws -> any ChannelHandler
-
-  public var endpoint: HTTPEndpoint
+  private let connector: Connector
   private let group: any EventLoopGroup
-  private let transport: TransportHandler?
   /// The longest body that `send` takes unless told otherwise, in bytes: a list of 10,000 sessions
   /// fits well.
   public static let largestBody = 64 * 1024 * 1024
   public static let connectLimit = TimeAmount.seconds(5)
 
-  /// - Parameter transport: called once for each connection, on its event loop.
   public init(
-    _ endpoint: HTTPEndpoint, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
-    transport: TransportHandler? = nil
+    _ address: Address, layer: SocketLayer = .plain,
+    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
-    self.endpoint = endpoint
+    connector = Connector(address, layer)
     self.group = group
-    self.transport = transport
   }
+
+  public var address: Address { connector.address }
 
   public init(
     host: String, port: Int, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
@@ -130,7 +126,8 @@ public struct HTTPClient: Sendable {
     _ method: HTTPMethod, _ path: String, _ headers: HTTPHeaders, _ body: ByteBuffer?
   ) -> HTTPRequestHead {
     var headers = headers
-    headers.replaceOrAdd(name: "Host", value: endpoint.host)
+    // RFC 9112, section 3.2: a Unix socket has no authority, so that any will do.
+    headers.replaceOrAdd(name: "Host", value: address.authority ?? "localhost")
     headers.replaceOrAdd(name: "Content-Length", value: "\(body?.readableBytes ?? 0)")
     return HTTPRequestHead(version: .http1_1, method: method, uri: path, headers: headers)
   }
@@ -142,31 +139,18 @@ public struct HTTPClient: Sendable {
     within limit: TimeAmount, promise: EventLoopPromise<Answer>,
     initialize: @escaping @Sendable (any Channel) throws -> Void
   ) {
-    let endpoint = self.endpoint
-    let transport = self.transport
+    let address = self.address
     let deadline = eventLoop.scheduleTask(in: limit) {
       promise.fail(
         HTTPClientError(
-          .timeout, "\(endpoint) gave no answer in \(limit.nanoseconds / 1_000_000) ms"))
+          .timeout, "\(address) gave no answer in \(limit.nanoseconds / 1_000_000) ms"))
     }
     let answer = promise.futureResult
     answer.whenComplete { _ in deadline.cancel() }
-    let bootstrap = ClientBootstrap(group: eventLoop)
-      .connectTimeout(min(limit, Self.connectLimit))
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          if let transport {
-            try channel.pipeline.syncOperations.addHandler(transport(channel))
-          }
-          try initialize(channel)
-        }
-      }
-    let connected =
-      switch endpoint {
-      case .tcp(let host, let port): bootstrap.connect(host: host, port: port)
-      case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
-      }
-    connected.whenComplete { result in
+    connector.connect(on: eventLoop, within: min(limit, Self.connectLimit)) { channel in
+      try initialize(channel)
+      return channel
+    }.whenComplete { result in
       switch result {
       case .success(let channel):
         answer.whenComplete { answer in
@@ -177,7 +161,7 @@ public struct HTTPClient: Sendable {
         if let body { channel.write(HTTPClientRequestPart.body(.byteBuffer(body)), promise: nil) }
         channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
       case .failure(let error):
-        promise.fail(HTTPClientError(.unreachable, "cannot connect to \(endpoint)", cause: error))
+        promise.fail(HTTPClientError(.unreachable, "cannot connect to \(address)", cause: error))
       }
     }
   }

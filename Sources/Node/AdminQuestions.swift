@@ -1,7 +1,7 @@
 // What the HTTP API asks of a loop of the node, through a router: its sessions, a screen, an end.
 
-import Cluster
 import NIOCore
+import Registry
 import Sessions
 import Wire
 

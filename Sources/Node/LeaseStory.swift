@@ -1,7 +1,7 @@
 // What a node's log tells of its lease: each change once, not each heartbeat.
 
-import Cluster
 import Logging
+import Registry
 
 struct LeaseStory {
   private let node: NodeID

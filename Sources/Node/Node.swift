@@ -2,16 +2,14 @@
 // loop that holds its sessions and bytes never change threads. How it keeps its lease in the registry is in
 // NodeLease.swift.
 
-public import Auth
-public import Cluster
-import ConnectionErrors
-public import Link
+public import Links
 public import Logging
 public import NIOCore
 import NIOPosix
 public import Pipes
+public import Registry
 public import Sessions
-public import TLS
+public import Transport
 public import Wire
 
 public struct NodeConfiguration: Sendable {
@@ -23,7 +21,7 @@ public struct NodeConfiguration: Sendable {
   /// The address to tell routers, if it differs from `listen`; loops count upward as there.
   public var advertise: NodeAddress?
   /// For links: nil listens for plain text.
-  public var linkTLS: TLSCredentials?
+  public var linkTLS: SocketLayer
   /// Besides, and before, those that say which pipes it starts.
   public var labels: [String: String]
   public var weight: Double
@@ -32,15 +30,15 @@ public struct NodeConfiguration: Sendable {
   public var settings: SessionSettings
   public var pipes: PipeStarters
   /// Links are taken only from who knows this key; nil: from anybody.
-  public var linkKey: LinkKey?
+  public var clusterKey: ClusterKey?
   public var logger: Logger
 
   public init(
     id: NodeID, cluster: String = "fl", listen: NodeAddress? = nil, advertise: NodeAddress? = nil,
-    linkTLS: TLSCredentials? = nil,
+    linkTLS: SocketLayer = .plain,
     labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
     version: String = "", settings: SessionSettings = SessionSettings(), pipes: PipeStarters,
-    linkKey: LinkKey? = nil, logger: Logger
+    clusterKey: ClusterKey? = nil, logger: Logger
   ) {
     self.id = id
     self.cluster = cluster
@@ -53,7 +51,7 @@ public struct NodeConfiguration: Sendable {
     self.version = version
     self.settings = settings
     self.pipes = pipes
-    self.linkKey = linkKey
+    self.clusterKey = clusterKey
     self.logger = logger
   }
 }
@@ -189,7 +187,7 @@ public final class Node: Sendable {
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             try SocketTransport.configure(channel)
-            if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
+            try tls.add(to: channel)
             let transport = SocketTransport()
             try channel.pipeline.syncOperations.addHandler(transport)
             loop.value.accept { peer in
@@ -206,7 +204,7 @@ public final class Node: Sendable {
         throw NodeError(
           code: .addressInUse,
           message:
-            "cannot listen on \(address.host):\(port): \(ConnectionErrors.cause(of: error)). A node takes one port per event "
+            "cannot listen on \(address.host):\(port): \(Transport.cause(of: error)). A node takes one port per event "
             + "loop (\(eventLoops.count) from \(address.port) on); choose others with --listen",
           cause: error)
       }

@@ -1,11 +1,10 @@
 // What all loops of a node share: who it is, what it may hold, and what starts its pipes.
 
-import Auth
-import Cluster
-import FoundationEssentials
+import Links
 import Logging
 import NIOConcurrencyHelpers
 import Pipes
+import Registry
 import Sessions
 import Wire
 
@@ -14,7 +13,7 @@ final class NodeContext: Sendable {
   let incarnation: Incarnation
   let cluster: String
   let settings: SessionSettings
-  let linkKey: LinkKey?
+  let clusterKey: ClusterKey?
   let logger: Logger
   let places: Places
   let records: SessionRecords
@@ -27,7 +26,7 @@ final class NodeContext: Sendable {
     incarnation = records.incarnation
     cluster = configuration.cluster
     settings = configuration.settings
-    linkKey = configuration.linkKey
+    clusterKey = configuration.clusterKey
     logger = configuration.logger
     places = Places(configuration.capacity)
     self.records = records
@@ -59,6 +58,3 @@ final class Places: Sendable {
 
   func giveBack() { count.withLockedValue { $0 -= 1 } }
 }
-
-/// Milliseconds since 1970.
-func wallClockMilliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }

@@ -1,20 +1,20 @@
 // How a node greets a router: HELLO and WELCOME, and with a cluster's key each proves to the other that it knows it.
 // Pure.
 
-import Auth
+import Links
 import Wire
 
 struct NodeGreeting {
   let cluster: String
   let welcome: Welcome
   /// Nil: any router of the cluster's name is taken.
-  let key: LinkKey?
+  let key: ClusterKey?
   private var state = State.awaited
 
   private enum State {
     case awaited
     /// WELCOME has gone out with our proof; the router's comes in its second HELLO.
-    case challenged(LinkKey, LinkKey.Greeting)
+    case challenged(ClusterKey, ClusterKey.Greeting)
     case done
   }
 
@@ -33,7 +33,7 @@ struct NodeGreeting {
     }
   }
 
-  init(cluster: String, welcome: Welcome, key: LinkKey?) {
+  init(cluster: String, welcome: Welcome, key: ClusterKey?) {
     self.cluster = cluster
     self.welcome = welcome
     self.key = key
@@ -65,8 +65,8 @@ struct NodeGreeting {
     guard let nonce = hello.nonce, (16...64).contains(nonce.utf8.count) else {
       return turnAway("this node asks for the cluster's key (--cluster-key-file)")
     }
-    let mine = LinkKey.nonce()
-    let terms = LinkKey.Greeting(
+    let mine = ClusterKey.nonce()
+    let terms = ClusterKey.Greeting(
       cluster: cluster, router: hello.router ?? "", routerNonce: nonce, node: welcome.node ?? "",
       incarnation: welcome.incarnation?.description ?? "", nodeNonce: mine)
     var reply = welcome
@@ -77,7 +77,7 @@ struct NodeGreeting {
   }
 
   private mutating func receiveProof(
-    _ frame: Frame, _ key: LinkKey, _ terms: LinkKey.Greeting
+    _ frame: Frame, _ key: ClusterKey, _ terms: ClusterKey.Greeting
   ) -> Answer {
     guard case .hello(let hello) = frame, key.isProof(hello.proof, of: .router, terms) else {
       return turnAway("the router does not know this cluster's key (--cluster-key-file)")

@@ -1,10 +1,10 @@
 // A node and its registry: it registers, keeps its lease by heartbeats, and sees to it that the registry knows
 // what it holds. What it finds that it is not any more, it lets go of (promise P3).
 
-import Cluster
 import Logging
 import NIOCore
 import Pipes
+import Registry
 import Wire
 
 extension Node {

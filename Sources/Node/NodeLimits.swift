@@ -24,8 +24,9 @@ public enum NodeLimits {
   public static let registrationPatience = Duration.seconds(10)
   /// Between two tries to register.
   public static let registrationInterval = Duration.milliseconds(500)
-  /// Between two tries to release an ended session's record, at most.
-  public static let releaseInterval = Duration.seconds(30)
+  /// Between two tries to release an ended session's record.
+  static let releaseFirst = Duration.seconds(1)
+  static let releaseLast = Duration.seconds(30)
   /// A node that stops gives its clients so long to read the end of what their sessions printed.
   public static let farewell = Duration.seconds(2)
   /// A node that stops waits so long for what it is starting, so that no process of an engine is left: as long as

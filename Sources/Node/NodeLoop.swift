@@ -1,10 +1,10 @@
 // One event loop of a node: its sessions, and the connections of routers that reach it. How sessions come to be is in
 // SessionStarts.swift, how they go in SessionEnds.swift, what the HTTP API asks of them in AdminQuestions.swift.
 
-import Cluster
-import Link
+import Links
 import Logging
 import NIOCore
+import Registry
 import Sessions
 import Wire
 
@@ -105,9 +105,9 @@ extension NodeLoop: RouterConnectionDelegate, SessionDelegate {
     NodeGreeting(
       cluster: context.cluster,
       welcome: Welcome(
-        time: wallClockMilliseconds(), node: context.id.rawValue,
+        time: WallClock.milliseconds, node: context.id.rawValue,
         incarnation: context.incarnation),
-      key: context.linkKey)
+      key: context.clusterKey)
   }
 
   func connection(_ number: UInt64) -> RouterConnection? { connections[number] }

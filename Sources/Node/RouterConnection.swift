@@ -3,7 +3,7 @@
 // does not wait behind a flood.
 
 import DequeModule
-import Link
+import Links
 import NIOCore
 import Sessions
 import Wire

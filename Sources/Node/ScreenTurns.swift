@@ -2,7 +2,7 @@
 // a snapshot or a flood takes its time as well: each session takes a slice, by turns, and between two
 // rounds the loop serves everything else (promise P7).
 
-import Link
+import Links
 import NIOCore
 import Screen
 

@@ -3,9 +3,9 @@
 //
 // Confined to its loop: every call comes from there, bytes never change threads.
 
-import Cluster
 import NIOCore
 import Pipes
+import Registry
 import Screen
 import Sessions
 import Wire
@@ -168,7 +168,7 @@ final class Session: PipeDelegate {
     case .ended:
       for timer in timers.values { timer.cancel() }
       timers = [:]
-      endedTime = wallClockMilliseconds()
+      endedTime = WallClock.milliseconds
       delegate?.sessionDidEnd(self)
     }
   }

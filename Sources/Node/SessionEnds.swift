@@ -1,9 +1,9 @@
 // How sessions go: they end, are kept to be read, are forgotten, and are given up where another node owns them by now
 // (promise P3); and how a node that stops ends all of them.
 
-import Cluster
 import Logging
 import NIOCore
+import Registry
 import Sessions
 import Wire
 
@@ -81,7 +81,7 @@ extension NodeLoop {
       session.id, epoch: session.core.epoch,
       tombstone: Tombstone(
         status: session.core.ended?.status, reason: session.core.ended?.reason ?? .exited,
-        ended: session.endedTime ?? wallClockMilliseconds(), owner: session.creator))
+        ended: session.endedTime ?? WallClock.milliseconds, owner: session.creator))
     checkEmpty()
   }
 

@@ -1,9 +1,10 @@
 // A node's records of sessions in the registry: it claims them before it starts pipes, and releases them when sessions
 // are forgotten, however long the registry is away.
 
-import Cluster
 import Logging
 import NIOConcurrencyHelpers
+import Registry
+import Transport
 import Wire
 
 final class SessionRecords: Sendable {
@@ -38,7 +39,8 @@ final class SessionRecords: Sendable {
   func release(_ session: SessionID, epoch: Epoch, tombstone: Tombstone?) {
     releasing.withLockedValue { _ = $0.insert(session) }
     Task {
-      var delay = Duration.seconds(1)
+      var backoff = Backoff(
+        first: NodeLimits.releaseFirst, last: NodeLimits.releaseLast)
       while !hasStopped.withLockedValue({ $0 }) {
         do {
           _ = try await registry.release(
@@ -48,8 +50,7 @@ final class SessionRecords: Sendable {
           logger.warning(
             "a session's record could not be released; trying again",
             metadata: ["session": "\(session)", "error": "\(error)"])
-          try? await Task.sleep(for: delay)
-          delay = min(delay * 2, NodeLimits.releaseInterval)
+          try? await Task.sleep(for: backoff.next())
         }
       }
       releasing.withLockedValue { _ = $0.remove(session) }
@@ -62,7 +63,7 @@ final class SessionRecords: Sendable {
     guard !releasing.withLockedValue({ $0.contains(session) }) else { return }
     release(
       session, epoch: epoch,
-      tombstone: Tombstone(status: nil, reason: .lost, ended: wallClockMilliseconds()))
+      tombstone: Tombstone(status: nil, reason: .lost, ended: WallClock.milliseconds))
   }
 
   /// What could not be released by now stays: the node leaves.

@@ -1,10 +1,10 @@
 // How sessions come to be: an OPEN of an unknown session becomes a claim in the registry, and then a pipe. OPENs of the
 // same session meanwhile wait for the first.
 
-import Cluster
 import Logging
 import NIOCore
 import Pipes
+import Registry
 import Sessions
 import Wire
 
@@ -171,7 +171,7 @@ extension NodeLoop {
     let core = SessionCore(
       id: start.id, epoch: epoch, creation: start.creation, creator: start.creator,
       size: start.size, settings: context.settings, pages: context.pages,
-      createdTime: wallClockMilliseconds(), now: eventLoop.now)
+      createdTime: WallClock.milliseconds, now: eventLoop.now)
     let session = Session(core, pipe: pipe, turns: turns, delegate: self)
     sessions[start.id] = .session(session)
     logger.info(

@@ -3,7 +3,7 @@
 
 public import Logging
 public import NIOCore
-import NIOPosix
+public import Transport
 
 public final class RedisClient: Sendable {
   public let endpoint: RedisEndpoint
@@ -12,15 +12,14 @@ public final class RedisClient: Sendable {
   private let core: NIOLoopBoundBox<RedisCore?>
   private let makeCore: @Sendable () -> RedisCore
 
-  /// - Parameter prepare: adds what goes between the socket and the client, such as TLS.
   public init(
     _ endpoint: RedisEndpoint, on eventLoop: any EventLoop, logger: Logger,
-    prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in }
+    layer: SocketLayer = .plain
   ) {
     self.endpoint = endpoint
     self.eventLoop = eventLoop
     core = .makeEmptyBox(valueType: RedisCore.self, eventLoop: eventLoop)
-    makeCore = { RedisCore(endpoint, eventLoop: eventLoop, logger: logger, prepare: prepare) }
+    makeCore = { RedisCore(endpoint, eventLoop: eventLoop, logger: logger, layer: layer) }
   }
 
   /// Sends a command, such as `["GET", "key"]`, and waits for its reply.

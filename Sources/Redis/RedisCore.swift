@@ -1,21 +1,21 @@
 // What a `RedisClient` is on its event loop: the connection, the commands that wait for one, and the
 // time of the next try.
 
-import ConnectionErrors
 import DequeModule
 import Logging
 import NIOCore
-import NIOPosix
+import Transport
 
 /// Confined to its loop.
 final class RedisCore {
   private let endpoint: RedisEndpoint
   private let eventLoop: any EventLoop
   private let logger: Logger
-  private let prepare: @Sendable (any Channel) throws -> Void
+  private let connector: Connector
   private var state = State.idle
   private var waiting: Deque<Waiting> = []
-  private var backoff = RedisLimits.reconnectFirst
+  private var backoff = Backoff(
+    first: RedisLimits.reconnectFirst, last: RedisLimits.reconnectLast)
   /// Why the last try failed, for who waits in vain for the next one.
   private var lastFailure: RedisError?
 
@@ -37,13 +37,12 @@ final class RedisCore {
   }
 
   init(
-    _ endpoint: RedisEndpoint, eventLoop: any EventLoop, logger: Logger,
-    prepare: @escaping @Sendable (any Channel) throws -> Void
+    _ endpoint: RedisEndpoint, eventLoop: any EventLoop, logger: Logger, layer: SocketLayer
   ) {
     self.endpoint = endpoint
     self.eventLoop = eventLoop
     self.logger = logger
-    self.prepare = prepare
+    connector = Connector(.tcp(host: endpoint.host, port: endpoint.port), layer)
   }
 
   func send(_ command: RedisCommand) -> EventLoopFuture<RedisValue> {
@@ -89,32 +88,23 @@ final class RedisCore {
   private func connect() {
     state = .connecting
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    let connection = NIOLoopBound(
-      RedisConnection(to: endpoint, owner: self), eventLoop: eventLoop)
-    let prepare = prepare
-    ClientBootstrap(group: eventLoop)
-      .connectTimeout(RedisLimits.connectTimeout)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try prepare(channel)
-          try channel.pipeline.syncOperations.addHandler(connection.value)
-        }
-      }
-      .connect(host: endpoint.host, port: endpoint.port)
-      .whenFailure { error in
-        let core = bound.value
-        core.failed(
-          RedisError(
-            .unavailable, "cannot connect to \(core.endpoint): \(cause(of: error))"))
-      }
+    connector.connect(on: eventLoop, within: RedisLimits.connectTimeout) { channel in
+      let core = bound.value
+      try channel.pipeline.syncOperations.addHandler(
+        RedisConnection(to: core.endpoint, owner: core))
+    }.whenFailure { error in
+      let core = bound.value
+      core.failed(
+        RedisError(
+          .unavailable, "cannot connect to \(core.endpoint): \(cause(of: error))"))
+    }
   }
 
   /// The connection may be used: it has logged in.
   func connected(_ connection: RedisConnection) {
     guard case .connecting = state else { return connection.close(Self.shutDown) }
     state = .connected(connection)
-    backoff = RedisLimits.reconnectFirst
+    backoff.reset()
     lastFailure = nil
     expire()
     for entry in takeWaiting() {
@@ -146,10 +136,8 @@ final class RedisCore {
 
   private func retryLater() {
     state = .waiting
-    let delay = Double.random(in: 0...backoff)
-    backoff = min(backoff * 2, RedisLimits.reconnectLast)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.scheduleTask(in: .microseconds(Int64(delay * 1_000))) {
+    eventLoop.scheduleTask(in: TimeAmount(backoff.next())) {
       let core = bound.value
       guard case .waiting = core.state else { return }
       if core.waiting.isEmpty { core.state = .idle } else { core.connect() }

@@ -81,7 +81,7 @@ enum RedisLimits {
   static let connectTimeout = TimeAmount.seconds(2)
   /// From the connection to the answers of AUTH, SELECT and PING: one that hangs is left.
   static let greetingTimeout = TimeAmount.seconds(2)
-  /// Milliseconds between tries to connect: from, up to, with full jitter.
-  static let reconnectFirst = 50.0
-  static let reconnectLast = 2_000.0
+  /// Between tries to connect.
+  static let reconnectFirst = Duration.milliseconds(50)
+  static let reconnectLast = Duration.seconds(2)
 }

@@ -1,17 +1,17 @@
 // A router: the front. Terminates WebSocket, finds the node that owns a session or chooses one for a
 // new session, and carries frames both ways. Holds no session: any router serves any client.
 
-import Admin
+import APIServer
 import Auth
-public import Cluster
-import ConnectionErrors
 import Glibc
 import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
+public import Registry
 import ServiceLifecycle
+import Transport
 import Web
 import Wire
 
@@ -51,7 +51,7 @@ public final class Router: Sendable {
     }
     let loops = loops
     let configuration = configuration
-    let routes = adminRouter(
+    let routes = apiRouter(
       operations: RouterOperations(loops), version: configuration.version,
       access: configuration.access, audit: configuration.audit, isSecure: configuration.isSecure,
       pages: configuration.origins.pageRules, path: configuration.path,
@@ -125,8 +125,8 @@ public final class Router: Sendable {
     configuration.logger.info(
       context.knowsNodes ? "ready for clients" : "listening; not ready before the registry answers",
       metadata: [
-        "address": "\(address)", "tls": "\(configuration.tls != nil)",
-        "link_tls": "\(configuration.linkTLS != nil)",
+        "address": "\(address)", "tls": "\(configuration.tls.isEncrypted)",
+        "link_tls": "\(configuration.linkTLS.isEncrypted)",
         "authentication": "\(!configuration.access.isOpen)", "loops": "\(loops.eventLoops.count)",
       ])
   }
@@ -209,6 +209,6 @@ public struct RouterError: Error, CustomStringConvertible {
   }
 
   public var description: String {
-    code == .addressInUse ? message : "\(message): \(ConnectionErrors.cause(of: cause))"
+    code == .addressInUse ? message : "\(message): \(Transport.cause(of: cause))"
   }
 }

@@ -1,10 +1,10 @@
 // What a router is given at its start.
 
 public import Auth
-public import Link
+public import Links
 public import Logging
 public import NIOCore
-public import TLS
+public import Transport
 public import Wire
 
 public struct RouterConfiguration: Sendable {
@@ -18,7 +18,7 @@ public struct RouterConfiguration: Sendable {
   public var access: AccessControl
   public var audit: AuditLog?
   /// Proves to nodes that this router is of their cluster.
-  public var linkKey: LinkKey?
+  public var clusterKey: ClusterKey?
   /// Whose word on a client's address is believed.
   public var proxies: TrustedProxies
   /// Clients come by TLS, here or at the load balancer, so that cookies are for TLS only.
@@ -27,10 +27,10 @@ public struct RouterConfiguration: Sendable {
   public var path: String
   /// How long an HTTP connection is kept without a request.
   public var keepAlive: TimeAmount
-  /// For clients: nil listens for plain text.
-  public var tls: TLSCredentials?
-  /// For links to nodes: nil connects in plain text.
-  public var linkTLS: TLSCredentials?
+  /// For clients.
+  public var tls: SocketLayer
+  /// For links to nodes.
+  public var linkTLS: SocketLayer
   /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
   public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   /// Known kinds of targets; others are for nodes that announce them.
@@ -40,10 +40,10 @@ public struct RouterConfiguration: Sendable {
   public init(
     name: String, cluster: String = "fl", host: String, port: Int,
     origins: OriginPolicy = OriginPolicy(), version: String = "",
-    access: AccessControl = .open, audit: AuditLog? = nil, linkKey: LinkKey? = nil,
+    access: AccessControl = .open, audit: AuditLog? = nil, clusterKey: ClusterKey? = nil,
     proxies: TrustedProxies = TrustedProxies(), isSecure: Bool = false, path: String = "",
     keepAlive: TimeAmount = RouterLimits.keepAlive,
-    tls: TLSCredentials? = nil, linkTLS: TLSCredentials? = nil,
+    tls: SocketLayer = .plain, linkTLS: SocketLayer = .plain,
     connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)? = nil,
     targets: TargetKinds = TargetKinds(), logger: Logger
   ) {
@@ -55,9 +55,9 @@ public struct RouterConfiguration: Sendable {
     self.version = version
     self.access = access
     self.audit = audit
-    self.linkKey = linkKey
+    self.clusterKey = clusterKey
     self.proxies = proxies
-    self.isSecure = isSecure || tls != nil
+    self.isSecure = isSecure || tls.isEncrypted
     self.path = path
     self.keepAlive = keepAlive
     self.tls = tls

@@ -3,12 +3,12 @@
 // bytes do not.
 
 import Auth
-import Cluster
-import Link
+import Links
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
-import TLS
+import Registry
+import Transport
 import Wire
 
 final class RouterContext: Sendable {
@@ -17,9 +17,9 @@ final class RouterContext: Sendable {
   let registry: any Registry
   let access: AccessControl
   let audit: AuditLog?
-  let linkKey: LinkKey?
+  let clusterKey: ClusterKey?
   let logger: Logger
-  let linkTLS: TLSCredentials?
+  let linkTLS: SocketLayer
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   let targets: TargetKinds
   let health: NodeHealth
@@ -34,7 +34,7 @@ final class RouterContext: Sendable {
     cluster = configuration.cluster
     access = configuration.access
     audit = configuration.audit
-    linkKey = configuration.linkKey
+    clusterKey = configuration.clusterKey
     logger = configuration.logger
     linkTLS = configuration.linkTLS
     connectLocally = configuration.connectLocally

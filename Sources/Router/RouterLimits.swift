@@ -61,9 +61,9 @@ public enum RouterLimits {
   static let retryLater = 1_000
   /// And for room, which comes more slowly.
   static let retryFull = 2_000
-  /// Between the tries to reopen a broken stream: from, up to, with full jitter.
-  static let reopenFirst = 50.0
-  static let reopenLast = 3_000.0
+  /// Between the tries to reopen a broken stream.
+  static let reopenFirst = Duration.milliseconds(50)
+  static let reopenLast = Duration.seconds(3)
   /// How old the list of nodes may be.
   static let directoryInterval = Duration.seconds(2)
   /// How often the registry is asked for the owners of sessions whose node counts as dead or was replaced, while

@@ -1,8 +1,8 @@
 // What one event loop of a router has: its clients, its links, and what it knows of the nodes.
 
-import Cluster
-import Link
+import Links
 import NIOCore
+import Registry
 import Wire
 
 /// A client of the loop, as the shutdown sees it.

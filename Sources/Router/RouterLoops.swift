@@ -1,11 +1,11 @@
 // All event loops of a router, for what is not of one client: the list of nodes, the HTTP API's questions, the
 // shutdown. Nothing of a terminal's bytes comes here.
 
-import Cluster
 import FoundationEssentials
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import Registry
 import Wire
 
 final class RouterLoops: Sendable {

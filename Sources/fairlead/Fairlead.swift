@@ -1,6 +1,6 @@
 // The one executable: roles and admin commands, one file each.
 
-import Admin
+import APIClient
 import ArgumentParser
 import Glibc
 import Logs
@@ -48,7 +48,7 @@ struct Fairlead: AsyncParsableCommand {
       }
     } catch let error as APIOptions.Ambiguous {
       leave(ValidationError(error.description))
-    } catch let error as AdminError {
+    } catch let error as APIError {
       flushLogs()
       complain("Error: \(printable(NextStep.advised(error)))")
       Glibc.exit(ExitCode.failure.rawValue)

@@ -2,6 +2,7 @@
 // no client can pass for a router.
 
 import Foundation
+import Links
 import NIOCore
 import TestSupport
 import Testing
@@ -58,7 +59,7 @@ import Wire
         open: Open(
           session: SessionID("s"), create: Creation(command: ["touch", folder.path + "/owned"]),
           size: .standard)))
-    let hello = Hello(router: "r", cluster: "fl", nonce: LinkKey.nonce())
+    let hello = Hello(router: "r", cluster: "fl", nonce: ClusterKey.nonce())
     let attempts: [[Frame]] = [
       [opening], [.hello(Hello(client: .random()))],
       [.hello(Hello(router: "r", cluster: "fl")), opening],

@@ -149,7 +149,7 @@ func token(
   let key = try await KeySet.key(secret: Array(secret.utf8), name: "test")
   return try TokenSigner(key: key).sign(
     Claims(
-      sub: subject, aud: [audience], exp: wallClock() + life, fl: try Grants(json: claim)))
+      sub: subject, aud: [audience], exp: WallClock.seconds + life, fl: try Grants(json: claim)))
 }
 
 let allRights =

@@ -114,39 +114,3 @@ import Wire
         == "fairlead-7070=T; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure")
   }
 }
-
-@Suite struct LinkKeyTests {
-  private func greeting(_ change: Int? = nil) -> LinkKey.Greeting {
-    var parts = ["fl", "router", "n1", "node", "i", "n2"]
-    if let change { parts[change] += "x" }
-    return LinkKey.Greeting(
-      cluster: parts[0], router: parts[1], routerNonce: parts[2], node: parts[3],
-      incarnation: parts[4], nodeNonce: parts[5])
-  }
-
-  @Test func aProofIsForOneEndOfOneGreeting() throws {
-    let key = try LinkKey(secret: Array(Sample.secret.utf8), name: "test")
-    let other = try LinkKey(
-      secret: Array(Sample.secret.reversed().map { $0.asciiValue ?? 0 }), name: "test")
-    let proof = key.proof(of: .node, greeting())
-    #expect(key.isProof(proof, of: .node, greeting()))
-    #expect(!key.isProof(proof, of: .router, greeting()), "it cannot be sent back")
-    #expect(!other.isProof(proof, of: .node, greeting()))
-    for change in 0..<6 { #expect(!key.isProof(proof, of: .node, greeting(change))) }
-    for wrong in [nil, "", "x", proof + "A", String(proof.dropLast())] {
-      #expect(!key.isProof(wrong, of: .node, greeting()))
-    }
-    // What is hashed cannot be cut elsewhere.
-    #expect(
-      !key.isProof(
-        key.proof(
-          of: .node,
-          .init(
-            cluster: "fl", router: "router2:n1", routerNonce: "", node: "node", incarnation: "i",
-            nodeNonce: "n2")), of: .node, greeting()))
-  }
-
-  @Test func aShortKeyIsRefused() {
-    #expect(throws: AuthError.self) { try LinkKey(secret: [1, 2, 3], name: "test") }
-  }
-}

@@ -355,20 +355,20 @@ import Wire
   }
 }
 
-@Suite struct BackoffTests {
+@Suite struct ReconnectingTests {
   @Test func atOnceThenDoublingUpToTenSeconds() {
-    var backoff = Backoff()
+    var reconnecting = Reconnecting()
     let largest: (ClosedRange<Double>) -> Double = { $0.upperBound }
-    #expect(backoff.next(lasted: .seconds(60), random: largest) == .zero)
-    let delays = (0..<8).map { _ in backoff.next(lasted: nil, random: largest) }
+    #expect(reconnecting.next(lasted: .seconds(60), random: largest) == .zero)
+    let delays = (0..<8).map { _ in reconnecting.next(lasted: nil, random: largest) }
     #expect(delays.first == .milliseconds(500))
     #expect(delays.last == .seconds(10))
-    #expect(backoff.next(lasted: .milliseconds(5), random: largest) == .seconds(10))
-    #expect(backoff.next(lasted: .seconds(2), random: largest) == .zero)
+    #expect(reconnecting.next(lasted: .milliseconds(5), random: largest) == .seconds(10))
+    #expect(reconnecting.next(lasted: .seconds(2), random: largest) == .zero)
   }
 
   @Test func aFirstAttemptThatFailsWaits() {
-    var backoff = Backoff()
-    #expect(backoff.next(lasted: nil, random: { $0.upperBound }) == .milliseconds(250))
+    var reconnecting = Reconnecting()
+    #expect(reconnecting.next(lasted: nil, random: { $0.upperBound }) == .milliseconds(250))
   }
 }

@@ -3,13 +3,13 @@
 
 import Auth
 import Client
-import Cluster
 import Foundation
 import Logging
 import NIOCore
 import NIOPosix
 import Node
 import Pipes
+import Registry
 import Router
 import TestSupport
 import Testing

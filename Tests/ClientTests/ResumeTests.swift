@@ -2,12 +2,12 @@
 // output is every byte once, and its input arrives once (promises P1, P2).
 
 import Client
-import Cluster
 import Logging
 import NIOCore
 import NIOPosix
 import Node
 import Pipes
+import Registry
 import Router
 import TestSupport
 import Testing
@@ -22,7 +22,6 @@ import Wire
     let node = try await Node(
       NodeConfiguration(
         id: NodeID(unchecked: "test"), capacity: 1_000, version: "test",
-        settings: SessionSettings(),
         pipes: PipeStarters([(.pty, PTYStarter(environment: ["PATH": "/usr/bin:/bin"]))]),
         logger: logger),
       registry: registry, group: group)

@@ -1,10 +1,11 @@
 // Nodes that die, hang, or have another key: what is new goes elsewhere, what is listed says what is missing, and
 // the reason is where an operator looks for it.
 
-import Admin
-import Cluster
+import API
+import APIClient
 import Foundation
 import NIOCore
+import Registry
 import TestSupport
 import Testing
 import Wire

@@ -1,14 +1,15 @@
 // What fails, and what its users see: each row of the table in docs/design.md, section 8, with real
 // processes that are really killed.
 
-import Admin
+import API
+import APIClient
 import Chaos
 import Client
-import Cluster
 import Foundation
 import Logging
 import NIOPosix
 import Redis
+import Registry
 import TestSupport
 import Testing
 import Wire
@@ -60,7 +61,7 @@ import Wire
     #expect(listed.first { $0.session == kept }?.state == .running)
     let place = try await cluster.admin.locate(lost)
     #expect(place.why == .lost && place.explanation.contains("was on a"), "\(place)")
-    let error = await #expect(throws: AdminError.self) {
+    let error = await #expect(throws: APIError.self) {
       try await cluster.admin.create(
         Open(session: lost, create: LiveTerminal.shell, size: .standard))
     }
@@ -111,7 +112,7 @@ import Wire
       return
     }
     #expect(refusal.code == .lost)
-    let error = await #expect(throws: AdminError.self) {
+    let error = await #expect(throws: APIError.self) {
       try await cluster.admin.create(
         Open(session: taken, create: LiveTerminal.shell, size: .standard))
     }
@@ -201,7 +202,7 @@ import Wire
     try await terminal.client.cut()
     try await terminal.echo("$X after a cut", prints: "secret after a cut")
     for router in cluster.routers.indices { #expect(await cluster.front(of: router).isReady()) }
-    let error = await #expect(throws: AdminError.self) {
+    let error = await #expect(throws: APIError.self) {
       try await cluster.admin.create(
         Open(session: .random(), create: LiveTerminal.shell, size: .standard))
     }
@@ -398,7 +399,7 @@ import Wire
     #expect(ended.reason == .stopped)
     #expect(try await cluster.nodes[0].process.waitForExit() == 0)
     #expect(try await cluster.admin.nodes().isEmpty, "its lease has ended")
-    let error = await #expect(throws: AdminError.self) { try await cluster.admin.locate(id) }
+    let error = await #expect(throws: APIError.self) { try await cluster.admin.locate(id) }
     #expect(error?.message.contains("stopped") == true, "it left a tombstone")
   }
 

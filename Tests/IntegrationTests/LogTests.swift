@@ -1,7 +1,8 @@
 // Logs of real processes: a reader that stands still stops no terminal (promise P7), SIGHUP ends no
 // role, and the log tells the story of a role.
 
-import Admin
+import API
+import APIClient
 import Foundation
 import TestSupport
 import Testing

@@ -1,7 +1,8 @@
 // Behind the proxies that operators have: those that keep their connections to a server and send it one client's
 // WebSocket behind another's requests, and those that put it below a path of their own.
 
-import Admin
+import API
+import APIClient
 import Client
 import Foundation
 import NIOCore

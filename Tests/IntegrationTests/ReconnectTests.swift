@@ -1,10 +1,11 @@
 // Two routers, three nodes, Redis and HAProxy, all real processes: whoever is cut, however often, finds
 // its own live process again through any router, and has every byte once (promises P1, P2, P4).
 
-import Admin
+import API
+import APIClient
 import Client
-import Cluster
 import NIOCore
+import Registry
 import TestSupport
 import Testing
 import Wire
@@ -89,7 +90,7 @@ import Wire
     return cuts
   }
 
-  private static func createUntilOneReaches(_ node: String, _ admin: AdminClient) async throws
+  private static func createUntilOneReaches(_ node: String, _ admin: APIClient) async throws
     -> [SessionID]
   {
     var created: [SessionID] = []

@@ -1,6 +1,6 @@
 // A cluster for one test, and what reads a terminal with a judge's eyes.
 
-import Admin
+import APIClient
 import Client
 import Foundation
 import NIOCore
@@ -18,7 +18,7 @@ struct RunningCluster {
 
   /// HAProxy, where clients come in.
   var front: Front { Front(haproxy.url, certificates) }
-  var admin: AdminClient { get throws { try front.admin } }
+  var admin: APIClient { get throws { try front.admin } }
 
   /// Straight to one of the routers.
   func front(of router: Int) -> Front { Front(routers[router].url, certificates) }
@@ -69,10 +69,10 @@ struct Front: Sendable {
 
   var client: TerminalClient { get throws { try TerminalClient(url: url, tls: tls) } }
 
-  var admin: AdminClient {
+  var admin: APIClient {
     get throws {
       let endpoint = try Endpoint(url)
-      return AdminClient(host: endpoint.host, port: endpoint.port, tls: try tls)
+      return APIClient(host: endpoint.host, port: endpoint.port, tls: try tls)
     }
   }
 

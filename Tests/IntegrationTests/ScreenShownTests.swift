@@ -1,6 +1,7 @@
 // What the API shows of a session, through a router that does not hold it.
 
-import Admin
+import API
+import APIClient
 import Foundation
 import TestSupport
 import Testing

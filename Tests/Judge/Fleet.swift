@@ -2,12 +2,12 @@
 
 public import Chaos
 import Client
-import Cluster
 import Logging
 import NIOCore
 import NIOPosix
 import Node
 import Pipes
+import Registry
 import Router
 public import TestSupport
 public import Wire
@@ -95,7 +95,6 @@ public struct Fleet: Sendable {
       NodeConfiguration(
         id: NodeID(unchecked: "judged"), listen: NodeAddress(host: "127.0.0.1", port: port),
         advertise: NodeAddress(host: "127.0.0.1", port: link.port),
-        settings: SessionSettings(),
         pipes: PipeStarters([(.pty, PTYStarter(environment: ["PATH": "/usr/bin:/bin"]))]),
         logger: logger),
       registry: registry, group: group)

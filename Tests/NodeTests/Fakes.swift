@@ -1,7 +1,7 @@
 // What stands around a session under test: a pipe that a test speaks for, a link that keeps what is
 // written, and a loop that knows one session.
 
-import Link
+import Links
 import NIOCore
 import NIOEmbedded
 import Pipes

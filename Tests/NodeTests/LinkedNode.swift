@@ -1,12 +1,11 @@
 // A real node on loopback with one event loop, and links to it that say what a test says.
 
-import Auth
-import Cluster
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Pipes
+import Registry
 import Sessions
 import TestSupport
 import Testing

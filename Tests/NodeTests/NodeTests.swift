@@ -1,7 +1,6 @@
 // A real node over a real link: who gets in where something exists already, what it owns and has room
 // for, and what one session's or one peer's nonsense costs the others (promises P4, P7, P9, P10).
 
-import Auth
 import NIOCore
 import Pipes
 import Sessions

@@ -8,6 +8,7 @@ import NIOPosix
 import Pipes
 import TestSupport
 import Testing
+import Transport
 import Wire
 
 enum Backend: CaseIterable, CustomTestStringConvertible {

@@ -3,6 +3,7 @@
 
 import NIOCore
 import NIOHTTP1
+import Transport
 import Wire
 
 @testable import HTTPClient
@@ -18,7 +19,7 @@ func dockerOperations(_ input: UnsafeRawBufferPointer) {
     defer { rest = rest.dropFirst(count) }
     return Array(rest.prefix(count))
   }
-  let endpoint = HTTPEndpoint.unix(path: "/x")
+  let endpoint = Address.unix(path: "/x")
   let statuses: [HTTPResponseStatus] = [.ok, .created, .notFound, .conflict, .badRequest]
   let status = statuses[Int(byte()) % statuses.count]
   let version = String(decoding: bytes(Int(byte() % 16)), as: UTF8.self)

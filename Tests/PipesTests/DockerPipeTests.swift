@@ -7,11 +7,12 @@ import NIOPosix
 import Pipes
 import TestSupport
 import Testing
+import Transport
 import Wire
 
 @Suite("A pipe into a container", .timeLimit(.minutes(3 * patience))) struct DockerPipeTests {
   private func starter(
-    _ endpoint: HTTPEndpoint, scope: String = "test/\(UUID())", registry: String = "one"
+    _ endpoint: Address, scope: String = "test/\(UUID())", registry: String = "one"
   ) -> DockerStarter {
     let starter = DockerStarter(endpoint, scope: scope, logger: Backend.quiet)
     starter.enter(registry: registry)
@@ -82,7 +83,7 @@ import Wire
 
   @Test("says how to reach an engine that cannot be reached")
   func unreachable() async throws {
-    let places: [HTTPEndpoint] = [
+    let places: [Address] = [
       .unix(path: "/tmp/no-engine-\(UUID())"), .tcp(host: "127.0.0.1", port: try freePort()),
     ]
     for endpoint in places {
@@ -345,7 +346,7 @@ import Wire
 
   @Test("A sweep ends what a dead incarnation left, and leaves the living alone")
   func sweep() async throws {
-    let endpoint = HTTPEndpoint.unix(path: try await requireDocker().socket)
+    let endpoint = Address.unix(path: try await requireDocker().socket)
     let scope = "test/\(UUID())"
     let script = ["sh", "-c", "trap '' HUP; sleep 600 & echo pid=$$; while :; do sleep 1; done"]
     let living = starter(endpoint, scope: scope)
@@ -405,7 +406,7 @@ import Wire
   /// An engine that was restarted since does not know them any more.
   @Test("A sweep ends what it sees on this machine though the engine does not answer")
   func sweepWithoutEngine() async throws {
-    let endpoint = HTTPEndpoint.unix(path: try await requireDocker().socket)
+    let endpoint = Address.unix(path: try await requireDocker().socket)
     let scope = "test/\(UUID())"
     let script = ["sh", "-c", "trap '' HUP; echo pid=$$; while :; do sleep 1; done"]
     let living = starter(endpoint, scope: scope)

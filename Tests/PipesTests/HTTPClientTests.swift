@@ -1,4 +1,4 @@
-// The HTTP client under the Docker pipe: where it connects, what it takes, and how it hands over.
+// The HTTP client under the Docker pipe: what it takes, and how it hands over.
 
 import HTTPClient
 import NIOCore
@@ -8,22 +8,6 @@ import TestSupport
 import Testing
 
 @Suite("The HTTP client", .timeLimit(.minutes(patience))) struct HTTPClientTests {
-  @Test("reads addresses, and refuses what is none")
-  func endpoints() {
-    #expect(HTTPEndpoint("unix:///run/docker.sock") == .unix(path: "/run/docker.sock"))
-    #expect(HTTPEndpoint("tcp://h.example:2375") == .tcp(host: "h.example", port: 2_375))
-    #expect(HTTPEndpoint("tcp://[::1]:2375") == .tcp(host: "::1", port: 2_375))
-    for text in [
-      "", "unix://", "unix://run/x", "unix:///" + String(repeating: "x", count: 107), "tcp://h",
-      "tcp://:2375", "tcp://h:0", "tcp://h:65536", "tcp://::1:2375", "tcp://h/p:1", "http://h:1",
-    ] {
-      #expect(HTTPEndpoint(text) == nil, "\(text)")
-    }
-    for endpoint in [HTTPEndpoint.unix(path: "/a"), .tcp(host: "::1", port: 1)] {
-      #expect(HTTPEndpoint(endpoint.description) == endpoint)
-    }
-  }
-
   @Test("takes no longer an answer than it was told")
   func bounded() async throws {
     for head in ["Content-Length: 101\r\n", ""] {

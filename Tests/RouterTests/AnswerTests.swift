@@ -1,9 +1,9 @@
 // Answers of a node to a router's questions: in many parts, and bounded (promise P6).
 
-import Cluster
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
+import Registry
 import Testing
 import Wire
 

@@ -1,12 +1,12 @@
 // One loop of a router with a client's channel and a scripted node, all on an embedded event loop: a
 // test decides when time passes and what the node says.
 
-import Cluster
-import Link
+import Links
 import Logging
 import NIOCore
 import NIOEmbedded
 import NIOWebSocket
+import Registry
 import TestSupport
 import Wire
 

@@ -1,11 +1,11 @@
 // A node that does what a test says, on a real loopback socket, and a real router before it.
 
-import Cluster
-import Link
+import Links
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import Registry
 import TestSupport
 import Wire
 

@@ -1,8 +1,8 @@
 // An operator's log tells what became of a node, once.
 
-import Cluster
 import FoundationEssentials
 import Logging
+import Registry
 import Testing
 import Wire
 

@@ -1,6 +1,6 @@
 // Which web pages may open a user's terminals (promise P9).
 
-import Admin
+import APIServer
 import NIOHTTP1
 import Testing
 

@@ -1,11 +1,11 @@
 // A new session goes to a node that takes it: one that does not answer, or has no room, is not the end of it
 // while another one lives.
 
-import Cluster
-import Link
+import Links
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
+import Registry
 import TestSupport
 import Testing
 import Wire

@@ -1,7 +1,7 @@
 // What a client says while its link is away, or its stream is being opened again: it is kept for the node
 // and said once (promises P1, P2).
 
-import Link
+import Links
 import NIOCore
 import NIOEmbedded
 import TestSupport

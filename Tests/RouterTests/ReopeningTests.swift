@@ -1,10 +1,10 @@
 // What a router does when the owner says no, or the link breaks: the client's WebSocket stays open, its
 // output goes on where it stood and its input arrives once (promises P1, P2, P4).
 
-import Cluster
-import Link
+import Links
 import NIOConcurrencyHelpers
 import NIOCore
+import Registry
 import TestSupport
 import Testing
 import Wire

@@ -1,6 +1,6 @@
 // What is a request, and where it leads (promise P9).
 
-import Admin
+import APIServer
 import NIOCore
 import NIOHTTP1
 import Testing

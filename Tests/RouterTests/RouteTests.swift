@@ -1,9 +1,9 @@
 // What a loop of a router knows of the cluster: enough to route, never more than its bound.
 
-import Cluster
 import Logging
 import NIOCore
 import NIOPosix
+import Registry
 import TestSupport
 import Testing
 import Wire

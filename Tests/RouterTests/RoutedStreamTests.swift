@@ -1,8 +1,8 @@
 // A stream as a value: what it asks for in each of its states, whatever happens to it (promises P1, P2, P4).
 
 import Auth
-import Cluster
 import NIOCore
+import Registry
 import Testing
 import Wire
 
@@ -168,17 +168,19 @@ extension [RoutedStream.Action] {
 
   @Test func eachTryWaitsLonger() {
     var test = Test.inState(.live)
-    var waits: [Double] = []
+    var waits: [Duration] = []
     for _ in 0..<9 {
       for case .retry(let longest) in test.handle(.linkBroke(because: "gone")) {
         waits.append(longest)
       }
       test.handle(.timeToRetry, .found(Test.route()))
     }
-    #expect(waits == [50, 100, 200, 400, 800, 1_600, 3_000, 3_000, 3_000])
+    let expected = [50, 100, 200, 400, 800, 1_600, 3_000, 3_000, 3_000]
+    #expect(waits == expected.map { .milliseconds($0) })
     // And once it is open, from the beginning.
     test.handle(Test.opened())
-    #expect(test.handle(.linkBroke(because: "gone")).contains(.retry(within: 50)))
+    #expect(
+      test.handle(.linkBroke(because: "gone")).contains(.retry(within: RouterLimits.reopenFirst)))
   }
 
   @Test func inputOfBeforeAReopeningComesAgainAndOnlyThen() {
@@ -345,7 +347,10 @@ extension [RoutedStream.Action] {
     let asked = test.handle(.reauthorized(access))
     switch state {
     case .live:
-      #expect(asked == [.leave(.done), .deliver(.event(.paused)), .retry(within: 50)])
+      #expect(
+        asked == [
+          .leave(.done), .deliver(.event(.paused)), .retry(within: RouterLimits.reopenFirst),
+        ])
     case .opening: #expect(asked == [.leave(.done), .resolve])
     case .openingAgain: #expect(asked.first == .leave(.done) && asked.count == 2)
     case .resolving, .resolvingAgain, .paused, .closed: #expect(asked.isEmpty)

@@ -1,12 +1,12 @@
 // A registry that does not answer holds back only what asks it (promises P5, P7).
 
-import Cluster
-import Link
+import Links
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
 import NIOPosix
+import Registry
 import TestSupport
 import Testing
 import Wire

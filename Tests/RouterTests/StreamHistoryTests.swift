@@ -2,9 +2,9 @@
 // whenever, the client sees each byte of output once and in order, and the node each byte of input (promises P1, P2).
 
 import Auth
-import Cluster
 import DequeModule
 import NIOCore
+import Registry
 import TestSupport
 import Testing
 import Wire

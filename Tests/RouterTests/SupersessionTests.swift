@@ -1,11 +1,11 @@
 // A node that goes on with what another owns by now is told by the router, and its clients are brought to the owner
 // (promise P3).
 
-import Admin
-import Cluster
-import Link
+import APIClient
+import Links
 import NIOConcurrencyHelpers
 import NIOCore
+import Registry
 import TestSupport
 import Testing
 import Wire
@@ -115,7 +115,7 @@ import Wire
       let client = try await RawClient.greet(port: front)
       client.send(.open(Open(session: session, size: .standard)), stream: 1)
       try await client.frame("OPENED", stream: 1) { $0.type == .opened }
-      let admin = AdminClient(host: "127.0.0.1", port: front)
+      let admin = APIClient(host: "127.0.0.1", port: front)
       try await admin.kill(session)
       #expect(kills(nodes[0]) == 1 && kills(nodes[1]) == 0)
       await own(nodes[1], 2)

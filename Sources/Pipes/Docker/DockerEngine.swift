@@ -7,6 +7,7 @@ import HTTPClient
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
+import Transport
 import Wire
 
 struct DockerEngine: Sendable {
@@ -16,11 +17,11 @@ struct DockerEngine: Sendable {
   /// Engines from Docker 20.10 (1.41) on; 1.44 is what the newest ones still take at least.
   static let versions = 41...44
 
-  init(_ endpoint: HTTPEndpoint, transport: HTTPClient.TransportHandler? = nil) {
-    http = HTTPClient(endpoint, transport: transport)
+  init(_ address: Address, layer: SocketLayer = .plain) {
+    http = HTTPClient(address, layer: layer)
   }
 
-  var endpoint: HTTPEndpoint { http.endpoint }
+  var address: Address { http.address }
 
   // MARK: Execs
 
@@ -81,7 +82,7 @@ struct DockerEngine: Sendable {
     }
     switch result {
     case .switched(let channel): return channel
-    case .refused(let answer): throw Self.error(answer, container: container, endpoint)
+    case .refused(let answer): throw Self.error(answer, container: container, address)
     }
   }
 
@@ -93,7 +94,7 @@ struct DockerEngine: Sendable {
       in: container, ExecRequest(cmd: command, user: user, attachStdin: false))
     let answer = try await send(
       .POST, "/exec/\(exec)/start", Self.encode(ExecStart()), largestBody: PipeLimits.startAnswer)
-    guard answer.status == .ok else { throw Self.error(answer, container: container, endpoint) }
+    guard answer.status == .ok else { throw Self.error(answer, container: container, address) }
     return (try await inspect(exec).exitCode, String(buffer: answer.body))
   }
 
@@ -101,7 +102,7 @@ struct DockerEngine: Sendable {
   func resize(_ exec: String, to size: TerminalSize) async throws {
     let answer = try await send(.POST, "/exec/\(exec)/resize?h=\(size.rows)&w=\(size.columns)")
     guard (200..<300).contains(answer.status.code) else {
-      throw Self.error(answer, container: nil, endpoint)
+      throw Self.error(answer, container: nil, address)
     }
   }
 
@@ -169,13 +170,13 @@ struct DockerEngine: Sendable {
   ) async throws -> Answer {
     let answer = try await send(method, path, body.map { try Self.encode($0) })
     guard (200..<300).contains(answer.status.code) else {
-      throw Self.error(answer, container: container, endpoint)
+      throw Self.error(answer, container: container, address)
     }
     do {
       return try Self.decode(Answer.self, answer.body)
     } catch {
       throw PipeError(
-        .unavailable, "\(endpoint) does not answer like a Docker engine", cause: error)
+        .unavailable, "\(address) does not answer like a Docker engine", cause: error)
     }
   }
 
@@ -215,29 +216,29 @@ struct DockerEngine: Sendable {
   private func version(within limit: TimeAmount) async throws -> Int {
     let answer = try await http.send(
       .GET, "/_ping", within: limit, largestBody: PipeLimits.pingAnswer)
-    let common = try Self.commonVersion(answer, endpoint)
+    let common = try Self.commonVersion(answer, address)
     minorVersion.withLockedValue { $0 = common }
     return common
   }
 
   /// The newest version (its minor number) that both sides know, by the answer to a ping.
-  static func commonVersion(_ answer: HTTPResponse, _ endpoint: HTTPEndpoint) throws -> Int {
+  static func commonVersion(_ answer: HTTPResponse, _ address: Address) throws -> Int {
     // The words of Go's HTTP server: the request came in the clear.
     if answer.status == .badRequest, String(buffer: answer.body).contains("HTTPS server") {
       throw PipeError(
         .unavailable,
-        "the Docker engine at \(endpoint) speaks TLS: name its CA with --docker-ca, and a certificate "
+        "the Docker engine at \(address) speaks TLS: name its CA with --docker-ca, and a certificate "
           + "of this node with --docker-cert and --docker-key if it asks for one")
     }
     let parts = answer.headers.first(name: "Api-Version")?.split(separator: ".") ?? []
     guard parts.count == 2, let major = Int(parts[0]), let minor = Int(parts[1]), minor >= 0
     else {
-      throw PipeError(.unavailable, "\(endpoint) does not answer like a Docker engine")
+      throw PipeError(.unavailable, "\(address) does not answer like a Docker engine")
     }
     guard major > 1 || minor >= Self.versions.lowerBound else {
       throw PipeError(
         .unavailable,
-        "the Docker engine at \(endpoint) has API \(major).\(minor): 1.\(Self.versions.lowerBound) "
+        "the Docker engine at \(address) has API \(major).\(minor): 1.\(Self.versions.lowerBound) "
           + "is needed, Docker 20.10 or newer")
     }
     return min(minor, Self.versions.upperBound)
@@ -254,31 +255,31 @@ struct DockerEngine: Sendable {
       case .unreachable:
         throw PipeError(
           .unavailable,
-          "the Docker engine at \(endpoint) cannot be reached: see that it runs, that this node may "
+          "the Docker engine at \(address) cannot be reached: see that it runs, that this node may "
             + "use its socket, and that --docker is right", cause: error)
       case .closed where error.cause != nil:
         throw PipeError(
           .unavailable,
-          "the connection to the Docker engine at \(endpoint) failed: \(error.reason)", cause: error
+          "the connection to the Docker engine at \(address) failed: \(error.reason)", cause: error
         )
       case .timeout, .closed, .tooLong:
         throw PipeError(
           .unavailable,
-          "the Docker engine at \(endpoint) does not answer: see that it is one, that it is not "
+          "the Docker engine at \(address) does not answer: see that it is one, that it is not "
             + "stuck, and that --docker is right", cause: error)
       }
     }
   }
 
   static func error(
-    _ answer: HTTPResponse, container: String?, _ endpoint: HTTPEndpoint
+    _ answer: HTTPResponse, container: String?, _ address: Address
   ) -> PipeError {
     struct Reason: Decodable { var message: String }
     let said = try? decode(Reason.self, answer.body)
     let reason = said?.message ?? "\(answer.status)"
     switch (answer.status, container) {
     case (.notFound, let container?):
-      return PipeError(.noTarget, "no container \(container) on the engine at \(endpoint)")
+      return PipeError(.noTarget, "no container \(container) on the engine at \(address)")
     case (.conflict, let container?) where reason.contains("restarting"):
       return PipeError(.notNow, "container \(container) is restarting: try again in a moment")
     case (.conflict, let container?):

@@ -1,7 +1,7 @@
 // `docker:CONTAINER`: a `docker exec` in a running container of one engine.
 
-import HTTPClient
 import TLS
+import Transport
 public import Wire
 
 extension PipeKind {
@@ -28,7 +28,7 @@ extension PipeKind {
     ],
     problem: { options in
       let url = options["docker"]
-      guard url.isEmpty || HTTPEndpoint(url) != nil else {
+      guard url.isEmpty || Address(url) != nil else {
         return
           "--docker is unix:///PATH or tcp://HOST:PORT, for example unix:///var/run/docker.sock; not "
           + url
@@ -38,9 +38,9 @@ extension PipeKind {
         ? "--docker-cert needs --docker-ca" : nil
     },
     makeStarter: { setup in
-      guard let endpoint = HTTPEndpoint(setup.options["docker"]) else { return nil }
+      guard let address = Address(setup.options["docker"]) else { return nil }
       return DockerStarter(
-        endpoint, scope: setup.scope, credentials: try credentials(setup), logger: setup.logger)
+        address, scope: setup.scope, credentials: try credentials(setup), logger: setup.logger)
     })
 }
 

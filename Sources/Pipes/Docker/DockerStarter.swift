@@ -1,11 +1,12 @@
 // Starts processes in running containers of one Docker engine, and ends what earlier incarnations of
 // the node left there.
 
-public import HTTPClient
+import HTTPClient
 public import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
 public import TLS
+public import Transport
 import Wire
 
 public struct DockerStarter: PipeStarter {
@@ -26,13 +27,10 @@ public struct DockerStarter: PipeStarter {
   ///   - credentials: for an engine over TLS.
   ///   - seesProcesses: whether the engine's processes are looked for in this machine's /proc first.
   public init(
-    _ endpoint: HTTPEndpoint, scope: String, credentials: TLSCredentials? = nil,
+    _ address: Address, scope: String, credentials: TLSCredentials? = nil,
     seesProcesses: Bool = true, logger: Logger
   ) {
-    let names = if case .tcp(let host, _) = endpoint { [host] } else { [String]() }
-    var transport: HTTPClient.TransportHandler?
-    if let credentials { transport = { _ in try credentials.handler(serverNames: names) } }
-    engine = DockerEngine(endpoint, transport: transport)
+    engine = DockerEngine(address, layer: SocketLayer(credentials))
     self.credentials = credentials
     node = scope
     incarnation = IncarnationLock(.random())

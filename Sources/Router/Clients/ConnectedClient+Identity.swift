@@ -14,7 +14,7 @@ extension ConnectedClient {
       return shutOut(error)
     }
     watchToken()
-    send(.welcome(Welcome(time: wallClockMilliseconds())))
+    send(.welcome(Welcome(time: WallClock.milliseconds)))
     if loop.isStopping { goAway() }
   }
 
@@ -46,7 +46,7 @@ extension ConnectedClient {
   /// Asks for another token before this one runs out, and closes when it has.
   private func watchToken() {
     timer?.cancel()
-    switch state.tokenWait(now: Double(wallClockMilliseconds()) / 1_000) {
+    switch state.tokenWait(now: Double(WallClock.milliseconds) / 1_000) {
     case nil: break
     case .look(let seconds)?: timer = after(Self.time(seconds)) { $0.watchToken() }
     case .ask(let seconds, let notice)?:
@@ -85,6 +85,3 @@ extension ConnectedClient {
         result: refused.code.rawValue, message: refused.message))
   }
 }
-
-/// Milliseconds since 1970.
-func wallClockMilliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1_000)) }

@@ -3,7 +3,7 @@
 // `ClientState` and `RoutedStream`.
 
 import Auth
-import Link
+import Links
 import NIOCore
 import Wire
 
@@ -149,9 +149,9 @@ final class ConnectedClient {
       stream.link = nil
       link.node.leave(link.number, telling: close)
     case .retry(let longest):
-      let delay = Double.random(in: 0...longest)
+      let delay = longest * Double.random(in: 0...1)
       let number = stream.number
-      _ = after(.microseconds(Int64(delay * 1_000))) { $0.tell(number, .timeToRetry) }
+      _ = after(TimeAmount(delay)) { $0.tell(number, .timeToRetry) }
     case .remember(let session, let route, let epoch):
       loop.context.remember(session, at: route, epoch: epoch)
     case .forget(let session): loop.context.forget(session)

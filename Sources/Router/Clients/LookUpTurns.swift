@@ -1,7 +1,7 @@
 // Whose session's owner is looked up, of one client's streams: a slow registry holds back only those that ask it,
 // and so many at a time. Pure.
 
-import Link
+import Links
 
 struct LookUpTurns {
   private var underWay = 0

@@ -1,6 +1,7 @@
 // How far a stream has come with looking for a node that opens it. Pure.
 
-import Cluster
+import Registry
+import Transport
 import Wire
 
 /// A stream that was opened begins anew.
@@ -13,8 +14,7 @@ struct RouteSearch {
   private(set) var avoided: Set<NodeID> = []
   private(set) var lastRefusal: Refused?
   private var attempts = 0
-  /// Milliseconds.
-  private var backoff = RouterLimits.reopenFirst
+  private var backoff = Backoff(first: RouterLimits.reopenFirst, last: RouterLimits.reopenLast)
 
   mutating func avoid(_ node: NodeID, because refusal: Refused) {
     avoided.insert(node)
@@ -28,10 +28,7 @@ struct RouteSearch {
   }
 
   /// The longest time to wait before the next try.
-  mutating func nextBackoff() -> Double {
-    defer { backoff = min(backoff * 2, RouterLimits.reopenLast) }
-    return backoff
-  }
+  mutating func nextDelay() -> Duration { backoff.nextLongest() }
 }
 
 /// A node that has been asked, and what the LINK_OPEN said of the client: that may change before it answers.

@@ -1,7 +1,7 @@
 // What a stream is told, what it asks for, and what it keeps of being open.
 
 import Auth
-import Cluster
+import Registry
 import Wire
 
 extension RoutedStream {
@@ -37,8 +37,8 @@ extension RoutedStream {
     indirect case leave(Close?)
     /// Send this to the client.
     case deliver(Frame)
-    /// Tell it `timeToRetry` after a random part of so many milliseconds.
-    case retry(within: Double)
+    /// Tell it `timeToRetry` after a random part of that time.
+    case retry(within: Duration)
     indirect case remember(SessionID, Route, Epoch)
     indirect case forget(SessionID)
     /// The session that was sent to this node as a new one is not there.

@@ -5,9 +5,9 @@
 // Pure: it is told what happens, and `ConnectedClient` does what it then asks for.
 
 import Auth
-import Cluster
 import DequeModule
 import NIOCore
+import Registry
 import Wire
 
 struct RoutedStream {
@@ -132,7 +132,7 @@ struct RoutedStream {
 
   private mutating func retry(_ search: RouteSearch) {
     var search = search
-    actions.append(.retry(within: search.nextBackoff()))
+    actions.append(.retry(within: search.nextDelay()))
     state = .paused(search)
   }
 

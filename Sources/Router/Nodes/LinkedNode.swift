@@ -2,14 +2,12 @@
 // greets, carries the streams of this loop's clients, and asks the HTTP API's questions. When the link breaks it is
 // done with: its streams find their way anew.
 
-import Auth
-import Cluster
-import ConnectionErrors
-import Link
+import Links
 import Logging
 import NIOCore
-import NIOPosix
+import Registry
 import TLS
+import Transport
 import Wire
 
 /// Whose streams are open on a link. `stream` is the number that it gave.
@@ -29,7 +27,7 @@ final class LinkedNode: LinkPeer {
   private let eventLoop: any EventLoop
   private var link: Link?
   private var state = State.connecting
-  private let nonce = LinkKey.nonce()
+  private let nonce = ClusterKey.nonce()
   private var streams: [UInt64: Stream] = [:]
   private var nextStream: UInt64 = 1
   private var questions: [UInt64: (promise: EventLoopPromise<NodeAnswer>, answer: NodeAnswer)] = [:]
@@ -84,32 +82,23 @@ final class LinkedNode: LinkPeer {
       return greet(over: link)
     }
     let eventLoop = eventLoop
-    let tls = context.linkTLS
     // A node that is known by its address alone may prove its name instead.
-    let names = [route.address.host, route.node.rawValue]
-    ClientBootstrap(group: eventLoop)
-      .connectTimeout(RouterLimits.connectDeadline)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try SocketTransport.configure(channel)
-          if let tls {
-            try channel.pipeline.syncOperations.addHandler(tls.handler(serverNames: names))
-          }
-          let transport = SocketTransport()
-          try channel.pipeline.syncOperations.addHandler(transport)
-          let link = Link(eventLoop: eventLoop, peer: bound.value, transport: transport)
-          transport.attach(link)
-          bound.value.link = link
-        }
+    let connector = Connector(
+      .tcp(host: route.address.host, port: route.address.port), context.linkTLS,
+      serverNames: [route.address.host, route.node.rawValue])
+    connector.connect(on: eventLoop, within: RouterLimits.connectDeadline) { channel in
+      try SocketTransport.configure(channel)
+      let transport = SocketTransport()
+      try channel.pipeline.syncOperations.addHandler(transport)
+      let link = Link(eventLoop: eventLoop, peer: bound.value, transport: transport)
+      transport.attach(link)
+      return NIOLoopBound(link, eventLoop: eventLoop)
+    }.whenComplete { result in
+      switch result {
+      case .success(let link): bound.value.greet(over: link.value)
+      case .failure(let error): bound.value.fail(error)
       }
-      .connect(host: route.address.host, port: route.address.port)
-      .whenComplete { result in
-        let end = bound.value
-        switch result {
-        case .success: if let link = end.link { end.greet(over: link) }
-        case .failure(let error): end.fail(error)
-        }
-      }
+    }
   }
 
   private func greet(over link: Link) {
@@ -120,7 +109,7 @@ final class LinkedNode: LinkPeer {
       .hello(
         Hello(
           router: context.name, cluster: context.cluster,
-          nonce: context.linkKey == nil ? nil : nonce)), stream: 0)
+          nonce: context.clusterKey == nil ? nil : nonce)), stream: 0)
   }
 
   private func welcomed(_ welcome: Welcome) {
@@ -144,8 +133,8 @@ final class LinkedNode: LinkPeer {
 
   /// With a cluster key: whether the node has proved that it knows the key; then we prove it too.
   private func prove(to welcome: Welcome) -> Bool {
-    guard let key = context.linkKey, context.connectLocally == nil else { return true }
-    let terms = LinkKey.Greeting(
+    guard let key = context.clusterKey, context.connectLocally == nil else { return true }
+    let terms = ClusterKey.Greeting(
       cluster: context.cluster, router: context.name, routerNonce: nonce,
       node: route.node.rawValue, incarnation: route.incarnation.description,
       nodeNonce: welcome.nonce ?? "")
@@ -160,7 +149,7 @@ final class LinkedNode: LinkPeer {
 
   func close() {
     isLeaving = true
-    link?.close()
+    if let link { link.close() } else { linkDidClose(nil) }
   }
 
   /// Why the node cannot be used, as far as its end of the link, or the lack of it, tells.
@@ -177,7 +166,7 @@ final class LinkedNode: LinkPeer {
     case nil where state == .ready: return (false, "its link has ended")
     case nil:
       let hint =
-        context.linkTLS == nil
+        !context.linkTLS.isEncrypted
         ? "; if it takes links by TLS, give this router --link-cert, --link-key and --link-ca" : ""
       return (true, "it ends links before WELCOME" + hint)
     }

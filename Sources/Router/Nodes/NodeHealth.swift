@@ -2,10 +2,10 @@
 // this says who answers here. Who does not gets no new session while another node can take it, and is tried again
 // by a link that serves nobody else.
 
-import Cluster
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import Registry
 import Wire
 
 final class NodeHealth: Sendable {

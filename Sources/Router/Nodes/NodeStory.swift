@@ -1,9 +1,9 @@
 // What becomes of the nodes, as a router sees it from one list of them to the next: the lines of its log by which an
 // operator learns that a node has died, with how much, that it is back, or that it has left in order. Pure.
 
-import Cluster
 import FoundationEssentials
 import Logging
+import Registry
 
 struct NodeStory: Sendable {
   struct Line: Equatable {

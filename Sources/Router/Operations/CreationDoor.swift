@@ -1,6 +1,6 @@
 // The door of who creates a session by the HTTP API: a client of one OPEN, which leaves with the answer.
 
-import Admin
+import APIServer
 import NIOCore
 import Wire
 

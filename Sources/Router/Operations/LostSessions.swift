@@ -1,7 +1,7 @@
 // Sessions whose node has died, or was started anew. The registry's records are all that is known of them, and are
 // listed, so that what was lost does not only vanish (promise P10).
 
-import Cluster
+import Registry
 import Wire
 
 extension RouterContext {

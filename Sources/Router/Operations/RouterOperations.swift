@@ -1,11 +1,12 @@
 // What the HTTP API asks of the cluster, done over the registry and the links.
 
-import Admin
+import API
+import APIServer
 import Auth
-import Cluster
-import ConnectionErrors
 import Logging
 import NIOCore
+import Registry
+import Transport
 import Wire
 
 /// The cluster as one caller may use it: each operation is decided here, or by the session's node
@@ -361,7 +362,7 @@ private struct Unanswered: Error, CustomStringConvertible {
   var node: NodeID
   var cause: any Error
   var description: String {
-    let why = (cause as? WireError)?.message ?? ConnectionErrors.cause(of: cause)
+    let why = (cause as? WireError)?.message ?? Transport.cause(of: cause)
     return "node \(node), which has the session, does not answer: \(why)"
   }
 }

@@ -2,8 +2,8 @@
 // process has its name, and that another node has made a session of the same name since. Its clients would type on
 // into a second process. The router, which has both the link and the registry, tells it (promise P3).
 
-import Cluster
 import Logging
+import Registry
 import Wire
 
 /// A session as a doubtful node has it.

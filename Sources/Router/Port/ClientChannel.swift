@@ -1,7 +1,7 @@
 // One port, several protocols: requests are Hummingbird's, until one of them brings its connection to a door of
 // clients. A child channel type beside Hummingbird's own.
 
-import Admin
+import APIServer
 import Auth
 import HummingbirdCore
 import Logging
@@ -9,7 +9,7 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
-import TLS
+import Transport
 import Wire
 
 struct ClientChannel: HTTPChannelHandler {
@@ -48,7 +48,7 @@ struct ClientChannel: HTTPChannelHandler {
       if configuration.proxies.contains(client.peer) {
         try pipeline.addHandler(ProxyProtocolHandler(client))
       }
-      if let tls = configuration.tls { try pipeline.addHandler(tls.handler()) }
+      try configuration.tls.add(to: channel)
       let encoder = HTTPResponseEncoder()
       let decoder = ByteToMessageHandler(
         HTTPRequestDecoder(
@@ -99,7 +99,7 @@ struct ClientChannel: HTTPChannelHandler {
       isKnown: { head in (try? configuration.access.identity(of: head.headers).get()) != nil },
       serve: {
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: configuration.tls != nil))
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: configuration.tls.isEncrypted))
         // The gate ends the connection, not who answers in it.
         let http = try HTTPChannel(
           wrappingChannelSynchronously: channel,

@@ -1,6 +1,6 @@
 // Which pages may call this server through a user's browser.
 
-public import Admin
+public import APIServer
 import NIOHTTP1
 
 /// Which pages may connect: those of the same host, and those on a list, so that no other web site

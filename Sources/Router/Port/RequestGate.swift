@@ -2,7 +2,7 @@
 // each phase of it with a deadline (promise P6); what cannot be a request gets one answer and the connection
 // ends; and any request of the connection, not only its first, may bring it to a door of clients.
 
-import Admin
+import APIServer
 import DequeModule
 import NIOCore
 import NIOHTTP1

@@ -1,7 +1,7 @@
 // What a request must be before anybody looks at what it asks for: one meaning, and a size that a server can
 // hold. A proxy and this server that read a request differently would answer each other's clients.
 
-import Admin
+import APIServer
 import NIOHTTP1
 import Wire
 

@@ -1,6 +1,6 @@
 // Where a session is: its node, the start of it, and the loop that holds the session.
 
-import Cluster
+import Registry
 import Wire
 
 /// One event loop of one start of a node.

@@ -1,9 +1,9 @@
 // Where a session is, as one loop of a router finds it out: what the router remembers, then the registry; a new one
 // is placed. The owner checks (promise P4), so that a stale answer costs one more try.
 
-import Cluster
 import Logging
 import NIOCore
+import Registry
 import Wire
 
 struct RouteQuestion: Equatable, Sendable {

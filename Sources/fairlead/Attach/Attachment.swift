@@ -1,7 +1,8 @@
 // A session on this process's terminal: output and input each move in a task of their own, so that
 // neither holds up the other, and whatever ends it first decides what is said at the end.
 
-import Admin
+import API
+import APIClient
 import ArgumentParser
 import Client
 import NIOCore
@@ -176,7 +177,7 @@ struct Attachment {
     if refused.code == .gone || refused.code == .lost {
       do {
         _ = try await api.client().session(session)
-      } catch let error as AdminError where error.facts?.reason != nil {
+      } catch let error as APIError where error.facts?.reason != nil {
         return error.message
       } catch {}
     }
@@ -214,7 +215,7 @@ func passingOnExitCodes(_ body: () async throws -> Void) async throws {
     throw misuse
   } catch let ambiguous as APIOptions.Ambiguous {
     throw ambiguous
-  } catch let error as AdminError {
+  } catch let error as APIError {
     complain("Error: \(printable(NextStep.advised(error)))")
     throw ExitCode.own
   } catch {

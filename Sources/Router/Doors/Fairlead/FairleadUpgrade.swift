@@ -1,6 +1,6 @@
 // How a connection comes to the door of `fairlead.v1`: by a request for a WebSocket with that subprotocol.
 
-import Admin
+import APIServer
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket

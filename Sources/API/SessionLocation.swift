@@ -1,0 +1,58 @@
+// Where a session is, and why: told by a router, and from the registry itself where no router answers.
+
+public import Registry
+public import Wire
+
+/// Where a session is or would be, and why.
+public struct SessionLocation: Sendable, Codable, Equatable {
+  public enum Why: String, Sendable, Codable {
+    /// The registry has an owner's record, and the owner lives.
+    case owner
+    /// The owner is silent: it may only be cut off from the registry.
+    case unreachable
+    /// The owner has died, or was started anew.
+    case lost
+    /// It does not exist; this is where it would be created.
+    case hash
+  }
+  public var session: SessionID
+  public var node: NodeID
+  public var why: Why
+  public var epoch: Epoch?
+  public var explanation: String
+
+  public init(
+    session: SessionID, node: NodeID, why: Why, epoch: Epoch?, explanation: String
+  ) {
+    self.session = session
+    self.node = node
+    self.why = why
+    self.epoch = epoch
+    self.explanation = explanation
+  }
+}
+
+extension SessionLocation {
+  /// Of a session that has an owner, whatever has become of that.
+  public init(_ id: SessionID, _ record: SessionRecord, among nodes: [NodeEntry]) {
+    let state = record.ownerState(among: nodes)
+    self.init(
+      session: id, node: record.node,
+      why: state.isLost ? .lost : state == .alive ? .owner : .unreachable, epoch: record.epoch,
+      explanation: record.explanation(state))
+  }
+
+  /// Of a session that does not exist.
+  /// - Throws: ``OperationError`` if no node can take it.
+  public init(_ id: SessionID, placedBy ranked: [Placement.Candidate]) throws {
+    guard let chosen = Placement.choose(ranked) else {
+      throw OperationError(
+        .unavailable, "no node can take a new session (\(Placement.obstacles(ranked)))")
+    }
+    let order = ranked.map { "\($0.node)\($0.obstacle.map { " (\($0))" } ?? "")" }
+    self.init(
+      session: id, node: chosen.node, why: .hash, epoch: nil,
+      explanation: "does not exist; would be created by rendezvous hash, in the order "
+        + order.joined(separator: ", "))
+  }
+}

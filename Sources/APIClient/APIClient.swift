@@ -1,0 +1,172 @@
+// The HTTP API from the other side, for the command line and for programs in Swift.
+
+public import API
+import FoundationEssentials
+import HTTPClient
+public import NIOCore
+import NIOHTTP1
+public import NIOPosix
+public import Registry
+public import TLS
+import Transport
+public import Wire
+
+/// What went wrong between here and the API.
+public struct APIError: Error, CustomStringConvertible {
+  public enum Code: Sendable, Equatable {
+    /// Nothing answers there: another way may be tried.
+    case unreachable
+    /// The API answered with a failure, of this HTTP status and code.
+    case failed(status: Int, code: String)
+    /// Something else than a Fairlead router answered.
+    case notUnderstood
+  }
+  public var code: Code
+  public var message: String
+  /// What the answer says of the session, with 409 and 410.
+  public var facts: SessionFacts?
+  public var description: String { message }
+}
+
+public struct APIClient: Sendable {
+  private let http: HTTPClient
+  private let prefix: String
+  private let url: String
+  private let token: String?
+
+  /// - Parameters:
+  ///   - path: before `/v1`, where a load balancer puts the API below a path of its own.
+  ///   - tls: nil speaks plain HTTP.
+  ///   - token: sent as `Authorization: Bearer`.
+  public init(
+    host: String, port: Int, path: String = "", tls: TLSContext? = nil, token: String? = nil,
+    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+  ) {
+    let address = Address.tcp(host: host, port: port)
+    http = HTTPClient(address, layer: tls.map { .interactive($0) } ?? .plain, group: group)
+    prefix = path
+    self.token = token
+    url = "\(tls == nil ? "http" : "https")://\(address.authority ?? host)\(path)"
+  }
+
+  public func version() async throws -> VersionAnswer { try await get("/v1/version") }
+
+  public func nodes() async throws -> [NodeView] {
+    let answer: NodesAnswer = try await get("/v1/nodes")
+    return answer.nodes
+  }
+
+  /// - Parameter idle: seconds that a session must have been unused.
+  public func sessions(node: NodeID? = nil, idle: Int64? = nil) async throws -> [SessionSummary] {
+    try await sessionList(node: node, idle: idle).sessions
+  }
+
+  /// With what is missing from it.
+  /// - Parameter idle: seconds that a session must have been unused.
+  public func sessionList(node: NodeID? = nil, idle: Int64? = nil) async throws -> SessionList {
+    var query: [String] = []
+    if let node { query.append("node=\(node)") }
+    if let idle { query.append("idle=\(idle)s") }
+    let suffix = query.isEmpty ? "" : "?" + query.joined(separator: "&")
+    return try await get("/v1/sessions" + suffix)
+  }
+
+  public func session(_ id: SessionID) async throws -> SessionSummary {
+    try await get("/v1/sessions/\(id)")
+  }
+
+  public func locate(_ id: SessionID) async throws -> SessionLocation {
+    try await get("/v1/where/\(id)")
+  }
+
+  /// - Parameter attach: a session of that name which runs is taken as it is; without, it is a failure (409).
+  public func create(_ open: Open, attach: Bool = false) async throws -> Opened {
+    var open = open
+    open.exclusive = nil
+    let request = CreationRequest(open: open, attach: attach)
+    let body = ByteBuffer(bytes: try JSONEncoder().encode(request))
+    return try decode(try await send(.POST, "/v1/sessions", body: body))
+  }
+
+  private struct CreationRequest: Encodable {
+    var open: Open
+    var attach: Bool
+
+    private enum CodingKeys: String, CodingKey { case attach }
+
+    func encode(to encoder: any Encoder) throws {
+      try open.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(attach, forKey: .attach)
+    }
+  }
+
+  public func kill(_ id: SessionID) async throws {
+    _ = try await send(.DELETE, "/v1/sessions/\(id)")
+  }
+
+  /// - Parameters:
+  ///   - scrollback: lines above the screen.
+  ///   - tail: instead of the screen, so many of the last lines that hold something.
+  public func screen(
+    _ id: SessionID, format: ScreenFormat, scrollback: UInt32 = 0, tail: UInt32? = nil
+  ) async throws -> String {
+    // The set of formats is the server's to know; what could end the query is not passed on.
+    let safe = format.rawValue.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+    let part = tail.map { "tail=\($0)" } ?? "scrollback=\(scrollback)"
+    return String(
+      buffer: try await send(.GET, "/v1/sessions/\(id)/screen?format=\(safe)&\(part)"))
+  }
+
+  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws {
+    _ = try await send(isDraining ? .POST : .DELETE, "/v1/nodes/\(node)/drain")
+  }
+
+  /// A ticket for one browser, of `serve`.
+  public func ticket() async throws -> String {
+    let answer: TicketAnswer = try decode(try await send(.POST, "/v1/tickets"))
+    return answer.ticket
+  }
+
+  // MARK: One request
+
+  private func get<Answer: Decodable>(_ path: String) async throws -> Answer {
+    try decode(try await send(.GET, path))
+  }
+
+  private func decode<Answer: Decodable>(_ body: ByteBuffer) throws -> Answer {
+    do {
+      return try JSONDecoder().decode(Answer.self, from: Data(body.readableBytesView))
+    } catch {
+      throw APIError(
+        code: .notUnderstood, message: "what answers at \(url) is not a Fairlead router")
+    }
+  }
+
+  private func send(_ method: HTTPMethod, _ path: String, body: ByteBuffer? = nil) async throws
+    -> ByteBuffer
+  {
+    let response: HTTPResponse
+    var headers: HTTPHeaders = body == nil ? [:] : ["Content-Type": "application/json"]
+    if let token { headers.add(name: "Authorization", value: "Bearer \(token)") }
+    do {
+      response = try await http.send(method, prefix + path, headers: headers, body: body)
+    } catch {
+      let reason = (error as? HTTPClientError)?.reason ?? cause(of: error)
+      throw APIError(code: .unreachable, message: "no router answers at \(url): \(reason)")
+    }
+    guard response.status.code >= 300 else { return response.body }
+    if let answer = try? JSONDecoder().decode(
+      ErrorAnswer.self, from: Data(response.body.readableBytesView))
+    {
+      throw APIError(
+        code: .failed(status: Int(response.status.code), code: answer.error.code),
+        message: answer.error.message, facts: answer.error.facts)
+    }
+    // A load balancer without a router behind it answers in words of its own.
+    let isGateway = (502...504).contains(response.status.code)
+    throw APIError(
+      code: isGateway ? .unreachable : .notUnderstood,
+      message: "\(url) answered \(response.status.code) \(response.status.reasonPhrase)")
+  }
+}

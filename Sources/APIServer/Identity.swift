@@ -1,0 +1,126 @@
+// Who a request is from: found out once for each, demanded by every route that touches the cluster,
+// since a route gets at the cluster only as its caller. And the exchange of a ticket for a cookie.
+
+import API
+import Auth
+import HTTPTypes
+public import Hummingbird
+import Wire
+
+/// Set by the router for every request, whatever the client sent under this name.
+public let clientAddressHeader = "x-fairlead-client-address"
+
+/// Hummingbird's context, with who asks.
+public struct APIContext: RequestContext {
+  public var coreContext: CoreRequestContextStorage
+  /// Where from, for the audit log.
+  var from = "local"
+  var identity: Result<Principal, AuthError> = .failure(AccessControl.open.missing)
+
+  public init(source: ApplicationRequestContextSource) {
+    coreContext = CoreRequestContextStorage(source: source)
+  }
+
+  /// The cluster as who asks may use it.
+  /// - Throws: `AuthError` when nobody is known to ask.
+  func cluster(_ operations: any ClusterOperations) throws -> any ClusterOperations {
+    operations.acting(for: Caller(principal: try identity.get(), from: from))
+  }
+}
+
+struct Identify: RouterMiddleware {
+  typealias Context = APIContext
+
+  let access: AccessControl
+  let audit: AuditLog?
+
+  func handle(
+    _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    var context = context
+    context.from = clientAddress(request)
+    context.identity = Result { () throws(AuthError) in
+      try access.requirePrincipal(
+        authorization: request.headers[values: .authorization],
+        cookies: request.headers[values: .cookie], host: request.head.authority)
+    }
+    let from = context.from
+    do {
+      return try await next(request, context)
+    } catch let error as AuthError {
+      audit?.record(
+        AuditEvent(
+          .connect, who: nil, from: from, result: error.code.rawValue, message: error.message))
+      throw error
+    }
+  }
+}
+
+func clientAddress(_ request: Request) -> String {
+  HTTPField.Name(clientAddressHeader).flatMap { request.headers[$0] } ?? "local"
+}
+
+/// Takes the ticket out of a URL at once: the browser gets a cookie and a clean address, so that no
+/// secret stays in its history, and a ticket that somebody else reads there is of no more use.
+struct TicketExchange: RouterMiddleware {
+  typealias Context = APIContext
+
+  let access: AccessControl
+  let signIn: SignIn
+
+  func handle(
+    _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    guard request.method == .get, access.tickets != nil,
+      let ticket = request.uri.queryParameters["ticket"]
+    else {
+      return try await next(request, context)
+    }
+    do throws(AuthError) {
+      return try signIn.enter(with: String(ticket), request, then: cleanAddress(request))
+    } catch {
+      // A program reads why; a person, who may have come by an old address, is led on.
+      guard request.headers[values: .accept].contains(where: { $0.contains("text/html") }) else {
+        throw error
+      }
+      let isKnown = try? access.requirePrincipal(
+        authorization: [], cookies: request.headers[values: .cookie], host: request.head.authority)
+      return isKnown != nil
+        ? signIn.lead(to: cleanAddress(request))
+        : signIn.lead(toPageSaying: error.code, next: LocalPage(path: request.uri.path))
+    }
+  }
+
+  /// The same address without the ticket. One slash at its beginning, since `//HOST` would lead to
+  /// another host, as would a backslash in some browsers.
+  private func cleanAddress(_ request: Request) -> String {
+    let local = request.uri.path
+    let path = signIn.path
+    guard !local.contains("\\") else { return path + "/" }
+    let query = (request.uri.query ?? "").split(separator: "&").filter {
+      $0 != "ticket" && !$0.hasPrefix("ticket=")
+    }
+    return path + "/" + local.drop { $0 == "/" }
+      + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
+  }
+}
+
+func addTickets(
+  to router: Hummingbird.Router<APIContext>, _ operations: any ClusterOperations,
+  _ access: AccessControl, _ audit: AuditLog?
+) {
+  router.post("/v1/tickets") { request, context in
+    try request.allowQuery()
+    try await context.cluster(operations).mayIssueTickets()
+    guard let tickets = access.tickets else {
+      throw OperationError(
+        .notFound,
+        access.isOpen
+          ? "this server asks nobody for a ticket (--no-auth): its URL opens as it is"
+          : "tickets are for `fairlead serve`; routers take tokens: see docs/security.md")
+    }
+    let who = try context.identity.get().subject
+    audit?.record(AuditEvent(.ticket, who: who, from: context.from))
+    return try json(TicketAnswer(ticket: tickets.issueTicket()), status: .created)
+  }
+}

@@ -1,0 +1,20 @@
+// Every number that bounds what a link may hold or wait for, and why (promise P6).
+
+public import NIOCore
+
+public enum LinkLimits {
+  /// Bytes handed to the kernel's queue at a time. What is in the kernel cannot be overtaken by an
+  /// echo, so it stays small: one first window (measured: docs/performance.md).
+  public static let queued = 64 * 1024
+  /// Bytes of control frames that may wait while a link's kernel buffer is full: thousands of answers. More
+  /// means that the other end has stopped reading; the link is then cut and reopened.
+  public static let unsent = 8 * 1024 * 1024
+  /// Bytes of a read: with fewer system calls than NIO's 2 KiB start, and no more than one window.
+  public static let read = 64 * 1024
+  /// Nothing heard for so long, in spite of PINGs: the other end is gone.
+  public static let silence = TimeAmount.seconds(10)
+  /// Between the PINGs of a link on which nothing is heard.
+  public static let pingInterval = TimeAmount.seconds(3)
+  /// Bytes of the cluster's key at least: as many as the hash has.
+  static let clusterKey = 32
+}

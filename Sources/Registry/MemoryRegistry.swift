@@ -1,0 +1,227 @@
+// The registry in this process's memory: for `serve`, where router and node are one process, and for
+// tests. The same rules as the scripts of `RedisRegistry`.
+
+import DequeModule
+import FoundationEssentials
+public import Wire
+
+public actor MemoryRegistry: Registry {
+  private struct HeldLease {
+    var record: NodeRecord
+    var deadline: Int
+    /// Why it is to say what it holds, until it has.
+    var outdated: HeartbeatResult.Outdated?
+  }
+
+  /// Milliseconds by a clock that only rises.
+  private let now: @Sendable () -> Int
+  private let keepTombstones: Int
+  private let mostTombstones: Int
+  private let grace: Int
+  private let ownIdentity: RegistryIdentity
+  private var settledAt = Int.min
+  private var leases: [NodeID: HeldLease] = [:]
+  private var draining: Set<NodeID> = []
+  private var records: [SessionID: SessionRecord] = [:]
+  private var tombstones: Deque<(expiry: Int, session: SessionID, epoch: Epoch)> = []
+  private var lastEpoch: UInt64 = 0
+  /// No tombstone has expired yet.
+  private var isComplete = true
+
+  /// - Parameters:
+  ///   - keepTombstones: milliseconds that a closed session is remembered, and how many are at most.
+  ///   - grace: milliseconds that nodes get to announce what they hold.
+  ///   - identity: which registry it is, if that is to outlive this process.
+  public init(
+    keepTombstones: Int = Tombstone.keep, mostTombstones: Int = Tombstone.most,
+    grace: Int = Lease.grace, identity: RegistryIdentity = .random(),
+    now: @escaping @Sendable () -> Int = MemoryRegistry.uptime
+  ) {
+    self.keepTombstones = keepTombstones
+    self.mostTombstones = mostTombstones
+    ownIdentity = identity
+    self.grace = grace
+    self.now = now
+  }
+
+  public static let uptime: @Sendable () -> Int = {
+    let elapsed = ContinuousClock.now - start
+    return Int(elapsed.components.seconds) * 1_000
+      + Int(elapsed.components.attoseconds / 1_000_000_000_000_000)
+  }
+  private static let start = ContinuousClock.now
+
+  public func heartbeat(_ record: NodeRecord, isRenewal: Bool) -> HeartbeatResult {
+    let held = leases[record.id]
+    if let held, held.record.incarnation != record.incarnation, held.deadline > now() {
+      return .refused(
+        holder: held.record.incarnation, leaseMilliseconds: held.deadline - now())
+    }
+    var outdated: HeartbeatResult.Outdated? = isRenewal ? .lostData : nil
+    if let held, held.record.incarnation == record.incarnation {
+      outdated = held.outdated ?? (isOverdue(held) ? .takenForDead : nil)
+    }
+    if outdated == .lostData { settledAt = now() + grace }
+    leases[record.id] = HeldLease(
+      record: record, deadline: now() + Lease.length, outdated: outdated)
+    return outdated.map { .outdated($0) } ?? .alive(isDraining: draining.contains(record.id))
+  }
+
+  public func announce(
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) -> Announcement {
+    let announcement = confirm(sessions, node: node, incarnation: incarnation)
+    if leases[node]?.record.incarnation == incarnation { leases[node]?.outdated = nil }
+    return announcement
+  }
+
+  public func confirm(
+    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+  ) -> Announcement {
+    var announcement = Announcement()
+    for (session, holding) in sessions {
+      if let record = records[session], record.epoch >= holding.epoch {
+        let isOurs = record.node == node && record.incarnation == incarnation
+        guard record.epoch == holding.epoch, isOurs else {
+          announcement.superseded.append(session)
+          continue
+        }
+        switch record.state {
+        case .owned: continue
+        case .closed(let tombstone): if !tombstone.isLost { continue }
+        }
+      }
+      lastEpoch = max(lastEpoch, holding.epoch.rawValue)
+      records[session] = SessionRecord(
+        node: node, incarnation: incarnation, epoch: holding.epoch, owner: holding.owner)
+      announcement.repaired.append(session)
+    }
+    return announcement
+  }
+
+  private func requireSettled() throws {
+    if now() < settledAt { throw RegistryError.unsettled }
+  }
+
+  public func leave(_ node: NodeID, incarnation: Incarnation) {
+    guard leases[node]?.record.incarnation == incarnation else { return }
+    leases[node] = nil
+  }
+
+  public func nodes() -> [NodeEntry] {
+    leases.values.map {
+      NodeEntry(
+        record: $0.record, isDraining: draining.contains($0.record.id),
+        leaseMilliseconds: $0.deadline - now())
+    }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
+  }
+
+  public func setDraining(_ node: NodeID, _ isDraining: Bool) -> Bool {
+    guard leases[node] != nil || draining.contains(node) else { return false }
+    if isDraining { draining.insert(node) } else { draining.remove(node) }
+    return true
+  }
+
+  public func claim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+  ) throws -> ClaimResult {
+    try requireSettled()
+    expire()
+    if let record = records[session], record.state == .owned {
+      if record.node == node, record.incarnation == incarnation { return .claimed(record.epoch) }
+      guard isDead(record) else { return .owned(record) }
+      var lost = record
+      lost.state = .closed(
+        Tombstone(
+          status: nil, reason: .lost,
+          ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
+      bury(session, lost)
+      return .lost(record)
+    }
+    lastEpoch += 1
+    records[session] = SessionRecord(
+      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch), owner: owner)
+    return .claimed(Epoch(lastEpoch))
+  }
+
+  public func release(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
+    tombstone: Tombstone?
+  ) -> Bool {
+    guard var record = records[session], record.state == .owned, record.node == node,
+      record.incarnation == incarnation, record.epoch == epoch
+    else { return false }
+    if let tombstone {
+      var tombstone = tombstone
+      tombstone.owner = tombstone.owner ?? record.owner
+      record.owner = tombstone.owner
+      record.state = .closed(tombstone)
+      bury(session, record)
+    } else {
+      records[session] = nil
+    }
+    return true
+  }
+
+  public func lookUp(_ session: SessionID) throws -> SessionRecord? {
+    expire()
+    if let record = records[session] { return record }
+    try requireSettled()
+    return nil
+  }
+
+  public func remembersAll() -> Bool { isComplete }
+
+  public func sessions(
+    notOn nodes: [NodeID: Incarnation], limit: Int
+  ) -> [(SessionID, SessionRecord)] {
+    let left = records.filter {
+      $0.value.state == .owned && nodes[$0.value.node] != $0.value.incarnation
+    }
+    return left.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+  }
+
+  public func sessions(limit: Int) -> [(SessionID, SessionRecord)] {
+    expire()
+    let owned = sessions(notOn: [:], limit: limit)
+    let closed = records.filter { $0.value.state != .owned }
+      .sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit - owned.count)
+    return (owned + closed.map { ($0, $1) }).sorted { $0.0.rawValue < $1.0.rawValue }
+  }
+
+  public func identity() -> RegistryIdentity { ownIdentity }
+
+  public func warnings() -> [String] { [] }
+
+  public func shutdown() {}
+
+  private func isDead(_ record: SessionRecord) -> Bool {
+    guard let lease = leases[record.node] else { return true }
+    if lease.record.incarnation != record.incarnation { return true }
+    return isOverdue(lease)
+  }
+
+  private func isOverdue(_ lease: HeldLease) -> Bool {
+    now() - lease.deadline >= Lease.patience
+  }
+
+  private func bury(_ session: SessionID, _ record: SessionRecord) {
+    records[session] = record
+    tombstones.append((now() + keepTombstones, session, record.epoch))
+  }
+
+  /// Tombstones expire in the order in which they were set, and the oldest where there are too many.
+  private func expire() {
+    let now = now()
+    while let first = tombstones.first,
+      first.expiry <= now || tombstones.count > mostTombstones
+    {
+      tombstones.removeFirst()
+      isComplete = false
+      guard let record = records[first.session], record.epoch == first.epoch,
+        record.state != .owned
+      else { continue }
+      records[first.session] = nil
+    }
+  }
+}

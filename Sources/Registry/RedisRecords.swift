@@ -1,0 +1,51 @@
+// The records of the registry, as they are written into Redis and read again.
+
+import FoundationEssentials
+import Redis
+import Wire
+
+extension RedisRegistry {
+  func record(in answer: RedisValue) throws -> SessionRecord? {
+    guard let fields = answer.array, fields.count == Self.fields.count else {
+      throw Self.corrupt("session record")
+    }
+    guard let state = fields[3].string else { return nil }
+    guard
+      var record = Self.record(
+        node: fields[0].string, incarnation: fields[1].string, epoch: fields[2].integer,
+        owner: fields[5].string)
+    else { throw Self.corrupt("session record") }
+    if state == "closed" {
+      var tombstone: Tombstone = try decode(fields[4].string ?? "")
+      tombstone.owner = record.owner
+      record.state = .closed(tombstone)
+    }
+    return record
+  }
+
+  static func record(
+    node: String?, incarnation: String?, epoch: Int?, owner: String?
+  ) -> SessionRecord? {
+    guard let node = node.flatMap(NodeID.init), let epoch, epoch >= 0,
+      let incarnation = incarnation.flatMap(Incarnation.init)
+    else { return nil }
+    return SessionRecord(
+      node: node, incarnation: incarnation, epoch: Epoch(UInt64(epoch)), owner: owner)
+  }
+
+  func encode(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+
+  func decode<Value: Decodable>(_ text: String) throws -> Value {
+    do {
+      return try JSONDecoder().decode(Value.self, from: Data(text.utf8))
+    } catch {
+      throw RegistryError(
+        .corrupt, "a record in Redis cannot be read; is --cluster \(cluster) another program's?",
+        cause: error)
+    }
+  }
+}

@@ -1,0 +1,127 @@
+// `fairlead sessions`: the sessions of the cluster or of one node.
+
+import API
+import APIClient
+import ArgumentParser
+import Registry
+import Wire
+
+struct SessionsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sessions",
+    abstract: "List the sessions.",
+    discussion: """
+        fairlead sessions
+        fairlead sessions --node a --idle 1h      (of node a, unused for an hour or more)
+        fairlead sessions -o json
+
+      When a node does not answer, the others' sessions are listed, what is missing is said on standard \
+      error, and the exit code is 1.
+
+      Without a router, --redis lists which node owns which session, and no more.
+      """)
+
+  @Option(help: "Only the sessions of this node.")
+  var node: NodeID?
+
+  @Option(help: "Only sessions unused for at least this time, such as 15m.")
+  var idle: TimeOption?
+
+  @OptionGroup var api: APIOptions
+  @OptionGroup var registry: RegistryOptions
+  @OptionGroup var output: OutputOptions
+
+  /// Records that the fallback reads at most.
+  private static let limit = 10_000
+
+  private enum Answer {
+    case summaries(SessionList)
+    case owners([Owner])
+  }
+
+  private struct Owner: Codable {
+    var session: SessionID
+    var node: NodeID
+    var epoch: Epoch
+    var state: String
+  }
+
+  func run() async throws {
+    let answer = try await registry.answer {
+      Answer.summaries(try await api.client().sessionList(node: node, idle: idle?.seconds))
+    } orFromRegistry: {
+      Answer.owners(try await owners($0))
+    }
+    switch answer {
+    case .summaries(let list):
+      try output.show(list.sessions, table: table)
+      try sayWhatIsMissing(from: list)
+    case .owners(let owners):
+      try output.show(owners) { owners in
+        var table = Table("SESSION", "NODE", "STATE", "EPOCH", numeric: [3])
+        for owner in owners {
+          table.add(owner.session.rawValue, owner.node.rawValue, owner.state, "\(owner.epoch)")
+        }
+        return table.text
+      }
+    }
+  }
+
+  /// Says who did not answer, and ends with 1: a script must not take the rest for the whole.
+  private func sayWhatIsMissing(from list: SessionList) throws {
+    guard !list.unanswered.isEmpty else { return }
+    for node in list.unanswered {
+      let count = node.sessions.map { "\($0) of its sessions are" } ?? "its sessions may be"
+      complain("node \(node.node): \(printable(node.reason)); \(count) not shown")
+    }
+    throw ExitCode.failure
+  }
+
+  private func owners(_ registry: any Registry) async throws -> [Owner] {
+    if idle != nil { complain("Redis does not know idle times; --idle is ignored") }
+    return try await registry.sessions(limit: Self.limit)
+      .filter { node == nil || $0.1.node == node }
+      .map { session, record in
+        let state: String
+        switch record.state {
+        case .owned: state = "owned"
+        case .closed(let tombstone):
+          state = "closed: \(tombstone.reason)" + (tombstone.status.map { ", \($0)" } ?? "")
+        }
+        return Owner(session: session, node: record.node, epoch: record.epoch, state: state)
+      }
+  }
+
+  private func table(_ sessions: [SessionSummary]) -> String {
+    let now = WallClock.milliseconds
+    var table = Table(
+      "SESSION", "NODE", "STATE", "AGE", "IDLE", "VIEWERS", "SIZE", "OUTPUT", "TARGET", "COMMAND",
+      numeric: [5, 7])
+    for session in sessions {
+      table.add(
+        session.session.rawValue, session.node, session.stateText,
+        humanTime(milliseconds: now > session.created ? now - session.created : 0),
+        session.viewers.isEmpty && !session.isLost ? humanTime(milliseconds: session.idle) : "-",
+        session.isLost ? "-" : "\(session.viewers.count)",
+        session.isLost ? "-" : "\(session.size)",
+        session.isLost ? "-" : humanBytes(session.output), session.isLost ? "-" : session.target,
+        shortened(session.commandText))
+    }
+    return table.text
+  }
+}
+
+extension SessionSummary {
+  var stateText: String { state == .ended ? "ended, \(endText)" : state.rawValue }
+  /// How it ended, as far as that is known.
+  var endText: String {
+    [reason?.rawValue, status.map { "\($0)" } ?? "how is not known"].compactMap { $0 }.joined(
+      separator: ", ")
+  }
+  /// As a shell would take it, so that words with spaces in them stay words.
+  var commandText: String {
+    isLost ? "-" : command.isEmpty ? "(login shell)" : shellQuoted(command)
+  }
+  /// Only its record is left.
+  fileprivate var isLost: Bool { state == .lost }
+}

@@ -1,0 +1,54 @@
+// `fairlead where ID`: which node has a session, or would get it, and why.
+
+import API
+import APIClient
+import ArgumentParser
+import Registry
+import Wire
+
+struct WhereCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "where",
+    abstract: "Say which node has a session, and why.",
+    discussion: """
+      "owner": the registry has an owner's record. "unreachable": that owner is silent. "lost": it has died, or \
+      was started anew. "hash": the session does not exist, and this is the node where rendezvous hashing would \
+      create it.
+
+        fairlead where build-42
+        fairlead where build-42 --redis redis://10.0.0.5:6379/0      (when no router answers)
+      """)
+
+  @Argument(help: "The session's id.")
+  var id: SessionID
+
+  @OptionGroup var api: APIOptions
+  @OptionGroup var registry: RegistryOptions
+  @OptionGroup var output: OutputOptions
+
+  func run() async throws {
+    let location = try await registry.answer {
+      try await api.client().locate(id)
+    } orFromRegistry: {
+      try await locate($0)
+    }
+    try output.show(location) { location in
+      var table = Table("SESSION", "NODE", "WHY", "EPOCH", "EXPLANATION")
+      table.add(
+        location.session.rawValue, location.node.rawValue, location.why.rawValue,
+        location.epoch.map { "\($0)" } ?? "-", location.explanation)
+      return table.text
+    }
+  }
+
+  private func locate(_ registry: any Registry) async throws -> SessionLocation {
+    if let record = try await registry.lookUp(id) {
+      if case .closed(let tombstone) = record.state {
+        throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
+      }
+      return SessionLocation(id, record, among: try await registry.nodes())
+    }
+    return try SessionLocation(
+      id, placedBy: Placement.rank(id, nodes: try await registry.nodes()))
+  }
+}

@@ -1,0 +1,93 @@
+// A file of Sources is read in one sitting, and a function on one screen. What is larger stands here with its reason,
+// and leaves the list once it has become small.
+
+import Testing
+
+@Suite struct SizeTests {
+  private static let lines = 400
+  private static let linesOfFunction = 60
+
+  private struct Exception {
+    var most: Int
+    var why: String
+  }
+
+  private static let files: [String: Exception] = [
+    "Node/NodeLoop.swift": Exception(most: 490, why: "to be cut"),
+    "Node/Session.swift": Exception(most: 560, why: "to be cut"),
+    "Router/ClientConnection.swift": Exception(most: 410, why: "to be cut"),
+    "Router/Operations.swift": Exception(most: 430, why: "to be cut"),
+    "Router/RequestGate.swift": Exception(most: 440, why: "to be cut"),
+    "Router/RoutedStream.swift": Exception(most: 460, why: "to be cut"),
+    "Screen/History.swift": Exception(most: 660, why: "one packed layout, read and written in it"),
+    "Screen/Reflow.swift": Exception(most: 470, why: "one algorithm on rows, cells and the cursor"),
+    "Screen/Snapshot.swift": Exception(most: 420, why: "the order of a snapshot's parts"),
+  ]
+
+  private static let functions: [String: Exception] = [
+    "Screen/Parser.swift init": Exception(most: 100, why: "the table of states, one line a range"),
+    "Screen/Reflow.swift narrow": Exception(most: 70, why: "one pass over a row"),
+    "Screen/Reflow.swift resized": Exception(most: 80, why: "one pass over the rows"),
+    "Screen/Rendition.swift appendRendition": Exception(most: 75, why: "one line an attribute"),
+    "Screen/SnapshotLines.swift writeCells": Exception(most: 70, why: "one pass over a line"),
+  ]
+
+  @Test func filesAreSmallOrHaveAReason() throws {
+    let tree = SourceTree()
+    var sizes: [String: Int] = [:]
+    for file in try tree.files(in: "Sources") {
+      sizes[name(of: file)] = try tree.text(file).count { $0 == "\n" }
+    }
+    check(sizes, Self.lines, Self.files)
+  }
+
+  @Test func functionsAreSmallOrHaveAReason() throws {
+    let tree = SourceTree()
+    var sizes: [String: Int] = [:]
+    for file in try tree.files(in: "Sources") {
+      for (function, count) in functions(in: try tree.text(file)) {
+        let name = "\(name(of: file)) \(function)"
+        sizes[name] = max(count, sizes[name] ?? 0)
+      }
+    }
+    #expect(sizes.count > 1_000)
+    check(sizes, Self.linesOfFunction, Self.functions)
+  }
+
+  private func name(of file: String) -> String { String(file.dropFirst("Sources/".count)) }
+
+  private func check(_ sizes: [String: Int], _ limit: Int, _ exceptions: [String: Exception]) {
+    for (name, count) in sizes.sorted(by: { $0.key < $1.key }) {
+      let most = exceptions[name]?.most ?? limit
+      #expect(count <= most, "\(name) has \(count) lines")
+    }
+    for (name, exception) in exceptions {
+      #expect((sizes[name] ?? 0) > limit, "\(name) needs no exception (\(exception.why))")
+    }
+  }
+
+  /// A function ends at the brace that stands under its beginning: that is how all of them are formatted.
+  private func functions(in text: String) -> [(name: String, lines: Int)] {
+    let beginning = /^( *)(?:@?[\w.()]+ )*(?:func ([\w]+|[^\w ]+)|(init|deinit|subscript)\b).*$/
+    var open: (name: String, indent: Substring, start: Int)?
+    var found: [(name: String, lines: Int)] = []
+    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    {
+      if let current = open {
+        if line.hasPrefix(current.indent + "}") {
+          found.append((current.name, number - current.start + 1))
+          open = nil
+        } else if number > current.start, line.hasPrefix(current.indent),
+          let first = line.dropFirst(current.indent.count).first, first != " ", first != ")"
+        {
+          // A protocol's requirement, or one on a single line.
+          open = nil
+        }
+      }
+      if open == nil, let match = line.wholeMatch(of: beginning), !line.hasSuffix(" }") {
+        open = (String(match.2 ?? match.3 ?? ""), match.1, number)
+      }
+    }
+    return found
+  }
+}

@@ -420,6 +420,8 @@ struct History {
       kept += 1
     }
     flowing = 0
+    // What the last page gave numbers to is not what the page before it gives them to.
+    stamp &+= 1
     if kept == 0 {
       linkBytes -= pages[position.page].memory?.linkBytes ?? 0
       pages.removeLast()
@@ -431,7 +433,6 @@ struct History {
       if !isKnownUniquelyReferenced(&pages[position.page].memory) {
         pages[position.page].isSealed = true
       }
-      stamp &+= 1
     }
   }
 

@@ -127,4 +127,40 @@ import Testing
       #expect(String(decoding: shown, as: UTF8.self) == text, "seed \(seed)")
     }
   }
+
+  /// Each character that is seen, with the sequence that gave it its look.
+  private func looks(of ansi: [UInt8]) -> [String] {
+    var looks: [String] = []
+    var look = ""
+    var rest = ansi[...]
+    while let byte = rest.popFirst() {
+      if byte == 0x1b, let end = rest.firstIndex(of: UInt8(ascii: "m")) {
+        look = String(decoding: rest[..<end], as: UTF8.self)
+        rest = rest[rest.index(after: end)...]
+      } else if byte > 0x20 {
+        looks.append("\(look) \(byte)")
+      }
+    }
+    return looks
+  }
+
+  @Test("A resize leaves every character of the scrollback its colours")
+  func resizesKeepColours() {
+    var random = SeededGenerator.announced()
+    for lines in stride(from: 64, to: 214, by: 3) {
+      for columns in [60, 100] {
+        let screen = Screen(columns: 200, rows: 24, scrollback: 1_000)
+        for number in 0..<lines {
+          // The looks of the first lines are in one page, and those that take more room in the next.
+          let colour = number < 25 ? 31 : Int.random(in: 32...36, using: &random)
+          let text = String(repeating: "x", count: number.isMultiple(of: 2) ? 20 : 194)
+          screen.write(Array("\u{1b}[\(colour)m\(number) \(text)\u{1b}[m\r\n".utf8))
+        }
+        let before = looks(of: screen.ansi(scrollback: .max))
+        screen.resize(columns: columns, rows: 24)
+        #expect(
+          looks(of: screen.ansi(scrollback: .max)) == before, "\(lines) lines, \(columns) columns")
+      }
+    }
+  }
 }

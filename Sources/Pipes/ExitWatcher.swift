@@ -57,47 +57,81 @@ final class ExitWatcher: Sendable {
     /// Where the kernel tells the numbers of processes that are being started: one of them may end, or be put off
     /// by its file system for ever, before it is known as a child.
     var starting: Set<Told> = []
+    /// Those of them that have been killed, as they did not come to execute their program.
+    var late: Set<Told> = []
     var isRunning = false
     var isAsleep = false
     var reapsOrphans = false
   }
   private let state = NIOLockedValueBox(State())
 
-  /// The place for one number. `@unchecked`: C writes it once and reads it atomically, and it is freed by the start
-  /// that made it, once it is in no set any more.
-  private struct Told: Hashable, @unchecked Sendable {
+  /// The place for one number. `@unchecked`: C writes it once and reads it atomically.
+  private final class Told: Hashable, @unchecked Sendable {
     let place = UnsafeMutablePointer<pid_t>.allocate(capacity: 1)
     init() { place.initialize(to: 0) }
+    deinit { place.deallocate() }
     var pid: pid_t { cpty_told(place) }
+    static func == (one: Told, other: Told) -> Bool { one === other }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+  }
+
+  /// What came of a start: a process, and then perhaps why it is none of use.
+  struct Spawned {
+    /// 0: there is no process.
+    var pid: pid_t
+    var failure: (any Error)?
+    /// It did not come to execute its program, and was killed.
+    var isLate = false
+  }
+
+  /// A process was killed, as it did not come to execute its program in time. One that its file system holds on to
+  /// ends much later.
+  struct Late: Error {
+    var child: Child
   }
 
   private let wake = DispatchSemaphore(value: 0)
 
   private init() {}
 
-  /// Starts a process by `spawn`, which returns its number, and has it told where it is given a place for it.
-  /// - Throws: what `spawn` does; ``PipeError`` if there is no thread to watch it.
+  /// Starts a process by `spawn`, and has it told where it is given a place for its number. One that has not come
+  /// back in time has its process killed.
+  /// - Throws: why it is none of use, or ``Late``; ``PipeError`` if there is no thread to watch it.
   func start(
-    on eventLoop: any EventLoop, _ spawn: (_ told: UnsafeMutablePointer<pid_t>) throws -> pid_t
+    on eventLoop: any EventLoop, within patience: TimeAmount = PipeLimits.start,
+    _ spawn: (_ told: UnsafeMutablePointer<pid_t>) -> Spawned
   ) throws -> Child {
     try run()
     let told = Told()
-    defer { told.place.deallocate() }
     state.withLockedValue { _ = $0.starting.insert(told) }
-    do {
-      let child = Child(pid: try spawn(told.place), eventLoop: eventLoop)
-      let isAsleep = state.withLockedValue { state in
-        state.starting.remove(told)
-        state.children[child.pid] = child
-        defer { state.isAsleep = false }
-        return state.isAsleep
-      }
-      if isAsleep { wake.signal() }
-      look(at: child)
-      return child
-    } catch {
+    let limit = eventLoop.scheduleTask(in: patience) { [self] in giveUp(told) }
+    let spawned = withExtendedLifetime(told) { spawn(told.place) }
+    limit.cancel()
+    guard spawned.pid > 0 else {
       state.withLockedValue { _ = $0.starting.remove(told) }
-      throw error
+      throw spawned.failure
+        ?? PipeError(.resources, "this node can start no process now")
+    }
+    let child = Child(pid: spawned.pid, eventLoop: eventLoop)
+    let (isAsleep, isLate) = state.withLockedValue { state in
+      state.starting.remove(told)
+      state.children[child.pid] = child
+      defer { state.isAsleep = false }
+      return (state.isAsleep, state.late.remove(told) != nil)
+    }
+    if isAsleep { wake.signal() }
+    look(at: child)
+    if isLate || spawned.isLate { throw Late(child: child) }
+    if let failure = spawned.failure { throw failure }
+    return child
+  }
+
+  /// While it counts as starting, nobody has reaped it, and its number is its own.
+  private func giveUp(_ told: Told) {
+    state.withLockedValue { state in
+      guard state.starting.contains(told), told.pid > 0 else { return }
+      state.late.insert(told)
+      kill(told.pid, SIGKILL)
     }
   }
 

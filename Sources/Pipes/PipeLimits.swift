@@ -30,6 +30,11 @@ enum PipeLimits {
   static let starts = 1_000
   /// A start waits so long for a thread: thousands of times what one takes.
   static let startPatience = TimeAmount.seconds(5)
+  /// How long a process may take to execute its program, thousands of times what one takes: its directory or file may
+  /// not answer, and its user may have stopped it.
+  static let start = TimeAmount.seconds(5)
+  /// Of one user, processes that were killed at that and do not end: each keeps what this process's memory was.
+  static let stuckStarts = 4
   /// How long a child that is somebody else's in this process is let be before another look.
   static let foreignChild = Duration.milliseconds(10)
   /// A process without children looks so often whether orphans have been handed to it.

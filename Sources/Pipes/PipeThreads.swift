@@ -12,11 +12,14 @@ enum PipeThreads {
   /// Looks at a session's process. All of them may hang; then no session counts as idle whose process would
   /// have to be looked at.
   static let looks = started(2)
+  /// Looks through all of /proc for what carries a mark, whose environments are read from its processes' memory.
+  static let marks = started(2)
 
   /// What NIO starts it expects to get: to be called while there is enough of everything.
   static func prepare() {
     _ = table
     _ = looks
+    _ = marks
     _ = StartThreads.shared
   }
 

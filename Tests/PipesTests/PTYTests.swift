@@ -102,6 +102,99 @@ import Wire
     #expect(try await run(as: UserName("root"), on: withRoot, "id -u") == "0")
   }
 
+  @Test(
+    "is started for others while one user stops what is being started as that one",
+    .enabled(if: geteuid() == 0, "takes root"))
+  func stopped() async throws {
+    // A number that nobody else's processes have: all of them are stopped.
+    let victim = try #require(Account(named: "games"))
+    let stopper = try ChildProcess(
+      "/usr/bin/env",
+      [
+        "python3", "-c",
+        """
+        import os, signal
+        os.setresgid(\(victim.gid), \(victim.gid), \(victim.gid))
+        os.setresuid(\(victim.uid), \(victim.uid), \(victim.uid))
+        print("stops", flush=True)
+        while True:
+          try: os.kill(-1, signal.SIGSTOP)
+          except ProcessLookupError: pass
+        """,
+      ])
+    defer { stopper.signal(SIGKILL) }
+    _ = try await stopper.line(with: "stops")
+    let before = Self.dumpable()
+    let starter = PTYStarter(
+      environment: [:], user: victim, others: [try #require(Account(named: "root"))],
+      threads: StartThreads(count: 1), patience: .milliseconds(200))
+    // So many folders to look in take a while, and still one may have executed its program too soon: that one is ended.
+    let creation = Creation(
+      command: ["true"], environment: ["PATH": String(repeating: "/no:", count: 4_000) + "/bin"])
+    try await eventually("one is stopped that is being started") {
+      do {
+        let pipe = try await RunningPipe.start(
+          starter,
+          PipeRequest(session: .random(), creation: creation, size: .standard))
+        try await pipe.signal(.kill)
+        try await pipe.end()
+        return false
+      } catch let error as PipeError {
+        #expect(error.code == .noCommand && error.message.contains("in time"), "\(error)")
+        return true
+      }
+    }
+    #expect(try await run(as: UserName("root"), on: starter, "id -u") == "0")
+    #expect(before != nil && Self.dumpable() == before, "this process is as it was")
+  }
+
+  /// Whether others of its user may look into this process (prctl(2), PR_GET_DUMPABLE).
+  private static func dumpable() -> CInt? {
+    typealias Control = @convention(c) (CInt, UInt, UInt, UInt, UInt) -> CInt
+    return dlsym(nil, "prctl").map { unsafeBitCast($0, to: Control.self)(3, 0, 0, 0, 0) }
+  }
+
+  @Test(
+    "is looked for by the user that it runs as, in that one's folders",
+    .enabled(if: geteuid() == 0, "takes root"))
+  func lookedFor() async throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/fairlead-looked-\(UUID())"
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    for (name, mode) in [("there", 0o755), ("data", 0o644)] {
+      let file = folder + "/" + name
+      try "#!/bin/sh\necho found\n".write(toFile: file, atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+    }
+    let daemon: Account = try #require(Account(named: "daemon"))
+    let root: Account = try #require(Account(named: "root"))
+    let starter = PTYStarter(environment: ["PATH": folder], user: daemon, others: [root])
+    func said(_ words: [String], as user: String, path: String? = nil) async throws -> String {
+      let creation = Creation(
+        command: words, environment: path.map { ["PATH": $0] } ?? [:], user: UserName(user))
+      do {
+        let pipe = try await RunningPipe.start(
+          starter, PipeRequest(session: .random(), creation: creation, size: .standard))
+        try await pipe.end()
+        return try await pipe.text.trimmingCharacters(in: .newlines)
+      } catch let error as PipeError { return error.message }
+    }
+    #expect(try await said(["there"], as: "root") == "found")
+    #expect(try await said(["data"], as: "root") == "data is not executable")
+    #expect(!(try await said(["sh", "-c", "echo $PATH"], as: "daemon").contains(folder)))
+    // It learns nothing of what it may not see.
+    let path = folder + ":/usr/bin:/bin"
+    for name in ["there", "data", "absent"] {
+      #expect(
+        try await said([name], as: "daemon", path: path) == "command not found: \(name)")
+      #expect(
+        try await said([folder + "/" + name], as: "daemon")
+          == "cannot execute \(folder)/\(name): Permission denied")
+    }
+    #expect(try await said(["true"], as: "daemon", path: path) == "")
+  }
+
   @Test("does not tell where it looked for a command")
   func commandNotFound() async throws {
     let error = try await #require(throws: PipeError.self) {
@@ -169,7 +262,7 @@ import Wire
   func unknownEnd() async throws {
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     // Not a child of this process: as one that somebody else has reaped.
-    let child = try ExitWatcher.shared.start(on: eventLoop) { _ in 1 }
+    let child = try ExitWatcher.shared.start(on: eventLoop) { _ in .init(pid: 1) }
     #expect(try await child.ended.get() == nil)
   }
 

@@ -15,8 +15,13 @@ struct cpty_user {
 };
 
 struct cpty_command {
-  const char *path;
-  char *const *argv;
+  // Tried in turn, by the user that it runs as; ends with NULL.
+  char *const *paths;
+  // Argument 0 for each of them; NULL: as argv says, and what is there and fails is not followed by another.
+  char *const *names;
+  // The one path is the program's own, not one where it was looked for.
+  int is_path;
+  char **argv;
   char *const *envp;
   // Where it starts; NULL: where this process is. One that is only preferred may be missing: then /.
   const char *directory;
@@ -25,6 +30,9 @@ struct cpty_command {
   const struct cpty_user *user;  // NULL: as this process
   // RLIMIT_NOFILE for it; a hard limit of 0: as this process has it.
   uint64_t files_soft, files_hard;
+  // Milliseconds in which another user's process is to come to execute its program. (One that stays the same user
+  // keeps the caller until it does.)
+  int patience;
   pid_t *told;  // gets its number as soon as there is one, before it runs
 };
 
@@ -33,8 +41,9 @@ struct cpty_process {
   int master;  // close-on-exec, over 2
 };
 
-// Starts it. Returns 0, or the errno of the step that failed, and then nothing is left of it; *step then
-// says which: 'p' no pseudo-terminal, 'f' no process, 'u' the user, 'd' the directory, 'x' the program.
+// Starts it. Returns 0, or the errno of the step that failed; *step then says which: 'p' no pseudo-terminal, 'f' no
+// process, 'u' the user, 'd' the directory, 'n' the program is nowhere, 'x' it cannot be executed, 't' it did not come
+// to that in time, and was killed. A process of which out->pid is over 0 is the caller's to reap, also then.
 int cpty_spawn(const struct cpty_command *command, struct cpty_process *out, char *step);
 
 // What has been told to there so far, from any thread.

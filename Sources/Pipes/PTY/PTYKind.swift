@@ -16,7 +16,8 @@ extension PipeKind {
         "pty-users", value: "users",
         help:
           "Whom a client may have a pty terminal run as besides, if its token lets it name users: "
-          + "names, separated by commas. root is one only if it is named here. Takes root."),
+          + "names, separated by commas. root is one only if it is named here. The node must run as root."
+      ),
     ],
     takesTerminal: true,
     problem: { options in

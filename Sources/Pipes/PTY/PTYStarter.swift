@@ -2,6 +2,7 @@
 
 import CPTY
 import Glibc
+import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 import Wire
@@ -12,6 +13,9 @@ public struct PTYStarter: PipeStarter {
   private let others: [Login]
   private let files: FileLimit?
   private let threads: StartThreads
+  private let patience: TimeAmount
+  /// Of each user, processes that were killed before they executed their program, and have not ended.
+  private let stuck = NIOLockedValueBox<[UInt32: Int]>([:])
 
   /// Whom a process runs as, and what a login of that user would set.
   private struct Login: Sendable {
@@ -50,12 +54,13 @@ public struct PTYStarter: PipeStarter {
 
   init(
     environment: [String: String], user: Account? = nil, others: [Account] = [],
-    files: FileLimit? = nil, threads: StartThreads
+    files: FileLimit? = nil, threads: StartThreads, patience: TimeAmount = PipeLimits.start
   ) {
     usual = Self.login(user ?? Account.own, environment)
     self.others = others.map { Self.login($0, environment) }
     self.files = files
     self.threads = threads
+    self.patience = patience
   }
 
   private static func login(_ account: Account?, _ environment: [String: String]) -> Login {
@@ -67,6 +72,7 @@ public struct PTYStarter: PipeStarter {
         "HOME": account.home, "LOGNAME": account.name, "SHELL": account.shell, "USER": account.name,
       ].filter { !$0.value.isEmpty }
       kept.merge(login) { uid == geteuid() ? $0 : $1 }
+      if uid != geteuid() { kept["PATH"] = nil }
     }
     if kept["PATH"] == nil {
       kept["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -108,28 +114,40 @@ public struct PTYStarter: PipeStarter {
     }
   }
 
-  /// Program, and its arguments from argument 0 on.
-  struct Command: Sendable {
+  private struct Command: Sendable {
+    /// What is told of it.
     var program: String
+    /// Where it may be: the first one that can be executed is.
+    var paths: [String]
+    /// Argument 0 for each of them; nil: that of `arguments`.
+    var names: [String]?
+    /// From argument 0 on.
     var arguments: [String]
-    /// Whom to become; nil: nobody else.
-    var user: Account?
-    /// Where it starts unless it is told.
-    var home: String
+    var login: Login
+
+    /// It is called by its place, and not looked for.
+    var isPath: Bool { names == nil && program.contains("/") }
   }
 
+  /// Nothing is looked at here: the process's own user does that, who may see other files than this one.
   private static func command(
     _ words: [String], environment: [String: String], _ login: Login
   ) -> Command {
-    if let program = words.first {
-      return Command(program: program, arguments: words, user: login.user, home: login.home)
+    guard let program = words.first else {
+      let shells = [environment["SHELL"], "/bin/bash", "/bin/sh"].compactMap { $0 }
+        .filter { !$0.isEmpty }
+      // A leading dash asks for a login shell.
+      let names = shells.map { "-" + ($0.split(separator: "/").last ?? "sh") }
+      return Command(
+        program: shells[0], paths: shells, names: names, arguments: [names[0]], login: login)
     }
-    let shells = [environment["SHELL"], "/bin/bash", "/bin/sh"].compactMap { $0 }
-    let shell = shells.first { access($0, X_OK) == 0 } ?? "/bin/sh"
-    // A leading dash asks for a login shell.
-    let name = shell.split(separator: "/").last.map(String.init) ?? "sh"
-    return Command(
-      program: shell, arguments: ["-" + name], user: login.user, home: login.home)
+    // As execvp(3).
+    let folders = (environment["PATH"] ?? "")
+      .split(separator: ":", omittingEmptySubsequences: false)
+    let paths =
+      program.contains("/")
+      ? [program] : folders.map { ($0.isEmpty ? "." : String($0)) + "/" + program }
+    return Command(program: program, paths: paths, arguments: words, login: login)
   }
 
   struct Process: Sendable {
@@ -141,47 +159,76 @@ public struct PTYStarter: PipeStarter {
     _ command: Command, environment: [String: String], directory: String?, size: TerminalSize,
     on eventLoop: any EventLoop
   ) throws -> Process {
-    let path = try Self.search(command.program, path: environment["PATH"] ?? "")
+    let login = command.login
+    try admit(login)
     var master: CInt = -1
-    let child = try ExitWatcher.shared.start(on: eventLoop) { told in
-      var started = cpty_process()
-      var step: CChar = 0
-      let error = fill(path, command, environment, directory, size, told) { request in
-        cpty_spawn(request, &started, &step)
+    do {
+      let child = try ExitWatcher.shared.start(on: eventLoop, within: patience) { told in
+        var started = cpty_process()
+        var step: CChar = 0
+        let error = fill(command, environment, directory, size, told) { request in
+          cpty_spawn(request, &started, &step)
+        }
+        guard error == 0 else {
+          let kind = UInt8(bitPattern: step)
+          return ExitWatcher.Spawned(
+            pid: started.pid, failure: failure(error, kind, command, directory),
+            isLate: kind == UInt8(ascii: "t"))
+        }
+        master = started.master
+        return ExitWatcher.Spawned(pid: started.pid)
       }
-      guard error == 0 else {
-        throw failure(error, UInt8(bitPattern: step), command, directory)
+      return Process(child: child, master: master)
+    } catch let late as ExitWatcher.Late {
+      if master >= 0 { close(master) }
+      stuck.withLockedValue { $0[login.uid, default: 0] += 1 }
+      late.child.ended.whenComplete { [stuck] _ in
+        stuck.withLockedValue { $0[login.uid, default: 1] -= 1 }
       }
-      master = started.master
-      return started.pid
+      throw PipeError(
+        .noCommand,
+        "\(command.program) did not come to be executed in time: its directory or file does not answer, "
+          + "or its user held the process up")
     }
-    return Process(child: child, master: master)
+  }
+
+  /// What is killed and cannot end, as its file system holds on to it, keeps a copy of this process's memory.
+  private func admit(_ login: Login) throws(PipeError) {
+    guard stuck.withLockedValue({ $0[login.uid, default: 0] }) < PipeLimits.stuckStarts else {
+      throw PipeError(
+        .noCommand,
+        "earlier processes of this user still wait for a directory or program that does not answer")
+    }
   }
 
   /// The command as C takes it, for as long as `body` runs.
   private func fill(
-    _ path: String, _ command: Command, _ environment: [String: String], _ directory: String?,
+    _ command: Command, _ environment: [String: String], _ directory: String?,
     _ size: TerminalSize, _ told: UnsafeMutablePointer<pid_t>,
     _ body: (UnsafePointer<cpty_command>) -> CInt
   ) -> CInt {
-    let user = command.user
+    let user = command.login.user
     let groups = user?.groups ?? []
-    return path.withCString { path in
-      Self.withCStrings(command.arguments) { arguments in
-        Self.withCStrings(environment.map { "\($0)=\($1)" }) { variables in
-          (directory ?? command.home).withCString { place in
-            groups.withUnsafeBufferPointer { groups in
-              var account = cpty_user(
-                uid: user?.uid ?? 0, gid: user?.gid ?? 0, groups: groups.baseAddress,
-                group_count: groups.count)
-              return withUnsafePointer(to: &account) { account in
-                var request = cpty_command(
-                  path: path, argv: arguments, envp: variables, directory: place,
-                  is_directory_preferred: directory == nil ? 1 : 0,
-                  columns: UInt16(clamping: size.columns), rows: UInt16(clamping: size.rows),
-                  user: user == nil ? nil : account, files_soft: files?.soft ?? 0,
-                  files_hard: files?.hard ?? 0, told: told)
-                return withUnsafePointer(to: &request, body)
+    return Self.withCStrings(command.paths) { paths in
+      Self.withCStrings(command.names ?? []) { names in
+        Self.withCStrings(command.arguments) { arguments in
+          Self.withCStrings(environment.map { "\($0)=\($1)" }) { variables in
+            (directory ?? command.login.home).withCString { place in
+              groups.withUnsafeBufferPointer { groups in
+                var account = cpty_user(
+                  uid: user?.uid ?? 0, gid: user?.gid ?? 0, groups: groups.baseAddress,
+                  group_count: groups.count)
+                return withUnsafePointer(to: &account) { account in
+                  var request = cpty_command(
+                    paths: paths, names: command.names == nil ? nil : names,
+                    is_path: command.isPath ? 1 : 0, argv: arguments, envp: variables,
+                    directory: place, is_directory_preferred: directory == nil ? 1 : 0,
+                    columns: UInt16(clamping: size.columns), rows: UInt16(clamping: size.rows),
+                    user: user == nil ? nil : account, files_soft: files?.soft ?? 0,
+                    files_hard: files?.hard ?? 0,
+                    patience: CInt(clamping: patience.nanoseconds / 1_000_000), told: told)
+                  return withUnsafePointer(to: &request, body)
+                }
               }
             }
           }
@@ -198,7 +245,12 @@ public struct PTYStarter: PipeStarter {
     case UInt8(ascii: "d"):
       return PipeError(.noCommand, "cannot work in \(directory ?? "/"): \(reason)")
     case UInt8(ascii: "u"):
-      return PipeError(.noCommand, "cannot run as \(command.user?.name ?? ""): \(reason)")
+      return PipeError(.noCommand, "cannot run as \(command.login.account?.name ?? ""): \(reason)")
+    // Where it was looked for is the node's affair.
+    case UInt8(ascii: "n"):
+      return PipeError(.noCommand, "command not found: \(command.program)")
+    case UInt8(ascii: "x") where error == EACCES && !command.isPath:
+      return PipeError(.noCommand, "\(command.program) is not executable")
     case UInt8(ascii: "x") where ![EAGAIN, ENOMEM, ENFILE].contains(error):
       return PipeError(.noCommand, "cannot execute \(command.program): \(reason)")
     case UInt8(ascii: "x"), UInt8(ascii: "f"):
@@ -212,29 +264,17 @@ public struct PTYStarter: PipeStarter {
     }
   }
 
-  /// The file to execute, as execvp(3) would find it.
-  private static func search(_ program: String, path: String) throws(PipeError) -> String {
-    if program.contains("/") { return program }
-    var isForbidden = false
-    for folder in path.split(separator: ":", omittingEmptySubsequences: false) {
-      let candidate = (folder.isEmpty ? "." : String(folder)) + "/" + program
-      var status = stat()
-      guard stat(candidate, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
-      if access(candidate, X_OK) == 0 { return candidate }
-      isForbidden = true
-    }
-    // Where it was looked for is the node's affair.
-    throw PipeError(
-      .noCommand, isForbidden ? "\(program) is not executable" : "command not found: \(program)")
-  }
-
+  /// C may put another string in the place of one: it is not the one that frees them.
   private static func withCStrings<Result>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+    _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
   ) -> Result {
     let copies = strings.map { strdup($0) } + [nil]
     defer { for copy in copies { free(copy) } }
-    return copies.withUnsafeBufferPointer { buffer in
+    return withUnsafeTemporaryAllocation(
+      of: UnsafeMutablePointer<CChar>?.self, capacity: copies.count
+    ) { buffer in
       guard let base = buffer.baseAddress else { preconditionFailure("an array that ends in nil") }
+      base.initialize(from: copies, count: copies.count)
       return body(base)
     }
   }

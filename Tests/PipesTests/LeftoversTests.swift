@@ -77,3 +77,18 @@ import Testing
     #expect(leftovers.takeDue(at: start + PipeLimits.engineInterval).count == 1)
   }
 }
+
+/// What is cut of a process that is being ended is said, and nothing follows the gap (promises P1, P10).
+@Suite struct LastOutputTests {
+  @Test func afterAGapNothingFollows() {
+    var output = LastOutput()
+    let first = output.take(PipeLimits.rest - 1, isWanted: false, isKilled: false)
+    let wanted = output.take(PipeLimits.rest * 4, isWanted: true, isKilled: true)
+    let second = output.take(100, isWanted: false, isKilled: true)
+    #expect(first && wanted && second && output.rest == 0 && output.loss == nil)
+    let dropped = output.take(10, isWanted: false, isKilled: true)
+    let afterwards = output.take(5, isWanted: true, isKilled: true)
+    #expect(!dropped && !afterwards)
+    #expect(output.loss == "15 bytes of its last output were cut")
+  }
+}

@@ -22,8 +22,9 @@ final class DockerPipe: Pipe {
   private var isWanted = false
   private var isTerminating = false
   private var isKilled = false
-  /// What a process that is being ended may still hand on while it is held back, in bytes.
-  private var rest = PipeLimits.rest
+  private var lastOutput = LastOutput()
+  /// For the process among this machine's.
+  private var isLooking = false
   private var isStreamClosed = false
   private var isEnded = false
 
@@ -51,7 +52,7 @@ final class DockerPipe: Pipe {
   }
 
   private func readOnOrNot() {
-    handler.isReading = isWanted || isKilled || isTerminating && rest > 0
+    handler.isReading = isWanted || isKilled || isTerminating && lastOutput.rest > 0
   }
 
   func write(_ bytes: ByteBuffer) {
@@ -86,9 +87,19 @@ final class DockerPipe: Pipe {
   var hasForegroundJob: Bool? {
     if isEnded { return false }
     // A shell that is not seen may do anything.
-    guard let pid = process.seen else { return isShell ? nil : true }
+    guard let pid = process.seen else {
+      lookAgain()
+      return isShell ? nil : true
+    }
     guard let hasJob = ProcessTable.hasForegroundJob(pid) else { return nil }
     return hasJob || !shell.isShell(pid)
+  }
+
+  private func lookAgain() {
+    guard !isLooking else { return }
+    isLooking = true
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    perform { await $0.look() }.whenComplete { _ in bound.value.isLooking = false }
   }
 
   func terminate(grace: TimeAmount) {
@@ -142,13 +153,13 @@ final class DockerPipe: Pipe {
   // MARK: What happens to it
 
   func didRead(_ bytes: ByteBuffer) {
-    guard isTerminating, !isWanted else {
+    guard isTerminating else {
       delegate?.pipeDidRead(bytes)
       return
     }
-    if isKilled, rest == 0 { return }
-    rest = max(0, rest - bytes.readableBytes)
-    delegate?.pipeDidRead(bytes)
+    if lastOutput.take(bytes.readableBytes, isWanted: isWanted, isKilled: isKilled) {
+      delegate?.pipeDidRead(bytes)
+    }
     readOnOrNot()
   }
 
@@ -182,7 +193,9 @@ final class DockerPipe: Pipe {
     guard !isEnded else { return }
     isEnded = true
     channel.close(promise: nil)
-    delegate?.pipeDidEnd(outcome.status, reason: outcome.reason)
+    let words = [outcome.reason, lastOutput.loss].compactMap { $0 }
+    delegate?.pipeDidEnd(
+      outcome.status, reason: words.isEmpty ? nil : words.joined(separator: "; "))
   }
 
   /// A call of the engine's API, off the byte path.
@@ -191,4 +204,24 @@ final class DockerPipe: Pipe {
   ) -> EventLoopFuture<Answer> {
     eventLoop.makeFutureWithTask { [process] in await body(process) }
   }
+}
+
+/// What a process that is being ended may still hand on though nobody wants to read on. Pure.
+struct LastOutput {
+  /// In bytes.
+  private(set) var rest = PipeLimits.rest
+  private var cut = 0
+
+  /// Whether bytes that were read are handed on. Once some were not, none are: they would follow a gap.
+  mutating func take(_ count: Int, isWanted: Bool, isKilled: Bool) -> Bool {
+    if cut > 0 || !isWanted && isKilled && rest == 0 {
+      cut += count
+      return false
+    }
+    if !isWanted { rest = max(0, rest - count) }
+    return true
+  }
+
+  /// What of it is missing; nil: nothing.
+  var loss: String? { cut > 0 ? "\(cut) bytes of its last output were cut" : nil }
 }

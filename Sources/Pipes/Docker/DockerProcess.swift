@@ -38,19 +38,27 @@ struct DockerProcess: Sendable {
   /// Looks for the process on this machine while its environment still shows the mark: it may execute
   /// something else with another one.
   func look() async {
-    for pause in [0, 20, 200, 2_000] where leader == nil && pid > 1 {
+    for pause in [0, 20, 200, 2_000] where known == nil && pid > 1 {
       try? await Task.sleep(for: .milliseconds(pause))
-      if leader != nil { return }
+      if await leader() != nil { return }
     }
   }
 
+  /// The process, if it has been seen from here.
+  private var known: ProcessTable.Member? { verified.withLockedValue { $0 } }
+
   /// The process, where it is seen from here. Looked for again at each use until it is found: right
-  /// after the start it may still be the container runtime's, with another environment.
-  private var leader: ProcessTable.Member? {
-    if let leader = verified.withLockedValue({ $0 }) { return leader }
-    guard pid > 1, let member = ProcessTable.member(pid),
-      ProcessTable.environment(of: pid, contains: mark.entry)
-    else { return nil }
+  /// after the start it may still be the container runtime's, with another environment. On a thread for that, since
+  /// the environment is in its memory, which may be of a file that does not answer.
+  private func leader() async -> ProcessTable.Member? {
+    if let known { return known }
+    guard pid > 1 else { return nil }
+    let member = try? await PipeThreads.looks.runIfActive { [pid, mark] in
+      ProcessTable.member(pid).flatMap { member in
+        ProcessTable.environment(of: pid, contains: mark.entry) ? member : nil
+      }
+    }
+    guard let member else { return nil }
     verified.withLockedValue { $0 = member }
     return member
   }
@@ -67,7 +75,7 @@ struct DockerProcess: Sendable {
 
   /// Sends the signals to every process that carries the mark.
   func signal(_ signals: [PipeSignal]) async -> Found {
-    if let leader { return await signalDirectly(signals, leader) }
+    if let leader = await leader() { return await signalDirectly(signals, leader) }
     do {
       let result = try await engine.run(
         DockerMark.command(seeking: mark.entry, sending: signals), in: container, as: user)
@@ -83,7 +91,7 @@ struct DockerProcess: Sendable {
 
   private func signalDirectly(_ signals: [PipeSignal], _ leader: ProcessTable.Member) async -> Found
   {
-    let members = try? await NIOThreadPool.singleton.runIfActive { [mark] in
+    let members = try? await PipeThreads.marks.runIfActive { [mark] in
       var members = Set(ProcessTable.members(carrying: mark.entry))
       // A leader that executed something with a clean environment is the same process still.
       if ProcessTable.isAlive(leader) { members.insert(leader) }
@@ -97,8 +105,8 @@ struct DockerProcess: Sendable {
     return members.isEmpty ? .none : .signalled
   }
 
-  /// Its number on this machine, while it lives and is seen from here.
-  var seen: pid_t? { leader.flatMap { ProcessTable.isAlive($0) ? $0.pid : nil } }
+  /// Its number on this machine, while it lives and if it has been seen from here.
+  var seen: pid_t? { known.flatMap { ProcessTable.isAlive($0) ? $0.pid : nil } }
 
   // MARK: The end
 

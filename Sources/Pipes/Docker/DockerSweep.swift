@@ -157,7 +157,7 @@ struct DockerSweep: Sendable {
   func sweepProcesses(scope: String) async throws {
     let sought = DockerMark.prefix(scope: scope)
     // All of /proc is read.
-    let marked = try await NIOThreadPool.singleton.runIfActive {
+    let marked = try await PipeThreads.marks.runIfActive {
       ProcessTable.members(carryingPrefix: sought).compactMap { member, rest in
         Incarnation(String(rest.prefix { $0 != "/" })).map { (member, $0) }
       }

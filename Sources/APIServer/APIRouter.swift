@@ -179,7 +179,11 @@ private func creation(_ request: Request) async throws -> Open {
     guard type == "application/json" else {
       throw OperationError(.badRequest, "the body's Content-Type must be application/json")
     }
-    open = try decodeKnowing(Open.self, body, more: ["attach"])
+    open = try decode(Open.self, body)
+    guard open.kind == .terminal else {
+      throw OperationError(.badRequest, Refused.unknown(open.kind).message)
+    }
+    open = try decodeKnowing(Open.self, body, more: ["attach", "kind"])
     guard open.exclusive == nil else {
       throw OperationError(
         .badRequest, "\"exclusive\" is for connections; here \"attach\" says what may be")

@@ -77,7 +77,9 @@ struct TicketExchange: RouterMiddleware {
       return try await next(request, context)
     }
     do throws(AuthError) {
-      return try signIn.enter(with: String(ticket), request, then: cleanAddress(request))
+      return try signIn.enter(request, then: cleanAddress(request)) { () throws(AuthError) in
+        try access.signIn(withTicket: String(ticket), life: signIn.life)
+      }
     } catch {
       // A program reads why; a person, who may have come by an old address, is led on.
       guard request.headers[values: .accept].contains(where: { $0.contains("text/html") }) else {
@@ -87,21 +89,24 @@ struct TicketExchange: RouterMiddleware {
         authorization: [], cookies: request.headers[values: .cookie], host: request.head.authority)
       return isKnown != nil
         ? signIn.lead(to: cleanAddress(request))
-        : signIn.lead(toPageSaying: error.code, next: LocalPage(path: request.uri.path))
+        : signIn.lead(toPageSaying: error.code, next: LocalPage(cleanPage(request)))
     }
   }
 
-  /// The same address without the ticket. One slash at its beginning, since `//HOST` would lead to
-  /// another host, as would a backslash in some browsers.
+  /// The same address without the ticket.
   private func cleanAddress(_ request: Request) -> String {
+    "\(signIn.path)/\(cleanPage(request))"
+  }
+
+  /// What follows the server's own path and a slash. It begins with no slash, since `//HOST` would lead to another
+  /// host, as would a backslash in some browsers.
+  private func cleanPage(_ request: Request) -> String {
     let local = request.uri.path
-    let path = signIn.path
-    guard !local.contains("\\") else { return path + "/" }
+    guard !local.contains("\\") else { return "" }
     let query = (request.uri.query ?? "").split(separator: "&").filter {
       $0 != "ticket" && !$0.hasPrefix("ticket=")
     }
-    return path + "/" + local.drop { $0 == "/" }
-      + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
+    return local.drop { $0 == "/" } + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
   }
 }
 

@@ -16,6 +16,9 @@ public struct SignIn: Sendable {
   /// Where clients find this server: the cookie is for no other one at their host.
   let path: String
 
+  /// Seconds that its cookie is good for.
+  var life: Double { isSecure ? AuthLimits.cookieLife : AuthLimits.clearCookieLife }
+
   /// What the page says and asks for.
   public struct Page: Sendable {
     /// What happened, as a sentence; nil: nothing did.
@@ -52,7 +55,9 @@ public struct SignIn: Sendable {
       guard !access.isOpen else { return lead(to: address(of: next)) }
       do throws(AuthError) {
         let credential = Self.credential(in: fields["credential"] ?? "")
-        return try enter(with: credential, request, then: address(of: next))
+        return try enter(request, then: address(of: next)) { () throws(AuthError) in
+          try access.signIn(with: credential, life: life)
+        }
       } catch {
         return lead(toPageSaying: error.code, next: next)
       }
@@ -61,11 +66,11 @@ public struct SignIn: Sendable {
 
   /// Gives the browser its cookie, and leads it on.
   func enter(
-    with credential: String, _ request: Request, then address: String
+    _ request: Request, then address: String, _ signIn: () throws(AuthError) -> SignedIn
   ) throws(AuthError) -> Response {
     let from = clientAddress(request)
     do throws(AuthError) {
-      let who = try access.signIn(with: credential)
+      let who = try signIn()
       audit?.record(AuditEvent(.login, who: who.subject, from: from))
       var response = lead(to: address)
       let cookie = SessionCookie(host: request.head.authority)
@@ -107,6 +112,7 @@ public struct SignIn: Sendable {
     case .missing: nil
     case .ticket: "This ticket was used before, or its ten minutes are over."
     case .expired: "The sign-in has run out."
+    case .noKeys: "This server takes tickets only: it was started without --token-key."
     case .tooLong: "That is too long for a browser to keep."
     case .malformed:
       access.tickets == nil ? "That is no token." : "That is neither a ticket nor a token."
@@ -130,8 +136,6 @@ struct LocalPage: Equatable {
       && (parts.count == 1 || parts[1] == "watch")
     self.text = isPage ? whole : ""
   }
-
-  init(path: String) { self.init(path.hasPrefix("/") ? String(path.dropFirst()) : path) }
 }
 
 /// The fields of a form (`application/x-www-form-urlencoded`), the last of each name. Others than these forms have

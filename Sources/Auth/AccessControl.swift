@@ -34,11 +34,12 @@ public final class AccessControl: Sendable {
   /// - Throws: ``AuthError``.
   public func principal(token: String, now: Double) throws(AuthError) -> Principal {
     guard let sources else { return .anyone }
-    if let local = sources.local, sources.verifier == nil || isLocal(token) {
-      return try local.verify(token, now: now)
-    }
+    if let local = sources.local, isLocal(token) { return try local.verify(token, now: now) }
     guard let verifier = sources.verifier else {
-      throw AuthError(.unknownKey, "no tokens are taken here")
+      // What is no token is told as that.
+      _ = try UncheckedToken(token)
+      throw AuthError(
+        .noKeys, "this server takes no tokens of others: it was started without --token-key")
     }
     return try verifier.verify(token, now: now)
   }
@@ -47,13 +48,20 @@ public final class AccessControl: Sendable {
     try principal(token: token, now: WallClock.seconds)
   }
 
+  /// What a browser's cookie is to hold for a ticket. Tickets alone are good in an address, where another web site can
+  /// put one: they are all of this server's own user, while somebody else's token would sign the browser in as that one.
+  /// - Throws: ``AuthError``.
+  public func signIn(withTicket ticket: String, life: Double) throws(AuthError) -> SignedIn {
+    guard let tickets else { throw AuthError(.ticket, "this server has no tickets") }
+    return SignedIn(
+      subject: LocalIssuer.subject, token: try tickets.redeem(ticket, life: life), life: life)
+  }
+
   /// What a browser's cookie is to hold for a ticket or a token, each of which says by its form which it is.
   /// - Throws: ``AuthError``.
-  public func signIn(with credential: String) throws(AuthError) -> SignedIn {
-    if let tickets, !credential.contains(".") {
-      return SignedIn(
-        subject: LocalIssuer.subject, token: try tickets.redeem(credential),
-        life: AuthLimits.cookieLife)
+  public func signIn(with credential: String, life: Double) throws(AuthError) -> SignedIn {
+    if tickets != nil, !credential.contains(".") {
+      return try signIn(withTicket: credential, life: life)
     }
     let now = WallClock.seconds
     let principal = try principal(token: credential, now: now)
@@ -62,7 +70,7 @@ public final class AccessControl: Sendable {
     }
     return SignedIn(
       subject: principal.subject, token: credential,
-      life: min(AuthLimits.cookieLife, (principal.expires ?? .infinity) - now))
+      life: min(life, (principal.expires ?? .infinity) - now))
   }
 
   private func isLocal(_ token: String) -> Bool {
@@ -86,9 +94,15 @@ public final class AccessControl: Sendable {
       }
       return try principal(token: token)
     }
-    if let token = SessionCookie(host: host).value(in: cookies) {
-      return try principal(token: token)
+    var refusal: AuthError?
+    for token in SessionCookie(host: host).values(in: cookies) {
+      do throws(AuthError) {
+        return try principal(token: token)
+      } catch {
+        refusal = refusal ?? error
+      }
     }
+    if let refusal { throw refusal }
     return nil
   }
 
@@ -132,7 +146,10 @@ public struct SignedIn: Sendable {
 /// The cookie that a ticket is exchanged for. Cookies do not tell ports apart, so that its name does:
 /// two servers on one machine do not put each other's users out.
 public struct SessionCookie: Sendable {
-  public let name: String
+  private let name: String
+  /// With it a browser takes the cookie from this host alone, by TLS and for all of its paths (RFC 6265bis, section
+  /// 4.1.3.2).
+  private static let ownHost = "__Host-"
 
   /// - Parameter host: the request's `Host` header.
   public init(host: String?) {
@@ -142,18 +159,26 @@ public struct SessionCookie: Sendable {
     name = isPort ? "fairlead-\(port)" : "fairlead"
   }
 
-  func value(in headers: [String]) -> String? {
+  /// A browser sends all that it has of a name, and another server of this host, or of a name above it, may have set
+  /// one: those that only this host can have set come first.
+  func values(in headers: [String]) -> [String] {
+    values(of: Self.ownHost + name, in: headers) + values(of: name, in: headers)
+  }
+
+  private func values(of name: String, in headers: [String]) -> [String] {
+    var values: [String] = []
     for header in headers {
       for pair in header.split(separator: ";") {
         let pair = pair.drop { $0 == " " }
         guard pair.utf8.starts(with: name.utf8) else { continue }
         let rest = pair.utf8.dropFirst(name.utf8.count)
         if rest.first == UInt8(ascii: "=") {
-          return String(decoding: rest.dropFirst(), as: UTF8.self)
+          values.append(String(decoding: rest.dropFirst(), as: UTF8.self))
+          if values.count == AuthLimits.cookies { return values }
         }
       }
     }
-    return nil
+    return values
   }
 
   /// The value of `Set-Cookie`.
@@ -161,7 +186,7 @@ public struct SessionCookie: Sendable {
   ///   - isSecure: the client came by TLS.
   ///   - path: of the server at its host: empty, or without a slash at its end.
   public func header(_ who: SignedIn, isSecure: Bool, path: String = "") -> String {
-    "\(name)=\(who.token); Path=\(path.isEmpty ? "/" : path); Max-Age=\(Int(who.life.rounded())); HttpOnly; SameSite=Strict"
+    "\(isSecure && path.isEmpty ? Self.ownHost : "")\(name)=\(who.token); Path=\(path.isEmpty ? "/" : path); Max-Age=\(Int(who.life.rounded())); HttpOnly; SameSite=Strict"
       + (isSecure ? "; Secure" : "")
   }
 }

@@ -16,6 +16,8 @@ public enum AuthErrorCode: String, FailureCode, CaseIterable {
   case algorithm = "token_algorithm"
   /// No key of that name.
   case unknownKey = "token_key_unknown"
+  /// This server was given no keys: it takes tokens of its own only.
+  case noKeys = "token_no_keys"
   case signature = "token_signature"
   case expired = "token_expired"
   case notYetValid = "token_not_yet_valid"

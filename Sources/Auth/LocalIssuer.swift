@@ -19,7 +19,7 @@ public final class LocalIssuer: Sendable {
 
   /// - Parameter secret: of the key, ``AuthLimits/secret`` bytes.
   public init(secret: [UInt8] = LocalIssuer.newSecret()) async throws(AuthError) {
-    let key = try await KeySet.key(secret: secret, name: "memory", id: Self.keyID)
+    let key = try await KeySet.key(secret: secret, name: "the key of serve", id: Self.keyID)
     signer = TokenSigner(key: key)
     verifier = TokenVerifier(
       keys: KeySet([key]), policy: TokenPolicy(issuer: Self.audience, audience: Self.audience))
@@ -49,16 +49,32 @@ public final class LocalIssuer: Sendable {
     } catch {
       guard error.code == .signature else { throw error }
       throw AuthError(
-        .signature, "this token is of another start of the server; `fairlead ticket` lets you in")
+        .signature, "this token is of another key than this server's; `fairlead ticket` lets you in"
+      )
     }
   }
 
   // MARK: Tickets
 
+  private static let ticketBytes = 24
+
+  /// By its form: base64url, of which four characters are three bytes.
+  private static func isTicket(_ text: String) -> Bool {
+    text.utf8.count == ticketBytes / 3 * 4
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+          true
+        default: false
+        }
+      }
+  }
+
   /// 192 random bits, good once and for ten minutes. Only their hashes are kept here.
   public func issueTicket(now: Double) -> String {
     var generator = SystemRandomNumberGenerator()
-    let bytes = (0..<24).map { _ in generator.next() as UInt8 }
+    let bytes = (0..<Self.ticketBytes).map { _ in generator.next() as UInt8 }
     let ticket = base64URLEncode(bytes)
     tickets.withLockedValue { tickets in
       tickets.removeAll { $0.expires <= now }
@@ -72,7 +88,8 @@ public final class LocalIssuer: Sendable {
 
   /// The cookie's token for a ticket, which is then of no more use.
   /// - Throws: ``AuthError`` `ticket_invalid`.
-  public func redeem(_ ticket: String, now: Double) throws(AuthError) -> String {
+  public func redeem(_ ticket: String, life: Double, now: Double) throws(AuthError) -> String {
+    guard Self.isTicket(ticket) else { throw AuthError(.malformed, "this is no ticket") }
     let digest = SHA256.hash(data: Array(ticket.utf8.prefix(AuthLimits.token)))
     let isGood = tickets.withLockedValue { tickets in
       tickets.removeAll { $0.expires <= now }
@@ -87,10 +104,10 @@ public final class LocalIssuer: Sendable {
       throw AuthError(
         .ticket, "this ticket was used or has run out; `fairlead ticket` prints another")
     }
-    return try token(life: AuthLimits.cookieLife, now: now)
+    return try token(life: life, now: now)
   }
 
-  public func redeem(_ ticket: String) throws(AuthError) -> String {
-    try redeem(ticket, now: WallClock.seconds)
+  public func redeem(_ ticket: String, life: Double) throws(AuthError) -> String {
+    try redeem(ticket, life: life, now: WallClock.seconds)
   }
 }

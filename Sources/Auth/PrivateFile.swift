@@ -38,7 +38,7 @@ public enum PrivateFile {
   /// - Returns: its descriptor; nil if it is not this user's alone, or another process has it.
   public static func lock(_ path: String) -> CInt? {
     makeFolders(of: path)
-    let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { return nil }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
@@ -53,7 +53,8 @@ public enum PrivateFile {
 
   /// Nil unless the file is this user's, and nobody else may read or write it.
   public static func read(_ path: String) -> [UInt8]? {
-    let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+    // Of a pipe, others would wait for who writes to it.
+    let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var status = stat()

@@ -186,8 +186,11 @@ private actor FakeCluster: ClusterOperations {
       #expect(answer.body.contains(#"unknown key \"\#(name)\""#), "\(answer.body)")
     }
     // All that there is, and a null, are understood.
+    let kind = #"{"kind":"x","session":"s","more":1}"#
+    let other = try await ask(.post, "/v1/sessions", headers: json, body: kind)
+    #expect(other.status == 400 && other.body.contains("no streams of kind"), "\(other.body)")
     let whole = #"""
-      {"session":"s","create":{"target":"pty","command":["a"],"env":{"bad":"1"},"cwd":"/","user":"app"},"resume":null,
+      {"kind":"terminal","session":"s","create":{"target":"pty","command":["a"],"env":{"bad":"1"},"cwd":"/","user":"app"},"resume":null,
        "size":{"columns":1,"rows":1},"mode":"driver","colors":{"foreground":"#000000"},"attempt":1}
       """#
     #expect(try await ask(.post, "/v1/sessions", headers: json, body: whole).status == 201)

@@ -1,5 +1,6 @@
 // Tickets work once, cookies stay with their server, and who comes with nothing is told so.
 
+import Glibc
 import Testing
 import Wire
 
@@ -9,39 +10,41 @@ import Wire
   @Test func aTicketIsGoodOnce() async throws {
     let issuer = try await LocalIssuer()
     let ticket = issuer.issueTicket(now: 100)
-    let token = try issuer.redeem(ticket, now: 101)
+    let token = try issuer.redeem(ticket, life: 60, now: 101)
     #expect(try issuer.verify(token, now: 102).grants == .everything)
-    #expect(throws: AuthError.self) { try issuer.redeem(ticket, now: 101) }
+    #expect(throws: AuthError.self) { try issuer.redeem(ticket, life: 60, now: 101) }
   }
 
   @Test func aTicketRunsOut() async throws {
     let issuer = try await LocalIssuer()
     let ticket = issuer.issueTicket(now: 100)
-    #expect(throws: AuthError.self) { try issuer.redeem(ticket, now: 100 + AuthLimits.ticketLife) }
+    #expect(throws: AuthError.self) {
+      try issuer.redeem(ticket, life: 60, now: 100 + AuthLimits.ticketLife)
+    }
   }
 
   @Test func aGuessIsNoTicket() async throws {
     let issuer = try await LocalIssuer()
     let ticket = issuer.issueTicket(now: 100)
     for guess in ["", String(ticket.dropLast()), ticket + "A", String(ticket.reversed())] {
-      #expect(throws: AuthError.self) { try issuer.redeem(guess, now: 101) }
+      #expect(throws: AuthError.self) { try issuer.redeem(guess, life: 60, now: 101) }
     }
-    _ = try issuer.redeem(ticket, now: 101)
+    _ = try issuer.redeem(ticket, life: 60, now: 101)
   }
 
   @Test func theStoreIsBoundedAndTheOldestGivesWay() async throws {
     let issuer = try await LocalIssuer()
     let first = issuer.issueTicket(now: 100)
     let others = (0..<AuthLimits.tickets).map { _ in issuer.issueTicket(now: 100) }
-    #expect(throws: AuthError.self) { try issuer.redeem(first, now: 101) }
-    for ticket in others { _ = try issuer.redeem(ticket, now: 101) }
+    #expect(throws: AuthError.self) { try issuer.redeem(first, life: 60, now: 101) }
+    for ticket in others { _ = try issuer.redeem(ticket, life: 60, now: 101) }
   }
 
   @Test func manyWhoTryAtOnceGetOneCookie() async throws {
     let issuer = try await LocalIssuer()
     let ticket = issuer.issueTicket()
     let won = await withTaskGroup(of: Bool.self) { group in
-      for _ in 0..<50 { group.addTask { (try? issuer.redeem(ticket)) != nil } }
+      for _ in 0..<50 { group.addTask { (try? issuer.redeem(ticket, life: 60)) != nil } }
       return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
     }
     #expect(won == 1)
@@ -57,13 +60,13 @@ import Wire
   @Test func whatIsPastedIsATicketOrATokenByItsForm() async throws {
     let issuer = try await LocalIssuer()
     let access = AccessControl(verifier: nil, local: issuer)
-    let byTicket = try access.signIn(with: issuer.issueTicket())
+    let byTicket = try access.signIn(with: issuer.issueTicket(), life: 60)
     #expect(try access.principal(token: byTicket.token).subject == LocalIssuer.subject)
     let token = try issuer.token(life: 100)
-    let byToken = try access.signIn(with: token)
+    let byToken = try access.signIn(with: token, life: 1_000)
     #expect(byToken.token == token && (90...100).contains(byToken.life))
     for wrong in ["", "x", "a.b.c", String(repeating: "a.", count: 9_000)] {
-      #expect(throws: AuthError.self) { try access.signIn(with: wrong) }
+      #expect(throws: AuthError.self) { try access.signIn(with: wrong, life: 60) }
     }
   }
 
@@ -94,6 +97,16 @@ import Wire
     ] {
       #expect(throws: AuthError.self) { try who(wrong, [], nil) }
     }
+    // Another server of this host, or of a name above it, may have set one of that name.
+    func cookies(_ count: Int) -> String {
+      String(repeating: "fairlead-7070=a.b.c; ", count: count) + "fairlead-7070=\(token)"
+    }
+    #expect(try who([], [cookies(1)], "127.0.0.1:7070") == "local")
+    #expect(try who([], ["fairlead-7070=a.b.c", cookies(0)], "127.0.0.1:7070") == "local")
+    #expect(throws: AuthError.self) {
+      try who([], [cookies(AuthLimits.cookies)], "127.0.0.1:7070")
+    }
+    #expect(SessionCookie(host: "a").values(in: ["fairlead=x; __Host-fairlead=y"]) == ["y", "x"])
     // A wrong Authorization is not made good by a right cookie.
     #expect(throws: AuthError.self) {
       try who(["Bearer x"], ["fairlead-7070=\(token)"], "127.0.0.1:7070")
@@ -111,6 +124,17 @@ import Wire
       SignedIn(subject: nil, token: "T", life: 604_800), isSecure: true)
     #expect(
       header
-        == "fairlead-7070=T; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure")
+        == "__Host-fairlead-7070=T; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure")
+  }
+}
+
+@Suite struct PrivateFileTests {
+  @Test func whatIsNoFileIsNotWaitedFor() throws {
+    let folder = try Folder()
+    let pipe = folder.path + "/pipe"
+    #expect(mkfifo(pipe, 0o600) == 0)
+    #expect(PrivateFile.read(pipe) == nil)
+    #expect(PrivateFile.lock(pipe) == nil)
+    #expect(!PrivateFile.create([1], path: pipe))
   }
 }

@@ -57,7 +57,7 @@ async def test_signing_in_by_a_ticket(test):
             assert ticket not in other.page.url
             await test.shot(other, f"sign-in-{scheme}")
             await check_accessibility(other, f"sign-in, {scheme}")
-        await other.page.goto(f"{url}/t/{session}?watch")
+        await other.page.goto(f"{url}/t/{session}?watch#top")
         await until_at(other, "/sign-in?why=token_missing")
         await sign_in(other, await backend.said("ticket", "--api", url))
         await other.says("Read only")
@@ -105,6 +105,47 @@ async def test_a_sign_in_that_runs_out(test):
         await sign_in(page, await token("10m"))
         await page.live()
         await page.shows("\nstays")
+    finally:
+        await backend.stop()
+
+
+async def test_a_links_token_takes_nobodys_place(test):
+    """Another site can lead to a link with its own user's token: whose it is, is said, and who is signed in is asked."""
+    backend = Backend(test.backend.fairlead)
+    try:
+        key = os.path.join(backend.folder.name, "tokens.key")
+        with open(key, "w") as file:
+            file.write("0123456789abcdef" * 4)
+        serve = await backend.run(
+            backend.fairlead, "serve", "--listen", "127.0.0.1:0", "--token-key", key)
+        url = (await serve.line("serves on")).split("serves on ")[1].split("/?")[0]
+
+        async def token(who):
+            return await backend.said("token", "--key-file", key, "--sub", who, "--ttl", "1h")
+
+        mallory = await token("mallory")
+        page = await test.page()
+        await page.page.goto(f"{url}/#token={mallory}")
+        await page.says("Signed in by a link, as mallory")
+        await page.live()
+        assert mallory not in page.page.url
+
+        page = await test.page()
+        await page.page.goto(url)
+        await page.says("Ticket or token")
+        await sign_in(page, await token("alice"))
+        await page.live()
+        # From elsewhere, and into the page that is open.
+        for before in ("about:blank", url):
+            await page.page.goto(before)
+            await page.page.goto(f"{url}/#token={mallory}")
+            await page.says("You are signed in already. The link is to act as mallory")
+            await page.live()
+            assert await page.js("() => sessionStorage.getItem('fairlead.token')") is None
+        await test.shot(page)
+        await page.page.click("text=Act as mallory")
+        await page.says("Signed in by a link, as mallory")
+        await page.until("(token) => sessionStorage.getItem('fairlead.token') === token", mallory)
     finally:
         await backend.stop()
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Fairlead } from '../../Sources/Web/Library/fairlead.js';
 import { Backoff, FIRST, LAST } from '../../Sources/Web/Library/fairlead/backoff.js';
-import { takeToken } from '../../Sources/Web/Library/fairlead/identity.js';
+import { keepToken, keptToken, mayEnter, subjectOf, takeToken } from '../../Sources/Web/Library/fairlead/identity.js';
 import { Tab, Type, jsonFrame, settle } from './kit.js';
 
 async function connected(options = {}) {
@@ -245,21 +245,38 @@ test('a new token that cannot be had any more says nothing of the next connectio
   assert.deepEqual({ ...cluster.state }, { name: 'open' });
 });
 
-test('the token in the address is taken out of it, and is there again after a reload', () => {
+const tokenOf = (sub) => `a.${Buffer.from(JSON.stringify({ sub })).toString('base64url')}.c`;
+
+test('the token in the address is taken out of it, and one that is kept is there after a reload', () => {
   const tab = new Tab();
   const location = { pathname: '/t/s', search: '?watch', hash: '#token=a.b-c_d.e' };
   const replaced = [];
   const history = { state: null, replaceState: (...args) => replaced.push(args) };
-  assert.equal(takeToken(tab.env, { location, history }), 'a.b-c_d.e');
+  assert.equal(takeToken({ location, history }), 'a.b-c_d.e');
   assert.deepEqual(replaced, [[null, '', '/t/s?watch']]);
   location.hash = '';
-  assert.equal(takeToken(tab.env, { location, history }), 'a.b-c_d.e');
-  assert.equal(takeToken(tab.reloaded().env, { location, history }), 'a.b-c_d.e');
-  assert.equal(takeToken(new Tab().env, { location, history }), undefined);
+  assert.equal(takeToken({ location, history }), undefined);
   assert.equal(replaced.length, 1);
-  // Where storage is forbidden it is good for the page.
-  location.hash = '#token=x';
-  assert.equal(takeToken({}, { location, history }), 'x');
+  keepToken(tab.env, 'a.b-c_d.e');
+  assert.equal(keptToken(tab.reloaded().env), 'a.b-c_d.e');
+  assert.equal(keptToken(new Tab().env), undefined);
+  assert.equal(keptToken({}), undefined, 'where storage is forbidden');
+});
+
+test('a token in the address takes nobody else\'s place unasked', async () => {
+  const mallory = tokenOf('mallory');
+  const asked = [];
+  const browser = (isSignedIn) => async () => asked.push(isSignedIn) && isSignedIn;
+  assert.equal(await mayEnter(mallory, undefined, browser(true)), false, 'the cookie is somebody\'s');
+  assert.equal(await mayEnter(mallory, undefined, browser(false)), true);
+  assert.equal(await mayEnter(mallory, tokenOf('alice'), browser(false)), false);
+  assert.equal(await mayEnter(`${mallory}2`, mallory, browser(true)), true, 'renewed');
+  assert.equal(await mayEnter('x', 'y', browser(false)), false, 'of whom is not known');
+  assert.equal(asked.length, 2);
+  assert.equal(subjectOf(mallory), 'mallory');
+  assert.equal(subjectOf(tokenOf('a\u0007\u00a0b')), 'a b');
+  assert.equal(subjectOf(tokenOf('x'.repeat(320))).length, 61);
+  assert.equal(subjectOf('x'), 'somebody');
 });
 
 test('a refused upgrade, which looks like a dead server, is found by its status', async () => {

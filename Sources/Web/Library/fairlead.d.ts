@@ -1,7 +1,7 @@
 // Types of fairlead.js.
 
-/** Where a terminal may be started. */
-export type Target = 'pty' | `docker:${string}`;
+/** Where a terminal may be started: `pty`, or a kind and a place of it, such as `docker:web1`. */
+export type Target = 'pty' | `${string}:${string}`;
 
 /** `#rrggbb` each. */
 export type Colors = { foreground?: string; background?: string; cursor?: string };

@@ -2,7 +2,7 @@
 
 import { Fairlead } from '../fairlead.js';
 import { environment, notifications } from '../fairlead/environment.js';
-import { forgetToken, takeToken } from '../fairlead/identity.js';
+import { forgetToken, keepToken, keptToken, mayEnter, subjectOf, takeToken } from '../fairlead/identity.js';
 import { signInCode } from '../fairlead/trouble.js';
 import { ExtraKeys } from './keys.js';
 import { News } from './news.js';
@@ -20,6 +20,20 @@ const settings = new Settings();
 /** Where the page is, wherever a proxy has put it: two levels above this file. */
 const root = new URL('../..', import.meta.url);
 
+/** Milliseconds for which a link's token that would take somebody's place is offered. */
+const OFFER = 60_000;
+
+/** Whether the browser's cookie is good here: then the page to sign in at leads on. In doubt it is. */
+async function isSignedIn() {
+  try {
+    const signal = AbortSignal.timeout(5_000);
+    const { type } = await fetch(new URL('sign-in', root), { redirect: 'manual', cache: 'no-store', signal });
+    return type === 'opaqueredirect';
+  } catch {
+    return true;
+  }
+}
+
 /** At hand in the browser's console as `fairlead`. */
 class App {
   /** @type {{ key: string, pane: Pane, tab: HTMLElement, number: number }[]} */
@@ -32,11 +46,18 @@ class App {
     step: (by) => this.#step(by), rename: (entry, name) => this.#rename(entry, name),
     nameOf: (entry) => this.#nameOf(entry), entries: () => this.#shown, active: () => this.#active,
   });
-  #cluster = new Fairlead(root.href, { token: takeToken(env) });
+  #cluster;
+  /** A token of the address that waits for its user's consent. */
+  #offered;
   #news = new News(settings);
   #keys = new ExtraKeys($('keys'), () => this.#active?.pane);
 
-  start() {
+  /** @param {string} [brought] the token in the page's address */
+  async start(brought) {
+    const isEntering = brought !== undefined && (await mayEnter(brought, keptToken(env), isSignedIn));
+    if (isEntering) this.#enter(brought);
+    this.#cluster = new Fairlead(root.href, { token: isEntering ? brought : keptToken(env) });
+    if (brought !== undefined && !isEntering) this.#offer(brought);
     this.#listen();
     const embedded = /\/t\/([A-Za-z0-9_-]{1,64})$/.exec(location.pathname);
     if (embedded) {
@@ -202,14 +223,39 @@ class App {
    */
   #signedOut(code) {
     forgetToken(env);
+    // Nobody's place is taken any more.
+    if (this.#offered !== undefined) return this.#enter(this.#offered);
     if (window.parent === window && !this.panes.some(({ wasLive }) => wasLive)) {
       location.replace(this.#signInAddress(code));
     }
   }
 
+  async #bring(token) {
+    if (await mayEnter(token, keptToken(env), isSignedIn)) this.#enter(token);
+    else this.#offer(token);
+  }
+
+  /** Acts with that token from now on, and says whose it is. */
+  #enter(token) {
+    this.#offered = undefined;
+    keepToken(env, token);
+    this.#cluster?.reconnect({ token });
+    toast(`Signed in by a link, as ${subjectOf(token)}`, { milliseconds: 10_000 });
+  }
+
+  #offer(token) {
+    const who = subjectOf(token);
+    this.#offered = token;
+    toast(`You are signed in already. The link is to act as ${who}, who sees what you type then.`, {
+      action: [`Act as ${who}`, () => this.#enter(token)],
+      milliseconds: OFFER, gone: () => this.#offered === token && (this.#offered = undefined),
+    });
+  }
+
   #signInAddress(code) {
     const address = new URL('sign-in', root);
-    const next = location.href.startsWith(root.href) ? location.href.slice(root.href.length) : '';
+    const here = location.origin + location.pathname + location.search;
+    const next = here.startsWith(root.href) ? here.slice(root.href.length) : '';
     address.search = new URLSearchParams({ why: code, ...(next && { to: next }) });
     return address.href;
   }
@@ -360,8 +406,10 @@ class App {
       if (relatedTarget && !$('menu').contains(relatedTarget)) $('menu').hidePopover();
     });
     addEventListener('keydown', (event) => this.#shortcut(event));
-    addEventListener('hashchange', () =>
-      this.#cluster.reconnect({ token: takeToken(env) }));
+    addEventListener('hashchange', () => {
+      const token = takeToken();
+      if (token !== undefined) this.#bring(token);
+    });
     // A phone's keyboard covers the page, and only this says how much. A pinch shows less of the page as well, and
     // changes nothing of its size.
     const { visualViewport } = window;
@@ -401,7 +449,7 @@ function recall() {
 
 if (globalThis.Terminal) {
   globalThis.fairlead = new App();
-  globalThis.fairlead.start();
+  globalThis.fairlead.start(takeToken());
 } else {
   const missing = document.createElement('p');
   missing.className = 'plain';

@@ -19,7 +19,8 @@ export function badge(terminal, since, now) {
   switch (name) {
     case 'live': return live;
     case 'ended': case 'refused':
-      return reason === 'lost' ? says('bad', 'Lost') : says('over', 'Ended');
+      if (reason === 'lost') return says('bad', 'Lost');
+      return says('over', name === 'ended' || reason === 'gone' ? 'Ended' : 'Not opened');
     case 'closed':
       return says('over', reason === 'superseded' ? 'Opened in another tab' : 'Closed');
     case 'stopped': return says('bad', notSignedIn(reason), true);

@@ -13,6 +13,8 @@ const LEFT = 'fairlead.left';
 /** How many OPENs this tab has sent: `CLIENT:COUNT`. */
 const OPENS = 'fairlead.opens';
 const TOKEN = 'fairlead.token';
+/** Characters of a subject that are shown. */
+const SUBJECT = 60;
 /** Milliseconds in which the page that this one takes the place of lets go of its lock. */
 export const HANDOVER = { reloaded: 3_000, opened: 300 };
 /** Numbers of OPENs that one count stands for: two pages that count alike differ by a random one of these. */
@@ -129,6 +131,15 @@ export class Identity {
   }
 }
 
+/** The token that this tab came in with: it is kept for reloads. */
+export function keptToken(env) {
+  return env.sessionStorage?.getItem(TOKEN) ?? undefined;
+}
+
+export function keepToken(env, token) {
+  env.sessionStorage?.setItem(TOKEN, token);
+}
+
 /** A token that was refused is not brought again by a reload. */
 export function forgetToken(env) {
   env.sessionStorage?.removeItem(TOKEN);
@@ -136,19 +147,41 @@ export function forgetToken(env) {
 
 /**
  * The token behind `#token=`, which no server, log or Referer sees. It leaves the address bar and
- * the history at once, and is kept for reloads of this tab.
- * @param {import('./environment.js').Environment} env
+ * the history at once.
  * @param {{ location: Location, history: History }} [page]
  * @returns {string | undefined}
  */
-export function takeToken(env, { location, history } = globalThis) {
+export function takeToken({ location, history } = globalThis) {
   const [, token] = /^#token=(.+)/.exec(location.hash) ?? [];
-  if (token === undefined) return env.sessionStorage?.getItem(TOKEN) ?? undefined;
+  if (token === undefined) return undefined;
   try {
     history.replaceState(history.state, '', location.pathname + location.search);
   } catch {
     // A frame without an origin has no history of its own.
   }
-  env.sessionStorage?.setItem(TOKEN, token);
   return token;
+}
+
+/** Whom a token says that it is for, as short as a person reads it. Nobody has checked that. */
+export function subjectOf(token) {
+  try {
+    const coded = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+    const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(coded), (it) => it.charCodeAt(0))));
+    const name = String(claims.sub).replace(/[\p{C}\p{Z}]+/gu, ' ').trim();
+    return [...name].length > SUBJECT ? `${[...name].slice(0, SUBJECT).join('')}…` : name || 'somebody';
+  } catch {
+    return 'somebody';
+  }
+}
+
+/**
+ * Whether a token that an address brought may be used without asking. Any web site can lead a browser to such an
+ * address, and whose token it is sees what is typed: it takes nobody's place.
+ * @param {string} token
+ * @param {string | undefined} kept the one that the tab has
+ * @param {() => Promise<boolean>} isSignedIn whether the browser has a cookie that is good here
+ */
+export async function mayEnter(token, kept, isSignedIn) {
+  if (kept === undefined) return !(await isSignedIn());
+  return token === kept || subjectOf(token) === subjectOf(kept) && subjectOf(token) !== 'somebody';
 }

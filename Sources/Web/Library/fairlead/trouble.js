@@ -29,7 +29,7 @@ export function explanation(kind, { url, origin, reason }) {
       return `${server} takes no connections from pages of ${origin}: start it with --allow-origin ${origin}`;
     case 'token':
       return signInCode(reason) === 'token_missing'
-        ? `${server} asks who comes: new Fairlead(url, { token }), with a token that your server made for the user`
+        ? `${server} asks who comes: new Fairlead(url, { token }), with a token of its --token-key for the user`
         : `${server} does not take the token (${reason})`;
     case 'mixed':
       return `a page that came by https cannot connect to ${server}: give the server TLS, and its https URL here`;

@@ -42,7 +42,8 @@ extension OperationError {
         + (tombstone.status.map { ", \($0)" } ?? "")
     // Up to the year 9999: what the registry says is not believed to be a time.
     if let ended = tombstone.ended, ended <= 253_402_300_799_000 {
-      words += ", \(Date(timeIntervalSince1970: Double(ended) / 1_000).ISO8601Format())"
+      let time = Date(timeIntervalSince1970: Double(ended) / 1_000).ISO8601Format()
+      words += tombstone.isLost ? ", whose lease ended at \(time)" : ", \(time)"
     }
     if let owner = facts.owner { words += "; it was \(owner.escaped)'s" }
     return OperationError(.gone, words, facts)

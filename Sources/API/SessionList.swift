@@ -20,6 +20,8 @@ public struct SessionList: Sendable, Equatable, Codable {
   }
   public var sessions: [SessionSummary]
   public var unanswered: [Unanswered]
+  /// What the registry has of these cannot be read; nil: there are none.
+  public var unread: [SessionID]?
 
   public init(sessions: [SessionSummary], unanswered: [Unanswered] = []) {
     self.sessions = sessions

@@ -1,4 +1,4 @@
-// Answers to the admin API's questions. A part is made when its turn on the link comes, so that a long
+// Answers to the HTTP API's questions. A part is made when its turn on the link comes, so that a long
 // answer is neither made nor kept at once, and short ones do not wait for it.
 
 import NIOCore

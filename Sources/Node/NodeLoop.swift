@@ -95,7 +95,8 @@ extension NodeLoop.Entry {
   var holding: Holding? {
     switch self {
     case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
-    case .session(let session): Holding(epoch: session.core.epoch, owner: session.creator)
+    case .session(let session):
+      Holding(epoch: session.core.epoch, owner: session.creator, end: session.tombstone)
     }
   }
 }

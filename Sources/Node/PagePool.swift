@@ -6,7 +6,7 @@ import Glibc
 import NIOConcurrencyHelpers
 import Sessions
 
-/// Pages of ``NodeLimits/logPage`` bytes. Its lock is held for as long as it takes to move a pointer, once for
+/// Pages of ``SessionLimits/logPage`` bytes. Its lock is held for as long as it takes to move a pointer, once for
 /// each page that a log takes while it grows, as the heap's would be.
 final class PagePool: PageSource {
   private struct State {

@@ -29,7 +29,7 @@ final class RouterConnection: LinkPeer {
   private var turns = TurnQueue<UInt64>()
   /// Streams whose output waits, or waited a moment ago, for more of it. While there are any, a timer runs.
   private var waitingForMore: [UInt64] = []
-  /// Answers to the admin API, whose parts take turns with the streams.
+  /// Answers to the HTTP API, whose parts take turns with the streams.
   private var answers: Deque<any LinkAnswer> = []
 
   private struct Stream {

@@ -64,7 +64,7 @@ final class Session: PipeDelegate {
     case .resize(let size): core.resize(stream, to: size, now: now)
     case .take: core.takeSize(stream, now: now)
     case .colors(let colors): core.recolor(stream, colors)
-    case .kill: core.kill(by: stream)
+    case .kill: core.kill(by: stream, now: now)
     default: return false
     }
     carryOutActions()
@@ -103,7 +103,7 @@ final class Session: PipeDelegate {
   }
 
   func terminate(_ cause: EndCause) {
-    core.terminate(cause)
+    core.terminate(cause, now: now)
     carryOutActions()
   }
 
@@ -128,6 +128,15 @@ final class Session: PipeDelegate {
   }
 
   func isReadNoMore(since: NIODeadline) -> Bool { core.isReadNoMore(now: now, since: since) }
+
+  /// How it ended, for the registry; nil: it has not.
+  var tombstone: Tombstone? {
+    core.ended.map { ended in
+      Tombstone(
+        status: ended.status, reason: ended.reason,
+        ended: ended.reason == .lost ? nil : endedTime ?? WallClock.milliseconds, owner: creator)
+    }
+  }
 
   func summary(node: NodeID) -> SessionSummary {
     core.summary(node: node.rawValue, endedTime: endedTime, now: now)

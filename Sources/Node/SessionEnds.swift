@@ -19,6 +19,9 @@ extension NodeLoop {
     // What has ended takes no place.
     context.places.giveBack()
     if stopCause != nil || session.core.endCause == .superseded { return forgetOnceRead(session) }
+    if let holding = sessions[session.id]?.holding {
+      context.records.noteEnd(of: session.id, holding)
+    }
     kept.append(session.id, bytes: session.core.heldBytes)
     while let oldest = kept.excess, let session = self.session(oldest) { forget(session) }
   }
@@ -79,9 +82,8 @@ extension NodeLoop {
     kept.remove(session.id)
     context.records.release(
       session.id, epoch: session.core.epoch,
-      tombstone: Tombstone(
-        status: session.core.ended?.status, reason: session.core.ended?.reason ?? .exited,
-        ended: session.endedTime ?? WallClock.milliseconds, owner: session.creator))
+      tombstone: session.tombstone
+        ?? Tombstone(status: nil, reason: .exited, owner: session.creator))
     checkEmpty()
   }
 

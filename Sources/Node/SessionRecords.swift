@@ -57,13 +57,21 @@ final class SessionRecords: Sendable {
     }
   }
 
+  /// Says how a session has ended that is kept here to be read, so that this is known even if the node dies.
+  /// What the registry does not take now it is told again with all that this node holds.
+  func noteEnd(of session: SessionID, _ holding: Holding) {
+    Task {
+      _ = try? await registry.confirm([session: holding], node: node, incarnation: incarnation)
+    }
+  }
+
   /// The registry has a session here that is not: it came back from an older dump, and knows nothing of the
   /// session's end. Only a record of exactly this epoch is closed.
   func disown(_ session: SessionID, epoch: Epoch) {
     guard !releasing.withLockedValue({ $0.contains(session) }) else { return }
     release(
       session, epoch: epoch,
-      tombstone: Tombstone(status: nil, reason: .lost, ended: WallClock.milliseconds))
+      tombstone: Tombstone(status: nil, reason: .lost))
   }
 
   /// What could not be released by now stays: the node leaves.

@@ -44,6 +44,10 @@ extension NodeLoop {
     }
     switch sessions[id] {
     case .session(let session):
+      let epoch = session.core.epoch
+      guard request.epoch == nil || request.epoch == epoch else {
+        return open.refuse(Refused(.notOwner, "the session is at epoch \(epoch)", retry: 0))
+      }
       connection.open(stream, request, of: session, isFirst: false)
     case .starting(let start): wait(open, for: start)
     case nil:

@@ -87,13 +87,16 @@ public actor MemoryRegistry: Registry {
           continue
         }
         switch record.state {
-        case .owned: continue
+        case .owned:
+          records[session]?.end = record.end ?? holding.end
+          continue
         case .closed(let tombstone): if !tombstone.isLost { continue }
         }
       }
       lastEpoch = max(lastEpoch, holding.epoch.rawValue)
       records[session] = SessionRecord(
-        node: node, incarnation: incarnation, epoch: holding.epoch, owner: holding.owner)
+        node: node, incarnation: incarnation, epoch: holding.epoch, owner: holding.owner,
+        end: holding.end)
       announcement.repaired.append(session)
     }
     return announcement
@@ -128,15 +131,19 @@ public actor MemoryRegistry: Registry {
     try requireSettled()
     expire()
     if let record = records[session], record.state == .owned {
-      if record.node == node, record.incarnation == incarnation { return .claimed(record.epoch) }
-      guard isDead(record) else { return .owned(record) }
-      var lost = record
-      lost.state = .closed(
-        Tombstone(
-          status: nil, reason: .lost,
-          ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
-      bury(session, lost)
-      return .lost(record)
+      if record.node == node, record.incarnation == incarnation {
+        records[session]?.end = nil
+        return .claimed(record.epoch)
+      }
+      let state = record.ownerState(among: nodes())
+      guard state.isLost else { return .owned(record) }
+      // Of one whose end is known nothing is lost.
+      if record.end == nil {
+        var lost = record
+        lost.state = .closed(record.remains(state, now: WallClock.milliseconds))
+        bury(session, lost)
+        return .lost(record)
+      }
     }
     lastEpoch += 1
     records[session] = SessionRecord(
@@ -152,9 +159,10 @@ public actor MemoryRegistry: Registry {
       record.incarnation == incarnation, record.epoch == epoch
     else { return false }
     if let tombstone {
-      var tombstone = tombstone
+      var tombstone = tombstone.isLost ? record.end ?? tombstone : tombstone
       tombstone.owner = tombstone.owner ?? record.owner
       record.owner = tombstone.owner
+      record.end = nil
       record.state = .closed(tombstone)
       bury(session, record)
     } else {
@@ -174,19 +182,21 @@ public actor MemoryRegistry: Registry {
 
   public func sessions(
     notOn nodes: [NodeID: Incarnation], limit: Int
-  ) -> [(SessionID, SessionRecord)] {
+  ) -> SessionRecords {
     let left = records.filter {
       $0.value.state == .owned && nodes[$0.value.node] != $0.value.incarnation
     }
-    return left.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+    return SessionRecords(
+      left.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) })
   }
 
-  public func sessions(limit: Int) -> [(SessionID, SessionRecord)] {
+  public func sessions(limit: Int) -> SessionRecords {
     expire()
-    let owned = sessions(notOn: [:], limit: limit)
+    let owned = sessions(notOn: [:], limit: limit).sessions
     let closed = records.filter { $0.value.state != .owned }
       .sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit - owned.count)
-    return (owned + closed.map { ($0, $1) }).sorted { $0.0.rawValue < $1.0.rawValue }
+    return SessionRecords(
+      (owned + closed.map { ($0, $1) }).sorted { $0.0.rawValue < $1.0.rawValue })
   }
 
   public func identity() -> RegistryIdentity { ownIdentity }
@@ -194,12 +204,6 @@ public actor MemoryRegistry: Registry {
   public func warnings() -> [String] { [] }
 
   public func shutdown() {}
-
-  private func isDead(_ record: SessionRecord) -> Bool {
-    guard let lease = leases[record.node] else { return true }
-    if lease.record.incarnation != record.incarnation { return true }
-    return isOverdue(lease)
-  }
 
   private func isOverdue(_ lease: HeldLease) -> Bool {
     now() - lease.deadline >= Lease.patience

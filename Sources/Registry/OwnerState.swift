@@ -15,6 +15,14 @@ public enum OwnerState: Hashable, Sendable {
 }
 
 extension SessionRecord {
+  /// How it ended, if that is known, and if no node has it any more.
+  public func tombstone(among nodes: [NodeEntry]) -> Tombstone? {
+    switch state {
+    case .closed(let tombstone): tombstone
+    case .owned: ownerState(among: nodes).isLost ? end : nil
+    }
+  }
+
   public func ownerState(among nodes: [NodeEntry]) -> OwnerState {
     guard let entry = nodes.first(where: { $0.record.id == node }) else { return .gone }
     guard entry.record.incarnation == incarnation else {
@@ -49,6 +57,14 @@ extension OwnerState {
     switch self {
     case .alive, .silent: false
     case .dead, .replaced, .gone: true
+    }
+  }
+
+  /// When its lease ended, in milliseconds since 1970. Nil: it has not, or nobody knows any more.
+  public func leaseEnd(now: UInt64) -> UInt64? {
+    switch self {
+    case .silent(let time), .dead(let time): now - min(now, UInt64(clamping: time))
+    case .alive, .replaced, .gone: nil
     }
   }
 }

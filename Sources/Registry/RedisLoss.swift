@@ -100,7 +100,7 @@ extension RedisRegistry {
               RegistryScripts.announce, keys: [key(session)],
               [
                 node.rawValue, incarnation.description, holding.epoch.description,
-                String(Self.keepRecords), holding.owner ?? "",
+                String(Self.keepRecords), holding.owner ?? "", try written(holding.end),
               ])
             return (session, outcome.integer)
           }

@@ -19,8 +19,24 @@ extension RedisRegistry {
       var tombstone: Tombstone = try decode(fields[4].string ?? "")
       tombstone.owner = record.owner
       record.state = .closed(tombstone)
+    } else {
+      record.end = try end(in: fields[4], owner: record.owner)
     }
     return record
+  }
+
+  func end(in field: RedisValue, owner: String?) throws -> Tombstone? {
+    guard let text = field.string else { return nil }
+    var end: Tombstone = try decode(text)
+    end.owner = owner
+    return end
+  }
+
+  /// Its owner has a field of its own, so that most records stay in the form of a hash that takes the least memory.
+  func written(_ tombstone: Tombstone?) throws -> String {
+    guard var kept = tombstone else { return "" }
+    kept.owner = nil
+    return try encode(kept)
   }
 
   static func record(

@@ -30,8 +30,9 @@ public struct RedisRegistry: Registry {
   static let keepDrains = 30 * 86_400_000
   /// A claim is tried so often: each time somebody else has claimed and lost the session in between.
   static let claims = 8
-  /// Parts of a list that is read to its end: five million keys. One that has no end is no list.
+  /// Parts of a list that is read to its end, and keys of a part: five million in all. One that has no end is no list.
   public static let mostScans = 10_000
+  private static let scanned = 500
 
   /// - Parameters:
   ///   - url: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
@@ -148,14 +149,6 @@ public struct RedisRegistry: Registry {
     ).integer == 1
   }
 
-  /// Whether the owner of `record` is so long silent, or started anew, that its sessions are lost.
-  private func isDead(_ record: SessionRecord) async throws -> Bool {
-    guard let entry = try await nodes().first(where: { $0.record.id == record.node }) else {
-      return true
-    }
-    return entry.isDead || entry.record.incarnation != record.incarnation
-  }
-
   public func identity() async throws -> RegistryIdentity {
     if let known = known.withLockedValue({ $0 }) { return known }
     _ = try await send(["SET", identityKey, RegistryIdentity.random().rawValue, "NX"])
@@ -195,33 +188,31 @@ public struct RedisRegistry: Registry {
       try? await list([session], ownedBy: node, incarnation)
       return .claimed(Epoch(UInt64(clamping: epoch)))
     }
-    guard items.count == 5,
-      let record = Self.record(
+    guard items.count == 6,
+      var record = Self.record(
         node: items[1].string, incarnation: items[2].string, epoch: items[3].integer,
         owner: items[4].string)
     else { throw Self.corrupt("claim") }
-    guard try await isDead(record) else { return .owned(record) }
+    record.end = try end(in: items[5], owner: record.owner)
+    let state = record.ownerState(among: try await nodes())
+    guard state.isLost else { return .owned(record) }
     // Said once: whoever buries it says so, the others find the tombstone.
     let isBuried = try await release(
       session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
-      tombstone: Tombstone(
-        status: nil, reason: .lost,
-        ended: UInt64(max(0, Date().timeIntervalSince1970 * 1_000)), owner: record.owner))
-    return isBuried ? .lost(record) : nil
+      tombstone: record.remains(state, now: WallClock.milliseconds))
+    // Of one whose end is known nothing is lost.
+    return isBuried && record.end == nil ? .lost(record) : nil
   }
 
   public func release(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?
   ) async throws -> Bool {
-    var kept = tombstone
-    // In a field of its own, so that most records stay in the form of a hash that takes the least memory.
-    kept?.owner = nil
     let isReleased =
       try await run(
         RegistryScripts.release, keys: [key(session)],
         [
-          node.rawValue, incarnation.description, epoch.description, try kept.map(encode) ?? "",
+          node.rawValue, incarnation.description, epoch.description, try written(tombstone),
           String(keepTombstones), tombstone?.owner ?? "",
         ]
       ).integer == 1
@@ -267,9 +258,11 @@ public struct RedisRegistry: Registry {
 
   public func sessions(
     notOn nodes: [NodeID: Incarnation], limit: Int
-  ) async throws -> [(SessionID, SessionRecord)] {
+  ) async throws -> SessionRecords {
     var found: [SessionID: SessionRecord] = [:]
-    try await scan(["HSCAN", ownedKey]) { pairs in
+    var unread: Set<SessionID> = []
+    let endless = RegistryError(.corrupt, "Redis's list of sessions has no end")
+    try await scan(["HSCAN", ownedKey], endless: endless) { pairs in
       guard pairs.count % 2 == 0 else { throw Self.corrupt("list of sessions") }
       var listed: [SessionID: String] = [:]
       for index in stride(from: 0, to: pairs.count, by: 2) {
@@ -281,7 +274,7 @@ public struct RedisRegistry: Registry {
         if let node, let incarnation = nodes[node], owner.last == "\(incarnation)" { continue }
         listed[id] = entry
       }
-      for (id, record) in try await records(of: Array(listed.keys)) {
+      for (id, record) in try await records(of: Array(listed.keys), unread: &unread) {
         if let record, record.state == .owned {
           if nodes[record.node] != record.incarnation { found[id] = record }
         } else if let entry = listed[id] {
@@ -289,48 +282,82 @@ public struct RedisRegistry: Registry {
             RegistryScripts.unlist, keys: [ownedKey], [id.rawValue, entry])
         }
       }
-      return found.count < limit
+      return found.count + unread.count < limit
     }
-    return found.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) }
+    return Self.list(found, unread: unread, limit: limit)
+  }
+
+  private static func list(
+    _ found: [SessionID: SessionRecord], unread: Set<SessionID>, limit: Int
+  ) -> SessionRecords {
+    SessionRecords(
+      found.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) },
+      unread: Array(unread.sorted { $0.rawValue < $1.rawValue }.prefix(limit)))
   }
 
   /// All at once: they share a pipeline.
-  private func records(of ids: [SessionID]) async throws -> [SessionID: SessionRecord?] {
-    try await withThrowingTaskGroup(of: (SessionID, SessionRecord?).self) { tasks in
-      for id in ids { tasks.addTask { (id, try await read(id)) } }
-      return try await tasks.reduce(into: [:]) { $0[$1.0] = .some($1.1) }
+  private func records(
+    of ids: [SessionID], unread: inout Set<SessionID>
+  ) async throws -> [SessionID: SessionRecord?] {
+    try await withThrowingTaskGroup(of: (SessionID, Result<SessionRecord?, RegistryError>).self) {
+      tasks in
+      for id in ids {
+        tasks.addTask {
+          do {
+            return (id, .success(try await read(id)))
+          } catch let error as RegistryError where error.code == .corrupt {
+            return (id, .failure(error))
+          }
+        }
+      }
+      var known: [SessionID: SessionRecord?] = [:]
+      for try await (id, answer) in tasks {
+        switch answer {
+        case .success(let record): known[id] = .some(record)
+        case .failure: unread.insert(id)
+        }
+      }
+      return known
     }
   }
 
-  public func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)] {
+  public func sessions(limit: Int) async throws -> SessionRecords {
     let owned = try await sessions(notOn: [:], limit: limit)
-    var found = Dictionary(owned) { $1 }
-    try await scan(["SCAN"], ["MATCH", sessionPrefix + "*"]) { keys in
+    var found = Dictionary(owned.sessions) { $1 }
+    var unread = Set(owned.unread)
+    // It passes everybody's keys.
+    let endless = RegistryError(
+      .misconfigured,
+      "Redis has more keys than are looked through for sessions (\(mostScans * Self.scanned)): "
+        + "give this cluster a Redis, or a database of one, to itself")
+    try await scan(["SCAN"], ["MATCH", sessionPrefix + "*"], endless: endless) { keys in
       let ids = keys.compactMap(\.string).compactMap { key in
         SessionID(String(key.dropFirst(sessionPrefix.count).dropLast()))
       }
-      for (id, record) in try await records(of: ids) where found.count < limit || found[id] != nil {
+      for (id, record) in try await records(of: ids, unread: &unread)
+      where found.count < limit || found[id] != nil {
         found[id] = record
       }
-      return found.count < limit
+      return found.count + unread.count < limit
     }
-    return found.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0, $1) }
+    return Self.list(found, unread: unread, limit: limit)
   }
 
   /// Reads a list part by part, to its end or for as long as `take` wants more.
   private func scan(
-    _ command: [String], _ options: [String] = [], take: ([RedisValue]) async throws -> Bool
+    _ command: [String], _ options: [String] = [], endless: RegistryError,
+    take: ([RedisValue]) async throws -> Bool
   ) async throws {
     var cursor = "0"
     for _ in 0..<mostScans {
-      let answer = try await send(command + [cursor] + options + ["COUNT", "500"])
+      let answer = try await send(command + [cursor] + options + ["COUNT", "\(Self.scanned)"])
       guard let parts = answer.array, parts.count == 2, let next = parts[0].string,
         let items = parts[1].array
       else { throw Self.corrupt("list of sessions") }
       guard try await take(items), next != "0" else { return }
       cursor = next
     }
-    throw RegistryError(.corrupt, "Redis's list of sessions has no end")
+    throw endless
   }
 
   // MARK: Errors

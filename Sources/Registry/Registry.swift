@@ -118,16 +118,27 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   public var state: State
   /// The subject that created it; nil: nobody's, or not known.
   public var owner: String?
+  /// Of an owned one, how its process ended, so that this is known even if its node dies then; nil: it runs,
+  /// as far as is known.
+  public var end: Tombstone?
 
   public init(
     node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
-    owner: String? = nil
+    owner: String? = nil, end: Tombstone? = nil
   ) {
     self.node = node
     self.incarnation = incarnation
     self.epoch = epoch
     self.state = state
     self.owner = owner
+    self.end = end
+  }
+
+  /// What is left of it once its owner is dead.
+  func remains(_ state: OwnerState, now: UInt64) -> Tombstone {
+    end
+      ?? Tombstone(
+        status: nil, reason: .lost, ended: state.leaseEnd(now: now), owner: owner)
   }
 }
 
@@ -136,10 +147,13 @@ public struct Holding: Hashable, Sendable {
   public var epoch: Epoch
   /// The subject that created it; nil: nobody's.
   public var owner: String?
+  /// How its process ended; nil: it runs.
+  public var end: Tombstone?
 
-  public init(epoch: Epoch, owner: String? = nil) {
+  public init(epoch: Epoch, owner: String? = nil, end: Tombstone? = nil) {
     self.epoch = epoch
     self.owner = owner
+    self.end = end
   }
 }
 
@@ -160,7 +174,7 @@ public struct Announcement: Hashable, Sendable {
 public struct Tombstone: Hashable, Sendable, Codable {
   public var status: ExitStatus?
   public var reason: EndReason
-  /// When it ended, in milliseconds since 1970; for a lost one, when that was found. Nil: not known.
+  /// When it ended, in milliseconds since 1970; for a lost one, when its node's lease did. Nil: not known.
   public var ended: UInt64?
   /// The subject that created the session; nil: nobody's, or not known.
   public var owner: String?
@@ -285,15 +299,26 @@ public protocol Registry: Sendable {
   /// earlier process's, and is lost.
   func remembersAll() async -> Bool
   /// Sessions whose owner is none of these: what is not heard of from the nodes themselves. At most `limit`.
-  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws
-    -> [(SessionID, SessionRecord)]
+  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> SessionRecords
   /// All sessions known, for an operator without a router, those that live first; at most `limit`.
-  func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)]
+  func sessions(limit: Int) async throws -> SessionRecords
   /// Which registry it is; made by who asks first.
   func identity() async throws -> RegistryIdentity
   /// What an operator should change about it, each in a sentence.
   func warnings() async throws -> [String]
   func shutdown() async
+}
+
+/// A list of sessions: one bad record does not hide the others.
+public struct SessionRecords: Sendable {
+  public var sessions: [(SessionID, SessionRecord)]
+  /// They have a record that cannot be read.
+  public var unread: [SessionID]
+
+  public init(_ sessions: [(SessionID, SessionRecord)] = [], unread: [SessionID] = []) {
+    self.sessions = sessions
+    self.unread = unread
+  }
 }
 
 extension Registry {

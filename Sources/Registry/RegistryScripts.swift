@@ -70,7 +70,8 @@ enum RegistryScripts {
       return {1, drains, announces}
       """)
 
-  /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most, the subject it is of or ''.
+  /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most, the subject it is of or '',
+  /// how its process ended or ''.
   /// → 0 if it is another's now: the larger epoch wins; 2 if it had to be written; else 1. One that has ended
   /// stays so, unless it was only taken for lost.
   static let announce = RedisScript(
@@ -81,6 +82,7 @@ enum RegistryScripts {
     if epoch > tonumber(ARGV[3]) or epoch == tonumber(ARGV[3]) and not isOurs then return 0 end
     if epoch == tonumber(ARGV[3]) then
       if held[5] == 'owned' then
+        if ARGV[6] ~= '' and not held[4] then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
         if redis.call('PTTL', KEYS[1]) < ARGV[4] / 2 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
         return 1
       end
@@ -90,6 +92,7 @@ enum RegistryScripts {
     redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2], 'epoch', ARGV[3],
       'state', 'owned')
     if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[5]) end
+    if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
     return 2
     """)
@@ -172,10 +175,14 @@ enum RegistryScripts {
     """
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner')
+    local held =
+      redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner', 'tombstone')
     if held[4] == 'owned' then
-      if held[1] == ARGV[1] and held[2] == ARGV[2] then return {1, tonumber(held[3])} end
-      return {0, held[1], held[2], held[3], held[5]}
+      if held[1] == ARGV[1] and held[2] == ARGV[2] then
+        redis.call('HDEL', KEYS[1], 'tombstone')
+        return {1, tonumber(held[3])}
+      end
+      return {0, held[1], held[2], held[3], held[5], held[6]}
     end
     local epoch = math.max(now, (tonumber(held[3] or 0) or 0) + 1)
     redis.call('DEL', KEYS[1])
@@ -187,17 +194,18 @@ enum RegistryScripts {
     """)
 
   /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept, its owner or ''.
-  /// → whether it was theirs.
+  /// → whether it was theirs. How it ended, if that is known, is not overwritten by its being lost.
   static let release = RedisScript(
     """
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'tombstone')
     if held[4] ~= 'owned' or held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then
       return 0
     end
     if ARGV[4] == '' then
       redis.call('DEL', KEYS[1])
     else
-      redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', ARGV[4])
+      local isLost = string.find(ARGV[4], '"reason":"lost"', 1, true)
+      redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', isLost and held[5] or ARGV[4])
       if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[6]) end
       redis.call('PEXPIRE', KEYS[1], ARGV[5])
     end

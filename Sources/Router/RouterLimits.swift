@@ -72,7 +72,7 @@ public enum RouterLimits {
   static let ownersAtOnce = 64
   /// A node that does not take a connection, or does not say WELCOME, in this time.
   static let connectDeadline = TimeAmount.seconds(3)
-  /// An answer of a node to a question of the admin API.
+  /// An answer of a node to a question of the HTTP API.
   static let requestDeadline = TimeAmount.seconds(5)
   /// All sessions of a node's loop: a list that waits for one node is of no use to who looks for the others.
   static let listDeadline = TimeAmount.seconds(2)

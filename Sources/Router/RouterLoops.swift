@@ -71,16 +71,17 @@ final class RouterLoops: Sendable {
         try await refresh()
       } catch {
         context.logger.debug("the list of nodes could not be read", metadata: ["error": "\(error)"])
-        context.health.sayTroubles()
+        // Who has left in order had the time to be missing from a list.
+        context.health.sayTroubles(metBefore: .now() - TimeAmount(RouterLimits.directoryInterval))
       }
     }
   }
 
   func refresh() async throws {
     let asked = ContinuousClock.now
+    let askedOnLoops = NIODeadline.now()
     let nodes = try await context.registry.nodes()
     let directory = NodeDirectory(nodes)
-    tell(of: nodes)
     context.noteReports(nodes, asked: asked)
     await onEach { $0.update(directory) }
     if !context.knowsNodes {
@@ -90,23 +91,38 @@ final class RouterLoops: Sendable {
         metadata: ["nodes": "\(directory.all.count)", "live": "\(live)"])
     }
     context.knowsNodes = true
-    await tend(directory)
+    await tend(directory, asked: askedOnLoops)
+    await tell(of: nodes, asked: asked)
   }
 
-  private func tell(of nodes: [NodeEntry]) {
+  private func tell(of nodes: [NodeEntry], asked: ContinuousClock.Instant) async {
     // Within one process the node's own lines say it.
     guard context.connectLocally == nil else { return }
-    for line in story.withLockedValue({ $0.hear(nodes, at: Date()) }) {
+    let misses = story.withLockedValue { $0.misses(nodes) }
+    let isSettled = misses ? await isSettled : true
+    let lines = story.withLockedValue {
+      $0.hear(nodes, at: Date(), asked: asked, isSettled: isSettled)
+    }
+    for line in lines {
       context.logger.log(level: line.level, "\(line.text)", metadata: line.metadata)
     }
   }
 
+  /// Whether the registry knows its nodes: one that lost its data, or does not answer, is not believed that they left.
+  private var isSettled: Bool {
+    get async {
+      // It is asked for what it cannot have: of that it says so only if it is.
+      do { _ = try await context.registry.lookUp(.random()) } catch { return false }
+      return true
+    }
+  }
+
   /// Each node is one loop's to watch.
-  private func tend(_ directory: NodeDirectory) async {
+  private func tend(_ directory: NodeDirectory, asked: NIODeadline) async {
     // Within this process there is no link to fail.
     guard context.connectLocally == nil, !context.isStopping else { return }
     context.health.keep(only: Set(directory.entries.keys))
-    context.health.sayTroubles()
+    context.health.sayTroubles(metBefore: asked)
     let watched = Dictionary(grouping: directory.all) { index(for: $0.record.id.rawValue) }
     for (index, nodes) in watched { _ = await on(eventLoops[index]) { $0.tend(nodes) } }
   }

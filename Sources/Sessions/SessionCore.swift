@@ -59,7 +59,7 @@ public struct SessionCore: ~Copyable {
   /// Why the node ends it, once it does.
   public internal(set) var endCause: EndCause?
   /// How the process ended, while there is output of it to be read.
-  var processEnd: (status: ExitStatus?, reason: String?)?
+  var processEnd: (status: ExitStatus?, reason: String?, cause: EndReason)?
   /// How it ended, once its clients may be told.
   public internal(set) var ended: Ended?
   public internal(set) var endedAt: NIODeadline?
@@ -109,9 +109,6 @@ public struct SessionCore: ~Copyable {
     _ stream: StreamID, _ request: LinkOpen, isFirst: Bool, work: Int, now: NIODeadline
   ) {
     func refuse(_ refusal: Refused) { close(stream, last: .refused(refusal)) }
-    guard request.epoch == nil || request.epoch == epoch else {
-      return refuse(Refused(.notOwner, "the session is at epoch \(epoch)", retry: 0))
-    }
     // Only here is it known who created the session (promise P9).
     guard let rights = request.access.rights(owner: creator.subject) else {
       return refuse(Refused(.forbidden, "this token may not enter session \(id)"))
@@ -122,11 +119,11 @@ public struct SessionCore: ~Copyable {
     if request.open.exclusive == true, !isCreator { return refuse(exists(differs: differs)) }
     // A newer OPEN of the same client has overtaken this one, on the way through another router.
     let identity = ClientIdentity(request)
-    if streams.all.contains(where: { $0.identity == identity && $0.isNewer(than: request) }) {
+    if streams.list.contains(where: { $0.identity == identity && $0.isNewer(than: request) }) {
       return close(stream, last: .close(.superseded))
     }
     // An older stream leaves first, so that input from a half-dead connection cannot overtake the new one's.
-    while let older = streams.all.first(where: { $0.identity == identity }) {
+    while let older = streams.list.first(where: { $0.identity == identity }) {
       leave(older.id, telling: .superseded, now: now)
     }
     guard streams.count < SessionLimits.streams else {
@@ -215,7 +212,7 @@ public struct SessionCore: ~Copyable {
 
   /// Takes out all streams: their clients are to look for the session elsewhere.
   public mutating func sendAway(_ refusal: Refused, now: NIODeadline) {
-    while let stream = streams.all.first {
+    while let stream = streams.list.first {
       leave(stream.id, now: now)
       close(stream.id, last: .refused(refusal))
     }
@@ -223,7 +220,7 @@ public struct SessionCore: ~Copyable {
 
   /// Takes out those who have not read to the end.
   public mutating func dismissStreams() {
-    while let stream = streams.all.first {
+    while let stream = streams.list.first {
       remove(at: 0)
       close(stream.id, last: .close(.notRead))
     }
@@ -244,6 +241,6 @@ public struct SessionCore: ~Copyable {
   }
 
   mutating func giveTurnToAll() {
-    for index in streams.indices { actions.append(.giveTurn(streams[index].id)) }
+    for index in streams.list.indices { actions.append(.giveTurn(streams.list[index].id)) }
   }
 }

@@ -5,20 +5,21 @@ import Screen
 public import Wire
 
 extension SessionCore {
-  /// Ends the process; ENDED with the cause follows its last output.
-  public mutating func terminate(_ cause: EndCause) {
+  /// Ends the process; ENDED with the cause follows its last output. One that has ended by itself did so still, and
+  /// what there is to read of it is waited for no more.
+  public mutating func terminate(_ cause: EndCause, now: NIODeadline) {
     guard ended == nil, endCause == nil else { return }
     endCause = cause
-    actions.append(.terminate)
+    if processEnd == nil { actions.append(.terminate) } else { cutOutputSoon(now: now) }
   }
 
   /// KILL: ends the process if the stream's client may.
-  public mutating func kill(by stream: StreamID) {
+  public mutating func kill(by stream: StreamID, now: NIODeadline) {
     guard let index = streams.index(of: stream) else { return }
-    guard streams[index].mayKill else {
+    guard streams.list[index].mayKill else {
       return send(.event(.refused("this token may not end session \(id)")), to: stream)
     }
-    terminate(.killed)
+    terminate(.killed, now: now)
   }
 
   /// Nothing comes from the pipe any more.
@@ -27,10 +28,13 @@ extension SessionCore {
   ///   - reason: why that is.
   public mutating func pipeDidEnd(_ status: ExitStatus?, reason: String?, now: NIODeadline) {
     guard isRunning else { return }
-    processEnd = (status, reason)
+    processEnd = (status, reason, endCause?.reason ?? .exited)
     endIfAllIsRead(now: now)
     updateReading(now: now)
-    guard endCause != nil, ended == nil else { return }
+    if endCause != nil, ended == nil { cutOutputSoon(now: now) }
+  }
+
+  private mutating func cutOutputSoon(now: NIODeadline) {
     actions.append(.wait(.lastOutput, until: now + SessionLimits.lastOutput))
   }
 
@@ -47,7 +51,7 @@ extension SessionCore {
   mutating func endIfAllIsRead(now: NIODeadline) {
     guard let processEnd, ended == nil, unread.readableBytes == 0 else { return }
     ended = Ended(
-      reason: endCause?.reason ?? .exited, status: processEnd.status, message: processEnd.reason)
+      reason: processEnd.cause, status: processEnd.status, message: processEnd.reason)
     endedAt = now
     giveTurnToAll()
     actions.append(.ended)
@@ -90,8 +94,8 @@ extension SessionCore {
 
   /// Whether nobody reads its end, or somebody too slowly `since` it was to go.
   public func isReadNoMore(now: NIODeadline, since: NIODeadline) -> Bool {
-    streams.indices.allSatisfy {
-      now - streams[$0].output.lastProgress >= SessionLimits.lastReading
+    streams.list.indices.allSatisfy {
+      now - streams.list[$0].output.lastProgress >= SessionLimits.lastReading
     } || now - since >= SessionLimits.longestReading
   }
 
@@ -103,8 +107,8 @@ extension SessionCore {
   /// What operators see.
   /// - Parameter endedTime: when it ended, in milliseconds since 1970.
   public func summary(node: String, endedTime: UInt64?, now: NIODeadline) -> SessionSummary {
-    let drivers = streams.all.lazy.filter { $0.mode == .driver }
-    let watchers = streams.all.lazy.filter { $0.mode == .watcher }
+    let drivers = streams.list.lazy.filter { $0.mode == .driver }
+    let watchers = streams.list.lazy.filter { $0.mode == .watcher }
     let listed =
       Array(drivers.prefix(WireLimits.viewersListed)) + watchers.prefix(WireLimits.viewersListed)
     return SessionSummary(

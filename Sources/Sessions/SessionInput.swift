@@ -10,12 +10,12 @@ extension SessionCore {
   public mutating func receive(
     _ bytes: ByteBuffer, at offset: UInt64, from stream: StreamID, now: NIODeadline
   ) {
-    guard let index = streams.index(of: stream), streams[index].mode == .driver else { return }
-    let client = streams[index].identity
+    guard let index = streams.index(of: stream), streams.list[index].mode == .driver else { return }
+    let client = streams.list[index].identity
     switch input.receive(client, offset: offset, count: bytes.readableBytes) {
     case .accept(let fresh):
       lastUsed = now
-      streams[index].output.didType(now: now)
+      streams.list[index].output.didType(now: now)
       if sizeRule.holder != client, typingTakesSize || sizeRule.holder == nil {
         takeSize(index, now: now)
       }
@@ -61,10 +61,10 @@ extension SessionCore {
     _ actions: inout Deque<SessionAction>
   ) {
     input.wrote(written) { client, offset in
-      for index in streams.indices where streams[index].identity == client {
+      for index in streams.list.indices where streams.list[index].identity == client {
         // Those of one tick become one frame.
-        streams[index].inputAcknowledgement = offset
-        actions.append(.giveTurn(streams[index].id))
+        streams.list[index].inputAcknowledgement = offset
+        actions.append(.giveTurn(streams.list[index].id))
       }
     }
   }

@@ -47,7 +47,7 @@ extension SessionCore {
 
   private mutating func read(_ units: Int, now: NIODeadline) {
     guard unread.readableBytes > 0 else { return }
-    for index in streams.indices { streams[index].output.logWillGrow(log, now: now) }
+    for index in streams.list.indices { streams.list[index].output.logWillGrow(log, now: now) }
     let (terminal, output) = (screen, log)
     let taken = unread.withUnsafeReadableBytes { bytes in
       let taken = terminal.write(bytes, work: units)
@@ -60,19 +60,20 @@ extension SessionCore {
     snapshot.outdate()
     answerQueries()
     let isTitleNew = screen.takeEvents().titleChanged
-    for index in streams.indices {
-      if isTitleNew { streams[index].isTitleDue = true }
+    for index in streams.list.indices {
+      if isTitleNew { streams.list[index].isTitleDue = true }
       sendOutput(to: index)
     }
   }
 
   private mutating func sendOutput(to index: Int) {
-    let stream = streams[index].id
+    let stream = streams.list[index].id
     actions.append(mayWaitForMore(index) ? .giveTurnSoon(stream) : .giveTurn(stream))
   }
 
   private func mayWaitForMore(_ index: Int) -> Bool {
-    ended == nil && !streams[index].isTitleDue && streams[index].output.mayWaitForMore(from: log)
+    ended == nil && !streams.list[index].isTitleDue
+      && streams.list[index].output.mayWaitForMore(from: log)
   }
 
   // MARK: When the pipe is read
@@ -95,11 +96,11 @@ extension SessionCore {
   /// Whether there are drivers that make progress, and none of them can take more.
   private func isHeldBack(now: NIODeadline) -> Bool {
     var isHeldBack = false
-    for index in streams.indices {
-      guard streams[index].mode == .driver,
-        !streams[index].output.isStalled(behind: log, now: now)
+    for index in streams.list.indices {
+      guard streams.list[index].mode == .driver,
+        !streams.list[index].output.isStalled(behind: log, now: now)
       else { continue }
-      if streams[index].output.wantsMore(from: log) { return false }
+      if streams.list[index].output.wantsMore(from: log) { return false }
       isHeldBack = true
     }
     return isHeldBack
@@ -123,19 +124,19 @@ extension SessionCore {
   ) -> Turn {
     guard let index = streams.index(of: stream) else { return .over }
     writeNews(of: index, into: &buffer)
-    if streams[index].output.needsSnapshot(from: log, now: now) {
+    if streams.list[index].output.needsSnapshot(from: log, now: now) {
       guard let bytes = snapshot.bytes else {
         askForSnapshot()
         return .over
       }
-      streams[index].output.begin(snapshot: bytes, size: size, log: log)
+      streams.list[index].output.begin(snapshot: bytes, size: size, log: log)
     }
-    if streams[index].output.writeNext(
+    if streams.list[index].output.writeNext(
       into: &buffer, stream: stream.number, log: log, now: now)
     {
       return mayWaitForMore(index) ? .mayWait : .hasMore
     }
-    if let ended, streams[index].output.isCaughtUp(with: log) {
+    if let ended, streams.list[index].output.isCaughtUp(with: log) {
       remove(at: index)
       close(stream, last: .ended(ended))
     }
@@ -143,25 +144,25 @@ extension SessionCore {
   }
 
   private mutating func writeNews(of index: Int, into buffer: inout ByteBuffer) {
-    let number = streams[index].id.number
-    if let offset = streams[index].inputAcknowledgement {
+    let number = streams.list[index].id.number
+    if let offset = streams.list[index].inputAcknowledgement {
       buffer.writeFrame(.inputAck(offset: offset), stream: number)
-      streams[index].inputAcknowledgement = nil
+      streams.list[index].inputAcknowledgement = nil
     }
     if let event = viewersNews(of: index) {
       buffer.writeFrame(.event(event), stream: number)
-      streams[index].news = .none
+      streams.list[index].news = .none
     }
-    if streams[index].isTitleDue {
+    if streams.list[index].isTitleDue {
       buffer.writeFrame(.event(.title(screen.title)), stream: number)
-      streams[index].isTitleDue = false
+      streams.list[index].isTitleDue = false
     }
   }
 
   /// OUTPUT_ACK.
   public mutating func acknowledge(_ stream: StreamID, consumed: UInt64, now: NIODeadline) {
     guard let index = streams.index(of: stream) else { return }
-    guard streams[index].output.acknowledge(consumed: consumed, now: now) else {
+    guard streams.list[index].output.acknowledge(consumed: consumed, now: now) else {
       return leave(stream, telling: .badAck, now: now)
     }
     sendOutput(to: index)
@@ -179,10 +180,10 @@ extension SessionCore {
   /// At once, before the screen reads on: it is valid at the log's end.
   private mutating func handOutSnapshot(now: NIODeadline) {
     guard let bytes = snapshot.bytes else { return }
-    for index in streams.indices
-    where streams[index].output.needsSnapshot(from: log, now: now) {
-      streams[index].output.begin(snapshot: bytes, size: size, log: log)
-      actions.append(.giveTurn(streams[index].id))
+    for index in streams.list.indices
+    where streams.list[index].output.needsSnapshot(from: log, now: now) {
+      streams.list[index].output.begin(snapshot: bytes, size: size, log: log)
+      actions.append(.giveTurn(streams.list[index].id))
     }
   }
 

@@ -10,8 +10,8 @@ extension SessionCore {
   public mutating func resize(_ stream: StreamID, to wanted: TerminalSize, now: NIODeadline) {
     guard let index = streams.index(of: stream) else { return }
     guard wanted.isValid else { return leave(stream, telling: .badSize, now: now) }
-    streams[index].wantedSize = wanted
-    guard sizeRule.holder == streams[index].identity || !isSizeHolderAttached else { return }
+    streams.list[index].wantedSize = wanted
+    guard sizeRule.holder == streams.list[index].identity || !isSizeHolderAttached else { return }
     takeSize(index, now: now)
   }
 
@@ -22,14 +22,14 @@ extension SessionCore {
   }
 
   mutating func takeSize(_ index: Int, now: NIODeadline) {
-    guard streams[index].mode == .driver else { return }
+    guard streams.list[index].mode == .driver else { return }
     giveSize(
-      to: streams[index].identity, wanting: streams[index].wantedSize,
-      colors: streams[index].colors, work: 0, now: now)
+      to: streams.list[index].identity, wanting: streams.list[index].wantedSize,
+      colors: streams.list[index].colors, work: 0, now: now)
   }
 
   var isSizeHolderAttached: Bool {
-    streams.indices.contains { streams[$0].identity == sizeRule.holder }
+    streams.list.indices.contains { streams.list[$0].identity == sizeRule.holder }
   }
 
   /// - Parameter work: what the screen may do at once.
@@ -40,7 +40,7 @@ extension SessionCore {
     if sizeRule.give(to: client, wanting: size) {
       applyColors(colors)
       viewersEvent = nil
-      for index in streams.indices { streams[index].note(.sizeHolder) }
+      for index in streams.list.indices { streams.list[index].note(.sizeHolder) }
       giveTurnToAll()
     }
     guard isRunning else { return }
@@ -60,7 +60,7 @@ extension SessionCore {
     // Before what was typed at this size.
     actions.prepend(.resize(size))
     screen.resize(columns: size.columns, rows: size.rows)
-    for index in streams.indices { streams[index].output.markReplaced(mark) }
+    for index in streams.list.indices { streams.list[index].output.markReplaced(mark) }
     giveTurnToAll()
   }
 
@@ -69,8 +69,8 @@ extension SessionCore {
   /// COLORS: the client's theme has changed.
   public mutating func recolor(_ stream: StreamID, _ colors: ThemeColors) {
     guard let index = streams.index(of: stream) else { return }
-    streams[index].colors = colors
-    if streams[index].identity == sizeRule.holder { applyColors(colors) }
+    streams.list[index].colors = colors
+    if streams.list[index].identity == sizeRule.holder { applyColors(colors) }
   }
 
   /// Gives the screen the theme of the client that has the size. A program that asked to be told of it (mode 2031)
@@ -88,26 +88,26 @@ extension SessionCore {
   /// Those who are attached are others than before: all are told.
   mutating func noteViewers() {
     viewersEvent = nil
-    for index in streams.indices { streams[index].note(.viewers) }
+    for index in streams.list.indices { streams.list[index].note(.viewers) }
     giveTurnToAll()
   }
 
   /// What the stream is to be told of the others, as it is now.
   mutating func viewersNews(of index: Int) -> Event? {
-    switch streams[index].news {
+    switch streams.list[index].news {
     case .none: return nil
     case .sizeHolder: return .sizeOwner(sizeRule.holder?.client)
     case .viewers:
       let events = viewersEvent ?? makeViewersEvent()
       viewersEvent = events
-      return streams[index].seesNames ? events.named : events.unnamed
+      return streams.list[index].seesNames ? events.named : events.unnamed
     }
   }
 
   private func makeViewersEvent() -> (named: Event, unnamed: Event) {
     // An event is one frame: of very many with very long names, the last ones go without.
     var room = SessionLimits.viewersNames
-    let named = streams.all.prefix(SessionLimits.viewersNamed).map { stream in
+    let named = streams.list.prefix(SessionLimits.viewersNamed).map { stream in
       let subject = stream.identity.subject
       room -= subject?.jsonBound ?? 0
       return Event.Viewer(

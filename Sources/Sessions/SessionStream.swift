@@ -84,27 +84,21 @@ struct SessionStream {
 struct StreamTable {
   /// Apart from all else, so that a search among many viewers reads little memory.
   private var ids: [StreamID] = []
-  private var streams: [SessionStream] = []
+  /// Each may be changed in its place; they come and go by `append` and `remove`.
+  var list: [SessionStream] = []
 
   var count: Int { ids.count }
   var isEmpty: Bool { ids.isEmpty }
-  var indices: Range<Int> { streams.indices }
-  var all: [SessionStream] { streams }
 
   func index(of id: StreamID) -> Int? { ids.firstIndex(of: id) }
 
-  subscript(index: Int) -> SessionStream {
-    _read { yield streams[index] }
-    _modify { yield &streams[index] }
-  }
-
   mutating func append(_ stream: SessionStream) {
     ids.append(stream.id)
-    streams.append(stream)
+    list.append(stream)
   }
 
   mutating func remove(at index: Int) -> SessionStream {
     ids.remove(at: index)
-    return streams.remove(at: index)
+    return list.remove(at: index)
   }
 }

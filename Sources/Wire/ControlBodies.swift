@@ -57,6 +57,12 @@ public struct Welcome: Sendable, Equatable, Codable {
   /// Links with a cluster key only: the node's nonce, and its proof.
   public var nonce: String?
   public var proof: String?
+  /// Links only: what the node obeys of the later keys of `create`; absent: nothing. It is not sent what it would pass
+  /// over, to start something else than was asked for.
+  public var creates: [String]?
+
+  /// The keys that nodes of the first build do not know, and without which a process must not start.
+  public static let laterKeys = ["user"]
 
   public init(
     time: UInt64, node: String? = nil, incarnation: Incarnation? = nil, nonce: String? = nil,
@@ -67,6 +73,7 @@ public struct Welcome: Sendable, Equatable, Codable {
     self.incarnation = incarnation
     self.nonce = nonce
     self.proof = proof
+    creates = node == nil ? nil : Self.laterKeys
   }
 }
 
@@ -149,8 +156,11 @@ public struct Open: Sendable, Equatable, Codable {
   public var kind: StreamKind
   /// Absent: a random one, which needs `create`.
   public var session: SessionID?
-  /// What to start if the session does not exist. Not together with `resume`.
-  public var create: Creation?
+  /// What to start if the session does not exist. Not together with `resume`. Who takes it away, since the
+  /// session is open by now, takes `exclusive` with it.
+  public var create: Creation? {
+    didSet { if create == nil { exclusive = nil } }
+  }
   public var resume: Resume?
   public var size: TerminalSize
   public var mode: StreamMode

@@ -115,7 +115,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   }
 }
 
-/// → A question of the admin API to one loop of a node.
+/// → A question of the HTTP API to one loop of a node.
 public struct LinkRequest: Sendable, Equatable, Codable {
   public struct Method: Word {
     public let rawValue: String

@@ -42,6 +42,29 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
     }
   }
 
+  /// A router remembers an epoch. One of a session that is no more does not keep a new one of its name from being
+  /// created; one of another owner's session is told.
+  @Test func anOpenOfAnotherEpochIsRefusedOnlyWhereThereIsASession() async throws {
+    try await LinkedNode.run { node in
+      let link = try await node.link()
+      func open(epoch: Epoch, stream: UInt64) {
+        let open = Open(session: SessionID(unchecked: "s"), create: cat, size: .standard)
+        link.send(
+          .linkOpen(
+            LinkOpen(
+              client: .random(), access: .open, from: "a test", epoch: epoch, open: open)),
+          stream: stream)
+      }
+      open(epoch: Epoch(999), stream: 1)
+      let opened = try await link.opened()
+      #expect(opened.created && opened.epoch != Epoch(999))
+      open(epoch: Epoch(999), stream: 2)
+      #expect(try await link.refused(stream: 2).code == .notOwner)
+      open(epoch: opened.epoch, stream: 3)
+      #expect(try await link.opened(stream: 3).created == false)
+    }
+  }
+
   @Test func moreViewersThanASessionTakesAreRefused() async throws {
     try await LinkedNode.run { node in
       let link = try await node.link()

@@ -71,6 +71,7 @@ private final class LyingRedis: Sendable {
 private func list(_ items: String...) -> String { "*\(items.count)\r\n" + items.joined() }
 private func text(_ word: String) -> String { "$\(word.utf8.count)\r\n\(word)\r\n" }
 private func number(_ value: Int) -> String { ":\(value)\r\n" }
+private let nothing = "$-1\r\n"
 
 @Suite(.timeLimit(.minutes(2 * patience))) struct LyingRedisTests {
   private let node = NodeID(unchecked: "a")
@@ -97,7 +98,7 @@ private func number(_ value: Int) -> String { ":\(value)\r\n" }
       switch words.count > 1 ? words[1] : words[0] {
       case RegistryScripts.settled.digest: list(number(1), text("run"), number(0))
       case "server", "stats": "-NOPERM this user may not\r\n"
-      case claim: list(number(0), text("dead"), text("1"), text("1"), text(""))
+      case claim: list(number(0), text("dead"), text("1"), text("1"), text(""), nothing)
       case RegistryScripts.nodes.digest: list(number(1))
       case RegistryScripts.release.digest: number(0)
       default: nil
@@ -127,7 +128,8 @@ private func number(_ value: Int) -> String { ":\(value)\r\n" }
       let error = await #expect(throws: RegistryError.self) {
         try await registry.sessions(limit: 10)
       }
-      #expect(error?.code == .corrupt)
+      // A Redis of many others' keys looks the same, and its operator is told.
+      #expect(error?.code == (endless == "HSCAN" ? .corrupt : .misconfigured))
     }
     #expect(counts == (endless == "HSCAN" ? [20, 0] : [1, 20]))
   }

@@ -45,6 +45,29 @@ import Wire
     #expect(error?.code == .unsettled)
   }
 
+  @Test func aBadRecordHidesNoOther() async throws {
+    let server = try await RedisServer.start()
+    let registry = try registry(server.url)
+    _ = try await registry.heartbeat(record(a, first))
+    _ = try await claim(registry)
+    let redis = try redis(server.url)
+    for name in ["bad", "worse"] {
+      let other = SessionID(unchecked: name)
+      _ = try await registry.claim(other, node: a, incarnation: first, owner: nil)
+    }
+    _ = try await redis.send(["HSET", "test:s:{bad}", "epoch", "x"])
+    _ = try await redis.send(["SET", "test:s:{worse}", "x"])
+    for listed in [
+      try await registry.sessions(notOn: [:], limit: 10), try await registry.sessions(limit: 10),
+    ] {
+      #expect(listed.sessions.map(\.0) == [session])
+      #expect(listed.unread.map(\.rawValue) == ["bad", "worse"])
+    }
+    await redis.shutdown()
+    await registry.shutdown()
+    try await server.stop()
+  }
+
   @Test func aRecordThatWasEvictedIsWaitedFor() async throws {
     let server = try await RedisServer.start()
     let registry = try registry(server.url)

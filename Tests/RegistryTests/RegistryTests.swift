@@ -1,5 +1,6 @@
 // The registry's rules (promises P3, P4, P10), the same for both implementations.
 
+import Foundation
 import Logging
 import Registry
 import TestSupport
@@ -126,7 +127,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         "a retry after a lost reply is harmless")
       #expect(try await registry.claim(session, node: b, incarnation: second) == .owned(owner))
       #expect(try await registry.lookUp(session) == owner)
-      let listed = try await registry.sessions(limit: 10)
+      let listed = try await registry.sessions(limit: 10).sessions
       #expect(listed.count == 1 && listed[0].0 == session && listed[0].1 == owner)
     }
   }
@@ -184,7 +185,8 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         Issue.record("it left no tombstone")
         return
       }
-      #expect(tombstone.isLost && tombstone.owner == "ann" && tombstone.ended != nil)
+      #expect(tombstone.isLost && tombstone.owner == "ann")
+      #expect(tombstone.ended == nil, "its node was started anew, nobody knows when")
       guard
         case .claimed(let next) = try await registry.claim(session, node: b, incarnation: second)
       else {
@@ -192,6 +194,54 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         return
       }
       #expect(next > epoch)
+    }
+  }
+
+  /// Promise P10: only what nobody knows the end of is lost.
+  @Test(arguments: Kind.allCases) func aSessionThatHadEndedIsNotLostWithItsNode(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let end = Tombstone(status: .exited(code: 9), reason: .exited, ended: 1_000, owner: "ann")
+      for id in [session, SessionID(unchecked: "other")] {
+        _ = try await registry.heartbeat(record(a, first))
+        _ = try await registry.heartbeat(record(b, second))
+        guard
+          case .claimed(let epoch) = try await registry.claim(
+            id, node: a, incarnation: first, owner: "ann")
+        else {
+          Issue.record("\(id) was not claimed")
+          return
+        }
+        let ended = [id: Holding(epoch: epoch, owner: "ann", end: end)]
+        for _ in 0..<2 {
+          #expect(
+            try await registry.confirm(ended, node: a, incarnation: first) == Announcement())
+        }
+        #expect(
+          try await registry.lookUp(id)
+            == SessionRecord(node: a, incarnation: first, epoch: epoch, owner: "ann", end: end))
+        if id == session {
+          try await registry.leave(a, incarnation: first)
+          guard
+            case .claimed(let next) = try await registry.claim(id, node: b, incarnation: second)
+          else {
+            Issue.record("it is said to be lost")
+            return
+          }
+          #expect(next > epoch)
+          #expect(try await registry.lookUp(id)?.end == nil, "the new one runs")
+          #expect(
+            try await registry.confirm(ended, node: a, incarnation: first).superseded == [id])
+        } else {
+          // As who finds that it is not where its record says.
+          #expect(
+            try await registry.release(
+              id, node: a, incarnation: first, epoch: epoch,
+              tombstone: Tombstone(status: nil, reason: .lost)))
+          #expect(try await registry.lookUp(id)?.state == .closed(end))
+        }
+      }
     }
   }
 
@@ -282,6 +332,14 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
           return
         }
       }
+      guard case .closed(let tombstone) = try await registry.lookUp(kept)?.state else {
+        Issue.record("it left no tombstone")
+        return
+      }
+      let now = UInt64(Date().timeIntervalSince1970 * 1_000)
+      #expect(
+        try #require(tombstone.ended) <= now - 5_000,
+        "when its lease ended, not when it was asked for")
       guard case .claimed(let next) = try await claim(session, b, second) else {
         Issue.record("lost is said once")
         return
@@ -443,20 +501,22 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       let epoch = try await claim(session, node: a, incarnation: first, owner: "ann", in: registry)
       _ = try await claim(other, node: b, incarnation: second, in: registry)
       func listed(_ nodes: [NodeID: Incarnation]) async throws -> [SessionID] {
-        try await registry.sessions(notOn: nodes, limit: 10).map(\.0)
+        try await registry.sessions(notOn: nodes, limit: 10).sessions.map(\.0)
       }
       #expect(try await listed([a: first, b: second]) == [])
       #expect(try await listed([b: second]) == [session], "its node is dead")
       #expect(try await listed([a: second, b: second]) == [session], "or was started anew")
-      #expect(try await registry.sessions(notOn: [:], limit: 1).count == 1)
-      #expect(try await registry.sessions(notOn: [b: second], limit: 10)[0].1.owner == "ann")
+      #expect(try await registry.sessions(notOn: [:], limit: 1).sessions.count == 1)
+      #expect(
+        try await registry.sessions(notOn: [b: second], limit: 10).sessions[0].1.owner == "ann")
       #expect(
         try await registry.release(
           session, node: a, incarnation: first, epoch: epoch,
           tombstone: Tombstone(status: nil, reason: .exited)))
       #expect(try await listed([:]) == [other])
-      #expect(try await registry.sessions(limit: 10).map(\.0) == [other, session])
-      #expect(try await registry.sessions(limit: 1).map(\.0) == [other], "those that live first")
+      #expect(try await registry.sessions(limit: 10).sessions.map(\.0) == [other, session])
+      #expect(
+        try await registry.sessions(limit: 1).sessions.map(\.0) == [other], "those that live first")
     }
   }
 }

@@ -170,7 +170,7 @@ private struct Simulation {
       switch action {
       case .send(let frame): up.append(frame)
       case .tell(let event): told.append(event)
-      case .reopen, .finish: Issue.record("seed \(seed): \(action)")
+      case .reopen, .openAgain, .finish: Issue.record("seed \(seed): \(action)")
       }
     }
   }

@@ -26,10 +26,10 @@ final class FakeNode: Sendable {
     func linkDidReceive(_ frame: Frame, stream: UInt64) {
       guard let link else { return }
       if case .hello = frame, node.greets {
-        link.send(
-          .welcome(
-            Welcome(time: 0, node: node.id.rawValue, incarnation: ScriptedNode.incarnation)),
-          stream: 0)
+        var welcome = Welcome(
+          time: 0, node: node.id.rawValue, incarnation: ScriptedNode.incarnation)
+        if node.isEarlier { welcome.creates = nil }
+        link.send(.welcome(welcome), stream: 0)
       } else {
         node.received.withLockedValue { $0.append((stream, frame)) }
         node.acting.withLockedValue { $0 }.script(frame, stream, link)
@@ -43,15 +43,20 @@ final class FakeNode: Sendable {
   let id: NodeID
   /// False: HELLO is told to the script, too, and nothing is answered.
   private let greets: Bool
+  /// Of a version that knows no `create.user`.
+  private let isEarlier: Bool
   private let received = NIOLockedValueBox<[(stream: UInt64, frame: Frame)]>([])
   private let acting: NIOLockedValueBox<Acting>
   private let links = NIOLockedValueBox<[any Channel]>([])
   private let listener = NIOLockedValueBox<(any Channel)?>(nil)
   let connections = NIOLockedValueBox(0)
 
-  init(_ id: String, greets: Bool = true, script: @escaping Script) {
+  init(
+    _ id: String, greets: Bool = true, isEarlier: Bool = false, script: @escaping Script
+  ) {
     self.id = NodeID(unchecked: id)
     self.greets = greets
+    self.isEarlier = isEarlier
     acting = NIOLockedValueBox(Acting(script: script))
   }
 

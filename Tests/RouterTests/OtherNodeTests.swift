@@ -29,12 +29,14 @@ import Wire
   }
 
   /// The answers to so many OPENs that create, one after the other.
-  private func create(_ count: Int, at port: Int) async throws -> [Frame] {
+  private func create(
+    _ count: Int, _ creation: Creation = Creation(), at port: Int
+  ) async throws -> [Frame] {
     let client = try await RawClient.greet(port: port)
     var answers: [Frame] = []
     for stream in 1...UInt64(count) {
       client.send(
-        .open(Open(session: .random(), create: Creation(), size: .standard)), stream: stream)
+        .open(Open(session: .random(), create: creation, size: .standard)), stream: stream)
       answers.append(try await client.frame("an answer", stream: stream) { _ in true })
     }
     return answers
@@ -48,6 +50,28 @@ import Wire
       #expect(answers.allSatisfy { $0.type == .opened }, "\(answers)")
     }
     try await alive.stop()
+  }
+
+  /// It would pass that key over, and start the process as who it is itself.
+  @Test func aNodeOfAnEarlierVersionIsAskedForNoOtherUser() async throws {
+    let earlier = FakeNode("earlier", isEarlier: true, script: Self.takes)
+    await earlier.register(registry, port: try await earlier.listen())
+    let creation = Creation(user: UserName("nobody"))
+    try await withRouter(registry) { port in
+      guard case .refused(let refusal) = try await create(1, creation, at: port)[0] else {
+        Issue.record("it was opened")
+        return
+      }
+      #expect(refusal.message.contains("node earlier is of an earlier version"), "\(refusal)")
+    }
+    let present = try await node("present", Self.takes)
+    try await withRouter(registry) { port in
+      let answers = try await create(20, creation, at: port)
+      #expect(answers.allSatisfy { $0.type == .opened }, "\(answers)")
+    }
+    #expect(earlier.opens.isEmpty && present.opens.count == 20)
+    try await earlier.stop()
+    try await present.stop()
   }
 
   @Test func aNodeThatHangsIsSkippedAtOnce() async throws {

@@ -330,11 +330,12 @@ extension [RoutedStream.Action] {
   }
 
   @Test func whatMayNotBeCreatedIsEnteredOrForbidden() {
-    var test = Test(create: Creation(), mayNotCreate: "not you")
+    var test = Test(create: Creation(user: UserName("root")), mayNotCreate: "not you")
     #expect(test.stream.question?.creation == nil)
     let refused = test.handle(.notFound(Refused(.notFound, "no session s")))
     #expect(refused.refusal == Refused(.forbidden, "not you"))
     #expect(refused.audits.map(\.what) == [.create] && refused.audits.first?.message == "not you")
+    #expect(refused.audits.first?.target == "pty" && refused.audits.first?.user == "root")
   }
 
   // MARK: Another token

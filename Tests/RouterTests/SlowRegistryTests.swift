@@ -59,10 +59,10 @@ private final class SilentRegistry: Registry {
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?
   ) async throws -> Bool { false }
-  func sessions(limit: Int) async throws -> [(SessionID, SessionRecord)] { [] }
-  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws
-    -> [(SessionID, SessionRecord)]
-  { [] }
+  func sessions(limit: Int) async throws -> SessionRecords { SessionRecords() }
+  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> SessionRecords {
+    SessionRecords()
+  }
   func identity() async throws -> RegistryIdentity { await memory.identity() }
   func warnings() async throws -> [String] { [] }
   func shutdown() async {}

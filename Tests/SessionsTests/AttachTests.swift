@@ -21,10 +21,10 @@ import Wire
 
   private func request(
     _ test: TestSession, create: Creation? = nil, exclusive: Bool? = nil,
-    access: Access = .open, epoch: Epoch? = nil, again: Bool? = nil
+    access: Access = .open
   ) -> LinkOpen {
     LinkOpen(
-      client: client, access: access, from: "a test", epoch: epoch, again: again,
+      client: client, access: access, from: "a test",
       open: Open(session: test.core.id, create: create, size: .standard, exclusive: exclusive))
   }
 
@@ -131,14 +131,6 @@ import Wire
     #expect(try opened(test, 2).mode == .driver)
     test.open(3, request(test, access: Access(subject: "ann", rights: .read, own: nil)))
     #expect(try opened(test, 3).mode == .watcher)
-  }
-
-  @Test func anOpenOfAnotherEpochIsForAnotherOwner() throws {
-    let test = TestSession()
-    test.open(1, request(test, epoch: Epoch(2)))
-    #expect(try refused(test, 1).code == .notOwner)
-    test.open(2, request(test, epoch: Epoch(1)))
-    #expect(!test.isClosed(2))
   }
 
   @Test func anExclusiveOpenIsRefusedUnlessItCreatedTheSession() throws {

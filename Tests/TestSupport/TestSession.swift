@@ -110,7 +110,7 @@ public final class TestSession {
   }
 
   public func kill(_ number: UInt64) {
-    core.kill(by: Self.id(number))
+    core.kill(by: Self.id(number), now: now)
     carryOut()
   }
 
@@ -139,7 +139,7 @@ public final class TestSession {
   }
 
   public func terminate(_ cause: EndCause) {
-    core.terminate(cause)
+    core.terminate(cause, now: now)
     carryOut()
   }
 

@@ -78,10 +78,12 @@ extension ConnectedClient {
         message: problem?.message))
   }
 
-  func audit(_ what: AuditEvent.What, session: SessionID, refused: Refused) {
+  func audit(_ refused: Refused, of open: Open, _ session: SessionID) {
     loop.context.audit?.record(
       AuditEvent(
-        what, who: state.principal?.subject, from: from, session: session.rawValue,
-        result: refused.code.rawValue, message: refused.message))
+        open.create == nil ? .open : .create, who: state.principal?.subject, from: from,
+        session: session.rawValue, target: open.create?.target.description,
+        user: open.create?.user?.rawValue, result: refused.code.rawValue,
+        message: refused.message))
   }
 }

@@ -102,7 +102,7 @@ final class ConnectedClient {
     switch state.opening(open, among: count, from: from) {
     case .refused(let refusal): send(.refused(refusal), stream: number)
     case .forbidden(let refusal, let session):
-      audit(open.create == nil ? .open : .create, session: session, refused: refusal)
+      audit(refusal, of: open, session)
       send(.refused(refusal), stream: number)
     case .stream(let routed):
       let stream = Stream(number, routed)

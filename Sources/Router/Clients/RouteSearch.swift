@@ -16,9 +16,9 @@ struct RouteSearch {
   private var attempts = 0
   private var backoff = Backoff(first: RouterLimits.reopenFirst, last: RouterLimits.reopenLast)
 
-  mutating func avoid(_ node: NodeID, because refusal: Refused) {
+  mutating func avoid(_ node: NodeID, because refusal: Refused?) {
     avoided.insert(node)
-    lastRefusal = refusal
+    if let refusal { lastRefusal = refusal }
   }
 
   /// One try has failed.

@@ -33,6 +33,8 @@ struct RoutedStream {
   /// Why the token may not create the session that `create` asked for: it is entered if it exists, and this
   /// is told if not.
   private let mayNotCreate: String?
+  /// What it asked to create, allowed or not: for the audit log.
+  private let requested: Creation?
   private var state = State.resolving(RouteSearch())
   /// Nil: it was never opened.
   private var position: Position?
@@ -60,6 +62,7 @@ struct RoutedStream {
     self.mayNotCreate = mayNotCreate
     self.open = open
     self.open.session = session
+    requested = open.create
     acknowledgedInput = open.resume?.input ?? 0
     if mayNotCreate != nil { self.open.create = nil }
     resolve(RouteSearch())
@@ -206,7 +209,10 @@ struct RoutedStream {
       guard position == nil else { return resume(search) }
       actions.append(.forget(session))
       let refusal = Refused(.unavailable, reason, retry: RouterLimits.retryLater)
-      if open.create != nil { search.avoid(asked.route.node, because: refusal) }
+      if open.create != nil {
+        // One that has the session by the registry, and is gone, is not why no other can take it.
+        search.avoid(asked.route.node, because: asked.route.epoch == nil ? refusal : nil)
+      }
       if search.mayTryAgain() { retry(search) } else { decline(refusal) }
     case .resolving, .paused, .closed: break
     }
@@ -229,12 +235,13 @@ struct RoutedStream {
   private mutating func audit(
     _ what: AuditEvent.What, result: String = "ok", message: String? = nil
   ) {
+    let wanted = position == nil ? requested : open.create
     actions.append(
       .audit(
         AuditEvent(
           what, who: access.subject, from: from, session: session.rawValue,
-          target: open.create?.target.description, user: open.create?.user?.rawValue,
-          result: result, message: message)))
+          target: wanted?.target.description, user: wanted?.user?.rawValue, result: result,
+          message: message)))
   }
 
   // MARK: From the node

@@ -38,6 +38,8 @@ final class LinkedNode: LinkPeer {
   /// client's flood can make the link break for the others.
   private var held: [() -> Void] = []
   private var deadline: Scheduled<Void>?
+  /// The later keys of `create` that the node obeys.
+  private var creates: Set<String> = []
   /// This end leaves: that is no fault of the node's.
   private var isLeaving = false
 
@@ -123,9 +125,10 @@ final class LinkedNode: LinkPeer {
     }
     deadline?.cancel()
     state = .ready
+    creates = Set(welcome.creates ?? [])
     context.health.answered(route, heard: eventLoop.now)
     for (stream, frames) in waiting {
-      for frame in frames { link?.send(frame, stream: stream) }
+      for frame in frames { pass(frame, stream) }
     }
     waiting = [:]
     link?.keepAlive()
@@ -223,11 +226,34 @@ final class LinkedNode: LinkPeer {
   func send(_ frame: Frame, stream: UInt64) {
     switch state {
     case .ready:
-      link?.send(frame, stream: stream)
+      pass(frame, stream)
       if link?.isCongested == true { streams[stream]?.user.linkDidFill(self) }
     case .connecting, .greeting: waiting[stream, default: []].append(frame)
     case .closed: break
     }
+  }
+
+  /// Sends it, but for an OPEN of which the node would pass over a part, and start something else than was asked for.
+  private func pass(_ frame: Frame, _ number: UInt64) {
+    guard case .linkOpen(let request) = frame, request.open.create?.user != nil,
+      !creates.contains("user")
+    else {
+      link?.send(frame, stream: number)
+      return
+    }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.execute { bound.value.refuse(number) }
+  }
+
+  /// In the node's stead.
+  private func refuse(_ number: UInt64) {
+    guard let stream = streams[number] else { return }
+    stream.user.nodeDidSend(
+      .refused(
+        Refused(
+          .noCapacity,
+          "node \(route.node) is of an earlier version, which starts nothing as another user",
+          retry: RouterLimits.retryLater)), to: stream.number)
   }
 
   /// Calls `resume` once the link is no longer congested, or is closed.

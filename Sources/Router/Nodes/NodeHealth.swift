@@ -26,10 +26,10 @@ final class NodeHealth: Sendable {
     var trouble: Trouble?
     /// When it was met last: what was heard before proves nothing.
     var met: NIODeadline?
-    /// When this trouble was last said in the log.
+    /// When trouble with it was last said in the log.
     var said: NIODeadline?
-    /// Where it is that has yet to be said: once the node is seen not to have left in order.
-    var unsaid: NodeAddress?
+    /// What has yet to be said: once the node is seen not to have left in order.
+    var unsaid: (address: NodeAddress, since: NIODeadline)?
   }
 
   private let known = NIOLockedValueBox<[NodeID: Known]>([:])
@@ -48,22 +48,27 @@ final class NodeHealth: Sendable {
       reason: reason.clipped(to: RouterLimits.reason))
     known.withLockedValue { known in
       let before = known[route.node]
-      let isOld =
-        before?.trouble == trouble && before?.said.map { now - $0 < RouterLimits.repeated } == true
+      let isSame = before?.trouble == trouble
+      let isOld = isSame && before?.said.map { now - $0 < RouterLimits.repeated } == true
       known[route.node] = Known(
-        trouble: trouble, met: now, said: isOld ? before?.said : now,
-        unsaid: isOld ? before?.unsaid : route.address)
+        trouble: trouble, met: now, said: before?.said,
+        unsaid: isOld ? nil : isSame ? before?.unsaid ?? (route.address, now) : (route.address, now)
+      )
     }
   }
 
   /// To be called when the list of nodes has been read, or could not be: who has left is in none, and is no trouble.
-  func sayTroubles() {
+  /// - Parameter asked: when the list was asked for. A node that left since is still in it, and closed its links.
+  func sayTroubles(metBefore asked: NIODeadline, at now: NIODeadline = .now()) {
     let unsaid = known.withLockedValue { known in
       var unsaid: [(NodeID, NodeAddress, Trouble)] = []
       for (node, state) in known {
-        guard let address = state.unsaid, let trouble = state.trouble else { continue }
+        guard let (address, since) = state.unsaid, since < asked, let trouble = state.trouble else {
+          continue
+        }
         unsaid.append((node, address, trouble))
         known[node]?.unsaid = nil
+        known[node]?.said = now
       }
       return unsaid
     }
@@ -78,17 +83,19 @@ final class NodeHealth: Sendable {
 
   /// - Parameter heard: when the node said something over a link to this loop of it.
   func answered(_ route: Route, heard: NIODeadline) {
-    let former = known.withLockedValue { known -> Trouble? in
-      if let met = known[route.node]?.met, heard <= met { return nil }
+    let (former, wasSaid) = known.withLockedValue { known -> (Trouble?, Bool) in
+      if let met = known[route.node]?.met, heard <= met { return (nil, false) }
       let trouble = known[route.node]?.trouble
+      let wasSaid = known[route.node]?.said != nil
       // Another loop of it may hang still.
       if let trouble, trouble.incarnation == route.incarnation, trouble.loop != route.loop {
-        return nil
+        return (nil, false)
       }
       known[route.node] = Known()
-      return trouble
+      return (trouble, wasSaid)
     }
-    guard let former else { return }
+    // Of what was over before it was said nobody wants to hear the end alone.
+    guard let former, wasSaid else { return }
     logger.info(
       "a node answers again", metadata: ["node": "\(route.node)", "before": "\(former.reason)"])
   }

@@ -21,9 +21,24 @@ struct NodeStory: Sendable {
 
   private var known: [NodeID: Known] = [:]
   private var hasBegun = false
+  private var lastAsked: ContinuousClock.Instant?
 
-  /// - Parameter nodes: all that are registered. What the first list has is no news.
-  mutating func hear(_ nodes: [NodeEntry], at now: Date) -> [Line] {
+  /// Whether a node that lived is in the list no more: it has left, unless the registry has lost its data.
+  func misses(_ nodes: [NodeEntry]) -> Bool {
+    let ids = Set(nodes.map(\.record.id))
+    return known.contains { !ids.contains($0.key) && !$0.value.isDead }
+  }
+
+  /// - Parameters:
+  ///   - nodes: all that are registered. What the first list has is no news.
+  ///   - asked: when the list was asked for: one that comes after a later one is old.
+  ///   - isSettled: false: the registry has lost data, and who is not in the list may have yet to come back to it.
+  mutating func hear(
+    _ nodes: [NodeEntry], at now: Date, asked: ContinuousClock.Instant,
+    isSettled: Bool
+  ) -> [Line] {
+    if let lastAsked, asked < lastAsked { return [] }
+    lastAsked = asked
     var lines: [Line] = []
     var next: [NodeID: Known] = [:]
     for entry in nodes {
@@ -39,6 +54,10 @@ struct NodeStory: Sendable {
     // One that died is forgotten in time.
     for (id, gone) in known.sorted(by: { $0.key.rawValue < $1.key.rawValue })
     where next[id] == nil && !gone.isDead {
+      guard isSettled else {
+        next[id] = gone
+        continue
+      }
       lines.append(
         Line(level: .notice, text: "a node has left", metadata: ["node": "\(id)"]))
     }

@@ -6,12 +6,15 @@ import Wire
 
 extension RouterContext {
   /// - Parameter node: only this one's; nil: all.
-  func lostSessions(among nodes: [NodeEntry], of node: NodeID?) async throws -> [SessionSummary] {
+  func lostSessions(
+    among nodes: [NodeEntry], of node: NodeID?
+  ) async throws -> (lost: [SessionSummary], unread: [SessionID]) {
     var living: [NodeID: Incarnation] = [:]
     for entry in nodes where !entry.isDead { living[entry.record.id] = entry.record.incarnation }
-    return try await registry.sessions(notOn: living, limit: RouterLimits.lostSessions)
-      .filter { node == nil || $0.1.node == node }
+    let records = try await registry.sessions(notOn: living, limit: RouterLimits.lostSessions)
+    let lost = records.sessions.filter { $0.1.end == nil && (node == nil || $0.1.node == node) }
       .map { SessionSummary(lost: $0.0, $0.1) }
+    return (lost, records.unread)
   }
 }
 

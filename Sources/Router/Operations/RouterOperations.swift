@@ -78,10 +78,16 @@ struct RouterOperations: ClusterOperations {
       }
     }
     let told = Set(list.sessions.map(\.session))
-    list.sessions += try await registryAnswer { _ in
+    let (lost, unread) = try await registryAnswer { _ in
       try await context.lostSessions(among: nodes, of: node)
-    }.filter { !told.contains($0.session) }
+    }
+    list.sessions += lost.filter { !told.contains($0.session) }
     let principal = caller.principal
+    // Nobody knows whose they are.
+    let shown = unread.filter {
+      !told.contains($0) && principal.allows(.watch, session: $0, owner: nil).isAllowed
+    }
+    list.unread = shown.isEmpty ? nil : shown
     list.sessions.removeAll {
       !principal.allows(.watch, session: $0.session, owner: $0.owner).isAllowed
     }
@@ -181,12 +187,11 @@ struct RouterOperations: ClusterOperations {
   func locate(_ id: SessionID) async throws -> SessionLocation {
     try mayOperate(.inspect, session: id)
     if let record = try await registryAnswer({ try await $0.lookUp(id) }) {
-      switch record.state {
-      case .owned:
-        return SessionLocation(id, record, among: try await allNodes())
-      case .closed(let tombstone):
-        throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
+      let nodes = try await allNodes()
+      guard let tombstone = record.tombstone(among: nodes) else {
+        return SessionLocation(id, record, among: nodes)
       }
+      throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
     }
     let nodes = try await allNodes()
     let ranked = Placement.rank(id, nodes: nodes, inFlight: context.inFlight())
@@ -227,15 +232,15 @@ struct RouterOperations: ClusterOperations {
     guard let record = try? await context.registry.lookUp(id) else {
       return OperationError(.gone, refusal.message)
     }
-    guard case .closed(let tombstone) = record.state else {
-      guard refusal.code == .lost else { return OperationError(.gone, refusal.message) }
-      let mayKnow = caller.principal.allows(.watch, session: id, owner: record.owner).isAllowed
-      var facts = SessionFacts()
-      facts.reason = .lost
-      facts.node = record.node
-      facts.owner = mayKnow ? record.owner : nil
-      return OperationError(.gone, refusal.message, facts)
+    var found = record.tombstone(among: [])
+    if found == nil, refusal.code == .lost {
+      let nodes = (try? await context.registry.nodes()) ?? []
+      found = Tombstone(
+        status: nil, reason: .lost,
+        ended: record.ownerState(among: nodes).leaseEnd(now: WallClock.milliseconds),
+        owner: record.owner)
     }
+    guard let tombstone = found else { return OperationError(.gone, refusal.message) }
     let mayKnow = caller.principal.allows(.watch, session: id, owner: tombstone.owner).isAllowed
     return .gone(id, node: record.node, tombstone, tellsOwner: mayKnow)
   }

@@ -28,6 +28,16 @@ struct NoRoute: Error {
   init(_ code: Refused.Code, _ message: String, retry: Int? = nil, status: ExitStatus? = nil) {
     refused = Refused(code, message, retry: retry, status: status)
   }
+
+  /// Of a session that is no more.
+  /// - Parameter end: nil: its node died with it.
+  init(_ session: SessionID, of node: NodeID, _ end: Tombstone?) {
+    if let end, !end.isLost {
+      self.init(.gone, "session \(session) has ended (\(end.reason))", status: end.status)
+    } else {
+      self.init(.lost, "session \(session) was lost with node \(node)")
+    }
+  }
 }
 
 /// Confined to its loop.
@@ -55,7 +65,7 @@ final class RouteFinder {
     eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory?, isOfEarlier: Bool) in
       let record = try await registry.lookUp(session)
       let isOfEarlier =
-        question.isResuming && record == nil ? await registry.remembersAll() : false
+        record == nil ? await registry.remembersAll() : false
       if directory.settles(record) { return (record, nil, isOfEarlier) }
       return (record, NodeDirectory(try await registry.nodes()), isOfEarlier)
     }.whenComplete { result in
@@ -64,7 +74,11 @@ final class RouteFinder {
       case .success(let (record, fresh, isOfEarlier)):
         if isOfEarlier, question.creation == nil {
           return then(
-            .failure(NoRoute(.lost, "session \(session) was lost when this server stopped")))
+            .failure(
+              NoRoute(
+                question.isResuming ? .lost : .notFound,
+                "no session \(session): none of that name since this server started; one from before "
+                  + "was lost when it stopped")))
         }
         if let fresh { finder.directory = fresh }
         then(finder.route(question, record))
@@ -97,16 +111,12 @@ final class RouteFinder {
       }
       // Its node is gone. A create goes on to a node, whose claim settles the matter.
       guard question.creation != nil else {
-        return .failure(NoRoute(.lost, "session \(session) was lost with node \(record.node)"))
+        return .failure(NoRoute(session, of: record.node, record.end))
       }
     case .closed(let tombstone):
       guard question.creation != nil else {
-        return .failure(
-          tombstone.isLost
-            ? NoRoute(.lost, "session \(session) was lost with its node")
-            : NoRoute(
-              .gone, "session \(session) has ended (\(tombstone.reason))",
-              status: tombstone.status))
+        guard let record else { break }
+        return .failure(NoRoute(session, of: record.node, tombstone))
       }
     case nil:
       guard question.creation != nil else {

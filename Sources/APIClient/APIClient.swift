@@ -25,6 +25,20 @@ public struct APIError: Error, CustomStringConvertible {
   public var message: String
   /// What the answer says of the session, with 409 and 410.
   public var facts: SessionFacts?
+  /// What seems to be there instead, if it is unreachable.
+  public var seen: Seen?
+  /// What is not there, with 404.
+  public var missing: Missing?
+
+  public enum Seen: Sendable {
+    /// A server without TLS, where TLS was spoken.
+    case plainText
+    /// It ended the connection without a word.
+    case silentEnd
+  }
+
+  public enum Missing: Sendable { case session, node }
+
   public var description: String { message }
 }
 
@@ -130,6 +144,17 @@ public struct APIClient: Sendable {
 
   // MARK: One request
 
+  private static func seen(_ error: any Error) -> APIError.Seen? {
+    guard let error = error as? HTTPClientError else { return nil }
+    if (error.cause as? TLSError)?.code == .notTLS { return .plainText }
+    return error.code == .closed && error.cause == nil ? .silentEnd : nil
+  }
+
+  private static func asked(_ path: String) -> APIError.Missing? {
+    if path.hasPrefix("/v1/nodes/") { return .node }
+    return path.hasPrefix("/v1/sessions/") || path.hasPrefix("/v1/where/") ? .session : nil
+  }
+
   private func get<Answer: Decodable>(_ path: String) async throws -> Answer {
     try decode(try await send(.GET, path))
   }
@@ -153,7 +178,9 @@ public struct APIClient: Sendable {
       response = try await http.send(method, prefix + path, headers: headers, body: body)
     } catch {
       let reason = (error as? HTTPClientError)?.reason ?? cause(of: error)
-      throw APIError(code: .unreachable, message: "no router answers at \(url): \(reason)")
+      throw APIError(
+        code: .unreachable, message: "no router answers at \(url): \(reason)",
+        seen: Self.seen(error))
     }
     guard response.status.code >= 300 else { return response.body }
     if let answer = try? JSONDecoder().decode(
@@ -161,7 +188,8 @@ public struct APIClient: Sendable {
     {
       throw APIError(
         code: .failed(status: Int(response.status.code), code: answer.error.code),
-        message: answer.error.message, facts: answer.error.facts)
+        message: answer.error.message, facts: answer.error.facts,
+        missing: response.status == .notFound ? Self.asked(path) : nil)
     }
     // A load balancer without a router behind it answers in words of its own.
     let isGateway = (502...504).contains(response.status.code)

@@ -39,7 +39,12 @@ final class ClientConnection: ChannelInboundHandler {
   private enum Answer: Sendable {
     case upgraded(NIOLoopBound<ClientConnection>)
     /// With what the server says.
-    case refused(EventLoopFuture<String>)
+    case refused(EventLoopFuture<Refusal>)
+  }
+
+  fileprivate struct Refusal: Sendable {
+    var words: String
+    var code: ClientErrorCode
   }
 
   /// Connects and upgrades; the future fails with the reason why not.
@@ -64,16 +69,16 @@ final class ClientConnection: ChannelInboundHandler {
       }
       // It bounds a refusal's words, too, which may stop amid them.
       answer.whenComplete { result in
-        guard case .success(.refused(let words)) = result else { return deadline.cancel() }
-        words.whenComplete { _ in deadline.cancel() }
+        guard case .success(.refused(let told)) = result else { return deadline.cancel() }
+        told.whenComplete { _ in deadline.cancel() }
       }
       return answer
     }.flatMap { $0 }.flatMap { answer in
       switch answer {
       case .upgraded(let connection): eventLoop.makeSucceededFuture(connection)
-      case .refused(let words):
-        words.flatMapThrowing { words in
-          throw ClientError(.notConnected, "the server answered \(words)")
+      case .refused(let told):
+        told.flatMapThrowing { refusal in
+          throw ClientError(refusal.code, "the server answered \(refusal.words)")
         }
       }
     }
@@ -104,9 +109,9 @@ final class ClientConnection: ChannelInboundHandler {
         upgradeRequestHead: request, upgraders: [upgrader],
         notUpgradingCompletionHandler: { channel in
           channel.eventLoop.makeCompletedFuture {
-            let words = channel.eventLoop.makePromise(of: String.self)
-            try channel.pipeline.syncOperations.addHandler(RefusalReader(words))
-            return .refused(words.futureResult)
+            let told = channel.eventLoop.makePromise(of: Refusal.self)
+            try channel.pipeline.syncOperations.addHandler(RefusalReader(told))
+            return .refused(told.futureResult)
           }
         }))
     configuration.leftOverBytesStrategy = .forwardBytes
@@ -132,7 +137,7 @@ final class ClientConnection: ChannelInboundHandler {
     guard let context else { return }
     var data = ByteBuffer()
     data.writeInteger(code)
-    data.writeString(String(reason.prefix(ClientLimits.closeReason)))
+    data.writeString(reason.clipped(to: ClientLimits.closeReason))
     write(.connectionClose, data)
     hasEnded = true
     context.close(promise: nil)
@@ -197,15 +202,18 @@ private final class RefusalReader: ChannelInboundHandler {
   typealias InboundIn = HTTPClientResponsePart
 
   private struct Answer: Decodable {
-    struct Problem: Decodable { var message: String }
+    struct Problem: Decodable {
+      var code: String?
+      var message: String
+    }
     var error: Problem
   }
 
-  private let promise: EventLoopPromise<String>
+  private let promise: EventLoopPromise<ClientConnection.Refusal>
   private var status: HTTPResponseStatus?
   private var body = ByteBuffer()
 
-  init(_ promise: EventLoopPromise<String>) { self.promise = promise }
+  init(_ promise: EventLoopPromise<ClientConnection.Refusal>) { self.promise = promise }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
@@ -230,7 +238,10 @@ private final class RefusalReader: ChannelInboundHandler {
     }
     let answer = try? JSONDecoder().decode(Answer.self, from: Data(body.readableBytesView))
     let words = answer.map { ": \($0.error.message)" } ?? ""
-    promise.succeed("\(status.code) \(status.reasonPhrase)\(words)")
+    promise.succeed(
+      ClientConnection.Refusal(
+        words: "\(status.code) \(status.reasonPhrase)\(words)",
+        code: answer?.error.code == "tls_required" ? .tlsRequired : .notConnected))
   }
 
   func handlerRemoved(context: ChannelHandlerContext) { tell() }

@@ -77,6 +77,9 @@ final class ClientCore: ConnectionOwner {
         if let number = entry.number { send(frame, on: number) }
       case .tell(let event): entry.tell(event)
       case .reopen(let delay, let reason): reopen(entry, after: delay, reason: reason)
+      case .openAgain:
+        forgetNumber(of: entry)
+        begin(entry)
       case .finish: finish(entry)
       }
     }
@@ -112,7 +115,10 @@ final class ClientCore: ConnectionOwner {
       result in
       switch result {
       case .success(let connection): bound.value.didConnect(connection.value)
-      case .failure(let error): bound.value.didFail(cause(of: error))
+      case .failure(let error):
+        let code =
+          (error as? TLSError)?.code == .notTLS ? .plainText : (error as? ClientError)?.code
+        bound.value.didFail(cause(of: error), code: code ?? .notConnected)
       }
     }
   }
@@ -133,9 +139,9 @@ final class ClientCore: ConnectionOwner {
     watchFor(ClientLimits.answerDeadline)
   }
 
-  private func didFail(_ reason: String) {
+  private func didFail(_ reason: String, code: ClientErrorCode = .notConnected) {
     guard case .connecting = phase else { return }
-    tryAgain(because: reason, lasted: nil)
+    tryAgain(because: reason, code: code, lasted: nil)
   }
 
   func connection(_ connection: ClientConnection, didEnd reason: String) {
@@ -168,20 +174,24 @@ final class ClientCore: ConnectionOwner {
       lasted: welcomed.map { .nanoseconds((NIODeadline.now() - $0).nanoseconds) })
   }
 
-  private func tryAgain(because reason: String, lasted: Duration?, after fixed: Duration? = nil) {
+  private func tryAgain(
+    because reason: String, code: ClientErrorCode = .notConnected, lasted: Duration?
+  ) {
     welcomed = nil
     guard !streams.isEmpty else {
       phase = .idle
       return
     }
-    let delay = fixed ?? reconnecting.next(lasted: lasted)
+    let delay = reconnecting.next(lasted: lasted)
     logger.debug("reconnecting", metadata: ["in": "\(delay)", "reason": "\(reason)"])
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     phase = .waiting(
       eventLoop.scheduleTask(in: TimeAmount(delay)) {
         if case .waiting = bound.value.phase { bound.value.connect() }
       })
-    for entry in streams.values { entry.tell(.state(.reconnecting(in: delay, reason: reason))) }
+    for entry in streams.values {
+      entry.tell(.state(.reconnecting(in: delay, reason: reason, code: code)))
+    }
   }
 
   /// Checks after `delay` that something was heard; asks by PING, and gives up when that stays

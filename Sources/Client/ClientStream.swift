@@ -11,6 +11,8 @@ public struct ClientStream: Sendable {
     case tell(TerminalEvent)
     /// REFUSED for now: OPEN again after so many milliseconds, on a new stream number.
     case reopen(afterMilliseconds: Int, reason: String)
+    /// OPEN again at once, on a new stream number.
+    case openAgain
     /// The stream is over; its last event was told.
     case finish
   }
@@ -39,6 +41,7 @@ public struct ClientStream: Sendable {
   private var stale = 0
   private var wantsKill = false
   private var wantsTake = false
+  private var startsAnew: Bool
 
   private enum Phase { case opening, live, paused, over }
 
@@ -49,9 +52,13 @@ public struct ClientStream: Sendable {
     var bytes: ByteBuffer
   }
 
-  /// - Parameter open: a random session id is chosen if it has none, so that an OPEN that is sent
-  ///   twice creates one session.
-  public init(_ open: Open) {
+  /// - Parameters:
+  ///   - open: a random session id is chosen if it has none, so that an OPEN that is sent twice creates one
+  ///     session.
+  ///   - startsAnew: if it is to be created, and one of its id was lost with its node, this is told, and then
+  ///     it is created.
+  public init(_ open: Open, startsAnew: Bool = false) {
+    self.startsAnew = startsAnew && open.create != nil
     var open = open
     session = open.session ?? .random()
     open.session = session
@@ -100,7 +107,12 @@ public struct ClientStream: Sendable {
         phase = .opening
         return [.reopen(afterMilliseconds: max(0, retry), reason: refused.message)]
       }
-      return finish(.refused(refused))
+      if refused.code == .lost, startsAnew {
+        startsAnew = false
+        return [.tell(.lost(refused)), .openAgain]
+      }
+      // What was typed meanwhile is not sent anywhere any more.
+      return (input.drop().map { [.tell(.inDoubt($0))] } ?? []) + finish(.refused(refused))
     case .ended(let ended): return finish(.ended(ended))
     case .close(let close): return finish(.closed(reason: close.reason.rawValue))
     default: throw WireError(.unexpected, "\(frame.type) is not for a server to send on a stream")
@@ -121,6 +133,7 @@ public struct ClientStream: Sendable {
     dropSnapshot()
     life = opened.life
     open.create = nil
+    startsAnew = false
     // "A new one only" is of the creation.
     open.exclusive = nil
     remember()

@@ -7,6 +7,8 @@ public typealias ClientError = Failure<ClientErrorCode>
 
 public enum ClientErrorCode: String, FailureCode {
   case badURL, notConnected, closed
+  /// The server speaks no TLS, where TLS was spoken; or TLS alone.
+  case plainText, tlsRequired
 }
 
 /// A router's address, read from `http://HOST[:PORT][/PATH]`, `https://…`, `ws://…` or

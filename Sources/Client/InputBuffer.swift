@@ -158,13 +158,20 @@ struct InputBuffer: Sendable {
       while sent < offset { _ = takeWaiting(Int(offset - sent)) }
       return nil
     }
+    let lost = drop()
+    (acknowledged, sent, reached) = (offset, offset, offset)
+    return lost
+  }
+
+  /// - Returns: what is not acknowledged, which is not kept any more; nil: nothing.
+  mutating func drop() -> ByteBuffer? {
     var lost = ByteBuffer()
     for piece in underWay { lost.writeImmutableBuffer(piece) }
     for piece in pieces { lost.writeImmutableBuffer(piece) }
     underWay = []
     dropWaiting()
     urgent = 0
-    (acknowledged, sent, reached) = (offset, offset, offset)
+    sent = acknowledged
     return lost.readableBytes > 0 ? lost : nil
   }
 }

@@ -13,8 +13,8 @@ public enum StreamCondition: Sendable, Equatable {
   case live
   /// The server lost its link to the session's node and is opening it again; nothing to do.
   case paused
-  /// The connection was lost, for this reason; the next attempt begins after the delay.
-  case reconnecting(in: Duration, reason: String)
+  /// The connection was lost, or could not be made, for this reason; the next attempt begins after the delay.
+  case reconnecting(in: Duration, reason: String, code: ClientErrorCode = .notConnected)
   /// The server cannot open the session just now; it is asked again after the delay.
   case postponed(in: Duration, reason: String)
 }
@@ -39,6 +39,8 @@ public enum TerminalEvent: Sendable, Equatable {
   /// The terminal changes size exactly here.
   case resized(offset: UInt64, TerminalSize)
   case event(Event)
+  /// A session of that id was lost with its node; this one is started anew, as was asked for.
+  case lost(Refused)
   /// Input of which it is unknown whether it reached the process; it is not sent again.
   case inDoubt(ByteBuffer)
   /// Input that was not sent, and will not be.

@@ -29,6 +29,14 @@ public final class ScreenSnapshot {
   }
 }
 
+extension Screen {
+  /// What a snapshot begins with, and what resets the colours soon after: for a client whose terminal is to keep what
+  /// it has.
+  public static let freshTerminal = Array("\u{1B}c".utf8)
+  public static let freshColors = Array(
+    "\u{1B}]104\u{1B}\\\u{1B}]110\u{1B}\\\u{1B}]111\u{1B}\\\u{1B}]112\u{1B}\\".utf8)
+}
+
 struct SnapshotWriter {
   private enum Step { case start, primary, between, alternate, end, done }
 
@@ -97,7 +105,8 @@ struct SnapshotWriter {
 
   private mutating func writeStart() {
     // RIS, then what it leaves alone in xterm.js.
-    bytes.append("\u{1B}c\u{1B}[?2026h")
+    bytes += Screen.freshTerminal
+    bytes.append("\u{1B}[?2026h")
     if core.modes.newline { bytes.append("\u{1B}[20l") }
     resetColors()
     if saved.isFirstLine && saved != SavedCursor() {
@@ -314,7 +323,7 @@ struct SnapshotWriter {
   }
 
   private mutating func resetColors() {
-    bytes.append("\u{1B}]104\u{1B}\\\u{1B}]110\u{1B}\\\u{1B}]111\u{1B}\\\u{1B}]112\u{1B}\\")
+    bytes += Screen.freshColors
     for (index, color) in core.palette.changed.sorted(by: { $0.key < $1.key }) {
       bytes.append("\u{1B}]4;")
       bytes.append(decimal: Int(index))

@@ -7,10 +7,12 @@ public struct TLSError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Code: String, Sendable {
     /// A certificate, key or CA file that cannot be used.
     case configuration
-    /// The two ends could not agree: version, cipher, protocol, or not TLS at all.
+    /// The two ends could not agree: version, cipher, protocol.
     case handshake
     /// A client spoke plain HTTP.
     case plainHTTP = "plain_http"
+    /// What answered a client is no TLS.
+    case notTLS = "not_tls"
     /// The peer's certificate is missing, not trusted, not valid now, or another host's.
     case verification
     /// The peer says that it refuses us, by an alert.
@@ -102,7 +104,7 @@ extension TLSError {
       SSL_R_PACKET_LENGTH_TOO_LONG where isHandshake,
       SSL_R_RECORD_LENGTH_MISMATCH where isHandshake:
       self.init(
-        .handshake, "the peer does not speak TLS: does it listen for plain text there?",
+        .notTLS, "the peer does not speak TLS: does it listen for plain text there?",
         cause: cause)
     case SSL_R_NO_SHARED_CIPHER:
       self.init(

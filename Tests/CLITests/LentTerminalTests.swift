@@ -50,6 +50,38 @@ import Wire
     }
   }
 
+  /// What the user's terminal showed is scrolled up, and what was set on it before stays.
+  @Test func whatTheTerminalShowedBeforeIsStillThere() async throws {
+    let command = #"""
+      $fairlead new --detached --session s --api $api -- sh -c 'printf "RE\033[1mADY"; exec sleep 600'
+      until $fairlead screen s --api $api | grep -q READY; do sleep 0.1; done
+      printf '\033]11;#102030\007'; seq -f 'old %g.' 60; $fairlead attach s --api $api; echo over
+      """#
+    try await running(command) { terminal in
+      try await terminal.wait(for: "ADY")
+      try await terminal.type("\r~.")
+      try await terminal.wait(for: "over")
+      let lines = try await terminal.text.split(separator: "\n").map(String.init)
+      for line in 1...60 { #expect(lines.contains("old \(line)."), "\(lines)") }
+      #expect(lines.contains("READY"))
+      #expect(
+        try await terminal.restoration.contains("\u{1B}]111"), "the background is the user's still")
+    }
+  }
+
+  /// A pipe is no terminal.
+  @Test func aPipeGetsTheTextOfTheScreen() async throws {
+    let server = try Fairlead.start(["serve", "--listen", "127.0.0.1:0", "--no-auth"])
+    let api = "http://127.0.0.1:\(try port(in: try await server.line(with: "serves on")))"
+    func run(_ arguments: [String]) async throws -> String {
+      try await Fairlead.run(arguments, environment: ["FAIRLEAD_API": api]).output
+    }
+    _ = try await run(["new", "--session", "s", "--", "sh", "-c", "seq -f 'line %g' 40; exit 3"])
+    let output = try await run(["attach", "s"])
+    #expect(output.contains("line 1\n") && output.contains("line 39\nline 40"), "\(output)")
+    #expect(!output.contains("\u{1B}") && !output.contains("\n\n\n"), "\(output.debugDescription)")
+  }
+
   /// Killed, it has no time to ask anybody.
   @Test func aSignalGivesTheTerminalBackAsWell() async throws {
     try await attached("printf \"\(Self.leftBehind)READY\"; exec sleep 600") { terminal in
@@ -175,6 +207,9 @@ private final class LentTerminal: Sendable {
   var output: String {
     get async throws { try await on { String(decoding: $0.output, as: UTF8.self) } }
   }
+
+  /// Scrollback and screen.
+  var text: String { get async throws { try await on { $0.model.text(scrollback: 100) } } }
 
   /// What would have to be undone now.
   var restoration: String {

@@ -44,6 +44,15 @@ import Wire
 
   func bytes(_ text: String) -> ByteBuffer { ByteBuffer(string: text) }
 
+  @Test func anOpenThatResumesIsNotExclusive() throws {
+    var stream = ClientStream(
+      Open(session: nil, create: Creation(), size: .standard, exclusive: true))
+    _ = stream.begin()
+    _ = try stream.receive(opened(.new))
+    let resume = try open(stream.begin())
+    #expect(resume.exclusive == nil && resume.problem == nil)
+  }
+
   @Test func aSessionIsNamedBeforeItIsCreatedSoThatTwoOpensCreateOne() throws {
     var stream = ClientStream(Open(session: nil, create: Creation(), size: .standard))
     let first = try open(stream.begin())
@@ -53,14 +62,34 @@ import Wire
     #expect(second.create != nil)
   }
 
-  @Test func aSessionThatHadToBeNewIsResumedLikeAnyOther() throws {
-    var stream = ClientStream(
-      Open(session: nil, create: Creation(), size: .standard, exclusive: true))
-    #expect(try open(stream.begin()).exclusive == true)
-    _ = try stream.receive(opened(.new))
-    let resume = try open(stream.begin())
-    #expect(resume.exclusive == nil)
-    #expect(resume.problem == nil)
+  /// Promise P10: what nobody will have typed is told with the end.
+  @Test func aStreamThatIsRefusedTellsWhatWasTypedInVain() throws {
+    var stream = try live()
+    _ = stream.type(bytes("echo hi\n"))
+    _ = stream.begin()
+    _ = stream.type(bytes("ls\n"))
+    let refused = Refused(.lost, "lost")
+    #expect(
+      told(try stream.receive(.refused(refused)))
+        == [.inDoubt(bytes("echo hi\nls\n")), .refused(refused)])
+  }
+
+  @Test func whatWasLostIsToldOnceAndStartedAnewWhereThatIsWanted() throws {
+    let creating = Open(
+      session: SessionID(unchecked: "s"), create: Creation(), size: .standard, exclusive: true)
+    let lost = Refused(.lost, "lost")
+    var stream = ClientStream(creating, startsAnew: true)
+    _ = stream.begin()
+    _ = stream.type(bytes("ls\n"))
+    #expect(try stream.receive(.refused(lost)) == [.tell(.lost(lost)), .openAgain])
+    #expect(try open(stream.begin()).create != nil)
+    let actions = try stream.receive(opened(.new))
+    #expect(sent(actions) == [.input(offset: 0, bytes("ls\n"))])
+    #expect(
+      told(try stream.receive(.refused(lost))).contains(.refused(lost)), "it ran: that is an end")
+    var strict = ClientStream(creating)
+    _ = strict.begin()
+    #expect(told(try strict.receive(.refused(lost))) == [.refused(lost)])
   }
 
   @Test func aResumeGoesOnAtTheNextByteAndNeverCreates() throws {

@@ -40,7 +40,7 @@ extension TerminalEvents {
   /// Why the first try to connect failed.
   fileprivate func firstReason() async -> String? {
     for await event in self {
-      if case .state(.reconnecting(_, let reason)) = event { return reason }
+      if case .state(.reconnecting(_, let reason, _)) = event { return reason }
     }
     return nil
   }

@@ -189,7 +189,10 @@ private struct Served {
     for command in ["session", "screen", "kill"] {
       let (code, output) = try await serve.run([command, "nobody"])
       #expect(code == 1)
-      #expect(output.contains("no session nobody; `fairlead sessions` lists"), "\(output)")
+      #expect(
+        output.contains("no session nobody: none of that name since this server started"),
+        "\(output)")
+      #expect(output.contains("was lost when it stopped; `fairlead sessions` lists"), "\(output)")
     }
     let drain = try await serve.run(["drain", "nobody"])
     #expect(drain.output.contains("`fairlead nodes` lists"), "\(drain.output)")

@@ -87,6 +87,8 @@ struct ExactReader {
   private var events: TerminalEvents.AsyncIterator
   private var next: UInt64?
   private var pending = ""
+  /// The end of `pending` is a snapshot's, which shows a whole screen and is no output.
+  private var endsInSnapshot = false
   private(set) var opened: [Opened] = []
   private(set) var ended: Ended?
   private var refused: Refused?
@@ -110,9 +112,11 @@ struct ExactReader {
       }
       next = offset + UInt64(bytes.readableBytes)
       pending += String(buffer: bytes)
+      endsInSnapshot = false
     case .snapshot(let offset, _, let bytes):
       next = offset
       pending += String(buffer: bytes)
+      endsInSnapshot = true
     case .opened(let answer): opened.append(answer)
     case .ended(let end): ended = end
     case .refused(let refusal):
@@ -121,15 +125,23 @@ struct ExactReader {
     case .closed(let reason): throw ChildError("closed: \(reason)")
     case .inDoubt: throw ChildError("input is in doubt")
     case .notTyped: throw ChildError("input was dropped")
-    case .state, .resized, .event: break
+    case .state, .lost, .resized, .event: break
     }
     return true
+  }
+
+  /// Empty rows and settings: a client whose connection was lost before it heard of its first OPENED finds the
+  /// session there, and is shown its screen.
+  private func isBlank(_ text: String) -> Bool {
+    text.replacing(/\u{1B}(?:\][^\u{1B}]*\u{1B}\\|\[[0-9;?]*[A-Za-z])/, with: "")
+      .allSatisfy(\.isWhitespace)
   }
 
   mutating func read(upTo mark: String) async throws {
     while true {
       if let range = pending.firstRange(of: mark) {
         pending.removeSubrange(..<range.upperBound)
+        if endsInSnapshot, isBlank(pending) { pending = "" }
         return
       }
       guard try await advance() else { throw ChildError("ended before \(mark): \(pending)") }

@@ -67,7 +67,7 @@ public final class Viewer: Sendable {
     case .ended(let ended): seen.ended = ended
     case .refused(let refused): seen.closed = refused.code.rawValue
     case .closed(let reason): seen.closed = reason
-    case .event, .state, .inDoubt, .notTyped: break
+    case .event, .state, .lost, .inDoubt, .notTyped: break
     }
   }
 

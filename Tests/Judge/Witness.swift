@@ -50,6 +50,7 @@ public struct Witness: Sendable {
       next = Int(offset)
     case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
     case .notTyped(let bytes, _): report("\(bytes) bytes of input were dropped")
+    case .lost(let refusal): report("was lost: \(refusal.message)")
     case .refused(let refusal): report("was refused: \(refusal.code.rawValue), \(refusal.message)")
     case .closed(let reason):
       report("was closed: \(reason), last \(state.map { "\($0)" } ?? "")")

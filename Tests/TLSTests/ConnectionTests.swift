@@ -180,7 +180,7 @@ private final class Pair {
     let client = try TLSConnection(certificates.client(), serverNames: ["localhost"])
     _ = client.start()
     let other = client.receive(ByteBuffer(string: "SSH-2.0-OpenSSH_9.2\r\n"))
-    #expect(other.failure?.code == .handshake)
+    #expect(other.failure?.code == .notTLS)
     #expect(other.failure?.message.contains("does not speak TLS") == true)
   }
 

@@ -30,7 +30,8 @@ actor AttachedScreen {
   private var title: String?
   private var lastOutput = ContinuousClock.now
   private var liveWaiters: [CheckedContinuation<Void, Never>] = []
-  private(set) var doubtfulBytes = 0
+  /// What was typed and may not have reached the process, for the end.
+  private(set) var undelivered: [UInt8] = []
 
   /// - Parameter giveUp: called once it was waited for long enough.
   init(
@@ -57,18 +58,16 @@ actor AttachedScreen {
       return .refused(
         Refused(.exists, "session \(session) exists already, and has ended", state: .ended))
     case .opened(let opened): if !hasBeenLive { await begin(opened) }
-    case .output(_, let bytes), .snapshot(_, _, let bytes):
-      lastOutput = .now
-      follow(bytes)
-      for _ in 0..<tracker.takeCursorQueries() { filter.expectCursorReport() }
-      filter.expectStrings(tracker.takeStringQueries())
-      guard await output.write(bytes) else { return .closed("standard output is closed") }
-      lastOutput = .now
+    case .output(_, let bytes): return await write(bytes, shown: bytes)
+    case .snapshot(_, let size, let bytes):
+      return await write(bytes, shown: shown(snapshot: Array(bytes.readableBytesView), size))
     case .state(let condition): return await show(condition)
     case .event(.title(let title)): self.title = title
     case .event: break
+    case .lost(let refused):
+      complain("[fairlead: \(printable(refused.message)); it is started anew]")
     case .inDoubt(let bytes):
-      doubtfulBytes += bytes.readableBytes
+      undelivered += bytes.readableBytesView
       await note("\(bytes.readableBytes) bytes typed may not have reached the process")
     case .notTyped(let bytes, .interrupted):
       await note("\(bytes) bytes typed before the interrupt were not sent")
@@ -79,6 +78,27 @@ actor AttachedScreen {
     case .refused(let refused): return .refused(refused)
     case .closed(let reason): return .closed(reason)
     }
+    return nil
+  }
+
+  private func shown(snapshot: [UInt8], _ size: TerminalSize) -> ByteBuffer {
+    guard RawTerminal.isOutputTerminal else {
+      return ByteBuffer(bytes: BorrowedTerminal.text(snapshot: snapshot, size: size))
+    }
+    return ByteBuffer(
+      bytes: BorrowedTerminal.adapted(
+        snapshot: snapshot, restoration: tracker.restoration(model),
+        rows: (RawTerminal.size ?? size).rows))
+  }
+
+  /// - Parameter shown: what this terminal gets for `bytes`.
+  private func write(_ bytes: ByteBuffer, shown: ByteBuffer) async -> Attachment.Outcome? {
+    lastOutput = .now
+    follow(bytes)
+    for _ in 0..<tracker.takeCursorQueries() { filter.expectCursorReport() }
+    filter.expectStrings(tracker.takeStringQueries())
+    guard await output.write(shown) else { return .closed("standard output is closed") }
+    lastOutput = .now
     return nil
   }
 
@@ -137,8 +157,8 @@ actor AttachedScreen {
       }
       giveUpInTime()
     case .paused: loseTouch()
-    case .reconnecting(_, let reason):
-      guard hasBeenLive else { return .neverConnected(reason) }
+    case .reconnecting(_, let reason, let code):
+      guard hasBeenLive else { return .neverConnected(reason, code) }
       loseTouch()
     }
     return nil

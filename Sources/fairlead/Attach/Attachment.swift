@@ -24,7 +24,7 @@ struct Attachment {
     case ended(Ended)
     case refused(Refused)
     case closed(String)
-    case neverConnected(String)
+    case neverConnected(String, ClientErrorCode)
     /// It was tried for long enough.
     case gaveUp(String)
   }
@@ -37,7 +37,7 @@ struct Attachment {
     } catch {
       throw ValidationError("--api: \(error)")
     }
-    let stream = client.open(open)
+    let stream = client.open(open, startsAnew: true)
     let (outcomes, finish) = AsyncStream.makeStream(of: Outcome.self)
     let screen = AttachedScreen(
       session: stream.session, isNew: open.create != nil, isWatching: open.mode == .watcher,
@@ -56,7 +56,7 @@ struct Attachment {
     await screen.restore()
     await within(.seconds(2)) { try? await client.close() }
     RawTerminal.leave()
-    try await report(outcome, doubt: screen.doubtfulBytes, stream.session)
+    try await report(outcome, undelivered: screen.undelivered, stream.session)
   }
 
   // MARK: Input
@@ -125,8 +125,8 @@ struct Attachment {
 
   // MARK: The end
 
-  private func report(_ outcome: Outcome, doubt: Int, _ session: SessionID) async throws {
-    if doubt > 0 { complain("[fairlead: \(doubt) bytes typed may not have reached the process]") }
+  private func report(_ outcome: Outcome, undelivered: [UInt8], _ session: SessionID) async throws {
+    if !undelivered.isEmpty { complain("[fairlead: \(Self.told(undelivered: undelivered))]") }
     switch outcome {
     case .detached:
       complain("[fairlead: detached from \(session); back with: fairlead attach \(session)]")
@@ -144,13 +144,14 @@ struct Attachment {
       throw refused.code == .gone ? Self.exitCode(reason: .exited, refused.status) : .own
     case .closed(let reason):
       // By its code; a reason has no room for what to do (RFC 6455, section 5.5).
-      let next = reason.hasPrefix("token_") ? "; \(NextStep.token)" : ""
+      let next =
+        reason.hasPrefix("token_") && !reason.hasPrefix("token_no_keys")
+        ? "; \(NextStep.token)" : ""
       complain("[fairlead: left \(session): \(printable(reason))\(next)]")
       throw ExitCode.own
-    case .neverConnected(let reason):
+    case .neverConnected(let reason, let code):
       complain(
-        "Error: no router answers at \(api.api): \(printable(reason))\(NextStep.unreachable(reason))"
-      )
+        "Error: no router answers at \(api.api): \(printable(reason))\(NextStep.unreachable(code))")
       throw ExitCode.own
     case .gaveUp(let reason):
       complain(
@@ -159,6 +160,16 @@ struct Attachment {
       throw ExitCode.own
     }
   }
+
+  /// What was typed, as the user may type it again.
+  static func told(undelivered bytes: [UInt8]) -> String {
+    let text = String(decoding: bytes.prefix(shownInput), as: UTF8.self)
+    let more = bytes.count > shownInput ? ", and more" : ""
+    return "typed, and perhaps not delivered (\(bytes.count) bytes): \(printable(text))\(more)"
+  }
+
+  /// Bytes of it that are shown: some lines, and not a whole paste.
+  private static let shownInput = 1_000
 
   /// The process's own code; 128 and its number for a signal; Fairlead's where the process's is not
   /// known, as after the loss of its node.

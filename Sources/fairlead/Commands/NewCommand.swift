@@ -12,7 +12,8 @@ struct NewCommand: AsyncParsableCommand {
     abstract: "Start a session and attach to it.",
     discussion: """
       Without a command, a login shell. A session of that id which exists already is an error, unless it \
-      runs and --attach says that it may be taken. \
+      runs and --attach says that it may be taken; one that was lost with its node is said to be, and is started \
+      anew. \
       The id goes to standard error, or with --detached to standard output. When the process ends, new \
       ends with its exit code, as attach does; 255 is for Fairlead's own failures, with --detached too. While no \
       node can take it, it is tried again for --wait, and why is said; with --detached it is tried once.
@@ -105,11 +106,21 @@ struct NewCommand: AsyncParsableCommand {
     try await passingOnExitCodes {
       let opened: Opened
       do {
-        opened = try await api.client().create(open, attach: attach)
+        opened = try await createAnew(open)
       } catch let error as APIError where error.code == .failed(status: 409, code: "exists") {
         throw ExistingSession(session: open.session, facts: error.facts)
       }
       try output.show(opened) { $0.session.rawValue }
+    }
+  }
+
+  /// One that was lost with its node is said to be, and is then created: who typed its name wants it.
+  private func createAnew(_ open: Open) async throws -> Opened {
+    do {
+      return try await api.client().create(open, attach: attach)
+    } catch let error as APIError where error.facts?.reason == .lost {
+      complain("[fairlead: \(printable(error.message)); it is started anew]")
+      return try await api.client().create(open, attach: attach)
     }
   }
 }

@@ -3,6 +3,7 @@
 
 import APIClient
 import ArgumentParser
+import Client
 import Synchronization
 
 enum NextStep {
@@ -21,42 +22,56 @@ enum NextStep {
   /// The failure, and what to do.
   static func advised(_ error: APIError) -> String {
     let place = place.withLock { $0 }
-    switch error.code {
-    case .unreachable, .notUnderstood:
-      return error.message
-        + (place.map { "; " + unreachable($0, because: error.message) } ?? "")
-    case .failed(_, "tls_required"):
-      return error.message + (place.map { "; " + unreachable($0, because: error.message) } ?? "")
-    case .failed(status: 401, _): return "\(error.message); \(token)"
-    case .failed(status: 404, _) where error.message.hasPrefix("no session"):
+    switch (error.code, error.missing) {
+    case (.unreachable, _), (.notUnderstood, _):
+      let seen: Seen? =
+        switch error.seen {
+        case .plainText: .plainText
+        case .silentEnd: .silentEnd
+        case nil: nil
+        }
+      return error.message + (place.map { "; " + unreachable($0, seen) } ?? "")
+    case (.failed(_, "tls_required"), _):
+      return error.message + (place.map { "; " + unreachable($0, .tls) } ?? "")
+    // Another token is of no more use there.
+    case (.failed(status: 401, "token_no_keys"), _): return error.message
+    case (.failed(status: 401, _), _): return "\(error.message); \(token)"
+    case (.failed, .session):
       return "\(error.message); `fairlead sessions` lists those that there are"
-    case .failed(status: 404, _) where error.message.hasPrefix("no node"):
-      return "\(error.message); `fairlead nodes` lists those that are"
-    case .failed: return error.message
+    case (.failed, .node): return "\(error.message); `fairlead nodes` lists those that are"
+    case (.failed, nil): return error.message
     }
   }
 
   /// Of a router that was asked for without success.
-  static func unreachable(_ reason: String) -> String {
-    place.withLock { $0 }.map { "; " + unreachable($0, because: reason) } ?? ""
+  static func unreachable(_ code: ClientErrorCode) -> String {
+    let seen: Seen? =
+      switch code {
+      case .plainText: .plainText
+      case .tlsRequired: .tls
+      case .badURL, .notConnected, .closed: nil
+      }
+    return place.withLock { $0 }.map { "; " + unreachable($0, seen) } ?? ""
   }
+
+  /// What is there instead.
+  enum Seen { case plainText, tls, silentEnd }
 
   static let token =
     "show one by --token-file FILE or FAIRLEAD_TOKEN; to a `fairlead serve` of the same user none is needed"
 
-  static func unreachable(_ place: Place, because reason: String) -> String {
-    if reason.contains("does not speak TLS") {
+  static func unreachable(_ place: Place, _ seen: Seen?) -> String {
+    switch seen {
+    case .plainText:
       return "there it may be \(place.url.replacing("https://", with: "http://"))"
-    }
-    if reason.contains("speaks TLS") {
-      return "it is \(place.url.replacing("http://", with: "https://"))"
-    }
-    // Other servers end such a connection without a word.
-    if place.url.hasPrefix("http://"), reason.contains("was closed before the answer") {
+    case .tls: return "it is \(place.url.replacing("http://", with: "https://"))"
+    // As servers that take TLS only end a connection.
+    case .silentEnd where place.url.hasPrefix("http://"):
       return "if it takes TLS only, it is \(place.url.replacing("http://", with: "https://"))"
+    case .silentEnd, nil:
+      return place.isNamed
+        ? "does one run there? --api or FAIRLEAD_API says where the commands ask"
+        : "start one by `fairlead serve`, or say where one is: --api URL or FAIRLEAD_API"
     }
-    return place.isNamed
-      ? "does one run there? --api or FAIRLEAD_API says where the commands ask"
-      : "start one by `fairlead serve`, or say where one is: --api URL or FAIRLEAD_API"
   }
 }

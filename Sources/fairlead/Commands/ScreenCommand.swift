@@ -6,11 +6,6 @@ import ArgumentParser
 import Wire
 
 struct ScreenCommand: AsyncParsableCommand {
-  enum Format: String, ExpressibleByArgument, CaseIterable {
-    case text, ansi, json
-    var wire: ScreenFormat { ScreenFormat(rawValue: rawValue) }
-  }
-
   static let configuration = CommandConfiguration(
     commandName: "screen",
     abstract: "Print what a session shows.",
@@ -24,8 +19,19 @@ struct ScreenCommand: AsyncParsableCommand {
   @Argument(help: "The session's id.")
   var id: SessionID
 
-  @Option(help: "text, ansi or json.")
-  var format: Format = .text
+  @Option(
+    help: ArgumentHelp(
+      ScreenFormat.all.map(\.rawValue).joined(separator: ", ") + ". (default: text)",
+      valueName: "format"),
+    transform: {
+      let format = ScreenFormat(rawValue: $0)
+      guard ScreenFormat.all.contains(format) else {
+        throw ValidationError(
+          "it is one of " + ScreenFormat.all.map(\.rawValue).joined(separator: ", "))
+      }
+      return format
+    })
+  var format = ScreenFormat.text
 
   @Option(
     help: ArgumentHelp(
@@ -55,7 +61,7 @@ struct ScreenCommand: AsyncParsableCommand {
 
   func run() async throws {
     var text = try await api.client().screen(
-      id, format: format.wire, scrollback: scrollback ?? 0, tail: tail)
+      id, format: format, scrollback: scrollback ?? 0, tail: tail)
     while text.hasSuffix("\n") { text.removeLast() }
     if format == .json { text = String(decoding: inertJSON(text.utf8), as: UTF8.self) }
     say(text)

@@ -36,7 +36,7 @@ struct SessionsCommand: AsyncParsableCommand {
 
   private enum Answer {
     case summaries(SessionList)
-    case owners([Owner])
+    case owners([Owner], unread: [SessionID])
   }
 
   private struct Owner: Codable {
@@ -50,13 +50,13 @@ struct SessionsCommand: AsyncParsableCommand {
     let answer = try await registry.answer {
       Answer.summaries(try await api.client().sessionList(node: node, idle: idle?.seconds))
     } orFromRegistry: {
-      Answer.owners(try await owners($0))
+      try await owners($0)
     }
     switch answer {
     case .summaries(let list):
       try output.show(list.sessions, table: table)
       try sayWhatIsMissing(from: list)
-    case .owners(let owners):
+    case .owners(let owners, let unread):
       try output.show(owners) { owners in
         var table = Table("SESSION", "NODE", "STATE", "EPOCH", numeric: [3])
         for owner in owners {
@@ -64,12 +64,22 @@ struct SessionsCommand: AsyncParsableCommand {
         }
         return table.text
       }
+      sayWhatCannotBeRead(unread)
+      if !unread.isEmpty { throw ExitCode.failure }
+    }
+  }
+
+  private func sayWhatCannotBeRead(_ sessions: [SessionID]) {
+    for session in sessions {
+      complain("session \(session): its record in Redis cannot be read, and it is not shown")
     }
   }
 
   /// Says who did not answer, and ends with 1: a script must not take the rest for the whole.
   private func sayWhatIsMissing(from list: SessionList) throws {
-    guard !list.unanswered.isEmpty else { return }
+    let unread = list.unread ?? []
+    guard !list.unanswered.isEmpty || !unread.isEmpty else { return }
+    sayWhatCannotBeRead(unread)
     for node in list.unanswered {
       let count = node.sessions.map { "\($0) of its sessions are" } ?? "its sessions may be"
       complain("node \(node.node): \(printable(node.reason)); \(count) not shown")
@@ -77,19 +87,20 @@ struct SessionsCommand: AsyncParsableCommand {
     throw ExitCode.failure
   }
 
-  private func owners(_ registry: any Registry) async throws -> [Owner] {
+  private func owners(_ registry: any Registry) async throws -> Answer {
     if idle != nil { complain("Redis does not know idle times; --idle is ignored") }
-    return try await registry.sessions(limit: Self.limit)
-      .filter { node == nil || $0.1.node == node }
+    let records = try await registry.sessions(limit: Self.limit)
+    let owners = records.sessions.filter { node == nil || $0.1.node == node }
       .map { session, record in
         let state: String
         switch record.state {
-        case .owned: state = "owned"
+        case .owned: state = record.end == nil ? "owned" : "owned, ended"
         case .closed(let tombstone):
           state = "closed: \(tombstone.reason)" + (tombstone.status.map { ", \($0)" } ?? "")
         }
         return Owner(session: session, node: record.node, epoch: record.epoch, state: state)
       }
+    return .owners(owners, unread: records.unread)
   }
 
   private func table(_ sessions: [SessionSummary]) -> String {

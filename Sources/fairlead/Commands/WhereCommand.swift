@@ -43,10 +43,11 @@ struct WhereCommand: AsyncParsableCommand {
 
   private func locate(_ registry: any Registry) async throws -> SessionLocation {
     if let record = try await registry.lookUp(id) {
-      if case .closed(let tombstone) = record.state {
+      let nodes = try await registry.nodes()
+      if let tombstone = record.tombstone(among: nodes) {
         throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
       }
-      return SessionLocation(id, record, among: try await registry.nodes())
+      return SessionLocation(id, record, among: nodes)
     }
     return try SessionLocation(
       id, placedBy: Placement.rank(id, nodes: try await registry.nodes()))

@@ -189,7 +189,7 @@ struct OutputOptions: ParsableArguments {
 }
 
 extension TerminalSize: Formed {
-  static let form = "COLUMNSxROWS, such as 120x40"
+  static let form = "COLUMNSxROWS, such as 120x40; 1000x1000 at most"
   init?(formed text: String) { self.init(text) }
 }
 

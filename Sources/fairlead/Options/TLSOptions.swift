@@ -62,7 +62,7 @@ struct LinkTLSOptions: ParsableArguments {
   var linkCert: String = fromEnvironment("LINK_CERT", default: "")
 
   @Option(help: ArgumentHelp("PEM file of its private key.", valueName: "file"))
-  var clusterKey: String = fromEnvironment("LINK_KEY", default: "")
+  var linkKey: String = fromEnvironment("LINK_KEY", default: "")
 
   @Option(
     name: .customLong("link-ca"),
@@ -75,13 +75,13 @@ struct LinkTLSOptions: ParsableArguments {
   private static let protocols = ["fairlead-link.v1"]
 
   func validate() throws {
-    guard Set([linkCert.isEmpty, clusterKey.isEmpty, linkCA.isEmpty]).count == 1 else {
+    guard Set([linkCert.isEmpty, linkKey.isEmpty, linkCA.isEmpty]).count == 1 else {
       throw ValidationError("--link-cert, --link-key and --link-ca belong together")
     }
   }
 
   private var identity: TLSConfiguration.Identity {
-    TLSConfiguration.Identity(certificate: linkCert, key: clusterKey)
+    TLSConfiguration.Identity(certificate: linkCert, key: linkKey)
   }
 
   /// A node's; nil: plain text.

@@ -148,7 +148,7 @@ let package = Package(
       name: "Router",
       dependencies: [
         "API", "APIServer", "Auth", "Wire", "Links", "Registry", "Web", "TLS", "Transport",
-        nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        nio("NIOCore"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), logging, collections,
         nio("NIOConcurrencyHelpers"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -226,7 +226,6 @@ let package = Package(
       name: "ReliabilityTests",
       dependencies: [
         "Chaos", "Client", "Judge", "Sessions", "TestSupport", "Wire", nio("NIOCore"),
-        nio("NIOPosix"),
         "fairlead", "fairlead-generator",
       ], swiftSettings: swiftSettings),
     // MARK: Measurements, each beside its rivals.
@@ -256,11 +255,12 @@ let package = Package(
     .testTarget(
       name: "RouterTests",
       dependencies: [
-        "APIClient", "APIServer", "Router", "Registry", "Links", "TestSupport", "Wire",
+        "APIClient", "APIServer", "Auth", "Router", "Registry", "Links", "TestSupport", "Wire",
         nio("NIOCore"),
         nio("NIOEmbedded"),
         nio("NIOPosix"),
         nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOConcurrencyHelpers"), logging,
+        collections,
       ],
       swiftSettings: swiftSettings),
     .testTarget(
@@ -284,7 +284,7 @@ let package = Package(
     .testTarget(
       name: "NodeTests",
       dependencies: [
-        "Node", "Registry", "Links", "Pipes", "Screen", "Sessions", "TestSupport", "Wire",
+        "Node", "Registry", "Links", "Pipes", "Sessions", "TestSupport", "Wire",
         logging,
         nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
       ],

@@ -48,6 +48,7 @@ struct Manifest {
   private static func balanced(
     _ text: Substring, _ opening: Character, _ closing: Character
   ) -> Substring {
+    let text = text.drop { $0 != opening }
     var depth = 0
     for index in text.indices {
       if text[index] == opening { depth += 1 }

@@ -134,8 +134,6 @@ public struct ClientStream: Sendable {
     life = opened.life
     open.create = nil
     startsAnew = false
-    // "A new one only" is of the creation.
-    open.exclusive = nil
     remember()
     phase = .live
     var actions: [Action] = [.tell(.opened(opened)), .tell(.state(.live))]

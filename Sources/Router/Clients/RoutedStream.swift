@@ -143,8 +143,6 @@ struct RoutedStream {
   private mutating func resume(_ search: RouteSearch) {
     guard let position else { return }
     open.create = nil
-    // "A new one only" is of the creation.
-    open.exclusive = nil
     open.resume = Resume(life: position.life, next: position.next, input: acknowledgedInput)
     retry(search)
   }

@@ -7,7 +7,6 @@ public struct OperationError: Error, CustomStringConvertible {
     case forbidden
     case notFound = "not_found"
     case gone
-    case conflict
     /// A session of that name.
     case exists
     case unavailable

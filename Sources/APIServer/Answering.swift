@@ -29,7 +29,7 @@ struct HTTPProblem: Error {
       case .forbidden: .forbidden
       case .notFound: .notFound
       case .gone: .gone
-      case .conflict, .exists: .conflict
+      case .exists: .conflict
       case .unavailable: .serviceUnavailable
       }
     self.init(status, error.code.rawValue, error.message)

@@ -14,7 +14,6 @@ import Wire
 protocol ConnectionOwner: AnyObject {
   func connection(_ connection: ClientConnection, didReceive bytes: ByteBuffer)
   /// A batch of reads is over.
-  func connectionDidRead(_ connection: ClientConnection)
   func connection(_ connection: ClientConnection, didEnd reason: String)
 }
 
@@ -181,8 +180,6 @@ final class ClientConnection: ChannelInboundHandler {
       context.close(promise: nil)
     }
   }
-
-  func channelReadComplete(context: ChannelHandlerContext) { owner?.connectionDidRead(self) }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     closeReason = cause(of: error)

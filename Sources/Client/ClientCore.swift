@@ -272,8 +272,6 @@ final class ClientCore: ConnectionOwner {
     }
   }
 
-  func connectionDidRead(_ connection: ClientConnection) {}
-
   private func handle(_ frame: Frame, _ number: UInt64, _ connection: ClientConnection)
     throws(WireError)
   {

@@ -31,9 +31,7 @@ public protocol PipeDelegate: AnyObject {
 /// A signal to a session's process.
 public enum PipeSignal: Int32, Sendable {
   case hangup = 1
-  case interrupt = 2
   case kill = 9
-  case terminate = 15
 }
 
 /// How a pipe reads: on demand, a little at a time.

@@ -63,9 +63,7 @@ extension PipeSignal {
   var name: String {
     switch self {
     case .hangup: "HUP"
-    case .interrupt: "INT"
     case .kill: "KILL"
-    case .terminate: "TERM"
     }
   }
 }

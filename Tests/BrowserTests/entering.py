@@ -66,16 +66,21 @@ async def test_signing_in_by_a_ticket(test):
         await backend.stop()
 
 
+async def serve_with_key(backend):
+    """A `serve` that takes tokens signed by the key in a file: its URL, and the file."""
+    key = os.path.join(backend.folder.name, "tokens.key")
+    with open(key, "w") as file:
+        file.write("0123456789abcdef" * 4)
+    serve = await backend.run(
+        backend.fairlead, "serve", "--listen", "127.0.0.1:0", "--token-key", key)
+    return (await serve.line("serves on")).split("serves on ")[1].split("/?")[0], key
+
+
 async def test_a_sign_in_that_runs_out(test):
     """What is on the screen stays to be read, with a way back in, and to the same process."""
     backend = Backend(test.backend.fairlead)
     try:
-        key = os.path.join(backend.folder.name, "tokens.key")
-        with open(key, "w") as file:
-            file.write("0123456789abcdef" * 4)
-        serve = await backend.run(
-            backend.fairlead, "serve", "--listen", "127.0.0.1:0", "--token-key", key)
-        url = (await serve.line("serves on")).split("serves on ")[1].split("/?")[0]
+        url, key = await serve_with_key(backend)
 
         async def token(life):
             return await backend.said("token", "--key-file", key, "--sub", "alice", "--ttl", life,
@@ -113,12 +118,7 @@ async def test_a_links_token_takes_nobodys_place(test):
     """Another site can lead to a link with its own user's token: whose it is, is said, and who is signed in is asked."""
     backend = Backend(test.backend.fairlead)
     try:
-        key = os.path.join(backend.folder.name, "tokens.key")
-        with open(key, "w") as file:
-            file.write("0123456789abcdef" * 4)
-        serve = await backend.run(
-            backend.fairlead, "serve", "--listen", "127.0.0.1:0", "--token-key", key)
-        url = (await serve.line("serves on")).split("serves on ")[1].split("/?")[0]
+        url, key = await serve_with_key(backend)
 
         async def token(who):
             return await backend.said("token", "--key-file", key, "--sub", who, "--ttl", "1h")

@@ -40,11 +40,15 @@ let package = Package(
     // MARK: C, fenced in: its types never escape the one module that imports it.
     .target(name: "CPTY"),
     .target(name: "CWebFiles"),
+    .target(name: "CHolder"),
+    .target(name: "CHolderBinary", exclude: ["built"]),
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
 
     // MARK: The protocol, and the words everything shares.
     .target(name: "Wire", dependencies: [nio("NIOCore")], swiftSettings: swiftSettings),
+
+    .target(name: "Holder", dependencies: ["CHolder"], exclude: ["Static"], swiftSettings: swiftSettings),
 
     // MARK: Transport pieces.
     .target(
@@ -104,9 +108,8 @@ let package = Package(
     .target(
       name: "Pipes",
       dependencies: [
-        "CPTY", "Wire", "HTTPClient", "TLS", "Transport", nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOHTTP1"),
-        nio("NIOConcurrencyHelpers"), logging,
+        "CHolderBinary", "CPTY", "Holder", "Wire", "HTTPClient", "TLS", "Transport", nio("NIOCore"),
+        nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
 
@@ -263,6 +266,12 @@ let package = Package(
         collections,
       ],
       swiftSettings: swiftSettings),
+    .testTarget(
+      name: "HolderTests",
+      dependencies: [
+        "CHolder", "CHolderBinary", "Holder", "TestSupport",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ], swiftSettings: swiftSettings),
     .testTarget(
       name: "LogsTests",
       dependencies: ["Logs", "TestSupport", nio("NIOConcurrencyHelpers"), logging],

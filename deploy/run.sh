@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 need libhiredis-dev libssl-dev
 need_swift
 ./deploy/assets.sh
+./deploy/holder.sh
 echo "fairlead: building (the first time takes a quarter of an hour on two cores)" >&2
 swift build -c release --product fairlead >&2
 exec "$(swift build -c release --show-bin-path)/fairlead" serve "$@"

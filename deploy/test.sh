@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 need libhiredis-dev libssl-dev redis-server haproxy nginx docker.io busybox-static iproute2 curl openssl python3
 need_swift
 ./deploy/assets.sh
+./deploy/holder.sh
 [ $# -gt 0 ] || ./deploy/limits.py --check
 swift build --build-tests
 # How many times longer than usual something may take before it counts as a hang.

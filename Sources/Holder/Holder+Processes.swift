@@ -1,0 +1,338 @@
+// How processes begin and end. Nothing here waits: a child that hangs before its exec, a look at /proc that hangs,
+// a process that does not die each have their time.
+
+import CHolder
+
+/// What is under way with the system.
+struct Processes {
+  /// A child that has not come to its exec.
+  struct Start {
+    var request: StartRequest
+    var peer: UInt32
+    var process: Int32
+    var master: Int32
+    var outcome: Int32
+    var group: [UInt8]?
+    var exit: HeldExit?
+  }
+
+  struct Look {
+    var handle: UInt64
+    var peer: UInt32
+    var descriptor: Int32
+    var answer: [UInt8] = []
+  }
+
+  enum Timer {
+    case start(UInt32)
+    case drain(UInt64)
+    /// SIGKILL for all that is left.
+    case kill(Ending)
+  }
+
+  /// A session that is being ended; what is left of it is ended, too, after it was forgotten.
+  struct Ending {
+    var handle: UInt64
+    var mark: [UInt8]
+    var group: [UInt8]?
+    /// How often it was killed.
+    var times = 0
+  }
+
+  var starts: [UInt32: Start] = [:]
+  var looks: [UInt32: Look] = [:]
+  var next: UInt32 = 1
+  /// The session of a leader.
+  var leaders: [Int32: UInt64] = [:]
+  /// Children that kill what is left of a session.
+  var killers: [Int32: Ending] = [:]
+  var timers: [(due: UInt64, timer: Timer)] = []
+
+  var isEmpty: Bool { starts.isEmpty && killers.isEmpty }
+  var nextTimer: UInt64? {
+    var least: UInt64?
+    for entry in timers { least = min(least ?? .max, entry.due) }
+    return least
+  }
+}
+
+extension Holder {
+  // MARK: Beginning
+
+  func start(_ request: StartRequest, for peer: Peer) {
+    let count = sessions.count + processes.starts.count
+    guard count < HolderLimits.sessions, !isEnding, !request.arguments.isEmpty,
+      !request.paths.isEmpty,
+      request.names.isEmpty || request.names.count == request.paths.count, request.columns > 0,
+      request.rows > 0
+    else {
+      return send(
+        .notStarted(tag: request.tag, step: UInt8(ascii: "l"), error: UInt32(EAGAIN)), to: peer)
+    }
+    let group = makeGroup()
+    var process = holder_process()
+    let result = run(request, group: group, &process)
+    guard result == 0 else {
+      if let group { group.withCString { holder_cgroup_remove($0) } }
+      let error = UInt32(truncatingIfNeeded: -result)
+      return send(.notStarted(tag: request.tag, step: UInt8(ascii: "p"), error: error), to: peer)
+    }
+    let number = processes.next
+    processes.next &+= 1
+    processes.starts[number] = Processes.Start(
+      request: request, peer: peer.number, process: process.pid, master: process.master,
+      outcome: process.outcome,
+      group: group)
+    watch(process.outcome, holder_readable, was: 0, Tag.outcome | UInt64(number))
+    processes.timers.append((now + HolderLimits.start, .start(number)))
+  }
+
+  private func makeGroup() -> [UInt8]? {
+    var path = [CChar](repeating: 0, count: 4_096)
+    let result = holder_cgroup_make(nextHandle &+ UInt64(processes.next) << 32, &path, path.count)
+    guard result == 0 else { return nil }
+    return path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+  }
+
+  private func run(_ request: StartRequest, group: [UInt8]?, _ process: inout holder_process)
+    -> Int32
+  {
+    var command = holder_command()
+    command.is_directory_preferred = request.isDirectoryPreferred ? 1 : 0
+    command.columns = request.columns
+    command.rows = request.rows
+    command.files_soft = request.filesSoft
+    command.files_hard = request.filesHard
+    if let user = request.user {
+      command.has_user = 1
+      command.uid = user.uid
+      command.gid = user.gid
+      command.group_count = user.groups.count
+    }
+    let groups = request.user?.groups ?? []
+    return withCStrings(request.paths) { paths in
+      withCStrings(request.names) { names in
+        withCStrings(request.arguments) { arguments in
+          withCStrings(request.environment) { environment in
+            request.directory.withCString { directory in
+              (group ?? []).withCString { cgroup in
+                groups.withUnsafeBufferPointer { groups in
+                  command.paths = paths
+                  command.names = request.names.isEmpty ? nil : names
+                  command.argv = UnsafeMutablePointer(mutating: arguments)
+                  command.envp = environment
+                  command.directory = request.directory.isEmpty ? nil : directory
+                  command.cgroup = group == nil ? nil : cgroup
+                  command.groups = groups.baseAddress
+                  return holder_start(&command, &process)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The texts as C has them: pointers into one array of bytes, with a null behind the last.
+  private func withCStrings(
+    _ texts: [[UInt8]], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Int32
+  ) -> Int32 {
+    var bytes: [CChar] = []
+    var starts: [Int] = []
+    for text in texts {
+      starts.append(bytes.count)
+      // A text ends at its first 0.
+      for byte in text.prefix(while: { $0 != 0 }) { bytes.append(CChar(bitPattern: byte)) }
+      bytes.append(0)
+    }
+    return bytes.withUnsafeMutableBufferPointer { memory in
+      var pointers = starts.map { start in memory.baseAddress.map { $0 + start } }
+      pointers.append(nil)
+      return pointers.withUnsafeBufferPointer { body($0.baseAddress!) }
+    }
+  }
+
+  /// Its exec has closed the descriptor, or it says why it could not.
+  func startDidComeOut(_ number: UInt32) {
+    guard let start = processes.starts.removeValue(forKey: number) else { return }
+    var step: CChar = 0
+    let error = holder_outcome(start.outcome, &step)
+    watch(start.outcome, 0, was: holder_readable, 0)
+    holder_close(start.outcome)
+    dropTimers { if case .start(let other) = $0 { other == number } else { false } }
+    guard error == 0 else {
+      fail(start, step: UInt8(bitPattern: step), error: UInt32(truncatingIfNeeded: error))
+      return
+    }
+    let peer = peers[start.peer]
+    let held = Held(
+      HeldSession(
+        handle: nextHandle, request: start.request, process: start.process, group: start.group,
+        peer: peer?.number), master: start.master)
+    nextHandle += 1
+    sessions[held.handle] = held
+    processes.leaders[start.process] = held.handle
+    send(
+      .started(
+        tag: start.request.tag, handle: held.handle, process: UInt32(bitPattern: start.process)),
+      aboutTo: held)
+    updateInterest(of: held)
+    if let exit = start.exit { leaderDidExit(held, exit) }
+  }
+
+  private func fail(_ start: Processes.Start, step: UInt8, error: UInt32) {
+    holder_close(start.master)
+    if let group = start.group { group.withCString { holder_cgroup_remove($0) } }
+    guard let peer = peers[start.peer] else { return }
+    send(.notStarted(tag: start.request.tag, step: step, error: error), to: peer)
+  }
+
+  // MARK: Ending
+
+  func reapChildren() {
+    while true {
+      var kind: Int32 = 0
+      var value: Int32 = 0
+      let process = holder_reap(&kind, &value)
+      guard process > 0 else { return }
+      let exit: HeldExit = kind == 2 ? .signalled(value) : .exited(value)
+      if let held = processes.leaders[process].flatMap({ sessions[$0] }) {
+        leaderDidExit(held, exit)
+      } else if let ending = processes.killers.removeValue(forKey: process) {
+        // It says by its status whether there was anybody left.
+        if kind != 1 || value != 0 { killAgain(ending) }
+      } else {
+        for number in processes.starts.keys where processes.starts[number]!.process == process {
+          processes.starts[number]!.exit = exit
+        }
+      }
+    }
+  }
+
+  private func leaderDidExit(_ held: Held, _ exit: HeldExit) {
+    held.rules.leaderDidExit(exit)
+    processes.leaders[held.rules.process] = nil
+    processes.timers.append((now + HolderLimits.drain, .drain(held.handle)))
+    updateInterest(of: held)
+  }
+
+  func signal(_ held: Held, _ number: Int32) {
+    guard held.rules.exit == nil, number > 0, number < 65 else { return }
+    let foreground = held.master >= 0 ? holder_foreground(held.master) : -1
+    if foreground > 1, foreground != held.rules.process { holder_signal(foreground, number) }
+    holder_signal(held.rules.process, number)
+  }
+
+  /// SIGHUP, as when a terminal is taken away; and after the grace all that is left of it is killed.
+  func end(_ held: Held, grace: UInt64) {
+    signal(held, SIGHUP)
+    signal(held, SIGCONT)
+    let handle = held.handle
+    dropTimers { if case .kill(let ending) = $0 { ending.handle == handle } else { false } }
+    let ending = Processes.Ending(handle: handle, mark: held.rules.mark, group: held.rules.group)
+    processes.timers.append((now + min(grace, 60_000), .kill(ending)))
+  }
+
+  private func kill(_ ending: Processes.Ending) {
+    if let held = sessions[ending.handle] { signal(held, SIGKILL) }
+    if let group = ending.group {
+      let result = group.withCString { holder_cgroup_kill($0) }
+      group.withCString { holder_cgroup_remove($0) }
+      if result == 0 { return }
+    }
+    guard !ending.mark.isEmpty else { return }
+    let child = ending.mark.withCString { holder_signal_marked($0, SIGKILL) }
+    if child > 0 { processes.killers[child] = ending }
+  }
+
+  private func killAgain(_ ending: Processes.Ending) {
+    guard ending.times < HolderLimits.ends else {
+      if let held = sessions[ending.handle] {
+        send(.survivors(handle: ending.handle), aboutTo: held)
+      }
+      return
+    }
+    var again = ending
+    again.times += 1
+    processes.timers.append((now + HolderLimits.endAgain, .kill(again)))
+  }
+
+  func handleProcessTimers() {
+    guard let next = processes.nextTimer, next <= now else { return }
+    let due = processes.timers.filter { $0.due <= now }
+    processes.timers.removeAll { $0.due <= now }
+    for entry in due {
+      switch entry.timer {
+      case .start(let number): startIsLate(number)
+      case .drain(let handle): if let held = sessions[handle] { drain(held) }
+      case .kill(let ending): kill(ending)
+      }
+    }
+  }
+
+  private func startIsLate(_ number: UInt32) {
+    guard let start = processes.starts.removeValue(forKey: number) else { return }
+    holder_signal(start.process, SIGKILL)
+    watch(start.outcome, 0, was: holder_readable, 0)
+    holder_close(start.outcome)
+    fail(start, step: UInt8(ascii: "t"), error: UInt32(ETIMEDOUT))
+  }
+
+  /// What the terminal holds is read, and then it is over, whoever else may hold it open.
+  private func drain(_ held: Held) {
+    guard held.master >= 0 else { return }
+    while held.rules.isReading, read(held) > 0 {}
+    if held.rules.log.room == 0, held.rules.rest < HolderLimits.drained {
+      // There is no room for what it may still hold: it is kept until there is.
+      processes.timers.append((now + HolderLimits.endAgain, .drain(held.handle)))
+    } else {
+      terminalDidClose(held)
+    }
+  }
+
+  private func dropTimers(_ isOver: (Processes.Timer) -> Bool) {
+    processes.timers.removeAll { isOver($0.timer) }
+  }
+
+  // MARK: Looking
+
+  func look(_ handle: UInt64, for peer: Peer) {
+    var child: pid_t = 0
+    let descriptor =
+      processes.looks.count < HolderLimits.peers
+      ? sessions[handle].map { holder_look($0.rules.process, &child) } ?? -ESRCH : -EAGAIN
+    guard descriptor >= 0 else {
+      return send(.looked(handle: handle, isForeground: false, words: [], directory: []), to: peer)
+    }
+    let number = processes.next
+    processes.next &+= 1
+    processes.looks[number] = Processes.Look(
+      handle: handle, peer: peer.number, descriptor: descriptor)
+    watch(descriptor, holder_readable, was: 0, Tag.look | UInt64(number))
+  }
+
+  func lookDidAnswer(_ number: UInt32) {
+    guard let look = processes.looks[number] else { return }
+    var bytes = [UInt8](repeating: 0, count: 8_192)
+    let count = bytes.withUnsafeMutableBytes {
+      holder_read(look.descriptor, $0.baseAddress, $0.count)
+    }
+    if count == -Int(EAGAIN) { return }
+    if count > 0, look.answer.count < 16_384 {
+      processes.looks[number]?.answer.append(contentsOf: bytes[..<count])
+      return
+    }
+    processes.looks[number] = nil
+    watch(look.descriptor, 0, was: holder_readable, 0)
+    holder_close(look.descriptor)
+    guard let held = sessions[look.handle], let peer = peers[look.peer] else { return }
+    let foreground = held.master >= 0 ? holder_foreground(held.master) : -1
+    let end = look.answer.firstIndex(of: UInt8(ascii: "\n")) ?? look.answer.endIndex
+    send(
+      .looked(
+        handle: look.handle, isForeground: foreground <= 0 || foreground == held.rules.process,
+        words: Array(look.answer[..<end]), directory: Array(look.answer[end...].dropFirst())),
+      to: peer)
+  }
+}

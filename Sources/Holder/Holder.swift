@@ -1,0 +1,370 @@
+// The holder: a small process that holds pseudo-terminals and their processes while nodes come and go. One thread, one
+// epoll. It parses nothing of what passes through it.
+//
+//     node ──INPUT──► Peer ──► HeldSession.input ──write──► terminal
+//     node ◄─OUTPUT── Peer ◄── HeldSession.log ◄──read──── terminal
+//
+// What comes from a peer is handled in Holder+Frames.swift; how processes begin and end in Holder+Processes.swift.
+
+import CHolder
+
+/// Why a holder could not go on; a negative errno of the step that failed.
+public struct HolderError: Error, Equatable {
+  public var step: StaticString
+  public var number: Int32
+  public static func == (left: HolderError, right: HolderError) -> Bool {
+    left.number == right.number
+  }
+}
+
+public final class Holder {
+  let identity: [UInt8]
+  let key: [UInt8]
+  private let listener: Int32
+  private let signals: Int32
+  private let epoll: Int32
+
+  var peers: [UInt32: Peer] = [:]
+  private var nextPeer: UInt32 = 1
+  var sessions: [UInt64: Held] = [:]
+  var nextHandle: UInt64 = 1
+  var processes = Processes()
+  /// Peers that have something to be written, or to be filled.
+  private var busy: [Peer] = []
+  private var lastTick: UInt64
+  private var lastPing: UInt64
+  private(set) var now: UInt64
+  /// It was told to end: nothing more is started.
+  private(set) var isEnding = false
+  private var scratch = [UInt8](repeating: 0, count: HolderLimits.payload)
+
+  /// What an event of epoll is about: the kind in the upper byte, a number below.
+  enum Tag {
+    static let listener: UInt64 = 1 << 56
+    static let signals: UInt64 = 2 << 56
+    static let peer: UInt64 = 3 << 56
+    static let terminal: UInt64 = 4 << 56
+    static let outcome: UInt64 = 5 << 56
+    static let look: UInt64 = 6 << 56
+    static let kind: UInt64 = 0xff << 56
+  }
+
+  /// - Parameters:
+  ///   - identity: 16 bytes, by which nodes tell holders apart.
+  ///   - key: 32 bytes, that a peer has to know.
+  ///   - path: of the socket, in a directory that nobody else may enter.
+  ///   - kept: a descriptor that stays open (-1: none), and its new number.
+  public init(identity: [UInt8], key: [UInt8], path: [UInt8], keeping kept: inout Int32)
+    throws(HolderError)
+  {
+    self.identity = identity
+    self.key = key
+    signals = try Self.check("signals", holder_prepare(&kept))
+    listener = try Self.check("listen", path.withCString { holder_listen($0) })
+    epoll = try Self.check("epoll", holder_epoll())
+    now = holder_now()
+    lastTick = now
+    lastPing = now
+    watch(listener, holder_readable, was: 0, Tag.listener)
+    watch(signals, holder_readable, was: 0, Tag.signals)
+  }
+
+  private static func check(_ step: StaticString, _ result: Int32) throws(HolderError) -> Int32 {
+    guard result >= 0 else { throw HolderError(step: step, number: result) }
+    return result
+  }
+
+  // MARK: The loop
+
+  /// Returns when it was told to end and no session is left.
+  public func run() {
+    var events = [holder_event](repeating: holder_event(), count: 64)
+    while !isEnding || !sessions.isEmpty || !processes.isEmpty {
+      let count = holder_wait(epoll, &events, Int32(events.count), timeout)
+      now = holder_now()
+      for index in 0..<Int(max(0, count)) { handle(events[index]) }
+      handleTimers()
+      serveBusyPeers()
+    }
+  }
+
+  /// Milliseconds until something is due at the latest.
+  private var timeout: Int32 {
+    var due = UInt64.max
+    if !peers.isEmpty { due = lastPing + HolderLimits.ping }
+    if !sessions.isEmpty { due = min(due, lastTick + HolderLimits.tick) }
+    if let next = processes.nextTimer { due = min(due, next) }
+    guard due != .max else { return -1 }
+    return Int32(clamping: due - min(due, now))
+  }
+
+  private func handle(_ event: holder_event) {
+    let number = event.tag & ~Tag.kind
+    switch event.tag & Tag.kind {
+    case Tag.listener: accept()
+    case Tag.signals:
+      if holder_signals(signals) & 2 != 0 { beginEnding() }
+      reapChildren()
+    case Tag.peer:
+      guard let peer = peers[UInt32(truncatingIfNeeded: number)] else { return }
+      if event.is_readable != 0 || event.is_closed != 0 { receive(from: peer) }
+      if event.is_writable != 0 { markBusy(peer) }
+    case Tag.terminal:
+      guard let held = sessions[number] else { return }
+      if event.is_readable != 0 || event.is_closed != 0 { readTerminal(held) }
+      if event.is_writable != 0 { writeTerminal(held) }
+    case Tag.outcome: startDidComeOut(UInt32(truncatingIfNeeded: number))
+    case Tag.look: lookDidAnswer(UInt32(truncatingIfNeeded: number))
+    default: break
+    }
+  }
+
+  private func handleTimers() {
+    handleProcessTimers()
+    if now >= lastPing + HolderLimits.ping {
+      lastPing = now
+      for peer in peers.values {
+        if peer.isProven {
+          send(.ping(now), to: peer)
+        } else if now >= peer.since + HolderLimits.proof {
+          markOver(peer)
+        }
+      }
+    }
+    guard now >= lastTick + HolderLimits.tick else { return }
+    let elapsed = now - lastTick
+    lastTick = now
+    for held in Array(sessions.values) where held.rules.isOrphaned(for: elapsed) {
+      endOrForget(held)
+    }
+  }
+
+  private func endOrForget(_ held: Held) {
+    if held.rules.hasEnded { forget(held) } else { end(held, grace: 5_000) }
+  }
+
+  /// SIGTERM: the sessions end, and the holder after them.
+  private func beginEnding() {
+    isEnding = true
+    for held in Array(sessions.values) { endOrForget(held) }
+  }
+
+  // MARK: Peers
+
+  private func accept() {
+    while true {
+      let descriptor = holder_accept(listener)
+      guard descriptor >= 0 else { return }
+      if peers.count >= HolderLimits.peers {
+        // One that has proven nothing makes place for one that may.
+        guard let stranger = peers.values.first(where: { !$0.isProven }) else {
+          holder_close(descriptor)
+          continue
+        }
+        close(stranger)
+      }
+      let peer = Peer(
+        number: nextPeer, descriptor: descriptor, nonce: Self.random(Handshake.nonce), now: now)
+      nextPeer &+= 1
+      peers[peer.number] = peer
+      setInterest(of: peer, holder_readable)
+      send(.hello(version: Handshake.version, holder: identity, nonce: peer.nonce), to: peer)
+    }
+  }
+
+  static func random(_ count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    bytes.withUnsafeMutableBytes { holder_random($0.baseAddress, $0.count) }
+    return bytes
+  }
+
+  private func receive(from peer: Peer) {
+    // A turn reads what one buffer holds: other peers and terminals have theirs.
+    let count = scratch.withUnsafeMutableBytes {
+      holder_read(peer.descriptor, $0.baseAddress, $0.count)
+    }
+    if count == -Int(EAGAIN) { return }
+    guard count > 0 else { return close(peer) }
+    peer.lastHeard = now
+    peer.incoming.append(scratch[..<count])
+    while !peer.isOver {
+      switch peer.incoming.next() {
+      case .frame(let type, let body): handleFrame(type, body, from: peer)
+      case .incomplete: return
+      case .invalid: markOver(peer)
+      }
+    }
+  }
+
+  /// It has broken a rule; it is closed at the end of the turn.
+  func markOver(_ peer: Peer) {
+    peer.isOver = true
+    markBusy(peer)
+  }
+
+  private func close(_ peer: Peer) {
+    guard peers.removeValue(forKey: peer.number) != nil else { return }
+    peer.isOver = true
+    if peer.interest != 0 { watch(peer.descriptor, 0, was: peer.interest, 0) }
+    holder_close(peer.descriptor)
+    for held in sessions.values where held.rules.peer == peer.number {
+      held.rules.detach()
+      held.isInTurn = false
+      updateInterest(of: held)
+    }
+  }
+
+  // MARK: To peers
+
+  func send(_ frame: HolderFrame, to peer: Peer) {
+    frame.write(to: &peer.outgoing)
+    if peer.unsent > HolderLimits.outboxMost { peer.isOver = true }
+    markBusy(peer)
+  }
+
+  /// To the peer that serves the session, if there is one.
+  func send(_ frame: HolderFrame, aboutTo held: Held) {
+    if let peer = peer(of: held) { send(frame, to: peer) }
+  }
+
+  func peer(of held: Held) -> Peer? { held.rules.peer.flatMap { peers[$0] } }
+
+  private func markBusy(_ peer: Peer) {
+    guard !peer.isBusy else { return }
+    peer.isBusy = true
+    busy.append(peer)
+  }
+
+  /// The session may have something for its peer.
+  func giveTurn(_ held: Held) {
+    guard let peer = peer(of: held) else { return }
+    peer.enqueue(held)
+    markBusy(peer)
+  }
+
+  /// Once in each turn of the loop, so that all that came of one turn leaves in one write.
+  private func serveBusyPeers() {
+    // Who is served may be marked again: the list grows while it is read.
+    var index = 0
+    while index < busy.count {
+      let peer = busy[index]
+      index += 1
+      peer.isBusy = false
+      if peer.isOver { close(peer) } else { serve(peer) }
+    }
+    busy.removeAll(keepingCapacity: true)
+  }
+
+  private func serve(_ peer: Peer) {
+    while true {
+      peer.fill()
+      guard peer.unsent > 0 else { return setInterest(of: peer, holder_readable) }
+      let count = peer.outgoing.bytes.withUnsafeBytes { bytes in
+        let rest = bytes[(bytes.count - peer.unsent)...]
+        return holder_write(
+          peer.descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      }
+      if count == -Int(EAGAIN) { return setInterest(of: peer, holder_readable | holder_writable) }
+      guard count > 0 else { return close(peer) }
+      peer.didWrite(count)
+    }
+  }
+
+  private func setInterest(of peer: Peer, _ wanted: Int32) {
+    guard peer.interest != wanted, !peer.isOver else { return }
+    watch(peer.descriptor, wanted, was: peer.interest, Tag.peer | UInt64(peer.number))
+    peer.interest = wanted
+  }
+
+  func watch(_ descriptor: Int32, _ interest: Int32, was: Int32, _ tag: UInt64) {
+    _ = holder_watch(epoll, descriptor, interest, was, tag)
+  }
+
+  // MARK: Terminals
+
+  func updateInterest(of held: Held) {
+    guard held.master >= 0 else { return }
+    var wanted: Int32 = held.rules.isReading ? holder_readable : 0
+    if !held.rules.input.isEmpty { wanted |= holder_writable }
+    setInterest(of: held, wanted)
+  }
+
+  private func setInterest(of held: Held, _ wanted: Int32) {
+    guard wanted != held.interest else { return }
+    watch(held.master, wanted, was: held.interest, Tag.terminal | held.handle)
+    held.interest = wanted
+  }
+
+  private func readTerminal(_ held: Held) {
+    // Others' echoes wait no longer than for this.
+    for _ in 0..<4 {
+      guard held.master >= 0, held.rules.isReading else { break }
+      let count = read(held)
+      guard count > 0 else {
+        if count != -Int(EAGAIN) { terminalDidClose(held) }
+        break
+      }
+      if count < HolderLimits.terminalRead / 2 { break }
+    }
+    giveTurn(held)
+    updateInterest(of: held)
+  }
+
+  /// Reads a piece of what the process prints into the log; returns how much, or why not.
+  func read(_ held: Held) -> Int {
+    let most = min(HolderLimits.terminalRead, held.rules.log.room)
+    let count = scratch.withUnsafeMutableBytes { holder_read(held.master, $0.baseAddress, most) }
+    guard count > 0 else { return count }
+    held.rules.didRead(scratch[..<count], now: now)
+    return count
+  }
+
+  func writeTerminal(_ held: Held) {
+    while held.master >= 0, !held.rules.input.isEmpty {
+      let count = held.rules.input.withNext { holder_write(held.master, $0.baseAddress, $0.count) }
+      guard count > 0 else { break }
+      if let report = held.rules.input.wrote(count) { tell(report, of: held) }
+    }
+    updateInterest(of: held)
+  }
+
+  func tell(_ report: HeldInput.Report, of held: Held) {
+    switch report {
+    case .written(let client, let offset):
+      send(.written(handle: held.handle, client: client, offset: offset), aboutTo: held)
+    case .answered(let query): send(.answered(handle: held.handle, query: query), aboutTo: held)
+    }
+  }
+
+  /// No process has the terminal open (EIO), or nothing more of it is to be read.
+  func terminalDidClose(_ held: Held) {
+    guard held.master >= 0 else { return }
+    setInterest(of: held, 0)
+    // While the leader lives it stays: to take it away would send it SIGHUP.
+    guard held.rules.exit != nil else { return }
+    holder_close(held.master)
+    held.master = -1
+    held.rules.terminalDidClose()
+    giveTurn(held)
+    if isEnding, held.rules.peer == nil { forget(held) }
+  }
+
+  func forget(_ held: Held) {
+    guard sessions.removeValue(forKey: held.handle) != nil else { return }
+    processes.leaders[held.rules.process] = nil
+    if let group = held.rules.group { group.withCString { holder_cgroup_remove($0) } }
+    guard held.master >= 0 else { return }
+    setInterest(of: held, 0)
+    holder_close(held.master)
+    held.master = -1
+  }
+}
+
+extension [UInt8] {
+  /// As C has it, with a 0 behind.
+  func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    (self + [0]).withUnsafeBufferPointer { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { body($0.baseAddress!) }
+    }
+  }
+}

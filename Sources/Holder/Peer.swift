@@ -1,0 +1,76 @@
+// A connection to the holder: of a node's loop, once it has proven that it knows the key.
+
+final class Peer {
+  let number: UInt32
+  let descriptor: Int32
+  let nonce: [UInt8]
+  let since: UInt64
+  var isProven = false
+  var lastHeard: UInt64
+  var incoming = FrameSplitter()
+  var outgoing = FrameWriter()
+  /// So many bytes of that are written.
+  private(set) var written = 0
+  /// What epoll was told to look for.
+  var interest: Int32 = 0
+  /// It stands in the list of those that are served at the end of the loop's turn.
+  var isBusy = false
+  /// It broke a rule, or its connection is gone.
+  var isOver = false
+  /// Sessions that may have something to send, in the order of their turns; each has `isInTurn`.
+  private var turns: [Held] = []
+
+  init(number: UInt32, descriptor: Int32, nonce: [UInt8], now: UInt64) {
+    self.number = number
+    self.descriptor = descriptor
+    self.nonce = nonce
+    since = now
+    lastHeard = now
+  }
+
+  var unsent: Int { outgoing.bytes.count - written }
+
+  func enqueue(_ held: Held) {
+    guard !held.isInTurn else { return }
+    held.isInTurn = true
+    turns.append(held)
+  }
+
+  /// Each session gets a frame in turn, as long as there is room.
+  func fill() {
+    var served = 0
+    while unsent < HolderLimits.outbox, served < turns.count {
+      let held = turns[served]
+      served += 1
+      held.isInTurn = false
+      if held.rules.peer == number, held.rules.writeNext(to: &outgoing) { enqueue(held) }
+    }
+    turns.removeFirst(served)
+  }
+
+  func didWrite(_ count: Int) {
+    written += count
+    guard unsent == 0 else { return }
+    // A buffer that a flood has made large is given back.
+    outgoing.bytes.removeAll(keepingCapacity: outgoing.bytes.capacity <= 2 * HolderLimits.outbox)
+    written = 0
+  }
+}
+
+/// A session with what the system gave for it.
+final class Held {
+  var rules: HeldSession
+  /// The terminal; -1: closed.
+  var master: Int32
+  /// What epoll was told to look for.
+  var interest: Int32 = 0
+  /// It stands in its peer's turns.
+  var isInTurn = false
+
+  init(_ rules: HeldSession, master: Int32) {
+    self.rules = rules
+    self.master = master
+  }
+
+  var handle: UInt64 { rules.handle }
+}

@@ -12,12 +12,15 @@ struct InputQueue<Client: Hashable> {
   /// Detached clients, the longest gone first.
   private var detached: Deque<Client> = []
   /// Some client's ledger was dropped: an unknown client that resumes may be that one.
-  private(set) var hasForgotten = false
+  private(set) var hasForgotten: Bool
   private(set) var totalAccepted: UInt64 = 0
   /// Bytes accepted and not yet written, of all clients.
   private(set) var unwrittenBytes = 0
   /// Those of them that are answers.
-  private var unwrittenAnswers = 0
+  private(set) var unwrittenAnswers = 0
+
+  /// - Parameter hasForgotten: whether another node, or a holder, has dropped some client's ledger before.
+  init(hasForgotten: Bool = false) { self.hasForgotten = hasForgotten }
 
   /// What the ledger says to a client that attaches.
   struct Attachment: Equatable {
@@ -26,10 +29,16 @@ struct InputQueue<Client: Hashable> {
     var isInDoubt: Bool
   }
 
-  /// - Parameter acknowledged: the offset up to which the client says its input was acknowledged;
-  ///   nil when it does not resume or does not remember.
-  mutating func attach(_ client: Client, acknowledged: UInt64?) -> Attachment {
+  /// - Parameters:
+  ///   - acknowledged: the offset up to which the client says its input was acknowledged; nil when it does not resume
+  ///     or does not remember.
+  ///   - held: how far the session's holder says that the client's input was written; nil: it knows no such client.
+  mutating func attach(
+    _ client: Client, acknowledged: UInt64?, held: UInt64? = nil
+  ) -> Attachment {
     detached.removeAll { $0 == client }
+    // What another node took of it and did not get written, the client sends again.
+    if ledgers[client] == nil, let held { ledgers[client] = InputLedger(startingAt: held) }
     if var ledger = ledgers[client] {
       if acknowledged == nil { ledger.startAnew() }
       ledgers[client] = ledger

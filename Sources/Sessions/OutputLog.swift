@@ -55,9 +55,9 @@ public final class OutputLog {
   }
 
   /// The oldest offset that can still be read.
-  public private(set) var start: UInt64 = 0
+  public private(set) var start: UInt64
   /// The offset that the next byte will have.
-  public private(set) var end: UInt64 = 0
+  public private(set) var end: UInt64
   /// Number of the oldest size mark kept, and of the next one; marks are numbered from 0.
   public private(set) var firstMark = 0
   public var nextMark: Int { firstMark + marks.count }
@@ -66,13 +66,21 @@ public final class OutputLog {
   private let source: any PageSource
   private var pages: Deque<Page> = []
   /// Offset of the first byte of `pages[0]`; a multiple of the page size.
-  private var base: UInt64 = 0
+  private var base: UInt64
   private var marks: Deque<SizeMark> = []
 
-  /// - Parameter limit: bytes kept at least, once so many were produced; rounded up to pages.
-  public init(limit: Int = SessionLimits.log, source: any PageSource = HeapPages()) {
+  /// - Parameters:
+  ///   - limit: bytes kept at least, once so many were produced; rounded up to pages.
+  ///   - offset: of the first byte that will be appended.
+  public init(
+    limit: Int = SessionLimits.log, source: any PageSource = HeapPages(),
+    startingAt offset: UInt64 = 0
+  ) {
     self.limit = max(limit, SessionLimits.logPage)
     self.source = source
+    start = offset
+    end = offset
+    base = offset - offset % UInt64(SessionLimits.logPage)
   }
 
   deinit { for page in pages { source.deallocatePage(page.memory) } }
@@ -83,7 +91,7 @@ public final class OutputLog {
     var rest = bytes
     while !rest.isEmpty {
       let used = Int(end - base)
-      if used == pages.count * SessionLimits.logPage { addPage() }
+      if used >= pages.count * SessionLimits.logPage { addPage() }
       let inPage = Int(end - base) % SessionLimits.logPage
       let count = min(rest.count, SessionLimits.logPage - inPage)
       pages[pages.count - 1].write(UnsafeRawBufferPointer(rebasing: rest.prefix(count)), at: inPage)

@@ -1,6 +1,8 @@
 // Input on its way into the pipe. One piece is under way at a time and the rest waits as bytes, so that keys typed
-// at a process that does not read are not a write each.
+// at a process that does not read are not a write each. A piece is of one source: who holds a terminal for nodes that
+// come and go writes each client's bytes once by their offsets.
 
+import DequeModule
 import NIOCore
 import Wire
 
@@ -8,7 +10,10 @@ struct PipeInput {
   /// Goes to the pipe piece by piece; `waiting` follows it.
   private var writing = ByteBuffer()
   private var waiting = ByteBuffer()
-  /// Bytes that the pipe was given and has not reported.
+  /// Whose the bytes of both are, in their order.
+  private var shares: Deque<Share> = []
+  /// The piece that the pipe was given, and how much of it the pipe has not reported.
+  private var sent: (source: InputSource, count: Int)?
   private(set) var underWay = 0
   /// Accepted and given up for an interrupt. They count as written once what is under way before them is.
   private var discarded = 0
@@ -17,28 +22,62 @@ struct PipeInput {
   /// The pipe was asked whether a key discards input; so many bytes are from that key's frame on, and stay.
   private var kept: Int?
 
+  private struct Share {
+    var source: InputSource
+    var count: Int
+  }
+
   private struct Interrupt {
     var key: UInt8
     /// How often room may still be made for it.
     var tries = SessionLimits.interruptTries
   }
 
-  mutating func append(_ bytes: some Collection<UInt8>) {
+  struct Piece {
+    var source: InputSource
+    var bytes: ByteBuffer
+  }
+
+  mutating func append(_ bytes: some Collection<UInt8>, from source: InputSource) {
+    guard !bytes.isEmpty else { return }
     waiting.writeBytes(bytes)
+    if let last = shares.last, last.source.advanced(by: last.count) == source {
+      shares[shares.count - 1].count += bytes.count
+    } else {
+      shares.append(Share(source: source, count: bytes.count))
+    }
     if kept != nil { kept? += bytes.count }
   }
 
-  /// The next piece for the pipe, once it has taken the last; nil: there is none, or it has not.
-  mutating func next() -> ByteBuffer? {
-    guard underWay == 0 else { return nil }
+  /// The next piece for the pipe, once it has taken the last, and has said whether a key discards what is here; nil:
+  /// there is none, or it has not.
+  mutating func next() -> Piece? {
+    guard underWay == 0, kept == nil else { return nil }
     if writing.readableBytes == 0 {
       writing = waiting
       waiting = ByteBuffer()
     }
-    let count = min(writing.readableBytes, WireLimits.dataPayload)
-    guard count > 0, let piece = writing.readSlice(length: count) else { return nil }
+    guard let share = shares.first else { return nil }
+    let count = min(writing.readableBytes, WireLimits.dataPayload, share.count)
+    guard count > 0, let bytes = writing.readSlice(length: count) else { return nil }
+    dropShares(count)
     underWay = count
-    return piece
+    sent = (share.source, count)
+    return Piece(source: share.source, bytes: bytes)
+  }
+
+  private mutating func dropShares(_ count: Int) {
+    var left = count
+    while left > 0, let first = shares.first {
+      guard first.count > left else {
+        left -= first.count
+        shares.removeFirst()
+        continue
+      }
+      shares[0].count -= left
+      shares[0].source = first.source.advanced(by: left)
+      return
+    }
   }
 
   /// The pipe has taken `count` more bytes.
@@ -59,13 +98,31 @@ struct PipeInput {
   /// discarded, as the terminal itself discards what it holds, and counts as written; if the terminal does that for
   /// this key, which only the pipe knows.
   /// - Parameter typed: appended after this call.
-  /// - Returns: the key to ask the pipe about.
-  mutating func keyThatMayInterrupt(_ typed: some BidirectionalCollection<UInt8>) -> UInt8? {
-    guard underWay > 0, typed.count <= SessionLimits.interruptBytes, let key = typed.last else {
-      return nil
-    }
+  /// - Returns: the key to ask the pipe about, and how far whose input would be given up.
+  mutating func keyThatMayInterrupt(
+    _ typed: some BidirectionalCollection<UInt8>
+  ) -> (key: UInt8, givenUp: [GivenUpInput])? {
+    guard underWay > 0, kept == nil, typed.count <= SessionLimits.interruptBytes,
+      let key = typed.last
+    else { return nil }
     kept = 0
-    return key
+    return (key, givenUp)
+  }
+
+  private var givenUp: [GivenUpInput] {
+    var ends: [GivenUpInput] = []
+    func note(_ source: InputSource, _ count: Int) {
+      guard case .client(let client, let offset) = source else { return }
+      let end = offset + UInt64(count)
+      if let index = ends.firstIndex(where: { $0.client == client }) {
+        ends[index].end = end
+      } else {
+        ends.append(GivenUpInput(client: client, end: end))
+      }
+    }
+    if let sent { note(sent.source, sent.count) }
+    for share in shares { note(share.source, share.count) }
+    return ends
   }
 
   /// The pipe's answer. True: the next try to make room is to be waited for.
@@ -81,6 +138,7 @@ struct PipeInput {
   private mutating func discard(allBut kept: Int) {
     var surplus = max(0, writing.readableBytes + waiting.readableBytes - kept)
     discarded += surplus
+    dropShares(surplus)
     let first = min(surplus, writing.readableBytes)
     writing.moveReaderIndex(forwardBy: first)
     surplus -= first
@@ -94,5 +152,15 @@ struct PipeInput {
     guard let interrupt, interrupt.tries > 0 else { return nil }
     self.interrupt?.tries -= 1
     return interrupt.key
+  }
+}
+
+extension InputSource {
+  /// Of what follows so many bytes of this one.
+  fileprivate func advanced(by count: Int) -> InputSource {
+    if case .client(let client, let offset) = self {
+      return .client(client, offset: offset + UInt64(count))
+    }
+    return self
   }
 }

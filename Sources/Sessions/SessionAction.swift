@@ -8,17 +8,26 @@ public enum SessionAction {
   // MARK: To the pipe
 
   /// Write these bytes. The next are given when ``SessionCore/pipeDidWrite(_:now:)`` has told of all of them.
-  case write(ByteBuffer)
+  case write(ByteBuffer, from: InputSource)
   /// Read from the pipe from now on, or do not.
   case setReading(Bool)
+  /// Change the terminal's size. Of a session that is kept, say where among the output it changed:
+  /// ``SessionCore/pipeDidResize(_:now:)``.
   case resize(TerminalSize)
   /// Discard what the terminal holds if this key does that there, and say whether it did:
-  /// ``SessionCore/inputWasDiscarded(_:for:now:)``.
-  case discardInput(key: UInt8)
+  /// ``SessionCore/inputWasDiscarded(_:for:now:)``. Then this input is not written any more.
+  case discardInput(key: UInt8, givingUp: [GivenUpInput])
   /// Discard what the terminal holds once more: what was under way has filled it again.
   case discardInputAgain(key: UInt8)
   /// End the process.
   case terminate
+
+  // MARK: To who keeps the session
+
+  /// Keep this: the session's screen as it is at this offset of the output.
+  case keepCheckpoint(ByteBuffer, size: TerminalSize, at: UInt64)
+  /// Keep ``SessionCore/state``, which has changed.
+  case keepState
 
   // MARK: To streams
 
@@ -50,6 +59,8 @@ public enum SessionTimer: Hashable, Sendable, CaseIterable {
   case size
   /// The time to make room for an interrupt once more.
   case interrupt
+  /// The time to look whether it has printed nothing for a while.
+  case checkpoint
   /// The time at which the last output of a process that was ended is cut.
   case lastOutput
 }

@@ -49,11 +49,17 @@ public struct SessionCore: ~Copyable {
   var pipeInput = PipeInput()
 
   var sizeRule: SizeRule
+  /// The terminal's.
+  public internal(set) var size: TerminalSize
+
+  /// Nil: nobody keeps the session when its node goes.
+  var kept: SessionKeeping?
 
   // The end.
 
   /// Its last output or input.
   public internal(set) var lastUsed: NIODeadline
+  var lastOutput: NIODeadline
   /// When its last client left.
   var lastLeft: NIODeadline
   /// Why the node ends it, once it does.
@@ -65,34 +71,51 @@ public struct SessionCore: ~Copyable {
   public internal(set) var endedAt: NIODeadline?
 
   /// - Parameters:
+  ///   - kept: the session as a holder has it, which may be new; nil: nobody keeps it.
   ///   - pages: where its log has its memory.
+  ///   - created: when it began, as far as its timeout goes; nil: now.
   ///   - createdTime: milliseconds since 1970.
   public init(
     id: SessionID, life: Life = .random(), epoch: Epoch, creation: Creation,
-    creator: ClientIdentity, size: TerminalSize, settings: SessionSettings,
-    pages: any PageSource = HeapPages(), createdTime: UInt64, now: NIODeadline
+    creator: ClientIdentity, size: TerminalSize, kept: KeptSession? = nil,
+    settings: SessionSettings,
+    pages: any PageSource = HeapPages(), created: NIODeadline? = nil, createdTime: UInt64,
+    now: NIODeadline
   ) {
     self.id = id
     self.life = life
     self.epoch = epoch
     self.creation = creation
     self.creator = creator
-    self.created = now
+    self.created = created ?? now
     self.createdTime = createdTime
-    log = OutputLog(limit: settings.logLimit, source: pages)
-    screen = Screen(columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
+    if let kept {
+      log = OutputLog(kept, limit: settings.logLimit, source: pages)
+      screen = Screen(kept, scrollback: settings.scrollback)
+    } else {
+      log = OutputLog(limit: settings.logLimit, source: pages)
+      screen = Screen(columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
+    }
+    self.size = kept?.size ?? size
+    self.kept = kept.map { SessionKeeping($0, logLimit: settings.logLimit) }
+    input = InputQueue(hasForgotten: kept?.hasForgotten ?? false)
+    endCause = kept?.state.endCause
     lifetimes = SessionLifetimes(creation, settings)
     typingTakesSize = settings.typingTakesSize
-    sizeRule = SizeRule(size)
+    sizeRule = SizeRule(kept?.size ?? size, of: kept?.state.sizeHolder)
     lastUsed = now
+    lastOutput = now
     lastLeft = now
+    setTheme(kept?.state.colors)
+    // Nobody asked this node.
+    _ = screen.takeAnswers()
+    if kept?.state.endCause != nil { actions.append(.terminate) }
     updateReading(now: now)
   }
 
   /// The next action to carry out; nil: there is none.
   public mutating func nextAction() -> SessionAction? { actions.popFirst() }
 
-  public var size: TerminalSize { sizeRule.size }
   public var hasStreams: Bool { !streams.isEmpty }
 
   /// The process runs, as far as is known.
@@ -103,10 +126,12 @@ public struct SessionCore: ~Copyable {
   /// A client's OPEN: the stream is attached and answered, or refused.
   /// - Parameters:
   ///   - isFirst: this is the OPEN that the session was started for.
+  ///   - held: how far who keeps the session says that this client's input was written; nil: it knows no such client.
   ///   - work: what the screen may do at once, as for ``work(_:now:)``: so that OPENED tells the client's own size
   ///     if the terminal gets it.
   public mutating func open(
-    _ stream: StreamID, _ request: LinkOpen, isFirst: Bool, work: Int, now: NIODeadline
+    _ stream: StreamID, _ request: LinkOpen, isFirst: Bool, held: UInt64? = nil, work: Int,
+    now: NIODeadline
   ) {
     func refuse(_ refusal: Refused) { close(stream, last: .refused(refusal)) }
     // Only here is it known who created the session (promise P9).
@@ -131,12 +156,12 @@ public struct SessionCore: ~Copyable {
     }
     attach(
       stream, request, rights: rights, created: request.open.create != nil && isCreator,
-      differs: differs, work: work, now: now)
+      differs: differs, held: held, work: work, now: now)
   }
 
   private mutating func attach(
     _ id: StreamID, _ request: LinkOpen, rights: Rights, created: Bool, differs: [String]?,
-    work: Int, now: NIODeadline
+    held: UInt64?, work: Int, now: NIODeadline
   ) {
     if request.open.mode == .driver, rights >= .write, !isSizeHolderAttached {
       giveSize(
@@ -151,7 +176,7 @@ public struct SessionCore: ~Copyable {
       id, request, rights: rights, creator: creator.subject,
       output: StreamState(
         cursor: cursor, log: log, sent: request.sent, consumed: request.consumed, now: now))
-    let ledger = input.attach(stream.identity, acknowledged: resume?.input)
+    let ledger = input.attach(stream.identity, acknowledged: resume?.input, held: held)
     send(
       .opened(
         Opened(

@@ -10,6 +10,7 @@ extension SessionCore {
   public mutating func terminate(_ cause: EndCause, now: NIODeadline) {
     guard ended == nil, endCause == nil else { return }
     endCause = cause
+    noteState()
     if processEnd == nil { actions.append(.terminate) } else { cutOutputSoon(now: now) }
   }
 
@@ -67,8 +68,9 @@ extension SessionCore {
       updateReading(now: now)
     case .size:
       sizeRule.intervalIsOver()
-      if isRunning, sizeRule.isDue { actions.append(.work) }
+      if isSizeDue { actions.append(.work) }
     case .interrupt: interruptOnceMore(now: now)
+    case .checkpoint: checkForQuiet(now: now)
     case .lastOutput: cutOutput(now: now)
     }
   }

@@ -21,16 +21,21 @@ extension SessionCore {
       }
       // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the
       // process does not read.
-      if isRunning { type(bytes.readableBytesView.suffix(fresh)) }
+      if isRunning {
+        let new = bytes.readableBytesView.suffix(fresh)
+        type(new, from: .client(client, offset: offset + UInt64(bytes.readableBytes - fresh)))
+      }
     case .duplicate: break
     case .gap: leave(stream, telling: .inputGap, now: now)
     case .overflow: leave(stream, telling: .inputOverflow, now: now)
     }
   }
 
-  private mutating func type(_ bytes: ByteBufferView) {
-    if let key = pipeInput.keyThatMayInterrupt(bytes) { actions.append(.discardInput(key: key)) }
-    pipeInput.append(bytes)
+  private mutating func type(_ bytes: ByteBufferView, from source: InputSource) {
+    if let (key, givenUp) = pipeInput.keyThatMayInterrupt(bytes) {
+      actions.append(.discardInput(key: key, givingUp: givenUp))
+    }
+    pipeInput.append(bytes, from: source)
     writeInput()
   }
 
@@ -38,13 +43,24 @@ extension SessionCore {
   /// that no replay types junk and two clients do not answer twice.
   mutating func answerQueries() {
     let answers = screen.takeAnswers()
+    // What another node has read before, it has answered.
+    guard log.end > (kept?.answered ?? 0) else { return }
+    answer(answers, .answer(before: log.end))
+  }
+
+  /// The program is told of what it has not asked for now.
+  mutating func report() { answer(screen.takeAnswers(), .report) }
+
+  private mutating func answer(_ answers: [UInt8], _ source: InputSource) {
+    let isFirst = input.unwrittenAnswers == 0
     guard !answers.isEmpty, isRunning, input.answer(answers.count) else { return }
-    pipeInput.append(answers)
+    if isFirst { kept?.unansweredSince = lastOutput }
+    pipeInput.append(answers, from: source)
     writeInput()
   }
 
   private mutating func writeInput() {
-    if let piece = pipeInput.next() { actions.append(.write(piece)) }
+    if let piece = pipeInput.next() { actions.append(.write(piece.bytes, from: piece.source)) }
   }
 
   /// The kernel, or the engine's socket, has taken `count` more bytes.
@@ -69,10 +85,10 @@ extension SessionCore {
     }
   }
 
-  /// The answer to ``SessionAction/discardInput(key:)``: whether the terminal discards input for this key.
+  /// The answer to ``SessionAction/discardInput(key:givingUp:)``: whether the terminal discards input for this key.
   public mutating func inputWasDiscarded(_ wasIt: Bool, for key: UInt8, now: NIODeadline) {
-    guard pipeInput.terminalDidDiscard(wasIt, for: key) else { return }
-    waitToInterrupt(now: now)
+    if pipeInput.terminalDidDiscard(wasIt, for: key) { waitToInterrupt(now: now) }
+    writeInput()
   }
 
   private mutating func waitToInterrupt(now: NIODeadline) {

@@ -26,7 +26,7 @@ extension Lifetime {
 }
 
 /// Why a node ends a session's process itself.
-public enum EndCause: Sendable {
+public enum EndCause: String, Codable, Sendable {
   case killed, idle, timeout
   /// The node shuts down.
   case stopped

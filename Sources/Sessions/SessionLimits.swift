@@ -80,6 +80,16 @@ public enum SessionLimits {
   /// A snapshot that nobody has asked for again in this time is given up: a screen that stands still may do so
   /// for days.
   public static let snapshotKept = TimeAmount.seconds(2)
+
+  // MARK: Keeping
+
+  /// Output since the last checkpoint for which another is left once the session is quiet, in bytes: less is read
+  /// again in a fraction of a millisecond.
+  static let quietCheckpoint: UInt64 = 16 * 1024
+  /// A query that is not answered for so long is not answered any more, as a holder has it.
+  static let answerable = TimeAmount.seconds(2)
+  /// A session is quiet that has printed nothing for so long.
+  static let quiet = TimeAmount.seconds(2)
 }
 
 /// What an operator may set.

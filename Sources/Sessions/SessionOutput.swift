@@ -13,6 +13,7 @@ extension SessionCore {
 
   public mutating func pipeDidRead(_ bytes: ByteBuffer, now: NIODeadline) {
     lastUsed = now
+    lastOutput = now
     if unread.readableBytes == 0 { unread = bytes } else { unread.writeImmutableBuffer(bytes) }
     actions.append(.work)
   }
@@ -22,7 +23,7 @@ extension SessionCore {
 
   /// Whether the screen has something to do.
   public var hasWork: Bool {
-    isScreenBehind || snapshot.isWanted || (isRunning && sizeRule.isDue)
+    isScreenBehind || snapshot.isWanted || isSizeDue
   }
 
   /// Gives the screen time, in its own units; 0: it has none now, and waits for its turn.
@@ -35,7 +36,7 @@ extension SessionCore {
     } else if snapshot.isWanted {
       snapshot.begin(screen, work: units, now: now)
       handOutSnapshot(now: now)
-    } else if isRunning, sizeRule.isDue {
+    } else if isSizeDue {
       changeSize(now: now)
     } else {
       read(units, now: now)
@@ -49,7 +50,9 @@ extension SessionCore {
     guard unread.readableBytes > 0 else { return }
     for index in streams.list.indices { streams.list[index].output.logWillGrow(log, now: now) }
     let (terminal, output) = (screen, log)
+    let most = readAtOnce
     let taken = unread.withUnsafeReadableBytes { bytes in
+      let bytes = UnsafeRawBufferPointer(rebasing: bytes.prefix(most))
       let taken = terminal.write(bytes, work: units)
       output.append(UnsafeRawBufferPointer(rebasing: bytes.prefix(taken)))
       return taken
@@ -59,11 +62,22 @@ extension SessionCore {
     if unread.readableBytes == 0 { unread = ByteBuffer() }
     snapshot.outdate()
     answerQueries()
+    advanceSizes(by: taken)
     let isTitleNew = screen.takeEvents().titleChanged
     for index in streams.list.indices {
       if isTitleNew { streams.list[index].isTitleDue = true }
       sendOutput(to: index)
     }
+    updateCheckpoint(now: now)
+  }
+
+  /// How much of what is unread the screen may read in one go: up to a change of size, and up to where another node
+  /// has answered the program's queries.
+  private var readAtOnce: Int {
+    guard let kept else { return unread.readableBytes }
+    let beforeAnswered =
+      log.end < kept.answered ? Int(clamping: kept.answered - log.end) : unread.readableBytes
+    return min(unreadBeforeSize ?? unread.readableBytes, beforeAnswered)
   }
 
   private mutating func sendOutput(to index: Int) {
@@ -171,7 +185,7 @@ extension SessionCore {
 
   // MARK: Snapshots
 
-  private mutating func askForSnapshot() {
+  mutating func askForSnapshot() {
     guard !snapshot.isMaking, !snapshot.isWanted else { return }
     snapshot.isWanted = true
     actions.append(.work)
@@ -180,6 +194,7 @@ extension SessionCore {
   /// At once, before the screen reads on: it is valid at the log's end.
   private mutating func handOutSnapshot(now: NIODeadline) {
     guard let bytes = snapshot.bytes else { return }
+    keep(bytes, now: now)
     for index in streams.list.indices
     where streams.list[index].output.needsSnapshot(from: log, now: now) {
       streams.list[index].output.begin(snapshot: bytes, size: size, log: log)

@@ -39,6 +39,7 @@ extension SessionCore {
   ) {
     if sizeRule.give(to: client, wanting: size) {
       applyColors(colors)
+      noteState()
       viewersEvent = nil
       for index in streams.list.indices { streams.list[index].note(.sizeHolder) }
       giveTurnToAll()
@@ -48,17 +49,27 @@ extension SessionCore {
     case .none: break
     case .wait(let time): actions.append(.wait(.size, until: time))
     case .change:
-      if work > 0, !snapshot.isMaking { changeSize(now: now) } else { actions.append(.work) }
+      if work > 0, !snapshot.isMaking, kept?.isSizeUnderWay != true {
+        changeSize(now: now)
+      } else {
+        actions.append(.work)
+      }
     }
   }
 
-  /// Changes the size where the output stands.
+  /// Changes the size where the output stands; of a session that is kept, where the pipe says.
   mutating func changeSize(now: NIODeadline) {
     sizeRule.change(now: now)
+    // Before what was typed at this size.
+    actions.prepend(.resize(sizeRule.size))
+    if kept == nil { takeInSize(sizeRule.size) } else { kept?.isSizeUnderWay = true }
+  }
+
+  /// The terminal has this size from the log's end on.
+  mutating func takeInSize(_ size: TerminalSize) {
+    self.size = size
     snapshot.outdate()
     let mark = log.markSize(size)
-    // Before what was typed at this size.
-    actions.prepend(.resize(size))
     screen.resize(columns: size.columns, rows: size.rows)
     for index in streams.list.indices { streams.list[index].output.markReplaced(mark) }
     giveTurnToAll()
@@ -76,11 +87,18 @@ extension SessionCore {
   /// Gives the screen the theme of the client that has the size. A program that asked to be told of it (mode 2031)
   /// is.
   mutating func applyColors(_ colors: ThemeColors?) {
+    setTheme(colors)
+    report()
+    guard let kept, kept.colors != colors else { return }
+    self.kept?.colors = colors
+    noteState()
+  }
+
+  func setTheme(_ colors: ThemeColors?) {
     screen.setTheme(
       foreground: colors?.foreground.flatMap(ScreenColor.init(hex:)),
       background: colors?.background.flatMap(ScreenColor.init(hex:)),
       cursor: colors?.cursor.flatMap(ScreenColor.init(hex:)))
-    answerQueries()
   }
 
   // MARK: Viewers

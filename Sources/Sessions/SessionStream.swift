@@ -1,6 +1,6 @@
 // The streams that are attached to a session: what the session knows of each, and the order in which they came.
 
-public import Wire
+import Wire
 
 /// Which stream: the connection that it came by, and its number there. A session only compares these.
 public struct StreamID: Hashable, Sendable {
@@ -10,23 +10,6 @@ public struct StreamID: Hashable, Sendable {
   public init(connection: UInt64, number: UInt64) {
     self.connection = connection
     self.number = number
-  }
-}
-
-/// Who a client is to a session. The ClientID alone would not do: it is told to every viewer, and must not let
-/// one of them pass for another (promise P9).
-public struct ClientIdentity: Hashable, Sendable {
-  public var client: ClientID
-  /// Whom its token proves; nil: nobody, since authentication is off.
-  public var subject: String?
-
-  public init(client: ClientID, subject: String?) {
-    self.client = client
-    self.subject = subject
-  }
-
-  public init(_ request: LinkOpen) {
-    self.init(client: request.client, subject: request.access.subject)
   }
 }
 

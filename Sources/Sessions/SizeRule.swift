@@ -15,8 +15,10 @@ struct SizeRule {
   /// The next change waits for its time.
   private var isWaiting = false
 
-  init(_ size: TerminalSize) {
+  /// - Parameter holder: nil: nobody has taken it.
+  init(_ size: TerminalSize, of holder: ClientIdentity? = nil) {
     self.size = size
+    self.holder = holder
     wanted = size
   }
 
@@ -44,6 +46,12 @@ struct SizeRule {
       return .wait(until: lastChange + SessionLimits.resizeInterval)
     }
     return .change
+  }
+
+  /// The terminal was given this size under another node.
+  mutating func follow(_ size: TerminalSize) {
+    self.size = size
+    wanted = size
   }
 
   mutating func intervalIsOver() { isWaiting = false }

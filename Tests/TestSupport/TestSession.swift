@@ -23,6 +23,17 @@ public final class TestSession {
   public private(set) var sizes: [TerminalSize] = []
   public private(set) var isReading = false
   public private(set) var isTerminated = false
+
+  // Who keeps it, if somebody does.
+
+  /// What was written, piece by piece.
+  public private(set) var pieces: [(source: InputSource, bytes: ByteBuffer)] = []
+  public private(set) var checkpoint: (bytes: ByteBuffer, size: TerminalSize, offset: UInt64)?
+  /// How many pieces were written before it was left.
+  public private(set) var piecesBeforeCheckpoint = 0
+  public private(set) var state: KeptState?
+  /// The size that the pipe was asked for, until it has told of it.
+  public private(set) var wantedSize: TerminalSize?
   public var hasForegroundJob: Bool?
 
   // The loop.
@@ -38,14 +49,14 @@ public final class TestSession {
 
   public init(
     _ creation: Creation = Creation(), subject: String? = nil, size: TerminalSize = .standard,
-    settings: SessionSettings = SessionSettings(), life: Life = .random(),
-    now: NIODeadline = .uptimeNanoseconds(1_000_000_000_000)
+    kept: KeptSession? = nil, settings: SessionSettings = SessionSettings(),
+    life: Life = .random(), now: NIODeadline = .uptimeNanoseconds(1_000_000_000_000)
   ) {
     self.now = now
     core = SessionCore(
       id: SessionID(unchecked: "s"), life: life, epoch: Epoch(1), creation: creation,
       creator: ClientIdentity(client: .random(), subject: subject), size: size,
-      settings: settings, createdTime: 0, now: now)
+      kept: kept, settings: settings, createdTime: 0, now: now)
     carryOut()
   }
 
@@ -122,6 +133,13 @@ public final class TestSession {
   public func prints(_ text: String) { prints(ByteBuffer(string: text)) }
 
   public func prints(_ count: Int) { prints(ByteBuffer(repeating: 0x61, count: count)) }
+
+  /// Who keeps the session has changed the terminal's size, here among the output.
+  public func resizes(to size: TerminalSize) {
+    wantedSize = nil
+    core.pipeDidResize(size, now: now)
+    carryOut()
+  }
 
   /// The process reads up to so many bytes of its input.
   public func reads(_ count: Int) {
@@ -224,7 +242,8 @@ public final class TestSession {
 
   private func carryOut(_ action: SessionAction) {
     switch action {
-    case .write(var bytes):
+    case .write(var bytes, let source):
+      pieces.append((source, bytes))
       precondition(underWay.readableBytes == 0, "two writes under way")
       if takesInput {
         let count = bytes.readableBytes
@@ -234,12 +253,18 @@ public final class TestSession {
         underWay = bytes
       }
     case .setReading(let isReading): self.isReading = isReading
-    case .resize(let size): sizes.append(size)
-    case .discardInput(let key):
+    case .resize(let size):
+      sizes.append(size)
+      wantedSize = size
+    case .discardInput(let key, _):
       let isInterrupt = interruptingKeys.contains(key)
       if isInterrupt { discards += 1 }
       core.inputWasDiscarded(isInterrupt, for: key, now: now)
     case .discardInputAgain: discards += 1
+    case .keepCheckpoint(let bytes, let size, let offset):
+      checkpoint = (bytes, size, offset)
+      piecesBeforeCheckpoint = pieces.count
+    case .keepState: state = core.state
     case .terminate: isTerminated = true
     case .send(let frame, let stream): heard[stream, default: []].append(frame)
     case .close(let stream, let frame):

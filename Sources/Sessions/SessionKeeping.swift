@@ -1,0 +1,221 @@
+// A session that a holder keeps while nodes come and go: what the node leaves with the holder, and how the session is
+// made again from that by another node, or by this one's next start. A node that has read the checkpoint and the output
+// after it has the session as it was, byte for byte.
+//
+// The holder is the truth about the terminal: it says where among the output a size changed, which queries are
+// answered, and how far each client's input was written.
+
+import DequeModule
+public import NIOCore
+import Screen
+public import Wire
+
+/// What of a session changes, is not in its output, and must outlast its node.
+public struct KeptState: Codable, Equatable, Sendable {
+  /// Whose size the terminal has.
+  public var sizeHolder: ClientIdentity?
+  /// That client's theme.
+  public var colors: ThemeColors?
+  /// Why the node ends it.
+  public var endCause: EndCause?
+
+  public init(
+    sizeHolder: ClientIdentity? = nil, colors: ThemeColors? = nil, endCause: EndCause? = nil
+  ) {
+    self.sizeHolder = sizeHolder
+    self.colors = colors
+    self.endCause = endCause
+  }
+}
+
+/// A session as its holder has it.
+public struct KeptSession: Sendable {
+  public var state: KeptState
+  /// The screen as it was at an offset of the output; nil: at offset 0, and empty.
+  public var checkpoint: (bytes: ByteBuffer, size: TerminalSize)?
+  /// The terminal's size at the checkpoint's offset.
+  public var size: TerminalSize
+  /// The output before the checkpoint's offset that can still be sent, and the changes of size among it.
+  public var older: ByteBuffer
+  public var olderSizes: [(offset: UInt64, size: TerminalSize)]
+  /// The checkpoint's offset.
+  public var offset: UInt64
+  /// The output's end when this was told: until all of that is read, the session is not what its clients know.
+  public var end: UInt64
+  /// What the program asked before this offset is answered.
+  public var answered: UInt64
+  /// The holder has dropped some client's ledger.
+  public var hasForgotten: Bool
+
+  public init(
+    state: KeptState = KeptState(),
+    checkpoint: (bytes: ByteBuffer, size: TerminalSize)? = nil,
+    size: TerminalSize, older: ByteBuffer = ByteBuffer(),
+    olderSizes: [(offset: UInt64, size: TerminalSize)] = [], offset: UInt64 = 0, end: UInt64 = 0,
+    answered: UInt64 = 0, hasForgotten: Bool = false
+  ) {
+    self.state = state
+    self.checkpoint = checkpoint
+    self.size = size
+    self.older = older
+    self.olderSizes = olderSizes
+    self.offset = offset
+    self.end = end
+    self.answered = answered
+    self.hasForgotten = hasForgotten
+  }
+}
+
+/// What a session that is kept must remember for that.
+struct SessionKeeping {
+  /// Of what is read again, the queries before this offset are answered.
+  let answered: UInt64
+  /// The output's end when the session was made again.
+  let end: UInt64
+  /// Changes of size that the pipe has told, and how much of what is unread comes before each.
+  var sizes: Deque<(after: Int, size: TerminalSize)> = []
+  /// The pipe was asked for a change of size, and has not told of it.
+  var isSizeUnderWay = false
+  /// Output before this offset is shown by the checkpoint that was left last.
+  var checkpoint: UInt64
+  var isCheckpointWanted = false
+  var isQuietCheckSet = false
+  /// When the oldest answer that is not written yet was given.
+  var unansweredSince: NIODeadline?
+  /// The theme that the state tells.
+  var colors: ThemeColors?
+  /// How much output may come between two checkpoints.
+  let pace: UInt64
+
+  init(_ kept: KeptSession, logLimit: Int) {
+    answered = kept.answered
+    end = kept.end
+    checkpoint = kept.offset
+    colors = kept.state.colors
+    // Half of what the holder's log has room for: while a checkpoint is made and on its way the process goes on.
+    pace = UInt64(max(logLimit, SessionLimits.logPage) / 2)
+  }
+}
+
+extension SessionCore {
+  /// What is to be kept beside the checkpoint.
+  public var state: KeptState {
+    KeptState(sizeHolder: sizeRule.holder, colors: kept?.colors, endCause: endCause)
+  }
+
+  /// Whether all output is read that there was when the session was made again. Only then may its clients come back:
+  /// they may have seen all of it.
+  public var isUpToDate: Bool { log.end >= kept?.end ?? 0 }
+
+  // MARK: The size
+
+  /// From here on among the output the terminal has this size.
+  public mutating func pipeDidResize(_ size: TerminalSize, now: NIODeadline) {
+    guard let kept, size.isValid else { return }
+    if kept.isSizeUnderWay { self.kept?.isSizeUnderWay = false } else { sizeRule.follow(size) }
+    if unread.readableBytes == 0 {
+      takeInSize(size)
+    } else {
+      self.kept?.sizes.append((unread.readableBytes, size))
+    }
+    if hasWork { actions.append(.work) }
+  }
+
+  /// Whether the size has to change, and may: one change is under way at a time.
+  var isSizeDue: Bool { isRunning && sizeRule.isDue && kept?.isSizeUnderWay != true }
+
+  /// So much of what is unread comes before the next change of size.
+  var unreadBeforeSize: Int? { kept?.sizes.first?.after }
+
+  /// So much was read.
+  mutating func advanceSizes(by count: Int) {
+    guard kept?.sizes.isEmpty == false else { return }
+    for index in kept?.sizes.indices ?? 0..<0 { kept?.sizes[index].after -= count }
+    while let next = kept?.sizes.first, next.after <= 0 {
+      kept?.sizes.removeFirst()
+      takeInSize(next.size)
+    }
+  }
+
+  // MARK: Checkpoints
+
+  /// To be called when output was read: leaves a checkpoint when it is time.
+  mutating func updateCheckpoint(now: NIODeadline) {
+    guard let kept, isRunning else { return }
+    let since = log.end - min(kept.checkpoint, log.end)
+    if since >= kept.pace, !isAnswerUnderWay(now: now) {
+      wantCheckpoint()
+    } else if since >= SessionLimits.quietCheckpoint, !kept.isQuietCheckSet {
+      self.kept?.isQuietCheckSet = true
+      actions.append(.wait(.checkpoint, until: now + SessionLimits.quiet))
+    }
+  }
+
+  /// Whether the program waits for an answer that may be lost with this node: who reads the output again from a
+  /// checkpoint behind the question would not give it. After a while nobody answers any more.
+  private func isAnswerUnderWay(now: NIODeadline) -> Bool {
+    guard input.unwrittenAnswers > 0, let since = kept?.unansweredSince else { return false }
+    return now - since < SessionLimits.answerable
+  }
+
+  private mutating func wantCheckpoint() {
+    guard kept?.isCheckpointWanted == false else { return }
+    kept?.isCheckpointWanted = true
+    askForSnapshot()
+  }
+
+  /// Of a session that has printed nothing for a while: whoever makes it again has little to read then.
+  mutating func checkForQuiet(now: NIODeadline) {
+    kept?.isQuietCheckSet = false
+    guard let kept, isRunning,
+      log.end - min(kept.checkpoint, log.end) >= SessionLimits.quietCheckpoint
+    else { return }
+    if now - lastOutput >= SessionLimits.quiet, !isAnswerUnderWay(now: now) {
+      wantCheckpoint()
+    } else {
+      updateCheckpoint(now: now)
+    }
+  }
+
+  /// A snapshot is there.
+  mutating func keep(_ snapshot: ByteBuffer, now: NIODeadline) {
+    guard kept?.isCheckpointWanted == true else { return }
+    kept?.isCheckpointWanted = false
+    guard !isAnswerUnderWay(now: now) else { return updateCheckpoint(now: now) }
+    kept?.checkpoint = log.end
+    actions.append(.keepCheckpoint(snapshot, size: size, at: log.end))
+  }
+
+  mutating func noteState() { if kept != nil { actions.append(.keepState) } }
+}
+
+extension OutputLog {
+  /// As a holder has it: so much of the output, and the changes of size among it.
+  convenience init(_ kept: KeptSession, limit: Int, source: any PageSource) {
+    let start = kept.offset - min(kept.offset, UInt64(kept.older.readableBytes))
+    self.init(limit: limit, source: source, startingAt: start)
+    var older = kept.older
+    for (offset, size) in kept.olderSizes {
+      guard offset >= end,
+        let bytes = older.readSlice(length: min(Int(offset - end), older.readableBytes))
+      else { continue }
+      bytes.withUnsafeReadableBytes { append($0) }
+      _ = markSize(size)
+    }
+    older.withUnsafeReadableBytes { append($0) }
+  }
+}
+
+extension Screen {
+  /// As a checkpoint shows it.
+  convenience init(_ kept: KeptSession, scrollback: Int) {
+    let size = kept.checkpoint?.size ?? kept.size
+    self.init(columns: size.columns, rows: size.rows, scrollback: scrollback)
+    guard let checkpoint = kept.checkpoint else { return }
+    checkpoint.bytes.withUnsafeReadableBytes { write($0) }
+    // What the checkpoint's bytes ask and say was answered and told before.
+    _ = takeAnswers()
+    _ = takeEvents()
+    if size != kept.size { resize(columns: kept.size.columns, rows: kept.size.rows) }
+  }
+}

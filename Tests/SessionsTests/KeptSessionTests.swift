@@ -1,0 +1,199 @@
+// Promise P11: a session outlives its node. Made again from what was left with its holder, it shows what it showed, byte
+// for byte, and has answered each of the program's questions once.
+
+import NIOCore
+import Screen
+import TestSupport
+import Testing
+import Wire
+
+@testable import Sessions
+
+@Suite("A session that is kept (promise P11)") struct KeptSessionTests {
+  /// What a holder has of a session, and the node that has it now.
+  private struct Kept {
+    var output: [UInt8] = []
+    var sizes: [(offset: UInt64, size: TerminalSize)] = []
+    var answered: UInt64 = 0
+    var answers: [UInt8] = []
+    var checkpoint: (bytes: ByteBuffer, size: TerminalSize, offset: UInt64)?
+    var state = KeptState()
+    /// How much its node has been told.
+    var told = 0
+    var toldSizes = 0
+    var session: TestSession
+
+    static let size = TerminalSize(columns: 80, rows: 24)
+    static let settings = SessionSettings(logLimit: 16 * 1024, scrollback: 50)
+
+    init() {
+      session = TestSession(
+        size: Self.size, kept: KeptSession(size: Self.size), settings: Self.settings)
+    }
+
+    func size(at offset: UInt64) -> TerminalSize {
+      sizes.last { $0.offset <= offset }?.size ?? Self.size
+    }
+
+    /// - Parameter pieces: how much of what was written has come; nil: all.
+    mutating func takeWhatWasLeft(pieces count: Int? = nil) {
+      let count = count ?? session.pieces.count
+      if let left = session.checkpoint, session.piecesBeforeCheckpoint <= count {
+        checkpoint = left
+      }
+      if let state = session.state { self.state = state }
+      for piece in session.pieces.prefix(count) {
+        guard case .answer(let query) = piece.source, query > answered else { continue }
+        answered = query
+        answers += piece.bytes.readableBytesView
+      }
+    }
+
+    /// The node is killed; another makes the session again.
+    mutating func kill() {
+      let offset = checkpoint?.offset ?? 0
+      let start = max(0, Int(offset) - 10_000)
+      session = TestSession(
+        size: Self.size,
+        kept: KeptSession(
+          state: state, checkpoint: checkpoint.map { ($0.bytes, $0.size) }, size: size(at: offset),
+          older: ByteBuffer(bytes: output[start..<Int(offset)]),
+          olderSizes: sizes.filter { $0.offset >= UInt64(start) && $0.offset <= offset }
+            .map { ($0.offset, $0.size) },
+          offset: offset, end: UInt64(output.count), answered: answered), settings: Self.settings)
+      told = Int(offset)
+      toldSizes = sizes.count { $0.offset <= offset }
+    }
+
+    /// The node is told of output, and of sizes at their places.
+    mutating func tell(_ count: Int = 1 << 30) {
+      let end = min(output.count, told + count)
+      while true {
+        let next = toldSizes < sizes.count ? sizes[toldSizes] : nil
+        let stop = min(end, next.map { Int($0.offset) } ?? end)
+        if stop > told {
+          session.prints(ByteBuffer(bytes: output[told..<stop]))
+          told = stop
+        }
+        guard let next, Int(next.offset) <= told, Int(next.offset) <= end else { break }
+        session.resizes(to: next.size)
+        toldSizes += 1
+      }
+      session.settle()
+    }
+  }
+
+  @Test("shows what it showed, whenever its nodes are killed") func killedAtRandom() {
+    for _ in 0..<5 { historyOfKills() }
+  }
+
+  private func historyOfKills() {
+    let seed = SeededGenerator.announcedSeed("killedAtRandom")
+    var output = OutputGenerator(seed: seed)
+    var random = SeededGenerator(seed: seed &+ 1)
+    var kept = Kept()
+    let reference = Screen(columns: 80, rows: 24, scrollback: 50)
+    var answers: [UInt8] = []
+    for _ in 0..<400 {
+      switch output.number(10) {
+      case 0...5:
+        for _ in 0..<output.number(100) {
+          let piece = output.piece()
+          kept.output += piece
+          reference.write(piece)
+          answers += reference.takeAnswers()
+        }
+      case 6:
+        let size = TerminalSize(columns: 20 + output.number(100), rows: 5 + output.number(30))
+        kept.sizes.append((UInt64(kept.output.count), size))
+        reference.resize(columns: size.columns, rows: size.rows)
+      case 7, 8:
+        kept.tell(output.number(5_000))
+        kept.takeWhatWasLeft()
+      default:
+        // Some of what it was told has led to nothing that anybody else knows.
+        kept.tell(output.number(3_000))
+        kept.takeWhatWasLeft(pieces: Int.random(in: 0...kept.session.pieces.count, using: &random))
+        kept.kill()
+      }
+    }
+    kept.tell()
+    kept.takeWhatWasLeft()
+    let isSame = kept.session.core.screen.snapshot() == reference.snapshot()
+    #expect(isSame, "another screen, with FAIRLEAD_SEED=\(seed)")
+    let end = kept.session.core.log.end
+    #expect(end == UInt64(kept.output.count))
+    let areSame = kept.answers == answers
+    #expect(areSame, "other answers, with FAIRLEAD_SEED=\(seed)")
+  }
+
+  @Test("lets a client that comes back go on at its byte, from before the checkpoint too")
+  func resumes() {
+    var kept = Kept()
+    kept.output = Array(repeating: UInt8(ascii: "a"), count: 12_000)
+    kept.tell(9_000)
+    kept.takeWhatWasLeft()
+    #expect(kept.checkpoint != nil)
+    let life = kept.session.core.life
+    kept.kill()
+    let session = TestSession(
+      size: Kept.size,
+      kept: KeptSession(
+        checkpoint: kept.checkpoint.map { ($0.bytes, $0.size) }, size: Kept.size,
+        older: ByteBuffer(bytes: kept.output[..<Int(kept.checkpoint?.offset ?? 0)]),
+        offset: kept.checkpoint?.offset ?? 0, end: 12_000), settings: Kept.settings, life: life)
+    let isBefore = session.core.isUpToDate
+    #expect(!isBefore)
+    let rest = Array(kept.output[Int(kept.checkpoint?.offset ?? 0)...])
+    session.prints(ByteBuffer(bytes: rest))
+    session.settle()
+    let isAfter = session.core.isUpToDate
+    #expect(isAfter)
+    session.attach(1, resume: Resume(life: life, next: 100, input: 0))
+    let opened = session.frames().lazy.compactMap { frame -> Opened? in
+      if case .opened(let opened) = frame { opened } else { nil }
+    }.first
+    #expect(opened?.resumed == .exact)
+    #expect(opened?.output == 100)
+  }
+
+  @Test("takes a client's input from where its holder says") func input() {
+    let session = TestSession(size: Kept.size, kept: KeptSession(size: Kept.size))
+    let client = ClientID.random()
+    session.core.open(
+      TestSession.id(1),
+      LinkOpen(
+        client: client, access: .open, from: "a test", sent: 0, consumed: 0,
+        open: Open(session: session.core.id, resume: nil, size: Kept.size, mode: .driver)),
+      isFirst: false, held: 7, work: Screen.workPerCall, now: session.now)
+    session.type("hello", at: 5)
+    #expect(
+      session.pieces.map(\.source)
+        == [.client(ClientIdentity(client: client, subject: nil), offset: 7)])
+    #expect(session.pieces.map { String(buffer: $0.bytes) } == ["llo"])
+  }
+
+  @Test("has the size that its holder says, where it says so") func size() {
+    let session = TestSession(size: Kept.size, kept: KeptSession(size: Kept.size))
+    let (small, large) = (
+      TerminalSize(columns: 40, rows: 10), TerminalSize(columns: 100, rows: 30)
+    )
+    session.attach(1, size: small)
+    #expect(session.wantedSize == small)
+    let before = session.core.size
+    #expect(before == Kept.size, "asked for, and not yet changed")
+    session.wait(.seconds(1))
+    session.resize(large)
+    #expect(session.sizes == [small], "one change is under way at a time")
+    session.prints("before")
+    session.resizes(to: small)
+    let after = session.core.size
+    #expect(after == small)
+    session.settle()
+    session.wait(.seconds(1))
+    session.settle()
+    #expect(session.sizes == [small, large])
+    let mark = session.core.log.mark(session.core.log.firstMark)
+    #expect(mark == OutputLog.SizeMark(offset: 6, size: small))
+  }
+}

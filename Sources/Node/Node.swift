@@ -84,17 +84,18 @@ public final class Node: Sendable {
   ) async throws {
     self.configuration = configuration
     id = configuration.id
+    eventLoops = Array(group.makeIterator())
     let context = NodeContext(
       configuration,
       records: SessionRecords(
-        registry, node: id, incarnation: incarnation, logger: configuration.logger))
+        registry, node: id, incarnation: incarnation, logger: configuration.logger),
+      loopCount: eventLoops.count)
     self.context = context
-    eventLoops = Array(group.makeIterator())
     var loops: [NIOLoopBound<NodeLoop>] = []
-    for loop in eventLoops {
+    for (index, loop) in eventLoops.enumerated() {
       loops.append(
         try await loop.submit {
-          NIOLoopBound(NodeLoop(context: context, eventLoop: loop), eventLoop: loop)
+          NIOLoopBound(NodeLoop(context: context, eventLoop: loop, index: index), eventLoop: loop)
         }.get())
     }
     self.loops = loops
@@ -117,7 +118,9 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       for starter in context.starters { await starter.check() }
+      let kept = await restoreKeptSessions()
       try await register(addresses)
+      if kept > 0 { try await announceKept() }
       // Beside the lease: an engine may take its time.
       let attending = context.starters.map { starter in Task { await starter.attend() } }
       defer { for task in attending { task.cancel() } }
@@ -133,6 +136,20 @@ public final class Node: Sendable {
     let cause = replaced == nil ? EndCause.stopped : .superseded
     await Task { await stop(cause) }.value
     if let replaced { throw replaced }
+  }
+
+  /// Takes back what was kept from before, on all loops at once.
+  private func restoreKeptSessions() async -> Int {
+    let restoring = loops.enumerated().map { index, loop in
+      eventLoops[index].flatSubmit { loop.value.restoreKeptSessions() }
+    }
+    var count = 0
+    for future in restoring {
+      do { count += try await future.get() } catch {
+        logger.error("what was kept from before is not to be had", metadata: ["error": "\(error)"])
+      }
+    }
+    return count
   }
 
   private func stop(_ cause: EndCause) async {

@@ -21,7 +21,10 @@ final class NodeContext: Sendable {
   let pages = PagePool()
   private let pipes: PipeStarters
 
-  init(_ configuration: NodeConfiguration, records: SessionRecords) {
+  let loopCount: Int
+
+  init(_ configuration: NodeConfiguration, records: SessionRecords, loopCount: Int) {
+    self.loopCount = loopCount
     id = configuration.id
     incarnation = records.incarnation
     cluster = configuration.cluster
@@ -55,6 +58,9 @@ final class Places: Sendable {
       return true
     }
   }
+
+  /// For a session that is there already.
+  func takeAnyway() { count.withLockedValue { $0 += 1 } }
 
   func giveBack() { count.withLockedValue { $0 -= 1 } }
 }

@@ -161,6 +161,11 @@ extension Node {
     try await settle(announcement, of: held)
   }
 
+  /// Says that what an earlier process of this node had is this one's.
+  func announceKept() async throws {
+    try await announce(("sessions go on that were kept", .notice))
+  }
+
   /// Looks whether the registry still has some of the sessions that this node holds; after all of them, from
   /// the beginning.
   private func confirm(_ round: inout Confirmation) async throws {

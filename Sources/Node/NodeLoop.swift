@@ -10,6 +10,8 @@ import Wire
 
 final class NodeLoop {
   let eventLoop: any EventLoop
+  /// Which of the node's loops it is.
+  let index: Int
   let context: NodeContext
   let logger: Logger
   let turns: ScreenTurns
@@ -37,10 +39,12 @@ final class NodeLoop {
   enum Entry {
     case starting(Start)
     case session(Session)
+    case restoring(Restoration)
   }
 
-  init(context: NodeContext, eventLoop: any EventLoop) {
+  init(context: NodeContext, eventLoop: any EventLoop, index: Int) {
     self.context = context
+    self.index = index
     self.eventLoop = eventLoop
     turns = ScreenTurns(eventLoop: eventLoop)
     logger = context.logger
@@ -97,6 +101,8 @@ extension NodeLoop.Entry {
     case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
     case .session(let session):
       Holding(epoch: session.core.epoch, owner: session.creator, end: session.tombstone)
+    case .restoring(let restoration):
+      Holding(epoch: restoration.epoch, owner: restoration.descriptor.creator.subject)
     }
   }
 }

@@ -3,6 +3,7 @@
 //
 // Confined to its loop: every call comes from there, bytes never change threads.
 
+import FoundationEssentials
 import NIOCore
 import Pipes
 import Registry
@@ -14,6 +15,10 @@ import Wire
 protocol SessionDelegate: AnyObject {
   /// The process ended, or was ended; the session stays readable until the loop drops it.
   func sessionDidEnd(_ session: Session)
+  /// A session that was made again has read all output that there was.
+  func sessionIsUpToDate(_ session: Session)
+  /// Another node has its terminal by now.
+  func sessionWasTaken(_ session: Session)
   /// Nil: it has gone.
   func connection(_ number: UInt64) -> RouterConnection?
 }
@@ -27,10 +32,13 @@ final class Session: PipeDelegate {
   private weak var delegate: (any SessionDelegate)?
   private var timers: [SessionTimer: Scheduled<Void>] = [:]
   private var isCarryingOut = false
+  private var isStateDue = false
+  private var isUpToDate: Bool
 
   init(
     _ core: consuming SessionCore, pipe: any Pipe, turns: ScreenTurns, delegate: any SessionDelegate
   ) {
+    isUpToDate = core.isUpToDate
     self.core = core
     self.pipe = pipe
     self.turns = turns
@@ -47,7 +55,9 @@ final class Session: PipeDelegate {
   // MARK: From streams
 
   func open(_ stream: StreamID, _ request: LinkOpen, isFirst: Bool) {
-    core.open(stream, request, isFirst: isFirst, work: turns.allowance(), now: now)
+    core.open(
+      stream, request, isFirst: isFirst, held: pipe.keeper?.input(of: ClientIdentity(request)),
+      work: turns.allowance(), now: now)
     carryOutActions()
   }
 
@@ -89,12 +99,36 @@ final class Session: PipeDelegate {
     carryOutActions()
   }
 
+  func pipeDidResize(_ size: TerminalSize) {
+    core.pipeDidResize(size, now: now)
+    carryOutActions()
+  }
+
+  func pipeDidDiscardInput(_ did: Bool, for key: UInt8) {
+    core.inputWasDiscarded(did, for: key, now: now)
+    carryOutActions()
+  }
+
+  func pipeWasTaken() { delegate?.sessionWasTaken(self) }
+
   func pipeDidEnd(_ status: ExitStatus?, reason: String?) {
     core.pipeDidEnd(status, reason: reason, now: now)
     carryOutActions()
   }
 
   // MARK: From the loop
+
+  /// Whether it goes on when this node does not.
+  var isKept: Bool { pipe.keeper != nil }
+
+  /// It goes on without this node.
+  func letGo() {
+    stopTimers()
+    pipe.keeper?.letGo()
+  }
+
+  /// It has ended, and is forgotten.
+  func forgetKept() { pipe.keeper?.forget() }
 
   /// The screen's turn has come.
   func takeTurn(work: Int) {
@@ -151,16 +185,42 @@ final class Session: PipeDelegate {
     isCarryingOut = true
     while let action = core.nextAction() { carryOut(action) }
     isCarryingOut = false
+    if isStateDue { keepState() }
+    if !isUpToDate, core.isUpToDate {
+      isUpToDate = true
+      delegate?.sessionIsUpToDate(self)
+    }
+  }
+
+  private func keepState() {
+    isStateDue = false
+    // Names, colours and words: encoding them cannot fail.
+    guard let keeper = pipe.keeper, let state = try? JSONEncoder().encode(core.state) else {
+      return
+    }
+    keeper.keep(state: Array(state))
+  }
+
+  private func stopTimers() {
+    for timer in timers.values { timer.cancel() }
+    timers = [:]
   }
 
   private func carryOut(_ action: SessionAction) {
     switch action {
-    case .write(let bytes): pipe.write(bytes)
+    case .write(let bytes, let source): pipe.write(bytes, from: source)
     case .setReading(let isReading): pipe.isReading = isReading
     case .resize(let size): pipe.resize(size)
-    case .discardInput(let key):
-      core.inputWasDiscarded(pipe.discardInput(for: key), for: key, now: now)
-    case .discardInputAgain(let key): _ = pipe.discardInput(for: key)
+    case .discardInput(let key, let inputs):
+      if let did = pipe.discardInput(for: key, givingUp: inputs) {
+        core.inputWasDiscarded(did, for: key, now: now)
+      }
+    case .discardInputAgain(let key):
+      // Who keeps the session has discarded what was under way as well.
+      if !isKept { _ = pipe.discardInput(for: key, givingUp: []) }
+    case .keepCheckpoint(let bytes, let size, let offset):
+      pipe.keeper?.keep(checkpoint: bytes, size: size, at: offset)
+    case .keepState: isStateDue = true
     case .terminate: pipe.terminate(grace: NodeLimits.grace)
     case .send(let frame, let stream):
       delegate?.connection(stream.connection)?.send(frame, stream: stream.number)
@@ -175,8 +235,7 @@ final class Session: PipeDelegate {
     case .workLater: turns.wait(self)
     case .wait(let timer, let time): wait(for: timer, until: time)
     case .ended:
-      for timer in timers.values { timer.cancel() }
-      timers = [:]
+      stopTimers()
       endedTime = WallClock.milliseconds
       delegate?.sessionDidEnd(self)
     }

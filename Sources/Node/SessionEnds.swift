@@ -19,6 +19,12 @@ extension NodeLoop {
     // What has ended takes no place.
     context.places.giveBack()
     if stopCause != nil || session.core.endCause == .superseded { return forgetOnceRead(session) }
+    // Of one that is being made again it is noted when that is done.
+    if case .session = sessions[session.id] { noteEnd(session) }
+  }
+
+  /// Keeps it to be read, as long as there is room.
+  func noteEnd(_ session: Session) {
     if let holding = sessions[session.id]?.holding {
       context.records.noteEnd(of: session.id, holding)
     }
@@ -51,7 +57,8 @@ extension NodeLoop {
       metadata: ["node": "\(context.id)", "session": "\(session.id)"])
     session.sendAway(
       Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
-    end(session, .superseded)
+    // What is kept goes on under its other owner: it is the same process.
+    if session.isKept { letGo(session) } else { end(session, .superseded) }
   }
 
   // MARK: Forgetting
@@ -78,6 +85,7 @@ extension NodeLoop {
 
   private func drop(_ session: Session) {
     guard self.session(session.id) === session else { return }
+    session.forgetKept()
     sessions[session.id] = nil
     kept.remove(session.id)
     context.records.release(
@@ -95,12 +103,23 @@ extension NodeLoop {
     whenEmpty = promise
     stopCause = cause
     stopReaping()
-    for case .session(let session) in sessions.values { end(session, cause) }
+    for case .session(let session) in sessions.values { stop(session, cause) }
+    for case .restoring(let restoration) in sessions.values {
+      for open in restoration.waiting { open.refuse(isLeaving) }
+      if let session = restoration.session { letGo(session) }
+    }
     checkEmpty()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let limit = eventLoop.scheduleTask(in: NodeLimits.lastStarts) { bound.value.giveUpStarts() }
     promise.futureResult.whenComplete { _ in limit.cancel() }
     return promise.futureResult
+  }
+
+  /// What is kept goes on; its clients wait for who takes it over.
+  private func stop(_ session: Session, _ cause: EndCause) {
+    guard session.isKept, session.core.ended == nil else { return end(session, cause) }
+    session.sendAway(isLeaving)
+    letGo(session)
   }
 
   /// What is still being started may wait for a directory that does not answer.

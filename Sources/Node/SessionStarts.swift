@@ -50,6 +50,7 @@ extension NodeLoop {
       }
       connection.open(stream, request, of: session, isFirst: false)
     case .starting(let start): wait(open, for: start)
+    case .restoring(let restoration): wait(open, for: restoration)
     case nil:
       guard let creation = request.open.create else { return refuseUnknown(id, open) }
       let start = Start(
@@ -148,11 +149,16 @@ extension NodeLoop {
       sessions[start.id] = .starting(start)
     }
     let bound = NIOLoopBound((self, start), eventLoop: eventLoop)
-    let request = PipeRequest(session: start.id, creation: start.creation, size: start.size)
+    let (life, created) = (Life.random(), WallClock.milliseconds)
+    let request = PipeRequest(
+      session: start.id, creation: start.creation, size: start.size, epoch: epoch,
+      descriptor: SessionDescriptor(start, life: life, created: created, in: context).bytes,
+      logLimit: context.settings.logLimit)
     starter.start(request, on: eventLoop).whenComplete { result in
       let (loop, start) = bound.value
       switch result {
-      case .success(let pipe): loop.finishStart(start, epoch: epoch, pipe: pipe.value)
+      case .success(let pipe):
+        loop.finishStart(start, life: life, created: created, epoch: epoch, pipe: pipe.value)
       case .failure(let error):
         loop.context.places.giveBack()
         loop.context.records.release(start.id, epoch: epoch, tombstone: nil)
@@ -164,7 +170,9 @@ extension NodeLoop {
     }
   }
 
-  private func finishStart(_ start: Start, epoch: Epoch, pipe: any Pipe) {
+  private func finishStart(
+    _ start: Start, life: Life, created: UInt64, epoch: Epoch, pipe: any Pipe
+  ) {
     // As it is by now.
     guard case .starting(let start) = sessions[start.id] else {
       // It was not waited for.
@@ -173,9 +181,9 @@ extension NodeLoop {
       return
     }
     let core = SessionCore(
-      id: start.id, epoch: epoch, creation: start.creation, creator: start.creator,
-      size: start.size, settings: context.settings, pages: context.pages,
-      createdTime: WallClock.milliseconds, now: eventLoop.now)
+      id: start.id, life: life, epoch: epoch, creation: start.creation, creator: start.creator,
+      size: start.size, kept: pipe.keeper == nil ? nil : KeptSession(size: start.size),
+      settings: context.settings, pages: context.pages, createdTime: created, now: eventLoop.now)
     let session = Session(core, pipe: pipe, turns: turns, delegate: self)
     sessions[start.id] = .session(session)
     logger.info(

@@ -11,10 +11,22 @@ public struct PipeRequest: Sendable {
   public var session: SessionID
   public var creation: Creation
   public var size: TerminalSize
-  public init(session: SessionID, creation: Creation, size: TerminalSize) {
+  /// Under which the session was claimed.
+  public var epoch: Epoch
+  /// What a node must know of the session to make it again, for who keeps it while nodes come and go.
+  public var descriptor: [UInt8]
+  /// Bytes of output that are kept.
+  public var logLimit: Int
+  public init(
+    session: SessionID, creation: Creation, size: TerminalSize, epoch: Epoch = Epoch(0),
+    descriptor: [UInt8] = [], logLimit: Int = 0
+  ) {
     self.session = session
     self.creation = creation
     self.size = size
+    self.epoch = epoch
+    self.descriptor = descriptor
+    self.logLimit = logLimit
   }
 }
 
@@ -24,8 +36,21 @@ public protocol PipeDelegate: AnyObject {
   func pipeDidRead(_ bytes: ByteBuffer)
   /// The kernel (or the engine's socket) has taken `count` more bytes of what was given to `write`.
   func pipeDidWrite(_ count: Int)
+  /// From here on among the output the terminal has this size; told by pipes with a ``Pipe/keeper`` only.
+  func pipeDidResize(_ size: TerminalSize)
+  /// The late answer to ``Pipe/discardInput(for:givingUp:)``.
+  func pipeDidDiscardInput(_ did: Bool, for key: UInt8)
+  /// Another node has the session by now; nothing more comes from here.
+  func pipeWasTaken()
   /// Called once, after the last `pipeDidRead`. Nil status: it could not be learned (see `reason`).
   func pipeDidEnd(_ status: ExitStatus?, reason: String?)
+}
+
+/// For who runs no session that is kept.
+extension PipeDelegate {
+  public func pipeDidResize(_ size: TerminalSize) {}
+  public func pipeDidDiscardInput(_ did: Bool, for key: UInt8) {}
+  public func pipeWasTaken() {}
 }
 
 /// A signal to a session's process.
@@ -60,23 +85,42 @@ public protocol Pipe: AnyObject {
   /// ``PipeReading/most`` bytes still come, and at the end what a terminal holds.
   var isReading: Bool { get set }
   /// Queues bytes for the process; `pipeDidWrite` reports them as they are taken.
-  func write(_ bytes: ByteBuffer)
+  func write(_ bytes: ByteBuffer, from source: InputSource)
   func resize(_ size: TerminalSize)
   func signal(_ signal: PipeSignal)
   /// If the terminal makes a signal of this key and discards input for it (termios: ISIG, without NOFLSH), what it
-  /// holds and its process has not read is discarded now, so that there is room for the key. False: it does not.
-  func discardInput(for key: UInt8) -> Bool
+  /// holds and its process has not read is discarded now, so that there is room for the key. False: it does not. Nil:
+  /// `pipeDidDiscardInput` tells.
+  /// - Parameter inputs: what is not written any more if it does.
+  func discardInput(for key: UInt8, givingUp inputs: [GivenUpInput]) -> Bool?
   /// Whether something has the terminal's foreground that may be at work: anything but a shell at its
   /// prompt, the session's own command too. Nil where the pipe cannot tell.
   var hasForegroundJob: Bool? { get }
   /// Ends the process: SIGHUP to its group, then after `grace` SIGKILL. `pipeDidEnd` follows, and from then
   /// on the pipe holds no descriptor.
   func terminate(grace: TimeAmount)
+  /// Who keeps the session when this node goes; nil: nobody does.
+  var keeper: (any SessionKeeper)? { get }
 }
 
-/// Of a terminal whose modes cannot be seen from here.
 extension Pipe {
-  public func discardInput(for key: UInt8) -> Bool { false }
+  /// Of a terminal whose modes cannot be seen from here.
+  public func discardInput(for key: UInt8, givingUp inputs: [GivenUpInput]) -> Bool? { false }
+  public var keeper: (any SessionKeeper)? { nil }
+}
+
+/// Keeps a session's terminal, and what its node leaves there, while nodes come and go. Confined to its pipe's event
+/// loop.
+public protocol SessionKeeper: AnyObject {
+  /// How far this client's input was written to the terminal; nil: nothing is known of it.
+  func input(of client: ClientIdentity) -> UInt64?
+  /// Keeps a snapshot of the session's screen at this offset of the output, instead of the last one.
+  func keep(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64)
+  func keep(state: [UInt8])
+  /// The session goes on without this node.
+  func letGo()
+  /// The session has ended, and nobody needs to know it any more.
+  func forget()
 }
 
 /// Why a pipe could not be started; `message` is for the user and says what to do.
@@ -103,6 +147,14 @@ public protocol PipeStarter: Sendable {
   /// - Throws (fails with): ``PipeError``.
   func start(_ request: PipeRequest, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
+  /// What keeps this node's sessions while no node has them, on this start of this machine; nil: nothing does.
+  var keeperName: String? { get }
+  /// The sessions of this event loop that are kept from before, with what their nodes said of them at their start.
+  func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]>
+  /// Makes such a session this node's.
+  /// - Throws (fails with): ``PipeError``: another node has it, or it is gone.
+  func attach(_ entry: KeptEntry, epoch: Epoch, on eventLoop: any EventLoop)
+    -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
   /// Told once, before anything is started: which registry the node is in. What the node of the same name of
   /// another registry left is not its own.
   func enter(registry: String)
@@ -122,6 +174,15 @@ public protocol PipeStarter: Sendable {
 
 /// Of a backend that is always there.
 extension PipeStarter {
+  public var keeperName: String? { nil }
+  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {
+    eventLoop.makeSucceededFuture([])
+  }
+  public func attach(_ entry: KeptEntry, epoch: Epoch, on eventLoop: any EventLoop)
+    -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
+  {
+    eventLoop.makeFailedFuture(PipeError(.noTarget, "nothing is kept here"))
+  }
   public var isAvailable: Bool { true }
   public var credentials: TLSCredentials? { nil }
   public func check() async {}

@@ -43,6 +43,24 @@ enum PipeLimits {
   static let account = 16 * 1024
   static let groups = 65_536
 
+  // MARK: Held terminals
+
+  /// A holder answers so soon: it never waits for anything. A node that starts waits no longer.
+  static let holderPatience = TimeAmount.seconds(5)
+  /// Between two tries to reach one whose connection has broken.
+  static let holderRetryFirst = Duration.milliseconds(20)
+  static let holderRetryLast = Duration.seconds(1)
+  /// One that cannot be reached for so long is told as gone: what it has is found again when the node starts anew.
+  static let holderGone = TimeAmount.seconds(30)
+  /// Clients of a session whose input is known: four times what the holder remembers.
+  static let heldLedgers = 256
+  /// Clients whose hashes are kept.
+  static let clientKeys = 4_096
+  /// Bytes of a checkpoint that are written at once: a keystroke waits behind one part.
+  static let checkpointPart = 64 * 1024
+  /// A session that no node has had for so long is ended.
+  static let orphan = TimeAmount.hours(1)
+
   // MARK: Docker
 
   /// Bytes of a container's id or name: an id has 64, and nobody types twice that.

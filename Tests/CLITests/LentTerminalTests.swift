@@ -192,7 +192,7 @@ private final class LentTerminal: Sendable {
   }
 
   func type(_ text: String) async throws {
-    try await on { $0.pipe.write(ByteBuffer(string: text)) }
+    try await on { $0.pipe.write(ByteBuffer(string: text), from: .report) }
   }
 
   /// Ends `fairlead` by a signal, but not the shell that started it and said its own number.
@@ -241,7 +241,7 @@ private final class Display: PipeDelegate {
     output += bytes.readableBytesView
     bytes.withUnsafeReadableBytes { model.write($0) }
     let answers = model.takeAnswers()
-    if !answers.isEmpty { pipe.write(ByteBuffer(bytes: answers)) }
+    if !answers.isEmpty { pipe.write(ByteBuffer(bytes: answers), from: .report) }
   }
 
   func pipeDidWrite(_ count: Int) {}

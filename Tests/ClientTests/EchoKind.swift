@@ -45,7 +45,7 @@ final class EchoPipe: Pipe {
 
   var isReading = false { didSet { echo() } }
 
-  func write(_ bytes: ByteBuffer) {
+  func write(_ bytes: ByteBuffer, from source: InputSource) {
     typed.writeImmutableBuffer(bytes)
     echo()
   }

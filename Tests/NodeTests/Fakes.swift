@@ -31,7 +31,7 @@ final class FakePipe: Pipe {
   func prints(_ text: String) { delegate?.pipeDidRead(ByteBuffer(string: text)) }
   func ends() { delegate?.pipeDidEnd(.exited(code: 0), reason: nil) }
 
-  func write(_ bytes: ByteBuffer) {
+  func write(_ bytes: ByteBuffer, from source: InputSource) {
     written.writeImmutableBuffer(bytes)
     delegate?.pipeDidWrite(bytes.readableBytes)
   }
@@ -61,6 +61,8 @@ final class FakeLoop: SessionDelegate, RouterConnectionDelegate {
   init(_ eventLoop: any EventLoop) { turns = ScreenTurns(eventLoop: eventLoop) }
 
   func sessionDidEnd(_ session: Session) { ended.append(session) }
+  func sessionIsUpToDate(_ session: Session) {}
+  func sessionWasTaken(_ session: Session) {}
   func connection(_ number: UInt64) -> RouterConnection? { connection }
   func connection(
     _ connection: RouterConnection, didReceive request: LinkOpen, stream: UInt64

@@ -166,7 +166,7 @@ struct RunningPipe: Sendable {
 
   func type(_ text: String) async throws { try await type(Array(text.utf8)) }
   func type(_ bytes: [UInt8]) async throws {
-    try await on { $0.pipe.write(ByteBuffer(bytes: bytes)) }
+    try await on { $0.pipe.write(ByteBuffer(bytes: bytes), from: .report) }
   }
   func resize(columns: Int, rows: Int) async throws {
     try await on { $0.pipe.resize(TerminalSize(columns: columns, rows: rows)) }

@@ -55,7 +55,7 @@ final class DockerPipe: Pipe {
     handler.isReading = isWanted || isKilled || isTerminating && lastOutput.rest > 0
   }
 
-  func write(_ bytes: ByteBuffer) {
+  func write(_ bytes: ByteBuffer, from source: InputSource) {
     guard !isEnded else { return }
     let count = bytes.readableBytes
     let bound = NIOLoopBound(self, eventLoop: eventLoop)

@@ -1,6 +1,7 @@
 // `pty`: a pseudo-terminal on the node's own machine.
 
 import Glibc
+import Logging
 import Wire
 
 extension PipeKind {
@@ -18,17 +19,31 @@ extension PipeKind {
           "Whom a client may have a pty terminal run as besides, if its token lets it name users: "
           + "names, separated by commas. root is one only if it is named here. The node must run as root."
       ),
+      PipeOption(
+        "holder", value: "auto|require|off",
+        help:
+          "Whether pty terminals are held by a process of their own, and go on while this one is stopped, killed "
+          + "or upgraded. With auto they are not where no such process can be started, and a warning says so. "
+          + "Off is the default."
+      ),
+      PipeOption(
+        "state-directory", value: "directory",
+        help:
+          "Where that process is found again: a directory of this node alone, which must survive its restart."
+      ),
     ],
     takesTerminal: true,
     problem: { options in
-      options.ptyUser.flatMap { trouble(with: $0, of: "--pty-user") }
+      options.holderProblem
+        ?? options.ptyUser.flatMap { trouble(with: $0, of: "--pty-user") }
         ?? options.ptyUsers.lazy.compactMap { trouble(with: $0, of: "--pty-users") }.first
     },
     makeStarter: { setup in
       let user = setup.options.ptyUser.flatMap(account(of:))
       return PTYStarter(
         environment: setup.environment, user: user.flatMap { $0.uid == geteuid() ? nil : $0 },
-        others: setup.options.ptyUsers.compactMap(account(of:)), files: setup.files)
+        others: setup.options.ptyUsers.compactMap(account(of:)), files: setup.files,
+        holder: try holder(setup))
     })
 }
 
@@ -37,7 +52,35 @@ extension PipeOptions {
   fileprivate var ptyUser: String? { self["pty-user"].isEmpty ? nil : self["pty-user"] }
 
   /// Whom clients may name besides.
+  fileprivate var holderProblem: String? {
+    ["", "auto", "require", "off"].contains(self["holder"])
+      ? nil : "--holder is auto, require or off"
+  }
+
   fileprivate var ptyUsers: [String] { self["pty-users"].split(separator: ",").map(String.init) }
+}
+
+/// The node's holder, running; nil: it is to have none, or can have none.
+private func holder(_ setup: PipeSetup) throws -> HolderHome? {
+  guard ["auto", "require"].contains(setup.options["holder"]) else { return nil }
+  do {
+    let home = try HolderHome(
+      setup.options["state-directory"].isEmpty
+        ? HolderHome.usual(for: setup.scope, setup.environment) : setup.options["state-directory"],
+      logger: setup.logger)
+    let wasThere = try home.ensureRunning()
+    setup.logger.notice(
+      "terminals are held by a process of their own",
+      metadata: ["directory": "\(home.directory)", "found": "\(wasThere)"])
+    return home
+  } catch let error as StateDirectoryError
+    where setup.options["holder"] != "require" && error.code != .inUse
+  {
+    setup.logger.warning(
+      "no holder could be started: terminals end with this process",
+      metadata: ["error": "\(error)"])
+    return nil
+  }
 }
 
 /// - Parameter name: or its number.

@@ -55,7 +55,7 @@ final class PTYPipe: Pipe {
     set { handler.isReading = newValue }
   }
 
-  func write(_ bytes: ByteBuffer) {
+  func write(_ bytes: ByteBuffer, from source: InputSource) {
     guard !isEnded, channel.isActive else { return }
     writer.write(bytes)
   }
@@ -74,7 +74,7 @@ final class PTYPipe: Pipe {
     child.signal(signal.rawValue)
   }
 
-  func discardInput(for key: UInt8) -> Bool {
+  func discardInput(for key: UInt8, givingUp inputs: [GivenUpInput]) -> Bool? {
     guard !isReaped, let control else { return false }
     return cpty_discard_input(control, key) != 0
   }

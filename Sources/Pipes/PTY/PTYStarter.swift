@@ -11,14 +11,16 @@ public struct PTYStarter: PipeStarter {
   /// As terminals run unless `create` names a user.
   private let usual: Login
   private let others: [Login]
-  private let files: FileLimit?
+  let files: FileLimit?
   private let threads: StartThreads
   private let patience: TimeAmount
+  /// What keeps its terminals while nodes come and go; nil: they end with this process.
+  let holder: HolderHome?
   /// Of each user, processes that were killed before they executed their program, and have not ended.
   private let stuck = NIOLockedValueBox<[UInt32: Int]>([:])
 
   /// Whom a process runs as, and what a login of that user would set.
-  private struct Login: Sendable {
+  struct Login: Sendable {
     var uid: UInt32
     /// Nil: this process's own number, which has no name.
     var account: Account?
@@ -44,23 +46,27 @@ public struct PTYStarter: PipeStarter {
   ///   - user: whom processes run as; nil: as this one. Another takes root.
   ///   - others: whom `create` may name besides.
   ///   - files: how many descriptors they may have; nil: as many as this one.
+  ///   - holder: what keeps its terminals while nodes come and go; nil: they end with this process.
   public init(
     environment: [String: String], user: Account? = nil, others: [Account] = [],
-    files: FileLimit? = nil
+    files: FileLimit? = nil, holder: HolderHome? = nil
   ) {
     self.init(
-      environment: environment, user: user, others: others, files: files, threads: .shared)
+      environment: environment, user: user, others: others, files: files, holder: holder,
+      threads: .shared)
   }
 
   init(
     environment: [String: String], user: Account? = nil, others: [Account] = [],
-    files: FileLimit? = nil, threads: StartThreads, patience: TimeAmount = PipeLimits.start
+    files: FileLimit? = nil, holder: HolderHome? = nil, threads: StartThreads,
+    patience: TimeAmount = PipeLimits.start
   ) {
     usual = Self.login(user ?? Account.own, environment)
     self.others = others.map { Self.login($0, environment) }
     self.files = files
     self.threads = threads
     self.patience = patience
+    self.holder = holder
   }
 
   private static func login(_ account: Account?, _ environment: [String: String]) -> Login {
@@ -104,6 +110,11 @@ public struct PTYStarter: PipeStarter {
     environment.merge(request.creation.environment) { $1 }
     let command = Self.command(request.creation.command, environment: environment, login)
     let directory = request.creation.workingDirectory
+    if let holder {
+      return start(
+        request, command, environment, in: directory ?? login.home,
+        isPreferred: directory == nil, with: holder, on: eventLoop)
+    }
     let size = request.size
     // Starting a process takes about a millisecond: not on the loop that others type through.
     return threads.run(on: eventLoop) { [environment] in
@@ -114,7 +125,7 @@ public struct PTYStarter: PipeStarter {
     }
   }
 
-  private struct Command: Sendable {
+  struct Command: Sendable {
     /// What is told of it.
     var program: String
     /// Where it may be: the first one that can be executed is.
@@ -237,7 +248,7 @@ public struct PTYStarter: PipeStarter {
     }
   }
 
-  private func failure(_ error: CInt, _ step: UInt8, _ command: Command, _ directory: String?)
+  func failure(_ error: CInt, _ step: UInt8, _ command: Command, _ directory: String?)
     -> PipeError
   {
     let reason = describe(errno: error)

@@ -1,0 +1,206 @@
+// Sessions that a holder has kept from before: by an earlier process of this node, that was killed, stopped or upgraded.
+// They are attached under a higher epoch and made again from what was left with the holder; their clients come back to
+// them once all output is read that there was.
+
+import FoundationEssentials
+import Logging
+import NIOCore
+import Pipes
+import Registry
+import Sessions
+import Wire
+
+/// What a node says of a session when it starts it, for whoever makes it again.
+struct SessionDescriptor: Codable {
+  var session: SessionID
+  var life: Life
+  var creation: Creation
+  var creator: ClientIdentity
+  /// In milliseconds since 1970.
+  var created: UInt64
+  var node: NodeID
+  var cluster: String
+
+  var bytes: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) }
+
+  /// Nil: no node of this version has written it.
+  init?(_ bytes: [UInt8]) {
+    guard let read = try? JSONDecoder().decode(Self.self, from: Data(bytes)) else { return nil }
+    self = read
+  }
+
+  init(_ start: Start, life: Life, created: UInt64, in context: NodeContext) {
+    session = start.id
+    self.life = life
+    creation = start.creation
+    creator = start.creator
+    self.created = created
+    node = context.id
+    cluster = context.cluster
+  }
+}
+
+/// A session that is being made again.
+struct Restoration {
+  let descriptor: SessionDescriptor
+  let epoch: Epoch
+  /// Once it is attached; it may not have read all output yet.
+  var session: Session?
+  /// OPENs that came meanwhile.
+  var waiting: [WaitingOpen] = []
+}
+
+extension NodeLoop {
+  /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
+  func restoreKeptSessions() -> EventLoopFuture<Int> {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let found = context.starters.map { starter in
+      starter.kept(on: eventLoop).flatMap { bound.value.restore($0, with: starter) }
+    }
+    return EventLoopFuture.whenAllSucceed(found, on: eventLoop).map { $0.reduce(0, +) }
+  }
+
+  private func restore(_ entries: [KeptEntry], with starter: any PipeStarter)
+    -> EventLoopFuture<Int>
+  {
+    // Of two lives the later one counts; the other's node died between the two.
+    let ours = entries.compactMap { entry in
+      SessionDescriptor(entry.descriptor).flatMap { isOurs($0) ? (entry, $0) : nil }
+    }.sorted { $0.0.epoch > $1.0.epoch }
+    let attaching = ours.map { entry, descriptor in
+      sessions[descriptor.session] == nil
+        ? restore(entry, descriptor, with: starter) : discard(entry, with: starter)
+    }
+    let count = ours.count
+    return EventLoopFuture.andAllComplete(attaching, on: eventLoop).map { count }
+  }
+
+  private func isOurs(_ descriptor: SessionDescriptor) -> Bool {
+    descriptor.node == context.id && descriptor.cluster == context.cluster
+      && descriptor.session.loopIndex(of: context.loopCount) == index
+  }
+
+  private func discard(_ entry: KeptEntry, with starter: any PipeStarter) -> EventLoopFuture<Void> {
+    starter.attach(entry, epoch: Epoch(entry.epoch.rawValue + 1), on: eventLoop).map { attached in
+      attached.value.pipe.terminate(grace: .zero)
+      attached.value.pipe.keeper?.letGo()
+    }
+  }
+
+  private func restore(
+    _ entry: KeptEntry, _ descriptor: SessionDescriptor, with starter: any PipeStarter
+  ) -> EventLoopFuture<Void> {
+    let id = descriptor.session
+    let epoch = Epoch(entry.epoch.rawValue + 1)
+    sessions[id] = .restoring(Restoration(descriptor: descriptor, epoch: epoch))
+    context.places.takeAnyway()
+    let bound = NIOLoopBound((self, descriptor), eventLoop: eventLoop)
+    return starter.attach(entry, epoch: epoch, on: eventLoop).map { attached in
+      let (loop, descriptor) = bound.value
+      loop.finishRestoring(descriptor, epoch, attached.value)
+    }.flatMapErrorThrowing { error in
+      let (loop, descriptor) = bound.value
+      loop.giveUpRestoring(descriptor.session, error)
+    }
+  }
+
+  private func finishRestoring(
+    _ descriptor: SessionDescriptor, _ epoch: Epoch, _ attached: AttachedPipe
+  ) {
+    let id = descriptor.session
+    guard case .restoring(var restoration) = sessions[id] else {
+      context.places.giveBack()
+      attached.pipe.keeper?.letGo()
+      return
+    }
+    let age = WallClock.milliseconds - min(descriptor.created, WallClock.milliseconds)
+    let core = SessionCore(
+      id: id, life: descriptor.life, epoch: epoch, creation: descriptor.creation,
+      creator: descriptor.creator, size: attached.terminal.size,
+      kept: KeptSession(attached.terminal), settings: context.settings, pages: context.pages,
+      created: eventLoop.now - .milliseconds(Int64(clamping: age)),
+      createdTime: descriptor.created, now: eventLoop.now)
+    let session = Session(core, pipe: attached.pipe, turns: turns, delegate: self)
+    restoration.session = session
+    sessions[id] = .restoring(restoration)
+    if session.core.isUpToDate { sessionIsUpToDate(session) }
+  }
+
+  private func giveUpRestoring(_ id: SessionID, _ error: any Error) {
+    guard case .restoring(let restoration) = sessions[id] else { return }
+    logger.error(
+      "a session that was kept is not to be had",
+      metadata: ["session": "\(id)", "error": "\(error)"])
+    sessions[id] = nil
+    context.places.giveBack()
+    for open in restoration.waiting {
+      open.refuse(Refused(.unavailable, "session \(id) is with another node by now", retry: 500))
+    }
+    checkEmpty()
+  }
+
+  /// All output is read that there was: its clients may come back.
+  func sessionIsUpToDate(_ session: Session) {
+    guard case .restoring(let restoration) = sessions[session.id],
+      restoration.session === session
+    else { return }
+    sessions[session.id] = .session(session)
+    logger.info(
+      "session goes on",
+      metadata: [
+        "session": "\(session.id)", "epoch": "\(session.core.epoch)",
+        "output": "\(session.core.log.end)",
+      ])
+    for open in restoration.waiting {
+      open.connection.open(open.stream, open.request, of: session, isFirst: false)
+    }
+    if session.core.ended != nil { noteEnd(session) }
+  }
+
+  func wait(_ open: WaitingOpen, for restoration: Restoration) {
+    guard restoration.waiting.count < NodeLimits.waitingOpens else {
+      return open.refuse(
+        Refused(
+          .tooMany, "\(restoration.waiting.count) clients wait for this session", retry: 1_000))
+    }
+    var restoration = restoration
+    restoration.waiting.append(open)
+    sessions[restoration.descriptor.session] = .restoring(restoration)
+  }
+
+  // MARK: Letting go
+
+  /// Another node has attached the session: its clients are to look for it there.
+  func sessionWasTaken(_ session: Session) {
+    logger.notice("another node has taken a session over", metadata: ["session": "\(session.id)"])
+    session.sendAway(
+      Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
+    letGo(session)
+  }
+
+  /// The session goes on without this node. Its record stays: whoever takes it over says so.
+  func letGo(_ session: Session) {
+    session.letGo()
+    guard held(session.id) === session else { return }
+    sessions[session.id] = nil
+    kept.remove(session.id)
+    if session.core.ended == nil { context.places.giveBack() }
+    checkEmpty()
+  }
+
+  /// The session, also while it is being made again.
+  private func held(_ id: SessionID) -> Session? {
+    if case .restoring(let restoration) = sessions[id] { restoration.session } else { session(id) }
+  }
+}
+
+extension KeptSession {
+  fileprivate init(_ terminal: KeptTerminal) {
+    // A state that cannot be read is of another version: the session goes on without.
+    let state = try? JSONDecoder().decode(KeptState.self, from: Data(terminal.state))
+    self.init(
+      state: state ?? KeptState(), checkpoint: terminal.checkpoint, size: terminal.size,
+      older: terminal.older, olderSizes: terminal.olderSizes, offset: terminal.offset,
+      end: terminal.end, answered: terminal.answered, hasForgotten: terminal.hasForgotten)
+  }
+}

@@ -1,0 +1,280 @@
+// A session's terminal that a holder has: what the node says to it goes through the loop's connection, and what happens
+// to it comes from there. The holder is told the offset of all that is typed, and writes each byte once.
+
+import Holder
+import NIOCore
+import Wire
+
+/// Confined to its event loop.
+final class HeldPipe: Pipe, SessionKeeper {
+  let eventLoop: any EventLoop
+  weak var delegate: (any PipeDelegate)?
+  let handle: UInt64
+  private(set) var epoch: UInt64
+  private let connection: HolderConnection
+
+  // Output.
+
+  /// The offset of the next byte.
+  private var received: UInt64
+  /// The holder may send output up to here.
+  private var granted: UInt64
+
+  // Input.
+
+  /// The piece that is under way.
+  private var piece: Piece?
+  /// How far each client's input was written.
+  private var ledgers: [ClientKey: UInt64] = [:]
+  private var discarding: UInt8?
+
+  private struct Piece {
+    var source: InputSource
+    var client: ClientKey
+    var offset: UInt64
+    var bytes: ByteBuffer
+    /// So many of its bytes are written.
+    var done = 0
+  }
+
+  private var look = HeldLook()
+  private var isEnding: UInt32?
+  private var isOver = false
+
+  /// - Parameter found: as it was attached; nil: it has just been started.
+  init(
+    _ handle: UInt64, epoch: UInt64, found: HeldState? = nil, connection: HolderConnection
+  ) {
+    self.handle = handle
+    self.epoch = epoch
+    self.connection = connection
+    eventLoop = connection.eventLoop
+    received = found?.next ?? 0
+    granted = received
+    for ledger in found?.ledgers ?? [] { ledgers[ledger.client] = ledger.written }
+  }
+
+  var keeper: (any SessionKeeper)? { self }
+
+  // MARK: Output
+
+  var isReading = false {
+    didSet { if isReading { grant() } }
+  }
+
+  /// A new grant for each half of what may be under way.
+  private func grant() {
+    let most = UInt64(PipeReading.most)
+    guard isReading, granted < received + most / 2 else { return }
+    granted = received + most
+    connection.send(.credit(handle: handle, epoch: epoch, upTo: granted))
+  }
+
+  func didRead(_ bytes: ByteBuffer, at offset: UInt64) {
+    guard offset == received else {
+      return connection.fail("output at \(offset) instead of \(received)")
+    }
+    received += UInt64(bytes.readableBytes)
+    delegate?.pipeDidRead(bytes)
+    grant()
+  }
+
+  func didResize(_ columns: UInt16, _ rows: UInt16, at offset: UInt64) {
+    guard offset == received, let size = TerminalSize(columns, rows) else { return }
+    delegate?.pipeDidResize(size)
+  }
+
+  // MARK: Input
+
+  func write(_ bytes: ByteBuffer, from source: InputSource) {
+    guard !isOver else { return }
+    let piece: Piece
+    switch source {
+    case .client(let client, let offset):
+      piece = Piece(
+        source: source, client: connection.keys.key(of: client), offset: offset, bytes: bytes)
+    case .answer(let query):
+      piece = Piece(source: source, client: .node, offset: query, bytes: bytes)
+    case .report:
+      piece = Piece(source: source, client: .node, offset: ledgers[.node] ?? 0, bytes: bytes)
+    }
+    self.piece = piece
+    send(piece)
+  }
+
+  private func send(_ piece: Piece) {
+    var frame = ByteBuffer()
+    if case .answer = piece.source {
+      frame.writeAnswer(handle: handle, epoch: epoch, query: piece.offset, piece.bytes)
+    } else {
+      frame.writeInput(
+        handle: handle, epoch: epoch, client: piece.client, offset: piece.offset, piece.bytes)
+    }
+    connection.send(frame)
+  }
+
+  func didWrite(_ client: ClientKey, upTo offset: UInt64) {
+    note(client, offset)
+    guard let piece, piece.client == client else { return }
+    if case .answer = piece.source { return }
+    let written = offset - min(offset, piece.offset)
+    didWrite(Int(min(written, UInt64(piece.bytes.readableBytes))), of: piece)
+  }
+
+  func didAnswer(_ query: UInt64) {
+    guard let piece, case .answer = piece.source, piece.offset <= query else { return }
+    didWrite(piece.bytes.readableBytes, of: piece)
+  }
+
+  /// So many bytes of the piece are written by now.
+  private func didWrite(_ done: Int, of piece: Piece) {
+    guard done > piece.done else { return }
+    if done == piece.bytes.readableBytes { self.piece = nil } else { self.piece?.done = done }
+    delegate?.pipeDidWrite(done - piece.done)
+  }
+
+  private func note(_ client: ClientKey, _ written: UInt64) {
+    if ledgers[client] == nil, ledgers.count >= PipeLimits.heldLedgers {
+      // The holder has forgotten most of them by now; a client of one is told that it is in doubt.
+      ledgers = ledgers.filter { $0.key == .node }
+    }
+    ledgers[client] = max(ledgers[client] ?? 0, written)
+  }
+
+  func input(of client: ClientIdentity) -> UInt64? { ledgers[connection.keys.key(of: client)] }
+
+  func discardInput(for key: UInt8, givingUp inputs: [GivenUpInput]) -> Bool? {
+    guard !isOver else { return false }
+    discarding = key
+    connection.send(
+      .discard(
+        handle: handle, epoch: epoch, key: key,
+        upTo: inputs.map {
+          HeldLedger(client: connection.keys.key(of: $0.client), written: $0.end)
+        }))
+    return nil
+  }
+
+  func didDiscard(_ did: Bool, for key: UInt8) {
+    guard discarding == key else { return }
+    discarding = nil
+    delegate?.pipeDidDiscardInput(did, for: key)
+    // What was under way is given up, too.
+    if did, let piece { didWrite(piece.bytes.readableBytes, of: piece) }
+  }
+
+  // MARK: Its size, its processes, its end
+
+  func resize(_ size: TerminalSize) {
+    guard !isOver else { return }
+    connection.send(
+      .resize(
+        handle: handle, epoch: epoch, columns: UInt16(clamping: size.columns),
+        rows: UInt16(clamping: size.rows)))
+  }
+
+  func signal(_ signal: PipeSignal) {
+    guard !isOver else { return }
+    connection.send(
+      .signal(handle: handle, epoch: epoch, number: UInt8(clamping: signal.rawValue)))
+  }
+
+  var hasForegroundJob: Bool? {
+    guard !isOver else { return false }
+    if look.begin(.now()) { connection.send(.look(handle: handle)) }
+    return look.hasJob
+  }
+
+  func didLook(_ leaderHasForeground: Bool, _ words: [UInt8]) {
+    look.didLook(leaderHasForeground, words)
+  }
+
+  func terminate(grace: TimeAmount) {
+    guard !isOver else { return }
+    let milliseconds = UInt32(clamping: grace.nanoseconds / 1_000_000)
+    isEnding = milliseconds
+    connection.send(.end(handle: handle, epoch: epoch, grace: milliseconds))
+  }
+
+  func didExit(_ exit: HeldExit, at end: UInt64) {
+    guard !isOver, end == received else { return }
+    isOver = true
+    delegate?.pipeDidEnd(
+      exit.status, reason: exit.status == nil ? "how the process ended is not known" : nil)
+  }
+
+  /// The holder has died.
+  func holderIsGone() {
+    guard !isOver else { return }
+    isOver = true
+    delegate?.pipeDidEnd(nil, reason: "the process that held its terminal has ended")
+  }
+
+  /// Another node has attached it.
+  func wasTaken() {
+    guard !isOver else { return }
+    isOver = true
+    delegate?.pipeWasTaken()
+  }
+
+  // MARK: A connection that is made anew
+
+  func attachAgain() {
+    epoch += 1
+    connection.send(.attach(handle: handle, epoch: epoch, next: received))
+  }
+
+  func didAttachAgain(_ found: HeldState) {
+    guard found.epoch == epoch, found.next == received else {
+      return connection.fail("an attachment at \(found.next) instead of \(received)")
+    }
+    granted = received
+    ledgers = [:]
+    for ledger in found.ledgers { ledgers[ledger.client] = ledger.written }
+    if let key = discarding { didDiscard(false, for: key) }
+    if let piece {
+      switch piece.source {
+      case .client, .report: didWrite(piece.client, upTo: ledgers[piece.client] ?? piece.offset)
+      case .answer: if found.answered >= piece.offset { didAnswer(found.answered) }
+      }
+    }
+    // What of it is written comes back as a duplicate.
+    if let piece { send(piece) }
+    if let isEnding { connection.send(.end(handle: handle, epoch: epoch, grace: isEnding)) }
+    grant()
+  }
+
+  // MARK: What is kept
+
+  func keep(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64) {
+    guard !isOver else { return }
+    connection.send(checkpoint: checkpoint, size: size, at: offset, of: self)
+  }
+
+  func keep(state: [UInt8]) {
+    guard !isOver else { return }
+    connection.send(.state(handle: handle, epoch: epoch, bytes: state))
+  }
+
+  func letGo() {
+    guard !isOver else { return }
+    isOver = true
+    connection.send(.detach(handle: handle, epoch: epoch))
+    connection.forget(self)
+  }
+
+  func forget() {
+    connection.send(.forget(handle: handle, epoch: epoch))
+    connection.forget(self)
+  }
+}
+
+extension HeldExit {
+  fileprivate var status: ExitStatus? {
+    switch self {
+    case .exited(let code): .exited(code: Int(code))
+    case .signalled(let number): .signalled(number: Int(number))
+    case .unknown: nil
+    }
+  }
+}

@@ -1,0 +1,318 @@
+// A loop's connection to a holder: one socket for all sessions of the loop that the holder has. What is said in one
+// tick leaves in one write. When it breaks it is made anew, and its sessions go on where they stood.
+
+import Holder
+import Logging
+import NIOCore
+import NIOPosix
+import Transport
+import Wire
+
+/// Confined to its event loop.
+final class HolderConnection {
+  let eventLoop: any EventLoop
+  let keys: ClientKeys
+  private let home: HolderHome
+  private let logger: Logger
+  private var state = State.closed
+  /// Sessions, by their handles.
+  private var pipes: [UInt64: HeldPipe] = [:]
+  private var starts: [UInt32: (promise: EventLoopPromise<NIOLoopBound<any Pipe>>, epoch: UInt64)] =
+    [:]
+  private var nextTag: UInt32 = 0
+  private var attachments: [UInt64: Attachment] = [:]
+  private var listing: (entries: [HeldEntry], promise: EventLoopPromise<[HeldEntry]>)?
+  private var checkpoints = CheckpointQueue()
+  private var isFlushDue = false
+  private var isClosing = false
+  private var backoff = Backoff(
+    first: PipeLimits.holderRetryFirst, last: PipeLimits.holderRetryLast)
+  /// Since when it is broken.
+  private var brokenSince: NIODeadline?
+
+  private enum State {
+    case closed
+    case opening(EventLoopFuture<Void>)
+    case open(any Channel)
+  }
+
+  init(_ home: HolderHome, eventLoop: any EventLoop) {
+    self.home = home
+    self.eventLoop = eventLoop
+    keys = ClientKeys(home.secret)
+    logger = home.logger
+  }
+
+  // MARK: Opening
+
+  /// Completes when the holder may be asked.
+  func open() -> EventLoopFuture<Void> {
+    switch state {
+    case .open: return eventLoop.makeSucceededVoidFuture()
+    case .opening(let future): return future
+    case .closed: break
+    }
+    let future = connect()
+    state = .opening(future)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    future.whenFailure { _ in
+      if case .opening = bound.value.state { bound.value.state = .closed }
+    }
+    return future
+  }
+
+  private func connect() -> EventLoopFuture<Void> {
+    let proven = eventLoop.makePromise(of: Void.self)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let secret = home.secret
+    let limit = eventLoop.scheduleTask(in: PipeLimits.holderPatience) {
+      proven.fail(PipeError(.unavailable, "the holder does not answer"))
+    }
+    ClientBootstrap(group: eventLoop)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(
+            HolderHandler(bound.value, secret: secret, proven: proven))
+        }
+      }
+      .connect(unixDomainSocketPath: home.socketPath)
+      .whenFailure { proven.fail($0) }
+    return proven.futureResult.always { _ in limit.cancel() }
+  }
+
+  func didOpen(_ channel: any Channel) {
+    state = .open(channel)
+    brokenSince = nil
+    backoff.reset()
+    for pipe in pipes.values { pipe.attachAgain() }
+  }
+
+  func didClose() {
+    state = .closed
+    let error = PipeError(.unavailable, "the holder's connection has broken; try again")
+    for (promise, _) in starts.values { promise.fail(error) }
+    for attachment in attachments.values { attachment.promise.fail(error) }
+    listing?.promise.fail(error)
+    (starts, attachments, listing) = ([:], [:], nil)
+    checkpoints.removeAll()
+    guard !isClosing, !pipes.isEmpty else { return }
+    if brokenSince == nil {
+      brokenSince = .now()
+      logger.warning(
+        "the connection to the holder has broken; its sessions wait for it",
+        metadata: ["holder": "\(home.directory)", "sessions": "\(pipes.count)"])
+    }
+    openAgain()
+  }
+
+  private func openAgain() {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: TimeAmount(backoff.next())) {
+      let connection = bound.value
+      guard !connection.isClosing, !connection.pipes.isEmpty else { return }
+      connection.open().whenFailure { error in bound.value.didNotOpenAgain(error) }
+    }
+  }
+
+  /// Nobody listens there any more: the holder is gone, and its terminals with it.
+  private func didNotOpenAgain(_ error: any Error) {
+    let isGone = home.isGone(error)
+    let isOver = brokenSince.map { .now() - $0 >= PipeLimits.holderGone } ?? true
+    guard isGone || isOver else { return openAgain() }
+    logger.error(
+      "the holder is gone, and its sessions with it",
+      metadata: ["holder": "\(home.directory)", "sessions": "\(pipes.count)", "error": "\(error)"])
+    let lost = pipes.values
+    pipes = [:]
+    for pipe in lost { pipe.holderIsGone() }
+  }
+
+  /// Lets go of all sessions: they go on, without a node.
+  func close() -> EventLoopFuture<Void> {
+    isClosing = true
+    guard case .open(let channel) = state else { return eventLoop.makeSucceededVoidFuture() }
+    // What was said before is sent.
+    channel.flush()
+    return channel.close().recover { _ in }
+  }
+
+  // MARK: Asking
+
+  func list() -> EventLoopFuture<[HeldEntry]> {
+    if let listing { return listing.promise.futureResult }
+    let promise = eventLoop.makePromise(of: [HeldEntry].self)
+    listing = ([], promise)
+    send(.list)
+    return promise.futureResult
+  }
+
+  /// - Parameter request: its tag is chosen here.
+  func start(_ request: StartRequest) -> EventLoopFuture<NIOLoopBound<any Pipe>> {
+    var request = request
+    nextTag &+= 1
+    request.tag = nextTag
+    let promise = eventLoop.makePromise(of: NIOLoopBound<any Pipe>.self)
+    starts[nextTag] = (promise, request.epoch)
+    send(.start(request))
+    return promise.futureResult
+  }
+
+  /// Makes a session this node's.
+  func attach(_ handle: UInt64, epoch: UInt64) -> EventLoopFuture<NIOLoopBound<AttachedPipe>> {
+    let promise = eventLoop.makePromise(of: NIOLoopBound<AttachedPipe>.self)
+    attachments[handle] = Attachment(promise, epoch: epoch)
+    send(.attach(handle: handle, epoch: epoch, next: nil))
+    return promise.futureResult
+  }
+
+  // MARK: Sending
+
+  func send(_ frame: NodeFrame) {
+    guard case .open(let channel) = state else { return }
+    var writer = FrameWriter()
+    frame.write(to: &writer)
+    channel.write(ByteBuffer(bytes: writer.bytes), promise: nil)
+    flushSoon(channel)
+  }
+
+  /// A frame, or some.
+  func send(_ frames: ByteBuffer) {
+    guard case .open(let channel) = state else { return }
+    channel.write(frames, promise: nil)
+    flushSoon(channel)
+  }
+
+  // MARK: Checkpoints
+
+  func send(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64, of pipe: HeldPipe) {
+    var bytes = ByteBuffer()
+    bytes.reserveCapacity(CheckpointHead.length + checkpoint.readableBytes)
+    CheckpointHead(size).write(to: &bytes)
+    bytes.writeImmutableBuffer(checkpoint)
+    checkpoints.append(handle: pipe.handle, epoch: pipe.epoch, offset: offset, bytes)
+    sendNextPart()
+  }
+
+  private func sendNextPart() {
+    guard case .open(let channel) = state, let frame = checkpoints.next() else { return }
+    var writer = FrameWriter()
+    frame.write(to: &writer)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    channel.writeAndFlush(ByteBuffer(bytes: writer.bytes)).whenSuccess {
+      bound.value.checkpoints.didWrite()
+      bound.value.sendNextPart()
+    }
+  }
+
+  private func flushSoon(_ channel: any Channel) {
+    guard !isFlushDue else { return }
+    isFlushDue = true
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.execute {
+      bound.value.isFlushDue = false
+      channel.flush()
+    }
+  }
+
+  /// What the holder says makes no sense: a connection that is begun anew does.
+  func fail(_ problem: String) {
+    logger.error("the holder breaks the protocol", metadata: ["problem": "\(problem)"])
+    if case .open(let channel) = state { channel.close(promise: nil) }
+  }
+
+  func forget(_ pipe: HeldPipe) {
+    if pipes[pipe.handle] === pipe { pipes[pipe.handle] = nil }
+  }
+
+  // MARK: What it says
+
+  func didReadOutput(_ handle: UInt64, at offset: UInt64, _ bytes: ByteBuffer) {
+    pipes[handle]?.didRead(bytes, at: offset)
+  }
+
+  func didReceive(_ frame: HolderFrame) {
+    switch frame {
+    case .hello, .welcome: fail("a second greeting")
+    case .ping(let token): send(.ping(token))
+    case .entry(let entry): listing?.entries.append(entry)
+    case .listed:
+      let listing = listing
+      self.listing = nil
+      listing?.promise.succeed(listing?.entries ?? [])
+    case .started(let tag, let handle, let process): didStart(tag, handle, process)
+    case .notStarted(let tag, let step, let error):
+      starts.removeValue(forKey: tag)?.promise.fail(HeldStartError(step: step, number: error))
+    case .attached(let found): didAttach(found)
+    case .refused(let handle, let epoch): wasRefused(handle, epoch)
+    case .superseded(let handle, _): pipes.removeValue(forKey: handle)?.wasTaken()
+    case .checkpoint(let handle, _, let isLast, let bytes):
+      goOnAttaching(handle) { $0.didReceiveCheckpoint(bytes, isLast: isLast) }
+    case .older(let handle, let offset, let bytes):
+      goOnAttaching(handle) { $0.didReceiveOlder(bytes, at: offset) }
+    case .output(let handle, let offset, let bytes):
+      didReadOutput(handle, at: offset, ByteBuffer(bytes: bytes))
+    case .resized(let handle, let offset, let columns, let rows):
+      pipes[handle]?.didResize(columns, rows, at: offset)
+    case .written(let handle, let client, let offset):
+      pipes[handle]?.didWrite(client, upTo: offset)
+    case .answered(let handle, let query): pipes[handle]?.didAnswer(query)
+    case .discarded(let handle, let key, let did): pipes[handle]?.didDiscard(did, for: key)
+    case .looked(let handle, let isForeground, let words, _):
+      pipes[handle]?.didLook(isForeground, words)
+    case .exited(let handle, let exit, let end): pipes[handle]?.didExit(exit, at: end)
+    case .survivors(let handle):
+      logger.warning(
+        "processes of a session live on though they were killed", metadata: ["handle": "\(handle)"])
+    }
+  }
+
+  private func didStart(_ tag: UInt32, _ handle: UInt64, _ process: UInt32) {
+    guard let (promise, epoch) = starts.removeValue(forKey: tag) else { return }
+    let pipe = HeldPipe(handle, epoch: epoch, connection: self)
+    pipes[handle] = pipe
+    promise.succeed(NIOLoopBound(pipe, eventLoop: eventLoop))
+  }
+
+  // MARK: Attaching
+
+  private func didAttach(_ found: HeldState) {
+    if let pipe = pipes[found.handle] { return pipe.didAttachAgain(found) }
+    goOnAttaching(found.handle) { attachment in
+      guard found.epoch == attachment.epoch else { return false }
+      attachment.didFind(found)
+      return true
+    }
+  }
+
+  private func goOnAttaching(_ handle: UInt64, _ step: (inout Attachment) -> Bool) {
+    guard var attachment = attachments.removeValue(forKey: handle) else { return }
+    let asked = attachment.wanted
+    guard step(&attachment) else {
+      attachment.promise.fail(PipeError(.unavailable, "the holder tells nonsense of a session"))
+      return fail("an attachment that contradicts itself")
+    }
+    if let wanted = attachment.wanted, wanted != asked {
+      send(.read(handle: handle, from: wanted.lowerBound, upTo: wanted.upperBound))
+    }
+    guard attachment.isDone else {
+      attachments[handle] = attachment
+      return
+    }
+    guard let found = attachment.found, let terminal = attachment.terminal else {
+      attachment.promise.fail(PipeError(.unavailable, "the holder has no such session of ours"))
+      return
+    }
+    let pipe = HeldPipe(handle, epoch: attachment.epoch, found: found, connection: self)
+    pipes[handle] = pipe
+    attachment.promise.succeed(
+      NIOLoopBound(AttachedPipe(pipe: pipe, terminal: terminal), eventLoop: eventLoop))
+  }
+
+  private func wasRefused(_ handle: UInt64, _ epoch: UInt64) {
+    if let pipe = pipes.removeValue(forKey: handle) {
+      return epoch == 0 ? pipe.holderIsGone() : pipe.wasTaken()
+    }
+    attachments.removeValue(forKey: handle)?.promise.fail(
+      PipeError(.notNow, "another node has attached the session under epoch \(epoch)"))
+  }
+}

@@ -1,0 +1,138 @@
+// The bytes of a connection to a holder as frames, and the greeting that comes before them: both sides prove that they
+// know the holder's key.
+
+import Holder
+import NIOCore
+import Wire
+
+final class HolderHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let connection: HolderConnection
+  private let secret: HolderSecret
+  private let proven: EventLoopPromise<Void>
+  private let nonce = [UInt8].random(Handshake.nonce)
+  private var incoming = ByteBuffer()
+  private var greeting = Greeting.hello
+
+  private enum Greeting {
+    case hello
+    /// The proof that the holder owes.
+    case welcome([UInt8])
+    case over
+  }
+
+  init(_ connection: HolderConnection, secret: HolderSecret, proven: EventLoopPromise<Void>) {
+    self.connection = connection
+    self.secret = secret
+    self.proven = proven
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var bytes = unwrapInboundIn(data)
+    if incoming.readableBytes == 0 { incoming = bytes } else { incoming.writeBuffer(&bytes) }
+    while let length = nextLength {
+      guard (1...HolderLimits.frame).contains(length) else {
+        return fail(context, "a frame of \(length) bytes")
+      }
+      guard incoming.readableBytes >= 4 + length else { break }
+      incoming.moveReaderIndex(forwardBy: 4)
+      guard var frame = incoming.readSlice(length: length), receive(&frame, context) else {
+        return fail(context, "a frame that is none")
+      }
+    }
+    if incoming.readableBytes == 0 { incoming = ByteBuffer() }
+  }
+
+  private var nextLength: Int? {
+    incoming.getInteger(at: incoming.readerIndex, endianness: .little, as: UInt32.self)
+      .map(Int.init)
+  }
+
+  /// False: no holder of this version says that here.
+  private func receive(_ frame: inout ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
+    guard case .over = greeting else { return greet(frame, context) }
+    // Most of what comes is output: it is not copied here.
+    if let output = HeldOutput(frame) {
+      connection.didReadOutput(output.handle, at: output.offset, output.bytes)
+      return true
+    }
+    guard let parsed = HolderFrame(frame) else { return false }
+    connection.didReceive(parsed)
+    return true
+  }
+
+  private func greet(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
+    switch (greeting, HolderFrame(bytes)) {
+    case (.hello, .hello(let version, let holder, let holderNonce)?):
+      // Another holder than the one whose key this is.
+      guard version == Handshake.version, holder == secret.identity else { return false }
+      let proof = Handshake.nodesProof(
+        key: secret.key, holder: holder, holderNonce: holderNonce, nodeNonce: nonce)
+      greeting = .welcome(
+        Handshake.holdersProof(
+          key: secret.key, holder: holder, holderNonce: holderNonce, nodeNonce: nonce))
+      var writer = FrameWriter()
+      NodeFrame.proof(version: version, nonce: nonce, mac: proof).write(to: &writer)
+      context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: writer.bytes)), promise: nil)
+      return true
+    case (.welcome(let expected), .welcome(let mac)?):
+      guard MAC.isEqual(mac, expected) else { return false }
+      greeting = .over
+      connection.didOpen(context.channel)
+      proven.succeed()
+      return true
+    default: return false
+    }
+  }
+
+  private func fail(_ context: ChannelHandlerContext, _ problem: String) {
+    proven.fail(PipeError(.unavailable, "who listens there is not this node's holder: \(problem)"))
+    incoming = ByteBuffer()
+    context.close(promise: nil)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    proven.fail(error)
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    proven.fail(PipeError(.unavailable, "the holder has closed the connection"))
+    if case .over = greeting { connection.didClose() }
+  }
+}
+
+/// OUTPUT, whose bytes stay where they were read.
+private struct HeldOutput {
+  var handle: UInt64
+  var offset: UInt64
+  var bytes: ByteBuffer
+
+  /// Nil: another frame.
+  init?(_ frame: ByteBuffer) {
+    var frame = frame
+    guard frame.readInteger(as: UInt8.self) == HolderFrame.outputType,
+      let handle = frame.readInteger(endianness: .little, as: UInt64.self),
+      let offset = frame.readInteger(endianness: .little, as: UInt64.self),
+      let count = frame.readInteger(endianness: .little, as: UInt32.self),
+      frame.readableBytes == Int(count)
+    else { return nil }
+    self.handle = handle
+    self.offset = offset
+    bytes = frame
+  }
+}
+
+extension HolderFrame {
+  fileprivate init?(_ bytes: ByteBuffer) {
+    let bytes = Array(bytes.readableBytesView)
+    guard let type = bytes.first else { return nil }
+    self.init(type: type, body: bytes[1...])
+  }
+}
+
+extension [UInt8] {
+  static func random(_ count: Int) -> [UInt8] { (0..<count).map { _ in .random(in: 0...255) } }
+}

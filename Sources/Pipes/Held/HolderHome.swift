@@ -1,0 +1,289 @@
+// Where a node's holder is: a directory that belongs to the node's user alone, with the holder's socket, its key and its
+// program. Whoever has the directory's lock is the node; the holder outlives it.
+
+import CHolderBinary
+import Glibc
+public import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+public import Wire
+
+/// By what a holder and its nodes know each other.
+struct HolderSecret: Sendable {
+  /// 16 bytes, by which holders are told apart.
+  var identity: [UInt8]
+  /// 32 bytes, that both sides prove to know.
+  var key: [UInt8]
+
+  static let length = 48
+
+  init?(_ bytes: [UInt8]) {
+    guard bytes.count == Self.length else { return nil }
+    identity = Array(bytes[..<16])
+    key = Array(bytes[16...])
+  }
+
+  var bytes: [UInt8] { identity + key }
+}
+
+public typealias StateDirectoryError = Failure<StateDirectoryErrorCode>
+
+public enum StateDirectoryErrorCode: String, FailureCode {
+  /// The directory is not this user's alone, or not to be had.
+  case directory
+  /// Another process of this node lives.
+  case inUse = "in_use"
+  /// No holder could be started.
+  case start
+}
+
+public final class HolderHome: Sendable {
+  public let directory: String
+  let secret: HolderSecret
+  let logger: Logger
+  /// Held for as long as this process lives.
+  private let lock: CInt
+
+  var socketPath: String { directory + "/holder" }
+
+  /// Names this holder on this start of its machine: while it is the same, its terminals may live.
+  public let name: String
+
+  /// Where a node keeps it that was told no place: what lasts until the machine is started anew.
+  static func usual(for scope: String, _ environment: [String: String]) -> String {
+    let name = scope.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" }
+    let place =
+      geteuid() == 0 ? "/run" : environment["XDG_RUNTIME_DIR"].map { "\($0)" } ?? "/tmp"
+    let user = place == "/tmp" ? "-\(geteuid())" : ""
+    return "\(place)/fairlead\(user)/\(String(name))"
+  }
+
+  /// Opens the directory, makes what is missing there, and takes its lock. Blocks for a moment: not on an event loop.
+  /// - Throws: ``StateDirectoryError``.
+  public init(_ directory: String, logger: Logger) throws {
+    self.directory = directory
+    self.logger = logger
+    // sun_path has 108 bytes, with a zero.
+    guard directory.hasPrefix("/"), directory.utf8.count + "/holder".utf8.count < 108 else {
+      throw StateDirectoryError(
+        .directory,
+        "the state directory \(directory) has to be an absolute path of less than 100 bytes")
+    }
+    try Self.make(directory)
+    lock = try Self.takeLock(directory)
+    do {
+      secret = try Self.secret(in: directory)
+    } catch {
+      close(lock)
+      throw error
+    }
+    let boot = try? FileContents.read("/proc/sys/kernel/random/boot_id", most: 64)
+    name =
+      String(decoding: boot ?? [], as: UTF8.self).filter { !$0.isWhitespace } + "/"
+      + secret.identity.map { Self.hex[Int($0)] }.joined()
+  }
+
+  deinit { close(lock) }
+
+  private static let hex = (0..<256).map { String($0 + 256, radix: 16).dropFirst() }.map(
+    String.init)
+
+  private static func make(_ directory: String) throws {
+    var path = ""
+    for part in directory.split(separator: "/") {
+      path += "/\(part)"
+      if mkdir(path, 0o700) != 0, errno != EEXIST {
+        throw failure("cannot make \(path)", errno)
+      }
+    }
+    var found = stat()
+    guard lstat(directory, &found) == 0 else { throw failure("cannot look at \(directory)", errno) }
+    guard found.st_mode & S_IFMT == S_IFDIR, found.st_uid == geteuid(), found.st_mode & 0o077 == 0
+    else {
+      throw StateDirectoryError(
+        .directory,
+        "\(directory) has to be a directory of this user that nobody else may enter (chmod 700)")
+    }
+  }
+
+  private static func takeLock(_ directory: String) throws -> CInt {
+    let lock = Glibc.open(directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard lock >= 0 else { throw failure("cannot open \(directory)/lock", errno) }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      close(lock)
+      throw StateDirectoryError(
+        .inUse,
+        "another process keeps its terminals in \(directory): stop it, or give this one a directory of its own "
+          + "with --state-directory")
+    }
+    return lock
+  }
+
+  private static func secret(in directory: String) throws -> HolderSecret {
+    let path = directory + "/key"
+    if let bytes = try? FileContents.read(path, most: HolderSecret.length + 1) {
+      guard let secret = HolderSecret(bytes) else {
+        throw StateDirectoryError(
+          .directory,
+          "\(path) is no holder's key: if no terminal is left there, remove the directory \(directory)"
+        )
+      }
+      return secret
+    }
+    let bytes = [UInt8].random(HolderSecret.length)
+    try FileContents.write(bytes, to: path, mode: 0o600)
+    guard let secret = HolderSecret(bytes) else { throw failure("cannot make a key", EINVAL) }
+    return secret
+  }
+
+  fileprivate static func failure(_ what: String, _ number: CInt) -> StateDirectoryError {
+    StateDirectoryError(.directory, "\(what): \(describe(errno: number))")
+  }
+
+  // MARK: Connections
+
+  private let connections = NIOLockedValueBox<[ObjectIdentifier: NIOLoopBound<HolderConnection>]>(
+    [:])
+
+  /// This loop's, open.
+  func connection(on eventLoop: any EventLoop) -> EventLoopFuture<NIOLoopBound<HolderConnection>> {
+    let key = ObjectIdentifier(eventLoop)
+    let connection = connections.withLockedValue { connections in
+      if let known = connections[key] { return known }
+      let made = NIOLoopBound(HolderConnection(self, eventLoop: eventLoop), eventLoop: eventLoop)
+      connections[key] = made
+      return made
+    }
+    return connection.value.open().map { connection }
+  }
+
+  /// Lets go of all that it has: the sessions go on.
+  func letGoOfAll() async {
+    for connection in connections.withLockedValue({ Array($0.values) }) {
+      try? await connection.eventLoop.flatSubmit { connection.value.close() }.get()
+    }
+  }
+
+  // MARK: The holder's process
+
+  /// Whether the error of a connection says that nobody listens there.
+  func isGone(_ error: any Error) -> Bool {
+    guard let error = error as? IOError else { return false }
+    return error.errnoCode == ECONNREFUSED || error.errnoCode == ENOENT
+  }
+
+  /// Starts the holder unless one listens. Blocks for some milliseconds: not on an event loop.
+  /// - Returns: whether one was there.
+  /// - Throws: ``StateDirectoryError``.
+  public func ensureRunning() throws -> Bool {
+    if isListening { return true }
+    let (program, arguments) = try command
+    let status = try HolderProcess.run(program, arguments, input: secret.bytes)
+    // Somebody else has started it meanwhile.
+    guard status == 0 || status == 75 else {
+      throw StateDirectoryError(
+        .start, "the holder did not start in \(directory): it ended with status \(status)")
+    }
+    return false
+  }
+
+  private var isListening: Bool {
+    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socketPath.utf8) }
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    } == 0
+  }
+
+  /// The static holder as a file in the directory; without one, this program.
+  private var command: (program: String, arguments: [String]) {
+    get throws {
+      let serve = ["serve", directory, "--detach"]
+      var count = 0
+      guard let bytes = holder_binary(&count), count > 0 else {
+        return ("/proc/self/exe", ["fairlead", "holder"] + serve)
+      }
+      let stamp = String(cString: holder_stamp()).prefix(16)
+      let path = "\(directory)/fairlead-holder-\(stamp)"
+      if access(path, X_OK) != 0 {
+        try FileContents.write(
+          Array(UnsafeBufferPointer(start: bytes, count: count)), to: path, mode: 0o700)
+      }
+      return (path, ["fairlead-holder"] + serve)
+    }
+  }
+}
+
+/// Small files, whole.
+enum FileContents {
+  static func read(_ path: String, most: Int) throws -> [UInt8] {
+    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw HolderHome.failure("cannot read \(path)", errno) }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: most)
+    let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+    guard count >= 0 else { throw HolderHome.failure("cannot read \(path)", errno) }
+    return Array(bytes.prefix(count))
+  }
+
+  /// Under another name first, so that nobody finds half of it.
+  static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws {
+    let made = "\(path).\(getpid())"
+    unlink(made)
+    let descriptor = Glibc.open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw HolderHome.failure("cannot make \(made)", errno) }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      guard count > 0 else {
+        let number = errno
+        close(descriptor)
+        unlink(made)
+        throw HolderHome.failure("cannot write \(made)", number)
+      }
+      rest = rest.dropFirst(count)
+    }
+    close(descriptor)
+    guard rename(made, path) == 0 else { throw HolderHome.failure("cannot make \(path)", errno) }
+  }
+}
+
+/// A program that reads a secret, says that it is ready, and goes on without this process.
+private enum HolderProcess {
+  /// Returns its exit status; minus the signal that ended it.
+  static func run(_ program: String, _ arguments: [String], input: [UInt8]) throws -> Int {
+    var ends = [CInt](repeating: -1, count: 2)
+    guard pipe(&ends) == 0 else {
+      throw HolderHome.failure("no pipe is to be had", errno)
+    }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    defer { for end in ends where end >= 0 { close(end) } }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    // A secret that the node has in its environment is none of the holder's.
+    var words = (arguments.map { strdup($0) }) + [nil]
+    var environment: [UnsafeMutablePointer<CChar>?] = [nil]
+    defer { for word in words { free(word) } }
+    var pid: pid_t = 0
+    let error = posix_spawn(&pid, program, &actions, nil, &words, &environment)
+    guard error == 0 else {
+      throw StateDirectoryError(
+        .start, "\(program) could not be executed: \(describe(errno: error))")
+    }
+    // It fits into a pipe.
+    _ = input.withUnsafeBytes { Glibc.write(ends[1], $0.baseAddress, $0.count) }
+    var status: CInt = 0
+    while waitpid(pid, &status, 0) < 0 { if errno != EINTR { return -1 } }
+    return status & 0x7f == 0 ? Int(status >> 8 & 0xff) : -Int(status & 0x7f)
+  }
+}

@@ -1,0 +1,75 @@
+// Terminals of this machine that a holder has: it starts them, and keeps them while nodes come and go.
+
+import Glibc
+import Holder
+public import NIOCore
+public import Wire
+
+extension PTYStarter {
+  public var keeperName: String? { holder?.name }
+
+  /// The holder starts the process; nothing here waits for it.
+  func start(
+    _ request: PipeRequest, _ command: Command, _ environment: [String: String],
+    in directory: String, isPreferred: Bool, with holder: HolderHome, on eventLoop: any EventLoop
+  ) -> EventLoopFuture<NIOLoopBound<any Pipe>> {
+    // By which whatever the session leaves behind is found at its end.
+    let mark = "FAIRLEAD_MARK=\(request.session)/\(request.epoch.rawValue)"
+    let user = command.login.user
+    let start = StartRequest(
+      tag: 0, epoch: request.epoch.rawValue, columns: UInt16(clamping: request.size.columns),
+      rows: UInt16(clamping: request.size.rows), logLimit: UInt32(clamping: request.logLimit),
+      orphanAfter: UInt32(clamping: PipeLimits.orphan.nanoseconds / 1_000_000_000),
+      descriptor: request.descriptor, mark: Array(mark.utf8),
+      paths: command.paths.map { Array($0.utf8) },
+      names: (command.names ?? []).map { Array($0.utf8) },
+      arguments: command.arguments.map { Array($0.utf8) },
+      environment: environment.map { Array("\($0)=\($1)".utf8) } + [Array(mark.utf8)],
+      directory: Array(directory.utf8), isDirectoryPreferred: isPreferred,
+      user: user.map { HeldUser(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
+      filesSoft: files?.soft ?? 0, filesHard: files?.hard ?? 0)
+    return holder.connection(on: eventLoop).flatMap { $0.value.start(start) }
+      .flatMapErrorThrowing { error in
+        guard let error = error as? HeldStartError else { throw error }
+        throw failure(error, command, directory)
+      }
+  }
+
+  private func failure(_ error: HeldStartError, _ command: Command, _ directory: String)
+    -> PipeError
+  {
+    switch error.step {
+    case UInt8(ascii: "t"):
+      return PipeError(
+        .noCommand,
+        "\(command.program) did not come to be executed in time: its directory or file does not answer, "
+          + "or its user held the process up")
+    case UInt8(ascii: "l"):
+      return PipeError(.resources, "the holder of this node's terminals takes no more")
+    default: return failure(CInt(clamping: error.number), error.step, command, directory)
+    }
+  }
+
+  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {
+    guard let holder else { return eventLoop.makeSucceededFuture([]) }
+    return holder.connection(on: eventLoop).flatMap { $0.value.list() }.map { entries in
+      entries.map {
+        KeptEntry(handle: $0.handle, epoch: Epoch($0.epoch), descriptor: $0.descriptor)
+      }
+    }
+  }
+
+  public func attach(_ entry: KeptEntry, epoch: Epoch, on eventLoop: any EventLoop)
+    -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
+  {
+    guard let holder else {
+      return eventLoop.makeFailedFuture(PipeError(.noTarget, "nothing is kept here"))
+    }
+    return holder.connection(on: eventLoop).flatMap {
+      $0.value.attach(entry.handle, epoch: epoch.rawValue)
+    }
+  }
+
+  /// Lets go of what the holder has.
+  public func shutdown() async { await holder?.letGoOfAll() }
+}

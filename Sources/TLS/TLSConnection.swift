@@ -9,6 +9,7 @@
 internal import COpenSSL
 public import NIOCore
 internal import Synchronization
+public import Wire
 
 /// Not thread-safe: it belongs to whoever drives it, one event loop.
 public final class TLSConnection {

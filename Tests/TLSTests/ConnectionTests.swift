@@ -6,6 +6,7 @@ import NIOCore
 import TLS
 import TestSupport
 import Testing
+import Wire
 
 /// A client and a server, and what each has come to.
 private final class Pair {

@@ -5,6 +5,7 @@ import NIOCore
 import TLS
 import TestSupport
 import Testing
+import Wire
 
 @Suite(.timeLimit(.minutes(2 * patience))) struct PeerTests {
   let certificates: TestCertificates

@@ -8,6 +8,7 @@ import NIOTLS
 import Registry
 import TLS
 import Transport
+import Wire
 
 struct CertsShowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 """The page around the terminals: what lies above what, tabs, sizes, fingers, colours, accessibility (run.py)."""
 
 import asyncio
+import base64
 
 from axe_playwright_python.async_playwright import Axe
 
@@ -93,6 +94,82 @@ async def test_colours_can_be_read(test):
           }).sort((a, b) => a[0] - b[0])[0];
         }""")
         assert worst[0] >= 4.45, f"{scheme}: {worst}"
+
+
+# What is drawn in each of the first cells of the screen's first row, from a picture of the page: the commonest colour and
+# the one that differs most from it, as a text's ground and its ink.
+DRAWN = """async ([picture, cells]) => {
+  const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+  const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
+  context.drawImage(image, 0, 0);
+  const { xterm } = fairlead.activePane;
+  const box = document.querySelector('.pane.active .xterm-screen').getBoundingClientRect();
+  const [width, height] = [box.width / xterm.cols, box.height / xterm.rows];
+  return Array.from({ length: cells }, (_, cell) => {
+    const { data } = context.getImageData(
+      Math.ceil(box.x + cell * width), Math.ceil(box.y), Math.floor(width) - 1, Math.floor(height) - 1);
+    const counts = new Map();
+    for (let at = 0; at < data.length; at += 4) {
+      const color = data.slice(at, at + 3).join();
+      counts.set(color, (counts.get(color) ?? 0) + 1);
+    }
+    const parts = (color) => color.split(',').map(Number);
+    const [ground] = [...counts].sort((a, b) => b[1] - a[1])[0];
+    const far = (color) => parts(color).reduce((sum, part, at) => sum + Math.abs(part - parts(ground)[at]), 0);
+    return [ground, [...counts.keys()].sort((a, b) => far(b) - far(a))[0]].map(parts);
+  });
+}"""
+
+
+def contrast(colors):
+    def light(color):
+        values = [part / 255 for part in color]
+        return sum(weight * (value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4)
+                   for weight, value in zip((0.2126, 0.7152, 0.0722), values))
+
+    low, high = sorted(map(light, colors))
+    return (high + 0.05) / (low + 0.05)
+
+
+async def test_colours_that_a_program_sets_can_be_read(test):
+    """OSC 4, 10, 11 and back, drawn by WebGL: as on a page that knew no other colours before."""
+    page = await test.page()
+    # Strokes of some pixels, which have the colour of the text itself.
+    await page.page.add_init_script("""localStorage.setItem('fairlead.settings', '{"fontSize":32}')""")
+    await page.open(test.backend.url)
+    await page.prompt()
+    # A text in grey, dim, dim grey, and as it is, and grey where its own ground is red.
+    text = r"\e[90mM\e[m \e[2mM \e[90mM\e[m M \e[90;41mM\e[m"
+    changes = [r"\e]11;#74808c\a", r"\e]111\a\e]4;8;#11161b\a", r"\e]104\a\e]10;#11161b\a", r"\e]110\a"]
+    await page.run(f"printf '\\ec{text}\\nst''ep\\n'; " + "; ".join(
+        f"read -rs; printf '{change}\\ec{text}\\nst''ep {number}\\n'" for number, change in enumerate(changes))
+        + "; read -rs")
+
+    async def drawn():
+        before = None
+        while before != (before := await seen()):
+            await asyncio.sleep(0.3)
+        return before
+
+    async def seen():
+        picture = base64.b64encode(await page.page.screenshot()).decode()
+        cells = await page.js(DRAWN, [picture, 9])
+        return [cells[at] for at in (0, 2, 4, 6, 8)]
+
+    await page.shows("\nstep")
+    first = await drawn()
+    assert contrast(first[0]) >= 4.4, first
+    for number in range(len(changes)):
+        await page.page.keyboard.press("Enter")
+        await page.shows(f"\nstep {number}")
+        now = await drawn()
+        await test.shot(page)
+        assert contrast(now[0]) >= 4.4 and contrast(now[3]) >= 4.4, (number, now)
+        await page.reload()
+        await page.shows(f"\nstep {number}")
+        assert now == await drawn(), (number, now)
+    assert now == first
 
 
 async def test_a_terminal_in_the_background_keeps_its_size(test):

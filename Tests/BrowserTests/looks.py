@@ -232,6 +232,34 @@ async def test_a_smaller_session_shows_its_edge(test):
     await test.shot(large)
 
 
+async def test_what_was_not_opened_is_no_terminal(test):
+    """P10: it says why, in a sentence; neither a size nor an edge is shown for what is not there."""
+    badge = "() => document.querySelector('#badge-text').textContent === 'Not opened'"
+    no_terminal = "() => document.querySelector('#size').textContent === '' && !document.querySelector('.pane.smaller')"
+    page = await test.page()
+    await page.page.goto(f"{test.backend.url}/t/nobody")
+    await page.says("There is no such session.")
+    await page.until(badge)
+    await page.is_still()
+    assert await page.js(no_terminal)
+    await test.shot(page)
+    # Where no node has an engine, which is what these nodes were started for.
+    page = await (await test.page()).open(test.backend.url)
+    assert await page.js("() => document.querySelector('#size').textContent") != ""
+    await page.page.click("#more")
+    await page.page.fill("#container", "web")
+    await page.page.keyboard.press("Enter")
+    await page.says("No node can start docker:web: none has a Docker engine that answers")
+    await page.until(badge)
+    assert await page.js(no_terminal)
+    await check_accessibility(page, "not opened")
+    await test.shot(page, "not-opened")
+    await page.click_by_place(".pane.active .notice button")
+    await page.live()
+    await page.run("echo af''ter")
+    await page.shows("\nafter")
+
+
 async def test_many_tabs_and_none(test):
     page = await (await test.page()).open(test.backend.url)
     await open_tabs(page, 15)

@@ -302,7 +302,8 @@ class App {
     const code = terminal.state.name === 'stopped' ? signInCode(terminal.state.reason) : undefined;
     $('sign-in').hidden = !code;
     if (code) $('sign-in').href = this.#signInAddress(code);
-    setText($('size'), `${terminal.size.cols}×${terminal.size.rows}`);
+    // What was never opened has none.
+    setText($('size'), pane.wasLive ? `${terminal.size.cols}×${terminal.size.rows}` : '');
     const isMine = !terminal.owner || terminal.owner === this.#cluster.client;
     $('take').hidden = isMine || terminal.isOver || terminal.mode === 'watcher';
     const others = terminal.viewers.filter(({ client }) => client !== this.#cluster.client);

@@ -286,7 +286,7 @@ export class Pane {
 
   /** Where somebody else's smaller size rules, the terminal's edge is drawn. */
   #drawEdge() {
-    const fitting = this.#isActive && this.#fit.proposeDimensions();
+    const fitting = this.#isActive && this.wasLive && this.#fit.proposeDimensions();
     if (!fitting) return;
     const { cols, rows } = this.terminal.size;
     this.element.classList.toggle('smaller', cols < fitting.cols || rows < fitting.rows);

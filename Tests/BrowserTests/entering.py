@@ -262,6 +262,23 @@ async def test_a_server_that_died_says_what_was_lost(test):
         await backend.stop()
 
 
+async def test_a_server_that_is_stopped_says_so(test):
+    """P10: SIGTERM is the end of its sessions, not an outage."""
+    backend = Backend(test.backend.fairlead)
+    try:
+        serve = await backend.run(backend.fairlead, "serve", "--listen", "127.0.0.1:0")
+        page = await (await test.page()).open((await serve.line("serves on")).split("serves on ")[1])
+        await page.run("echo last''words")
+        await page.shows("\nlastwords")
+        await serve.stop()
+        await page.says("The server was shut down, and the session with it.")
+        await page.until("() => document.querySelector('#badge-text').textContent === 'Ended'")
+        assert "lastwords" in await page.text(), "its last screen stays"
+        await test.shot(page)
+    finally:
+        await backend.stop()
+
+
 class OwnPage:
     """Somebody's page with README's ten lines on it."""
 

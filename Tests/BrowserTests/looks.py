@@ -6,6 +6,7 @@ import base64
 from axe_playwright_python.async_playwright import Axe
 
 from tests import PHONE
+from typed import RECORD, prompted
 
 
 async def open_tabs(page, count):
@@ -46,11 +47,18 @@ async def test_an_outage_is_never_called_live(test):
       globalThis.said = [];
       globalThis.watching = setInterval(() => said.push(
         [performance.now(), document.querySelector('#badge-text').textContent]), 20);
+      // What a screen reader speaks, which is not what counts on.
+      globalThis.spoken = [];
+      const status = document.querySelector('#status [role=status]');
+      new MutationObserver(() => spoken.push(status.textContent))
+        .observe(status, { childList: true, characterData: true, subtree: true });
     }""")
     began = await page.js("() => performance.now()")
     line.cut()
     await page.until("(began) => performance.now() - began > 8000", began)
     said = await page.js("() => { clearInterval(watching); return said; }")
+    assert await page.js("spoken") == ["Reconnecting"], await page.js("spoken")
+    await check_accessibility(page, "reconnecting")
     await line.restore()
     late = {text for time, text in said if time - began > 2_500}
     assert "Live" not in late and any("Reconnecting" in text for text in late), late
@@ -353,6 +361,25 @@ async def test_a_finger_scrolls_and_selects(test):
     await test.shot(page)
 
 
+async def test_a_finger_is_a_wheel_to_a_program_that_has_the_screen(test):
+    """On the alternate screen as arrow keys, and to one that follows the mouse as what that sends."""
+    page = await prompted(test, **PHONE)
+    await page.run(r"printf '\e[?1049h\e[H'; echo al''ternate; read; printf '\e[?1000h\e[?1006h'; echo mo''use; read")
+    await page.shows("alternate")
+    await page.js(RECORD)
+    x, y = await page.place(".pane.active .screen")
+    down = [(x, y - 120 + step * 20, 16) for step in range(12)]
+    await touches(page, down)
+    await page.until("() => typed.includes('\x1b[A')")
+    await touches(page, down[::-1])
+    await page.until("() => typed.includes('\x1b[B')")
+    await page.page.keyboard.press("Enter")
+    await page.shows("mouse")
+    await touches(page, down)
+    await page.until("() => typed.some((it) => it.startsWith('\x1b[<64;'))")
+    assert await page.js("() => fairlead.activePane.xterm.getSelection()") == ""
+
+
 async def check_accessibility(page, what):
     rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
              "resultTypes": ["violations"]}
@@ -383,3 +410,18 @@ async def test_accessibility(test):
     phone = await (await test.page(**PHONE)).open(test.backend.url)
     await phone.prompt()
     await check(phone, "phone")
+
+
+async def test_states_differ_without_colours(test):
+    """Where the system draws all in two colours of its own, a state is a form."""
+    page = await (await test.page(forced_colors="active", reduced_motion="reduce")).open(test.backend.url)
+    looks = await page.js("""() => ['live', 'waiting', 'over', 'bad'].map((state) => {
+      document.querySelector('#badge').dataset.state = state;
+      const look = getComputedStyle(document.querySelector('#badge .dot'));
+      const isFilled = look.backgroundColor === look.borderTopColor;
+      return [look.borderTopColor, look.borderTopWidth, look.borderTopStyle, look.borderRadius, isFilled];
+    })""")
+    ground = await page.js("() => getComputedStyle(document.querySelector('#status')).backgroundColor")
+    assert len({str(look[1:]) for look in looks}) == 4, looks
+    assert all(look[0] != ground and look[1] != "0px" and look[2] != "none" for look in looks), (looks, ground)
+    await test.shot(page)

@@ -297,6 +297,13 @@ async def test_many_tabs_and_none(test):
     assert (await page.js(names))[1:] == before[1:]
     assert (await page.js("() => document.querySelector('.tab.active [role=tab]').title")).startswith(
         await page.js("() => document.querySelector('.tab.active .name').textContent"))
+    # Nor does a reload, once it is gone for good.
+    await page.until("() => fairlead.panes.length === 14")
+    await page.reload()
+    await page.until("() => fairlead.panes.length === 14 && "
+                     "fairlead.panes.every(({ terminal }) => terminal.state.name === 'live')")
+    await page.js("() => { for (const { terminal } of fairlead.panes) terminal.title = ''; }")
+    await page.until(f"(wanted) => `${{({names})()}}` === `${{wanted}}`", before[1:])
     for left in range(13, -1, -1):
         await page.page.keyboard.press("Alt+Shift+W")
         await page.until(f"() => document.querySelectorAll('.tab:not([hidden])').length === {left}")

@@ -109,7 +109,10 @@ class App {
     entry.pane.element.setAttribute('aria-labelledby', id);
     entry.pane.element.id = `panel-${id}`;
     entry.tab.firstChild.setAttribute('aria-controls', entry.pane.element.id);
-    if (key) terminal.on('size', ({ cols, rows }) => this.#cluster.memory.set(key, { cols, rows }));
+    if (key) {
+      terminal.on('opened', () => this.#cluster.memory.set(key, { number: entry.number }));
+      terminal.on('size', ({ cols, rows }) => this.#cluster.memory.set(key, { cols, rows }));
+    }
     this.#entries.push(entry);
     return entry;
   }

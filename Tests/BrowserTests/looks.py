@@ -38,6 +38,27 @@ async def test_what_is_said_lies_above_the_terminals(test):
     await page.until("() => document.querySelector('#font-size').textContent === '15'")
 
 
+async def test_of_many_things_said_each_can_be_reached(test):
+    """More terminals closed at a time than there is room for: each one's Undo can still be clicked."""
+    page = await (await test.page(reduced_motion="reduce")).open(test.backend.url)
+    await page.js("""async () => {
+      const { toast } = await import('/assets/page/notices.js');
+      globalThis.undone = [];
+      for (let at = 0; at < 30; at++) {
+        toast(`Terminal ${at} closed`, { action: ['Undo', () => undone.push(at)], milliseconds: 600_000 });
+      }
+    }""")
+    await page.click_by_place(".toast:last-child button")
+    await page.until("() => undone.length === 1")
+    await page.page.mouse.move(*await page.place(".toast:last-child"))
+    await page.page.mouse.wheel(0, -5_000)
+    await page.until("() => document.querySelector('#toasts').scrollTop === 0")
+    await page.click_by_place(".toast:first-child button")
+    await page.until("() => undone.join() === '29,0'")
+    await test.shot(page)
+    await check_accessibility(page, "much said")
+
+
 async def test_an_outage_is_never_called_live(test):
     """Each try to connect again changes the state; the time of grace counts from the loss."""
     line = await test.line()

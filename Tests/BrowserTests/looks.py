@@ -198,6 +198,15 @@ async def test_colours_that_a_program_sets_can_be_read(test):
         await page.reload()
         await page.shows(f"\nstep {number}")
         assert now == await drawn(), (number, now)
+        if number == 0:
+            # Another theme takes none of it back.
+            await page.page.emulate_media(color_scheme="light")
+            await page.until("() => fairlead.activePane.xterm.options.theme.background === '#fdfcf9'")
+            light = await drawn()
+            assert light[0][0] == now[0][0] and contrast(light[0]) >= 4.4 and contrast(light[3]) >= 4.4, light
+            await page.page.emulate_media(color_scheme="dark")
+            await page.until("() => fairlead.activePane.xterm.options.theme.background === '#11161b'")
+            assert now == await drawn(), (number, now)
     assert now == first
 
 

@@ -20,11 +20,35 @@ export function followColors(xterm) {
   }
 }
 
-/** To be called also before colours or the contrast change by an option: xterm.js empties only its first caches. */
-export function forgetContrasts(xterm) {
-  // Not of xterm.js's interface, which has nothing for it; the version is pinned, and a test looks at what is drawn.
-  const colors = xterm._core?._themeService?.colors;
+/**
+ * Makes a change of settings, after which what was reckoned is forgotten too: xterm.js empties only its first caches. What
+ * the program has set stays, as in the session's screen; xterm.js gives a new theme all colours.
+ * @param {() => void} change
+ */
+export function changeColors(xterm, change) {
+  const themes = themesOf(xterm);
+  const own = themes?._restoreColors;
+  const colors = { ...themes?.colors };
+  const isSet = (name) => own && colors[name] !== own[name];
+  const set = ['foreground', 'background', 'cursor'].filter(isSet);
+  const palette = own ? [...colors.ansi].map((color, at) => color !== own.ansi[at] && color) : [];
+  forgetContrasts(xterm);
+  change();
+  if (set.length === 0 && !palette.some(Boolean)) return;
+  themes.modifyColors((now) => {
+    for (const name of set) now[name] = colors[name];
+    palette.forEach((color, at) => color && (now.ansi[at] = color));
+  });
+}
+
+function forgetContrasts(xterm) {
+  const colors = themesOf(xterm)?.colors;
   for (const name of CACHES) {
     if (colors?.[name]) colors[name] = new colors[name].constructor();
   }
+}
+
+/** Not of xterm.js's interface, which has nothing for it; the version is pinned, and a test looks at what is drawn. */
+function themesOf(xterm) {
+  return xterm._core?._themeService;
 }

@@ -2,7 +2,7 @@
 
 import { FairleadAddon } from '../fairlead-xterm.js';
 import { clipboard } from '../fairlead/environment.js';
-import { followColors, forgetContrasts } from './contrast.js';
+import { changeColors, followColors } from './contrast.js';
 import { addNotice, copy, toast } from './notices.js';
 import { isTouch } from './settings.js';
 import { ending, readable, sized } from './status.js';
@@ -293,8 +293,7 @@ export class Pane {
   }
 
   applySettings() {
-    forgetContrasts(this.xterm);
-    Object.assign(this.xterm.options, this.#settings.xterm);
+    changeColors(this.xterm, () => Object.assign(this.xterm.options, this.#settings.xterm));
     this.terminal.setColors(this.#settings.colors);
     this.fit();
   }

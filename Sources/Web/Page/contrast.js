@@ -35,6 +35,7 @@ export function changeColors(xterm, change) {
   forgetContrasts(xterm);
   change();
   if (set.length === 0 && !palette.some(Boolean)) return;
+  forgetContrasts(xterm);
   themes.modifyColors((now) => {
     for (const name of set) now[name] = colors[name];
     palette.forEach((color, at) => color && (now.ansi[at] = color));

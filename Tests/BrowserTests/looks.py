@@ -170,7 +170,7 @@ async def test_colours_that_a_program_sets_can_be_read(test):
     await page.prompt()
     # A text in grey, dim, dim grey, and as it is, and grey where its own ground is red.
     text = r"\e[90mM\e[m \e[2mM \e[90mM\e[m M \e[90;41mM\e[m"
-    changes = [r"\e]11;#74808c\a", r"\e]111\a\e]4;8;#11161b\a", r"\e]104\a\e]10;#11161b\a", r"\e]110\a"]
+    changes = [r"\e]11;#74808c\a", r"\e]111\a\e]4;8;#11161b\a\e]10;#11161b\a", r"\e]104\a\e]110\a"]
     await page.run(f"printf '\\ec{text}\\nst''ep\\n'; " + "; ".join(
         f"read -rs; printf '{change}\\ec{text}\\nst''ep {number}\\n'" for number, change in enumerate(changes))
         + "; read -rs")

@@ -1,5 +1,5 @@
 // Two connections joined by hand, without a socket: whatever pieces the ciphertext comes in, the
-// plaintext arrives as it was written; and every disagreement is told in words.
+// plaintext arrives as it was written; and every disagreement is told in words (promises P1 and P9).
 
 import Foundation
 import NIOCore

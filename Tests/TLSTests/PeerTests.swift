@@ -1,4 +1,4 @@
-// The handler against other implementations, both ways round: OpenSSL's own tools and Python's ssl.
+// The handler against other implementations, both ways round: OpenSSL's own tools and Python's ssl (promise P9).
 
 import Foundation
 import NIOCore

@@ -31,8 +31,12 @@ final class NodeLoop {
   /// Sessions that are forgotten but for their streams, which have yet to send their last output and ENDED.
   var leaving: [(session: Session, since: NIODeadline)] = []
 
-  /// For AdminQuestions.swift: answers that are being made of screens.
+  // For AdminQuestions.swift.
+
+  /// Answers that are being made of screens.
   var screensUnderWay = 0
+  /// Sessions whose lost records are being written again.
+  var announcing: Set<SessionID> = []
 
   enum Entry {
     case starting(Start)

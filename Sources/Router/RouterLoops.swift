@@ -24,6 +24,9 @@ final class RouterLoops: Sendable {
       }.get()
     }
     self.loops = loops
+    context.nodesAsker = NodesAsker { [weak self] session, nodes in
+      await self?.ask(nodes, for: session) ?? NodesAnswer()
+    }
   }
 
   /// To be called on that loop.

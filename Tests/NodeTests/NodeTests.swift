@@ -250,6 +250,24 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
   @Test func aCommandIsToldWholeHoweverLongItIs() async throws {
     try await LinkedNode.run { node in
       let link = try await node.link()
+  /// Promise P4: what the registry has no record of is asked for here.
+  @Test func whetherASessionIsHereIsToldWithItsEpoch() async throws {
+    try await LinkedNode.run { node in
+      let link = try await node.link()
+      link.open("s", create: cat)
+      let epoch = try await link.opened().epoch
+      for (id, session, expected) in [(1, "s", epoch), (2, "t", nil)] as [(UInt64, String, Epoch?)]
+      {
+        link.send(
+          .request(
+            LinkRequest(id: id, method: .announce, session: SessionID(unchecked: session))),
+          stream: 0)
+        let answer = LinkResponse(id: id, isLast: true, epoch: expected)
+        try await link.frame("answer \(id)", stream: 0) { $0 == .response(answer) }
+      }
+    }
+  }
+
       let subject = String(repeating: "\"", count: WireLimits.subject)
       let nasty = access(subject, .admin, own: .admin)
       // As long as a LINK_OPEN can be, in characters that JSON writes with six bytes each, and with two.

@@ -170,10 +170,10 @@ final class RouterConnection: LinkPeer {
       }
     case .request(let question):
       delegate?.connection(self, didReceive: question)
-    case .close:
+    case .close(let close):
       let closed = streams.removeValue(forKey: stream)
       turns.remove(stream)
-      closed?.session?.leave(id(stream))
+      closed?.session?.leave(id(stream), isDone: close == .done)
     default:
       guard let session = streams[stream]?.session else { return }
       if !session.receive(frame, from: id(stream)) {

@@ -165,6 +165,7 @@ extension SessionCore {
     guard streams.list[index].output.acknowledge(consumed: consumed, now: now) else {
       return leave(stream, telling: .badAck, now: now)
     }
+    noteAnswered(stream)
     sendOutput(to: index)
     updateReading(now: now)
   }

@@ -37,14 +37,15 @@ public final class TestSession {
   private var heard: [StreamID: [Frame]] = [:]
 
   public init(
-    _ creation: Creation = Creation(), subject: String? = nil, size: TerminalSize = .standard,
-    settings: SessionSettings = SessionSettings(), life: Life = .random(),
+    _ creation: Creation = Creation(), creator: ClientID = .random(), subject: String? = nil,
+    size: TerminalSize = .standard, settings: SessionSettings = SessionSettings(),
+    life: Life = .random(),
     now: NIODeadline = .uptimeNanoseconds(1_000_000_000_000)
   ) {
     self.now = now
     core = SessionCore(
       id: SessionID(unchecked: "s"), life: life, epoch: Epoch(1), creation: creation,
-      creator: ClientIdentity(client: .random(), subject: subject), size: size,
+      creator: ClientIdentity(client: creator, subject: subject), size: size,
       settings: settings, createdTime: 0, now: now)
     carryOut()
   }

@@ -13,6 +13,8 @@ public enum NodeLimits {
   static let repeatedRefusal = TimeAmount.minutes(1)
   /// OPENs that may wait for one session's start.
   public static let waitingOpens = 64
+  /// Bytes of the name of a router whose link was refused, in the log.
+  static let peerName = 64
 
   /// In a flood, what is less than a frame waits for one to two of these to become one: a terminal hands out
   /// 4 KiB at a time, and each frame costs the router and the client as much as a keystroke does.

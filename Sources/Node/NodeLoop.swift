@@ -60,8 +60,8 @@ final class NodeLoop {
 
   // MARK: Connections
 
-  func accept(_ makeLink: (RouterConnection) -> Link) {
-    let connection = RouterConnection(number: nextConnection, delegate: self)
+  func accept(from address: String, _ makeLink: (RouterConnection) -> Link) {
+    let connection = RouterConnection(number: nextConnection, from: address, delegate: self)
     connections[nextConnection] = connection
     nextConnection += 1
     connection.start(makeLink(connection))
@@ -125,8 +125,14 @@ extension NodeLoop: RouterConnectionDelegate, SessionDelegate {
       refusalsUnsaid += 1
       return
     }
+    let peer = connection.peer
     logger.warning(
-      "a link was refused", metadata: ["problem": "\(problem)", "before": "\(refusalsUnsaid)"])
+      "a link was refused",
+      metadata: [
+        "problem": "\(problem)", "address": "\(peer.address)",
+        "router": "\((peer.router ?? "-").clipped(to: NodeLimits.peerName))",
+        "before": "\(refusalsUnsaid)",
+      ])
     refusalSaid = now
     refusalsUnsaid = 0
   }

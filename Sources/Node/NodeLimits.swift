@@ -11,10 +11,10 @@ public enum NodeLimits {
   public static let tidying = Duration.seconds(1)
   /// A refused link is logged again after this time.
   static let repeatedRefusal = TimeAmount.minutes(1)
-  /// OPENs that may wait for one session's start.
-  public static let waitingOpens = 64
   /// Bytes of the name of a router whose link was refused, in the log.
   static let peerName = 64
+  /// OPENs that may wait for one session's start.
+  public static let waitingOpens = 64
 
   /// In a flood, what is less than a frame waits for one to two of these to become one: a terminal hands out
   /// 4 KiB at a time, and each frame costs the router and the client as much as a keystroke does.

@@ -231,12 +231,6 @@ public struct RedisRegistry: Registry {
     guard !sessions.isEmpty else { return }
     let owner = ListedOwner(node: node, incarnation: incarnation).text
     _ = try await send(["HSET", ownedKey] + sessions.flatMap { [$0.rawValue, owner] })
-  public var mayLoseRecords: Bool { true }
-
-  public func listedOwner(of session: SessionID) async throws -> ListedOwner? {
-    try await send(["HGET", ownedKey, session.rawValue]).string.flatMap(ListedOwner.init)
-  }
-
   }
 
   /// Forgets the oldest where there are too many.
@@ -247,6 +241,12 @@ public struct RedisRegistry: Registry {
     for old in oldest.array?.compactMap(\.string).compactMap(SessionID.init) ?? [] {
       _ = try await run(RegistryScripts.unbury, keys: [key(old)])
     }
+  }
+
+  public var mayLoseRecords: Bool { true }
+
+  public func listedOwner(of session: SessionID) async throws -> ListedOwner? {
+    try await send(["HGET", ownedKey, session.rawValue]).string.flatMap(ListedOwner.init)
   }
 
   static let fields = ["node", "incarnation", "epoch", "state", "tombstone", "owner"]

@@ -161,11 +161,11 @@ extension SessionCore {
 
   /// OUTPUT_ACK.
   public mutating func acknowledge(_ stream: StreamID, consumed: UInt64, now: NIODeadline) {
+    noteAnswered(stream)
     guard let index = streams.index(of: stream) else { return }
     guard streams.list[index].output.acknowledge(consumed: consumed, now: now) else {
       return leave(stream, telling: .badAck, now: now)
     }
-    noteAnswered(stream)
     sendOutput(to: index)
     updateReading(now: now)
   }

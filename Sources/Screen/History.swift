@@ -429,10 +429,9 @@ struct History {
     } else {
       pages[position.page].end = position.offset
       pages[position.page].lines = kept
-      // A snapshot under way may read what lies behind the end.
-      if !isKnownUniquelyReferenced(&pages[position.page].memory) {
-        pages[position.page].isSealed = true
-      }
+      // A snapshot under way may read what lies behind the end; and looks that the page has for lines that are gone
+      // would be there once more after each resize.
+      pages[position.page].isSealed = true
     }
   }
 

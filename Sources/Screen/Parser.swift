@@ -209,6 +209,7 @@ extension Core {
   /// Reads on until the end, or until it has cost so much; returns the bytes read.
   mutating func write(_ bytes: Input, work: Int) -> Int {
     spent = 0
+    guard goOnResizing(work: work) else { return 0 }
     if history.isUncounted { history.countLines(work: work, &spent) }
     guard !history.isUncounted else { return 0 }
     // A byte costs one at least; what costs more adds it to `spent`.

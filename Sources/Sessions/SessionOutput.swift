@@ -18,7 +18,9 @@ extension SessionCore {
   }
 
   /// Whether the pipe is held back until the screen is done with what it has.
-  private var isScreenBehind: Bool { unread.readableBytes > 0 || snapshot.isMaking }
+  private var isScreenBehind: Bool {
+    unread.readableBytes > 0 || snapshot.isMaking || screen.isResizing
+  }
 
   /// Whether the screen has something to do.
   public var hasWork: Bool {
@@ -29,6 +31,8 @@ extension SessionCore {
   public mutating func work(_ units: Int, now: NIODeadline) {
     if units == 0 {
       // Whatever is to be done is done later.
+    } else if screen.isResizing {
+      _ = screen.goOnResizing(work: units)
     } else if snapshot.isMaking {
       snapshot.goOn(work: units, now: now)
       handOutSnapshot(now: now)
@@ -36,7 +40,7 @@ extension SessionCore {
       snapshot.begin(screen, work: units, now: now)
       handOutSnapshot(now: now)
     } else if isRunning, sizeRule.isDue {
-      changeSize(now: now)
+      changeSize(work: units, now: now)
     } else {
       read(units, now: now)
     }

@@ -48,18 +48,21 @@ extension SessionCore {
     case .none: break
     case .wait(let time): actions.append(.wait(.size, until: time))
     case .change:
-      if work > 0, !snapshot.isMaking { changeSize(now: now) } else { actions.append(.work) }
+      guard work > 0, !snapshot.isMaking, !screen.isResizing else { return actions.append(.work) }
+      changeSize(work: work, now: now)
+      if screen.isResizing { actions.append(.workLater) }
     }
   }
 
-  /// Changes the size where the output stands.
-  mutating func changeSize(now: NIODeadline) {
+  /// Changes the size where the output stands. The screen follows in slices, before it reads on or is shown.
+  mutating func changeSize(work: Int, now: NIODeadline) {
     sizeRule.change(now: now)
     snapshot.outdate()
     let mark = log.markSize(size)
     // Before what was typed at this size.
     actions.prepend(.resize(size))
-    screen.resize(columns: size.columns, rows: size.rows)
+    screen.beginResize(columns: size.columns, rows: size.rows)
+    _ = screen.goOnResizing(work: work)
     for index in streams.list.indices { streams.list[index].output.markReplaced(mark) }
     giveTurnToAll()
   }

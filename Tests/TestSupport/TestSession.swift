@@ -161,12 +161,15 @@ public final class TestSession {
     now = end
   }
 
+  /// The screen gets one turn.
+  public func work(_ units: Int) {
+    core.work(units, now: now)
+    carryOut()
+  }
+
   /// The screen gets its turns until it has nothing to do.
   public func settle() {
-    while core.hasWork {
-      core.work(Screen.workPerCall, now: now)
-      carryOut()
-    }
+    while core.hasWork { work(Screen.workPerCall) }
   }
 
   // MARK: What its clients see

@@ -50,7 +50,7 @@ struct Core {
   var attributes = AttributeTable()
   var collectAttributesAt: Int
   var clusters = ClusterStore()
-  var links = LinkTable()
+  var links = HyperlinkTable()
 
   // MARK: Around the grid.
 

@@ -54,7 +54,7 @@ let package = Package(
     .target(
       name: "TLS",
       dependencies: [
-        "COpenSSL", nio("NIOCore"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
+        "COpenSSL", "Wire", nio("NIOCore"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
       ],
       swiftSettings: swiftSettings),
     .target(
@@ -62,12 +62,12 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "HTTPClient",
-      dependencies: ["Transport", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")],
+      dependencies: ["Transport", "Wire", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")],
       swiftSettings: swiftSettings),
     .target(
       name: "Redis",
       dependencies: [
-        "CHiredis", "COpenSSL", "Transport", nio("NIOCore"), logging,
+        "CHiredis", "COpenSSL", "Transport", "Wire", nio("NIOCore"), logging,
         collections,
       ],
       swiftSettings: swiftSettings),
@@ -247,7 +247,8 @@ let package = Package(
     .testTarget(
       name: "TLSTests",
       dependencies: [
-        "TLS", "TestSupport", "fairlead", logging, nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+        "TLS", "TestSupport", "Wire", "fairlead", logging, nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOTLS"),
         nio("NIOConcurrencyHelpers"),
       ],
       swiftSettings: swiftSettings),
@@ -331,7 +332,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "RedisTests",
-      dependencies: ["Redis", "TestSupport", logging, nio("NIOCore"), nio("NIOPosix")],
+      dependencies: ["Redis", "TestSupport", "Wire", logging, nio("NIOCore"), nio("NIOPosix")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "IntegrationTests",

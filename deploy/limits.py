@@ -54,6 +54,8 @@ def limits(text):
 
 
 def amount(seconds):
+    if not seconds:
+        return "0"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")):
         count = seconds / size
         if count >= 1 and abs(count - round(count)) < 1e-6 and (size < 60 or seconds > 2 * size or seconds == size):
@@ -75,6 +77,10 @@ def shown(limit, table, depth=0):
         # A structure of several: each of its numbers.
         parts = re.findall(r"\w+\.(\w+) = ([\d_ *]+)", expression)
         return ", ".join(f"{name} {shown(Limit('', '', value, ''), table)}" for name, value in parts)
+    if expression.startswith("["):
+        # A list: each of its numbers.
+        each = expression.strip("[]").split(",")
+        return ", ".join(shown(Limit(limit.owner, "", part, "", limit.unit), table) for part in each)
     if match := TIME.match(expression):
         return amount(number(match[2], limit.owner, table) * TIMES[match[1]])
     if match := re.match(r"^(.+)\.\.\.(.+)$", expression):

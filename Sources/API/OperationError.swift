@@ -1,6 +1,7 @@
 // Why the API could not do what it was asked for.
 
-/// Why an operation could not be done; `message` says what to do.
+/// Why an operation could not be done; `message` says what to do. No ``Failure``: an answer tells its `facts`, and
+/// what lies behind it is nobody's business outside.
 public struct OperationError: Error, CustomStringConvertible {
   public enum Code: String, Sendable {
     case badRequest = "bad_request"

@@ -11,7 +11,8 @@ public import TLS
 import Transport
 public import Wire
 
-/// What went wrong between here and the API.
+/// What went wrong between here and the API. No ``Failure``: its code carries the HTTP answer's status, and the
+/// answer's facts come with it.
 public struct APIError: Error, CustomStringConvertible {
   public enum Code: Sendable, Equatable {
     /// Nothing answers there: another way may be tried.

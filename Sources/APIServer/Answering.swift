@@ -9,7 +9,7 @@ import Logging
 public import NIOCore
 import Wire
 
-/// A failure with a status of its own.
+/// A failure with a status of its own: an HTTP answer, to be sent and never read by a program of ours.
 struct HTTPProblem: Error {
   var status: HTTPResponse.Status
   var code: String

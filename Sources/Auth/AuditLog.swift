@@ -6,7 +6,7 @@ public import Wire
 
 public struct AuditEvent: Sendable, Equatable, Codable {
   public enum What: String, Sendable, Codable {
-    case open, create, kill, drain, undrain, ticket, login, connect, renew, list, screen, inspect
+    case open, create, kill, drain, undrain, ticket, login, connect, renew, screen, inspect
     /// Not an operation: lines before this one are missing.
     case dropped
   }

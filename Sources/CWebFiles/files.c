@@ -26,6 +26,9 @@ static const unsigned char page_app_js[] = {
 static const unsigned char page_pane_js[] = {
 #embed "../Web/Page/pane.js"
 };
+static const unsigned char page_contrast_js[] = {
+#embed "../Web/Page/contrast.js"
+};
 static const unsigned char page_status_js[] = {
 #embed "../Web/Page/status.js"
 };
@@ -157,6 +160,7 @@ static const web_file files[] = {
   OURS("page/icon.svg", page_icon_svg),
   OURS("page/app.js", page_app_js),
   OURS("page/pane.js", page_pane_js),
+  OURS("page/contrast.js", page_contrast_js),
   OURS("page/status.js", page_status_js),
   OURS("page/notices.js", page_notices_js),
   OURS("page/keys.js", page_keys_js),

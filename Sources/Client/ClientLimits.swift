@@ -13,6 +13,13 @@ enum ClientLimits {
   static let explanation = 4_096
   /// Bytes of what is said in a close frame: RFC 6455 leaves 123 of them to a reason.
   static let closeReason = 100
+  /// The most that is waited before the second try to connect; doubled with each, with full jitter.
+  public static let reconnectFirst = Duration.milliseconds(250)
+  /// The most that is ever waited between two: a user who watches it sees that it goes on.
+  public static let reconnectLast = Duration.seconds(10)
+  /// A connection counts as good once it has lasted this long: a server that takes connections and drops them must
+  /// not be met at full speed.
+  public static let goodConnection = Duration.seconds(1)
   /// Nothing heard for so long: PING.
   static let idle = TimeAmount.seconds(10)
   /// No answer to a PING, or no WELCOME, in this time: the connection is dead.

@@ -40,7 +40,7 @@ public struct ClientStream: Sendable {
   /// Consumptions yet to be reported that belong to an earlier stream number.
   private var stale = 0
   private var wantsKill = false
-  private var wantsTake = false
+  private var sizeWish: SizeWish
   private var startsAnew: Bool
 
   private enum Phase { case opening, live, paused, over }
@@ -55,9 +55,11 @@ public struct ClientStream: Sendable {
   /// - Parameters:
   ///   - open: a random session id is chosen if it has none, so that an OPEN that is sent twice creates one
   ///     session.
+  ///   - client: whose stream it is.
   ///   - startsAnew: if it is to be created, and one of its id was lost with its node, this is told, and then
   ///     it is created.
-  public init(_ open: Open, startsAnew: Bool = false) {
+  public init(_ open: Open, of client: ClientID = .random(), startsAnew: Bool = false) {
+    sizeWish = SizeWish(of: client)
     self.startsAnew = startsAnew && open.create != nil
     var open = open
     session = open.session ?? .random()
@@ -99,6 +101,7 @@ public struct ClientStream: Sendable {
     case .resized(let offset, let size): return [.tell(.resized(offset: offset, size))]
     case .event(let event):
       if case .refused = event { wantsKill = false }
+      sizeWish.hear(event)
       guard event == .paused else { return [.tell(.event(event))] }
       phase = .paused
       return [.tell(.state(.paused))]
@@ -138,9 +141,8 @@ public struct ClientStream: Sendable {
     phase = .live
     var actions: [Action] = [.tell(.opened(opened)), .tell(.state(.live))]
     if let lost { actions.append(.tell(.inDoubt(lost))) }
-    if wantsTake { actions.append(.send(.take)) }
+    if sizeWish.isOpen { actions.append(.send(.take)) }
     if wantsKill { actions.append(.send(.kill)) }
-    wantsTake = false
     // What was consumed while the stream was paused could not be acknowledged then, and nothing more may
     // come that would be: the server would wait for credit for good.
     return actions + acknowledgeIfDue(held: 0) + typed()
@@ -238,7 +240,7 @@ public struct ClientStream: Sendable {
 
   /// Takes the size.
   public mutating func take() -> [Action] {
-    wantsTake = !isLive
+    sizeWish.take()
     return isLive ? [.send(.take)] : []
   }
 

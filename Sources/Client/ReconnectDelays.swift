@@ -5,12 +5,12 @@ import Transport
 /// The delays between attempts to connect.
 public struct ReconnectDelays: Sendable {
   /// The most that is waited before the second attempt; doubled with each.
-  public var first = Duration.milliseconds(250)
+  public var first = ClientLimits.reconnectFirst
   /// The most that is ever waited.
-  public var last = Duration.seconds(10)
+  public var last = ClientLimits.reconnectLast
   /// A connection counts as good once it has lasted this long: a server that takes connections and
   /// drops them must not be met at full speed.
-  public var good = Duration.seconds(1)
+  public var good = ClientLimits.goodConnection
 
   public init() {}
 }

@@ -49,7 +49,7 @@ public final class TerminalClient: Sendable {
   /// - Parameter startsAnew: a session that is to be created is created also where one of its id was lost with its
   ///   node, after ``TerminalEvent/lost(_:)``. Otherwise that is an end (`refused`).
   public func open(_ open: Open, startsAnew: Bool = false) -> TerminalStream {
-    let stream = ClientStream(open, startsAnew: startsAnew)
+    let stream = ClientStream(open, of: id, startsAnew: startsAnew)
     let (events, continuation) = AsyncStream.makeStream(of: TerminalEvent.self)
     let entry = NIOLoopBoundBox.makeBoxSendingValue(
       StreamEntry(stream, continuation), eventLoop: eventLoop)

@@ -5,6 +5,7 @@ public import NIOCore
 public import NIOHTTP1
 public import NIOPosix
 public import Transport
+import Wire
 
 public struct HTTPResponse: Sendable {
   public var status: HTTPResponseStatus
@@ -12,37 +13,9 @@ public struct HTTPResponse: Sendable {
   public var body: ByteBuffer
 }
 
-public struct HTTPClientError: Error, CustomStringConvertible {
-  public enum Code: String, Sendable {
-    /// Nobody listens there, or this process may not connect.
-    case unreachable
-    /// No whole answer within the time.
-    case timeout
-    /// The connection ended before the answer did.
-    case closed
-    /// The body exceeds what the caller takes.
-    case tooLong = "too_long"
-  }
-  public var code: Code
-  public var message: String
-  public var cause: (any Error)?
-  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-    self.code = code
-    self.message = message
-    self.cause = cause
-  }
-  /// What lies behind it, in a few words, where the endpoint has been named already.
-  public var reason: String { cause.map { Transport.cause(of: $0) } ?? message }
-  public var description: String { cause == nil ? message : "\(message): \(reason)" }
-}
-
 public struct HTTPClient: Sendable {
   private let connector: Connector
   private let group: any EventLoopGroup
-  /// The longest body that `send` takes unless told otherwise, in bytes: a list of 10,000 sessions
-  /// fits well.
-  public static let largestBody = 64 * 1024 * 1024
-  public static let connectLimit = TimeAmount.seconds(5)
 
   public init(
     _ address: Address, layer: SocketLayer = .plain,
@@ -64,7 +37,7 @@ public struct HTTPClient: Sendable {
   /// - Throws: ``HTTPClientError``. An answer of any status is an answer, not an error.
   public func send(
     _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: ByteBuffer? = nil,
-    within limit: TimeAmount = .seconds(10), largestBody: Int = HTTPClient.largestBody
+    within limit: TimeAmount = HTTPClientLimits.answer, largestBody: Int = HTTPClientLimits.body
   ) async throws -> HTTPResponse {
     var headers = headers
     headers.replaceOrAdd(name: "Connection", value: "close")
@@ -94,8 +67,8 @@ public struct HTTPClient: Sendable {
   /// - Throws: ``HTTPClientError``.
   public func upgrade(
     _ method: HTTPMethod, _ path: String, to protocol: String, headers: HTTPHeaders = [:],
-    body: ByteBuffer? = nil, within limit: TimeAmount = .seconds(10),
-    largestBody: Int = HTTPClient.largestBody, handler: NIOLoopBound<any ChannelHandler>
+    body: ByteBuffer? = nil, within limit: TimeAmount = HTTPClientLimits.answer,
+    largestBody: Int = HTTPClientLimits.body, handler: NIOLoopBound<any ChannelHandler>
   ) async throws -> Upgrade {
     var headers = headers
     headers.replaceOrAdd(name: "Connection", value: "Upgrade")
@@ -147,7 +120,8 @@ public struct HTTPClient: Sendable {
     }
     let answer = promise.futureResult
     answer.whenComplete { _ in deadline.cancel() }
-    connector.connect(on: eventLoop, within: min(limit, Self.connectLimit)) { channel in
+    let toConnect = min(limit, HTTPClientLimits.connectTimeout)
+    connector.connect(on: eventLoop, within: toConnect) { channel in
       try initialize(channel)
       return channel
     }.whenComplete { result in

@@ -2,6 +2,7 @@
 
 import NIOCore
 import NIOHTTP1
+import Wire
 
 /// An answer as it comes in.
 struct HTTPAnswer {

@@ -5,13 +5,11 @@
 
 import NIOCore
 import NIOHTTP1
+import Wire
 
 final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
-
-  /// A head is no longer than this, in bytes; a longer one is left to the decoder to judge.
-  static let largestHead = 16 * 1024
 
   private let promise: EventLoopPromise<HTTPClient.Upgrade>
   private let successor: any ChannelHandler
@@ -36,8 +34,8 @@ final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
     guard !isOpen else { return context.fireChannelRead(data) }
     head.writeImmutableBuffer(unwrapInboundIn(data))
     // However it was cut: what is too long is so as well where it comes at once.
-    guard let length = takeHeadLength(), length <= Self.largestHead else {
-      if head.readableBytes > Self.largestHead { open(context) }
+    guard let length = takeHeadLength(), length <= HTTPClientLimits.upgradeHead else {
+      if head.readableBytes > HTTPClientLimits.upgradeHead { open(context) }
       return
     }
     if head.readableBytesView.dropFirst("HTTP/1.1 ".utf8.count).starts(with: "101 ".utf8) {

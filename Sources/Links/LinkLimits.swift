@@ -15,6 +15,9 @@ public enum LinkLimits {
   public static let silence = TimeAmount.seconds(10)
   /// Between the PINGs of a link on which nothing is heard.
   public static let pingInterval = TimeAmount.seconds(3)
+  /// Bytes that one end of a link inside a process may be ahead of the other's loop: more than the streams' windows
+  /// let flow in a tick; a loop that is so far behind is busy.
+  static let localWindow = 4 * 1024 * 1024
   /// Bytes of the cluster's key at least: as many as the hash has.
   static let clusterKey = 32
 }

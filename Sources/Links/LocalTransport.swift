@@ -17,10 +17,7 @@ public final class LocalTransport: LinkTransport {
   /// Bytes taken from the other end and not yet told to it: told at half a window, so that a
   /// keystroke costs no hop back.
   private var untold = 0
-  /// More than the streams' windows let flow in a tick; a loop that is so far behind is busy.
-  private static let window = 4 * 1024 * 1024
-
-  public var isWritable: Bool { underWay < Self.window }
+  public var isWritable: Bool { underWay < LinkLimits.localWindow }
 
   /// Connects a new end on `loop`, where it must be called, with one on `remoteLoop`, which
   /// `accept` receives there. The returned end queues what is written until then.
@@ -67,7 +64,7 @@ public final class LocalTransport: LinkTransport {
   private func take(_ buffer: ByteBuffer) {
     untold += buffer.readableBytes
     link?.transportDidRead(buffer)
-    guard untold >= Self.window / 2, let remote else { return }
+    guard untold >= LinkLimits.localWindow / 2, let remote else { return }
     let count = untold
     untold = 0
     remoteLoop.execute { remote.value.wasTaken(count) }

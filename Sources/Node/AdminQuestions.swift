@@ -1,5 +1,7 @@
-// What the HTTP API asks of a loop of the node, through a router: its sessions, a screen, an end.
+// What a router asks of a loop of the node: for the HTTP API its sessions, a screen, an end; for itself, whether it
+// has a session.
 
+import Logging
 import NIOCore
 import Registry
 import Sessions
@@ -29,6 +31,11 @@ extension NodeLoop {
         end(superseded: id, epoch: held)
       }
       connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
+    case .announce:
+      let held = question.session.flatMap { sessions[$0]?.holding }
+      if let id = question.session, let held { announceAgain(id, held) }
+      connection.answer(
+        ShortAnswer(part: LinkResponse(id: question.id, isLast: true, epoch: held?.epoch)))
     case .screen:
       guard
         let session = askedFor(
@@ -36,6 +43,31 @@ extension NodeLoop {
       else { return }
       show(session, question, on: connection)
     default: connection.answer(question, .unknown)
+    }
+  }
+
+  /// The registry has lost the record of a session that is here.
+  private func announceAgain(_ id: SessionID, _ holding: Holding) {
+    guard announcing.insert(id).inserted else { return }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.makeFutureWithTask { [context] in
+      try await context.records.confirm(id, holding)
+    }.whenComplete { result in
+      let loop = bound.value
+      loop.announcing.remove(id)
+      // What the registry does not take now, it is told with all that this node holds.
+      guard case .success(let announcement) = result else { return }
+      if announcement.superseded.contains(id) {
+        loop.end(superseded: id, epoch: holding.epoch)
+      } else if announcement.repaired.contains(id) {
+        loop.logger.warning(
+          "the record of a session was missing in the registry, and is there again",
+          metadata: ["session": "\(id)"])
+        // It has ended meanwhile: nobody else takes that record away.
+        if loop.sessions[id]?.holding?.epoch != holding.epoch {
+          loop.context.records.release(id, epoch: holding.epoch, tombstone: nil)
+        }
+      }
     }
   }
 

@@ -49,6 +49,12 @@ struct SessionsAnswer: LinkAnswer {
   }
 }
 
+/// An answer of one part, which was made when the question came.
+struct ShortAnswer: LinkAnswer {
+  let part: LinkResponse
+  func next() -> LinkResponse { part }
+}
+
 /// A text in parts that fit in a frame however JSON escapes them.
 struct TextAnswer: LinkAnswer {
   let id: UInt64

@@ -207,7 +207,10 @@ public final class Node: Sendable {
             try tls.add(to: channel)
             let transport = SocketTransport()
             try channel.pipeline.syncOperations.addHandler(transport)
-            loop.value.accept { peer in
+            let from = channel.remoteAddress.flatMap { address in
+              address.ipAddress.map { NodeAddress(host: $0, port: address.port ?? 0) }
+            }
+            loop.value.accept(from: from?.description ?? "-") { peer in
               let link = Link(eventLoop: channel.eventLoop, peer: peer, transport: transport)
               transport.attach(link)
               return link
@@ -249,7 +252,7 @@ public final class Node: Sendable {
     let loop = loops[index]
     let remote = eventLoops[index]
     return LocalTransport.connect(from: eventLoop, to: remote) { transport in
-      loop.value.accept { peer in
+      loop.value.accept(from: "this process") { peer in
         let link = Link(eventLoop: remote, peer: peer, transport: transport)
         transport.attach(link)
         return link

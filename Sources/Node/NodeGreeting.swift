@@ -9,6 +9,8 @@ struct NodeGreeting {
   let welcome: Welcome
   /// Nil: any router of the cluster's name is taken.
   let key: ClusterKey?
+  /// By its own word.
+  private(set) var router: String?
   private var state = State.awaited
 
   private enum State {
@@ -54,6 +56,7 @@ struct NodeGreeting {
       return Answer(
         end: .error(WireError(.unexpected, "a link begins with a HELLO of version 1")))
     }
+    router = hello.router
     guard hello.cluster == cluster else { return turnAway("this node is of cluster \(cluster)") }
     guard let key else {
       state = .done

@@ -11,6 +11,8 @@ public enum NodeLimits {
   public static let tidying = Duration.seconds(1)
   /// A refused link is logged again after this time.
   static let repeatedRefusal = TimeAmount.minutes(1)
+  /// Bytes of the name of a router whose link was refused, in the log.
+  static let peerName = 64
   /// OPENs that may wait for one session's start.
   public static let waitingOpens = 64
 

@@ -33,8 +33,12 @@ final class NodeLoop {
   /// Sessions that are forgotten but for their streams, which have yet to send their last output and ENDED.
   var leaving: [(session: Session, since: NIODeadline)] = []
 
-  /// For AdminQuestions.swift: answers that are being made of screens.
+  // For AdminQuestions.swift.
+
+  /// Answers that are being made of screens.
   var screensUnderWay = 0
+  /// Sessions whose lost records are being written again.
+  var announcing: Set<SessionID> = []
 
   enum Entry {
     case starting(Start)
@@ -60,8 +64,8 @@ final class NodeLoop {
 
   // MARK: Connections
 
-  func accept(_ makeLink: (RouterConnection) -> Link) {
-    let connection = RouterConnection(number: nextConnection, delegate: self)
+  func accept(from address: String, _ makeLink: (RouterConnection) -> Link) {
+    let connection = RouterConnection(number: nextConnection, from: address, delegate: self)
     connections[nextConnection] = connection
     nextConnection += 1
     connection.start(makeLink(connection))
@@ -127,8 +131,14 @@ extension NodeLoop: RouterConnectionDelegate, SessionDelegate {
       refusalsUnsaid += 1
       return
     }
+    let peer = connection.peer
     logger.warning(
-      "a link was refused", metadata: ["problem": "\(problem)", "before": "\(refusalsUnsaid)"])
+      "a link was refused",
+      metadata: [
+        "problem": "\(problem)", "address": "\(peer.address)",
+        "router": "\((peer.router ?? "-").clipped(to: NodeLimits.peerName))",
+        "before": "\(refusalsUnsaid)",
+      ])
     refusalSaid = now
     refusalsUnsaid = 0
   }

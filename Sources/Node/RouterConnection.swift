@@ -21,6 +21,9 @@ protocol RouterConnectionDelegate: AnyObject {
 final class RouterConnection: LinkPeer {
   /// Among those of its loop.
   let number: UInt64
+  /// Whom a refusal is about, for the operator.
+  private let address: String
+  var peer: (router: String?, address: String) { (greeting.router, address) }
   private var link: Link?
   private weak var delegate: (any RouterConnectionDelegate)?
   private var greeting: NodeGreeting
@@ -41,8 +44,9 @@ final class RouterConnection: LinkPeer {
     var isTimed = false
   }
 
-  init(number: UInt64, delegate: any RouterConnectionDelegate) {
+  init(number: UInt64, from address: String, delegate: any RouterConnectionDelegate) {
     self.number = number
+    self.address = address
     self.delegate = delegate
     greeting = delegate.greeting
   }
@@ -170,10 +174,10 @@ final class RouterConnection: LinkPeer {
       }
     case .request(let question):
       delegate?.connection(self, didReceive: question)
-    case .close:
+    case .close(let close):
       let closed = streams.removeValue(forKey: stream)
       turns.remove(stream)
-      closed?.session?.leave(id(stream))
+      closed?.session?.leave(id(stream), isDone: close == .done)
     default:
       guard let session = streams[stream]?.session else { return }
       if !session.receive(frame, from: id(stream)) {

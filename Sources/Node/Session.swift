@@ -61,7 +61,9 @@ final class Session: PipeDelegate {
     carryOutActions()
   }
 
-  func leave(_ stream: StreamID) {
+  /// - Parameter isDone: its client has no more use for it; otherwise its connection has gone.
+  func leave(_ stream: StreamID, isDone: Bool = false) {
+    if isDone { core.noteAnswered(stream) }
     core.leave(stream, now: now)
     carryOutActions()
   }

@@ -57,12 +57,15 @@ final class SessionRecords: Sendable {
     }
   }
 
+  /// Sees to it that the registry has the record of a session that is here.
+  func confirm(_ session: SessionID, _ holding: Holding) async throws -> Announcement {
+    try await registry.confirm([session: holding], node: node, incarnation: incarnation)
+  }
+
   /// Says how a session has ended that is kept here to be read, so that this is known even if the node dies.
   /// What the registry does not take now it is told again with all that this node holds.
   func noteEnd(of session: SessionID, _ holding: Holding) {
-    Task {
-      _ = try? await registry.confirm([session: holding], node: node, incarnation: incarnation)
-    }
+    Task { _ = try? await confirm(session, holding) }
   }
 
   /// The registry has a session here that is not: it came back from an older dump, and knows nothing of the

@@ -128,9 +128,7 @@ extension NodeLoop {
     case .success(.owned(let record)):
       giveUpStart(
         of: id,
-        Refused(
-          .notOwner, "session \(id) is on node \(record.node)", retry: 0,
-          owner: record.node.rawValue))
+        Refused(.notOwner, "session \(id) is on node \(record.node)", retry: 0))
     case .success(.lost(let record)):
       giveUpStart(of: id, Refused(.lost, "session \(id) was lost with node \(record.node)"))
     case .failure(let error):

@@ -6,44 +6,52 @@ import Screen
 import Wire
 
 final class ShownScreen {
-  private let text: ScreenText
-  private let isJSON: Bool
-  private var view: ScreenView
+  private let screen: Screen
+  private let kind: ScreenText.Format
+  private let scrollback: Int
+  private let tail: Int?
+  /// Nil before it is begun.
+  private var shown: (text: ScreenText, view: ScreenView)?
   private var bytes: [UInt8] = []
 
   /// Nil: only newer nodes know the format.
   init?(_ screen: Screen, format: ScreenFormat, scrollback: Int, tail: Int?) {
-    let kind: ScreenText.Format
+    self.screen = screen
+    self.scrollback = min(scrollback, NodeLimits.shownScrollback)
+    self.tail = tail.map { min($0, NodeLimits.shownScrollback) }
     switch format {
     case .text: kind = .plain
     case .ansi: kind = .ansi
     case .json: kind = .json
     default: return nil
     }
-    isJSON = kind == .json
-    view = ScreenView(screen)
-    if let tail {
-      text = screen.beginText(
-        kind, tail: min(tail, NodeLimits.shownScrollback), mostBytes: NodeLimits.answer)
-    } else {
-      text = screen.beginText(kind, scrollback: min(scrollback, NodeLimits.shownScrollback))
-    }
   }
 
   /// One more slice. False: there is more to do.
   func makeSlice() -> Bool {
+    guard let text = shown?.text else {
+      // In the middle of a resize there is nothing to show.
+      if screen.goOnResizing(work: Screen.workPerCall) { shown = (begin(), ScreenView(screen)) }
+      return false
+    }
     bytes += text.next(work: Screen.workPerCall)
     return text.isDone || isTooLarge
+  }
+
+  private func begin() -> ScreenText {
+    if let tail { return screen.beginText(kind, tail: tail, mostBytes: NodeLimits.answer) }
+    return screen.beginText(kind, scrollback: scrollback)
   }
 
   private var isTooLarge: Bool { bytes.count > NodeLimits.answer }
 
   /// All of it, once it is done; nil: it is too large for an answer.
   var answer: String? {
-    guard text.isDone, !isTooLarge else { return nil }
+    guard let shown, shown.text.isDone, !isTooLarge else { return nil }
     let lines = String(decoding: bytes, as: UTF8.self)
-    guard isJSON else { return lines }
-    view.scrollback = text.scrollbackShown
+    guard kind == .json else { return lines }
+    var view = shown.view
+    view.scrollback = shown.text.scrollbackShown
     return view.json(lines: lines)
   }
 }

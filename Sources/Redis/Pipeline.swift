@@ -3,6 +3,7 @@
 // come, or the connection is closed.
 
 import DequeModule
+import Wire
 
 struct Pipeline<Token> {
   private enum Entry {

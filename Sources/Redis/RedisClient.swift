@@ -4,6 +4,7 @@
 public import Logging
 public import NIOCore
 public import Transport
+import Wire
 
 public final class RedisClient: Sendable {
   public let endpoint: RedisEndpoint

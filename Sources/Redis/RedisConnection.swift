@@ -2,6 +2,7 @@
 // the event loop leave in one write.
 
 import NIOCore
+import Wire
 
 /// Confined to its channel's event loop.
 final class RedisConnection: ChannelInboundHandler {

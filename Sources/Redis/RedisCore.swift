@@ -5,6 +5,7 @@ import DequeModule
 import Logging
 import NIOCore
 import Transport
+import Wire
 
 /// Confined to its loop.
 final class RedisCore {
@@ -95,8 +96,7 @@ final class RedisCore {
     }.whenFailure { error in
       let core = bound.value
       core.failed(
-        RedisError(
-          .unavailable, "cannot connect to \(core.endpoint): \(cause(of: error))"))
+        RedisError(.unavailable, "cannot connect to \(core.endpoint)", cause: error))
     }
   }
 

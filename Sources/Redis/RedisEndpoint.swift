@@ -1,5 +1,7 @@
 // Where a Redis is, and who logs in there: `redis://[user:password@]host[:port][/database]`.
 
+public import Wire
+
 public struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
   public var host: String
   public var port: Int

@@ -1,6 +1,7 @@
 // A reply of Redis (RESP2), and the reader that makes one of bytes: libhiredis's, fenced in here.
 
 internal import CHiredis
+import Wire
 
 /// One reply. Strings are text: nothing that Fairlead keeps in Redis is binary.
 public enum RedisValue: Sendable, Equatable {

@@ -229,7 +229,7 @@ public struct RedisRegistry: Registry {
     _ sessions: [SessionID], ownedBy node: NodeID, _ incarnation: Incarnation
   ) async throws {
     guard !sessions.isEmpty else { return }
-    let owner = "\(node) \(incarnation)"
+    let owner = ListedOwner(node: node, incarnation: incarnation).text
     _ = try await send(["HSET", ownedKey] + sessions.flatMap { [$0.rawValue, owner] })
   }
 
@@ -241,6 +241,12 @@ public struct RedisRegistry: Registry {
     for old in oldest.array?.compactMap(\.string).compactMap(SessionID.init) ?? [] {
       _ = try await run(RegistryScripts.unbury, keys: [key(old)])
     }
+  }
+
+  public var mayLoseRecords: Bool { true }
+
+  public func listedOwner(of session: SessionID) async throws -> ListedOwner? {
+    try await send(["HGET", ownedKey, session.rawValue]).string.flatMap(ListedOwner.init)
   }
 
   static let fields = ["node", "incarnation", "epoch", "state", "tombstone", "owner"]
@@ -269,9 +275,7 @@ public struct RedisRegistry: Registry {
         guard let entry = pairs[index + 1].string,
           let id = pairs[index].string.flatMap(SessionID.init)
         else { continue }
-        let owner = entry.split(separator: " ")
-        let node = owner.first.flatMap { NodeID(String($0)) }
-        if let node, let incarnation = nodes[node], owner.last == "\(incarnation)" { continue }
+        if let owner = ListedOwner(entry), nodes[owner.node] == owner.incarnation { continue }
         listed[id] = entry
       }
       for (id, record) in try await records(of: Array(listed.keys), unread: &unread) {

@@ -2,6 +2,7 @@
 // `MemoryRegistry` in this process; the same tests run against both. It is a hint (promise P4):
 // the owner checks every open, whatever is said here. No terminal byte passes through it.
 
+import Transport
 public import Wire
 
 /// The name of a node, chosen by its operator.
@@ -235,6 +236,7 @@ public enum RegistryErrorCode: String, FailureCode {
   /// The registry lost its data, and not every node has announced its sessions yet: what is unknown
   /// may exist.
   case unsettled
+  public static func words(of cause: any Error) -> String { Transport.cause(of: cause) }
   /// Trying again may help.
   public var passes: Bool { self == .unavailable || self == .timedOut || self == .unsettled }
 }
@@ -295,6 +297,10 @@ public protocol Registry: Sendable {
   /// Nil: never heard of, or long forgotten.
   /// - Throws: ``RegistryError`` `unsettled` for an unknown one while nodes are announcing theirs.
   func lookUp(_ session: SessionID) async throws -> SessionRecord?
+  /// Whether a record may be missing of a session that lives: somebody else can reach them.
+  var mayLoseRecords: Bool { get }
+  /// Of a session without a record: who had it by the list of those that are owned, which may lag behind.
+  func listedOwner(of session: SessionID) async throws -> ListedOwner?
   /// Whether it began with this process and remembers every session since: one that it does not know was then an
   /// earlier process's, and is lost.
   func remembersAll() async -> Bool
@@ -333,4 +339,30 @@ extension Registry {
   }
 
   public func remembersAll() async -> Bool { false }
+
+  public var mayLoseRecords: Bool { false }
+
+  public func listedOwner(of session: SessionID) async throws -> ListedOwner? { nil }
+}
+
+/// Whose a session is by the list of those that are owned.
+public struct ListedOwner: Hashable, Sendable {
+  public var node: NodeID
+  public var incarnation: Incarnation
+
+  public init(node: NodeID, incarnation: Incarnation) {
+    self.node = node
+    self.incarnation = incarnation
+  }
+
+  /// Written as `node incarnation`.
+  init?(_ text: String) {
+    let words = text.split(separator: " ")
+    guard words.count == 2, let node = NodeID(String(words[0])),
+      let incarnation = Incarnation(String(words[1]))
+    else { return nil }
+    self.init(node: node, incarnation: incarnation)
+  }
+
+  var text: String { "\(node) \(incarnation)" }
 }

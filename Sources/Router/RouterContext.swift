@@ -26,6 +26,8 @@ final class RouterContext: Sendable {
   private let created = NIOLockedValueBox(InFlight())
   private let owners = NIOLockedValueBox(
     RouteCache<SessionID, SessionRecord>(capacity: RouterLimits.cachedRoutes))
+  /// What asks nodes for a session, by links of that session's loop; nil: there are no loops yet.
+  private let asking = NIOLockedValueBox<NodesAsker?>(nil)
   private let stopping = NIOLockedValueBox(false)
   private let knowing = NIOLockedValueBox(false)
 
@@ -41,6 +43,11 @@ final class RouterContext: Sendable {
     targets = configuration.targets
     health = NodeHealth(logger: configuration.logger)
     self.registry = registry
+  }
+
+  var nodesAsker: NodesAsker? {
+    get { asking.withLockedValue { $0 } }
+    set { asking.withLockedValue { $0 = newValue } }
   }
 
   /// Set when shutting down begins: no load balancer should send more clients.

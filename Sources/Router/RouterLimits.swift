@@ -76,6 +76,11 @@ public enum RouterLimits {
   static let requestDeadline = TimeAmount.seconds(5)
   /// All sessions of a node's loop: a list that waits for one node is of no use to who looks for the others.
   static let listDeadline = TimeAmount.seconds(2)
+  /// Between two looks at whether the clients of a router that stops have left.
+  static let drainInterval = Duration.milliseconds(20)
+  /// Whether a node has a session that the registry does not know: new sessions wait for that, and a link that is
+  /// there answers in a millisecond.
+  static let announceDeadline = TimeAmount.seconds(1)
   /// Parts of one answer, at most 64 MiB in all: a screen of 4 MiB comes in 2,100 of 2 KiB, and in 16 KiB are the
   /// summaries of some 20 sessions, so that these are 80,000 of one loop.
   static let answerParts = 4_096

@@ -24,6 +24,9 @@ final class RouterLoops: Sendable {
       }.get()
     }
     self.loops = loops
+    context.nodesAsker = NodesAsker { [weak self] session, nodes in
+      await self?.ask(nodes, for: session) ?? NodesAnswer()
+    }
   }
 
   /// To be called on that loop.
@@ -65,12 +68,21 @@ final class RouterLoops: Sendable {
   // MARK: The list of nodes
 
   func watchNodes() async {
+    var isAway = false
     while !Task.isCancelled {
       try? await Task.sleep(for: RouterLimits.directoryInterval)
       do {
         try await refresh()
+        if isAway { context.logger.notice("the registry answers again") }
+        isAway = false
       } catch {
-        context.logger.debug("the list of nodes could not be read", metadata: ["error": "\(error)"])
+        // Before the first answer, the start has said it.
+        if !isAway, !Task.isCancelled, context.knowsNodes {
+          context.logger.warning(
+            "the registry does not answer: what runs goes on, and new sessions wait",
+            metadata: ["error": "\(error)"])
+          isAway = true
+        }
         // Who has left in order had the time to be missing from a list.
         context.health.sayTroubles(metBefore: .now() - TimeAmount(RouterLimits.directoryInterval))
       }

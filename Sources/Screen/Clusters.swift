@@ -15,6 +15,11 @@ struct ClusterStore {
   var dropped = 0
   static let collectAfterDrops = 1 << 16
 
+  /// It holds only what a screen of this size needs.
+  mutating func collectLater(columns: Int, rows: Int) {
+    collectAt = max(max(Limit.clusterWords, columns * rows / 8), count * 2)
+  }
+
   func deallocate() { words.deallocate() }
 
   var byteCount: Int { words.count * 4 }

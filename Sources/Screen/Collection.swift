@@ -56,12 +56,44 @@ extension Core {
 
   /// Keeps the clusters that a cell uses, each once. (Packed lines hold theirs by value.)
   mutating func collectClusters() {
-    let old = clusters
-    var kept = ClusterStore()
-    // Each one's new index and 1.
-    let renamed = Block<UInt32>(count: old.count)
-    defer { renamed.deallocate() }
-    var cells = 0
+    var collection = ClusterCollection(of: self)
+    _ = collection.go(on: &self, work: .max)
+    collection.deallocate()
+  }
+}
+
+/// A collection of clusters under way, row by row. Until it is done the cells must not be looked at.
+struct ClusterCollection {
+  private var kept = ClusterStore()
+  /// Each one's new index and 1.
+  private let renamed: Block<UInt32>
+  private var row = 0
+  private var isDone = false
+
+  init(of core: Core) { renamed = Block(count: core.clusters.count) }
+
+  func deallocate() {
+    renamed.deallocate()
+    if !isDone { kept.deallocate() }
+  }
+
+  /// Goes on until it has cost so much. True once it is done.
+  mutating func go(on core: inout Core, work: Int) -> Bool {
+    while row < core.rows {
+      guard core.spent < work else { return false }
+      core.spent &+= collect(core.grid, core.clusters)
+      if let hidden = core.hiddenPrimary { core.spent &+= collect(hidden, core.clusters) }
+      row += 1
+    }
+    kept.collectLater(columns: core.columns, rows: core.rows)
+    core.clusters.deallocate()
+    core.clusters = kept
+    isDone = true
+    return true
+  }
+
+  /// Of a row, with those that it hides. Returns what it cost.
+  private mutating func collect(_ grid: Grid, _ old: ClusterStore) -> Int {
     func rename(_ cell: Cell) -> Cell {
       guard cell.isCluster else { return cell }
       if renamed[Int(cell.code)] == 0 {
@@ -69,15 +101,11 @@ extension Core {
       }
       return cell & ~Cell.codeMask | Cell(renamed[Int(cell.code)] &- 1) & Cell.codeMask
     }
-    forEachRow { row, hidden in
-      cells += row.used + hidden.count
-      row.replaceCells(rename)
-      hidden.replaceCells(hidden.count, rename)
-    }
-    spent &+= cells + rows * 2
-    kept.collectAt = max(max(Limit.clusterWords, columns * rows / 8), kept.count * 2)
-    clusters = kept
-    old.deallocate()
+    let before = kept.count
+    let hidden = grid.hidden(row)
+    grid[row].replaceCells(rename)
+    hidden.replaceCells(hidden.count, rename)
+    return grid[row].used + hidden.count + (kept.count - before) * 2 + 2
   }
 }
 

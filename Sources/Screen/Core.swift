@@ -19,6 +19,8 @@ struct Core {
   var hiddenRow = 0
   var isAlternate: Bool { hiddenPrimary != nil }
   var history: History
+  /// The change of size under way. Until it is done nothing else changes here.
+  var resizing: Resizing?
   var saved = SavedCursor()
   var otherSaved = SavedCursor()
   var tabs: TabStops
@@ -48,7 +50,7 @@ struct Core {
   var attributes = AttributeTable()
   var collectAttributesAt: Int
   var clusters = ClusterStore()
-  var links = LinkTable()
+  var links = HyperlinkTable()
 
   // MARK: Around the grid.
 
@@ -80,10 +82,11 @@ struct Core {
     tabs = TabStops(columns: columns)
     otherTabs = TabStops(columns: columns)
     collectAttributesAt = max(Limit.attributes, columns * rows / 16)
-    clusters.collectAt = max(Limit.clusterWords, columns * rows / 8)
+    clusters.collectLater(columns: columns, rows: rows)
   }
 
-  func deallocate() {
+  mutating func deallocate() {
+    resizing = nil
     grid.deallocate()
     hiddenPrimary?.deallocate()
     history.deallocate()
@@ -96,7 +99,7 @@ struct Core {
   var byteCount: Int {
     MemoryLayout<Core>.size + grid.byteCount + (hiddenPrimary?.byteCount ?? 0) + history.byteCount
       + attributes.byteCount + clusters.byteCount + links.byteCount + string.bytes.capacity
-      + answers.capacity + Parameters.byteCount
+      + answers.capacity + Parameters.byteCount + (resizing?.byteCount ?? 0)
   }
 
   /// The looks of the grids' cells and of the pen.
@@ -128,7 +131,9 @@ struct Core {
         for column in 0...row.used + hidden.count {
           let cell = column <= row.used ? row[column] : hidden[column - row.used - 1]
           guard Int(cell.attributes) < attributes.count else { return "a cell of unknown look" }
-          if cell.isCluster && !clusters.holds(cell.code) { return "a cell of an unknown cluster" }
+          if cell.isCluster && resizing == nil && !clusters.holds(cell.code) {
+            return "a cell of an unknown cluster"
+          }
         }
       }
     }

@@ -138,6 +138,8 @@ struct Grid {
     table.deallocate()
   }
 
+  var costOfFreeing: Int { block.costOfFreeing }
+
   var byteCount: Int {
     stride * rows * MemoryLayout<Cell>.stride + rows * MemoryLayout<RowState>.stride
   }
@@ -153,11 +155,20 @@ struct Grid {
     return block.slice(Int(state.start) + columns, min(Int(state.hidden), stride - columns))
   }
 
-  func hide(_ cells: ArraySlice<Cell>, _ row: Int) {
+  func hide(_ cells: Block<Cell>, _ row: Int) {
     let count = min(cells.count, stride - columns)
     table.place(row).value.hidden = Int32(count)
-    let hidden = hidden(row)
-    for (index, cell) in cells.prefix(count).enumerated() { hidden[index] = cell }
+    hidden(row).copy(cells, from: 0, to: 0, count: count)
+  }
+
+  /// A row's cells up to the last that is not blank, those behind the last column included.
+  func stored(_ row: Int) -> Block<Cell> {
+    let used = self[row].store()
+    let start = Int(table[row].start)
+    let hidden = hidden(row).count
+    guard hidden > 0 else { return block.slice(start, used) }
+    self[row].cells.fill(used, columns - used, Cell.blank)
+    return block.slice(start, columns + hidden)
   }
 
   /// A grid of its own that shows the same.

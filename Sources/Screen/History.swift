@@ -9,64 +9,12 @@
 //
 // Pages are shared with snapshots under way: a page is only added to, or let go of.
 
-/// The memory of a page, with the looks and links of its lines.
-final class PageMemory {
-  let bytes: Block<UInt8>
-  /// Number 0 is the default look. A look's link is a number of `links`, from 1.
-  @exclusivity(unchecked) fileprivate(set) var looks = [Attributes()]
-  @exclusivity(unchecked) fileprivate(set) var links: [Link] = []
-  fileprivate var linkBytes = 0
-
-  init(capacity: Int) { bytes = Block(count: capacity) }
-
-  deinit { bytes.deallocate() }
-}
-
 struct History {
   /// Small, so that a page that is not full wastes little; a longer line gets a page of its own.
   static let pageSize = 4_096
   /// What it costs to measure a line, and a cell where some are wide, in the units of ``Screen/workPerCall``.
-  private static let costOfLine = 24
-  private static let costOfCell = 4
-  /// Looks of a page: a run's number of them has 16 bits.
-  private static let mostLooks = 65_536
-
-  struct Page {
-    /// Nil once all of its lines are gone.
-    fileprivate(set) var memory: PageMemory?
-    /// Those of the memory, without a reference to count; none once it is gone.
-    fileprivate(set) var bytes: Block<UInt8>
-    fileprivate(set) var start = 0
-    fileprivate(set) var end = 0
-    fileprivate(set) var lines = 0
-    /// Used cells of the longest line, at least.
-    fileprivate var longest = 0
-    /// The width of all lines; 0 if they are of different ones.
-    fileprivate var columns = 0
-    fileprivate var hasWrapped = false
-    /// Somebody reads on behind its end: nothing may be added.
-    fileprivate var isSealed = false
-
-    fileprivate init(_ memory: PageMemory) {
-      self.memory = memory
-      bytes = memory.bytes
-    }
-
-    /// Lets go of its memory.
-    fileprivate mutating func release() {
-      memory = nil
-      bytes = bytes.slice(0, 0)
-    }
-
-    @inline(__always)
-    fileprivate mutating func took(_ length: Int, used: Int, columns: Int, wrapped: Bool) {
-      end &+= length
-      if used > longest { longest = used }
-      if lines == 0 { self.columns = columns } else if self.columns != columns { self.columns = 0 }
-      if wrapped { hasWrapped = true }
-      lines &+= 1
-    }
-  }
+  static let costOfLine = 24
+  static let costOfCell = 4
 
   /// Where a line is.
   struct Position: Equatable {
@@ -81,7 +29,7 @@ struct History {
   private(set) var columns: Int
   /// Lines at this width; not yet true while `isUncounted`.
   private(set) var lines = 0
-  private(set) var pages: [Page] = []
+  private(set) var pages: [HistoryPage] = []
   /// Pages before this one are gone.
   private(set) var first = 0
   /// The oldest logical line when it has another width: how many lines it is now, 0 if nobody asked, and how many
@@ -93,13 +41,8 @@ struct History {
   /// Cells since text began to flow anew, 0: it does with the next line.
   private var flowing = 0
   private var spare: PageMemory?
-  /// Where a line is packed before its length is known, and its runs: where they are, and of which look.
-  private var scratch = Block<UInt8>(count: 1)
-  private var runs: [(at: Int, look: UInt32)] = []
-  /// Numbers that the last page has given to looks of the screen's table, with `stamp`; others are old.
-  private var numbers: [(stamp: UInt32, look: UInt32)] = []
-  private var stamp: UInt32 = 1
-  private var linkBytes = 0
+  private var packer = LinePacker()
+  private(set) var looks = PageLooks()
 
   init(limit: Int, columns: Int, widths: WidthTable) {
     self.limit = limit
@@ -107,15 +50,14 @@ struct History {
     self.widths = widths
   }
 
-  func deallocate() { scratch.deallocate() }
+  func deallocate() { packer.deallocate() }
 
   /// The same lines for a reader, whatever becomes of this one.
   func frozen() -> History {
     var copy = self
-    copy.scratch = Block(count: 1)
+    copy.packer = LinePacker()
     copy.spare = nil
-    copy.numbers = []
-    copy.runs = []
+    copy.looks = PageLooks()
     return copy
   }
 
@@ -123,8 +65,8 @@ struct History {
   var isUncounted: Bool { nextToCount != nil || lines > limit }
 
   var byteCount: Int {
-    var sum = scratch.count + pages.capacity * MemoryLayout<Page>.stride + linkBytes
-    sum += numbers.capacity * 8 + (spare == nil ? 0 : Self.pageSize)
+    var sum = packer.byteCount + pages.capacity * MemoryLayout<HistoryPage>.stride
+    sum += looks.byteCount + (spare == nil ? 0 : Self.pageSize)
     for page in pages[first...] {
       guard let memory = page.memory else { continue }
       sum += memory.bytes.count + memory.looks.capacity * MemoryLayout<Attributes>.stride
@@ -140,20 +82,19 @@ struct History {
     frontGone = 0
     nextToCount = nil
     flowing = 0
-    linkBytes = 0
+    looks = PageLooks()
     spare = nil
-    lookNumbersChanged()
   }
 
   /// The screen's table of looks was numbered anew.
-  mutating func lookNumbersChanged() { stamp &+= 1 }
+  mutating func lookNumbersChanged() { looks.numbersChanged() }
 
   // MARK: A line comes.
 
   /// Adds a line; the oldest goes when there are too many. True when one went.
   @discardableResult
   mutating func append(
-    _ row: Row, clusters: borrowing ClusterStore, attributes: AttributeTable, links: LinkTable
+    _ row: Row, clusters: borrowing ClusterStore, attributes: AttributeTable, links: HyperlinkTable
   ) -> Bool {
     guard limit > 0 else { return true }
     var flags: PackedLine.Flags = row.isWrapped ? .wrapped : []
@@ -164,19 +105,16 @@ struct History {
     flowing &+= columns
     if !putFilled(row, flags, attributes, links), !putPlain(row.cells, row.store(), flags) {
       let used = row.store()
-      let (length, packed, trimmed) = pack(row.cells, used, flags, clusters)
+      let (length, packed, trimmed) = packer.pack(row.cells, used, flags, clusters)
       let page = place(length)
       if let memory = pages[page].memory {
         let at = pages[page].end
-        memory.bytes.copy(scratch, from: 0, to: at, count: length)
+        packer.copy(length, to: memory.bytes, at: at) {
+          looks.number(of: $0, in: memory, attributes, links)
+        }
         PackedLine.writeHead(
           memory.bytes, at, length: length, used: used, trimmed: trimmed, columns: columns,
           flags: packed)
-        for run in runs {
-          let number = number(of: run.look, in: memory, attributes, links)
-          let place = at + run.at
-          memory.bytes.store32(place, memory.bytes.load32(place) & 0xFFFF_0000 | number)
-        }
       }
       pages[page].took(length, used: used, columns: columns, wrapped: row.isWrapped)
     }
@@ -209,7 +147,7 @@ struct History {
   /// A row of cells that are all alike and were never stored: as REP and DECALN leave them by the screenful.
   @inline(__always)
   private mutating func putFilled(
-    _ row: Row, _ flags: PackedLine.Flags, _ attributes: AttributeTable, _ links: LinkTable
+    _ row: Row, _ flags: PackedLine.Flags, _ attributes: AttributeTable, _ links: HyperlinkTable
   ) -> Bool {
     let cell = row.fill
     guard cell != Cell.blank, row.used == 0, cell.width == 1, !cell.isCluster else { return false }
@@ -218,7 +156,7 @@ struct History {
   }
 
   private mutating func putFill(
-    _ cell: Cell, _ flags: PackedLine.Flags, _ attributes: AttributeTable, _ links: LinkTable
+    _ cell: Cell, _ flags: PackedLine.Flags, _ attributes: AttributeTable, _ links: HyperlinkTable
   ) {
     let size = encodeUTF8(cell.code) { _, _ in }
     let length = PackedLine.headSize + 4 + columns * size
@@ -228,7 +166,7 @@ struct History {
       PackedLine.writeHead(
         memory.bytes, at, length: length, used: columns, trimmed: cell.hasContent ? columns : 0,
         columns: columns, flags: flags)
-      let number = number(of: cell.attributes, in: memory, attributes, links)
+      let number = looks.number(of: cell.attributes, in: memory, attributes, links)
       let text = at + PackedLine.headSize
       memory.bytes.store32(text, UInt32(columns * size) << 16 | number)
       if size == 1 {
@@ -254,109 +192,14 @@ struct History {
       pages.removeFirst(first)
       first = 0
     }
-    stamp &+= 1
+    looks.numbersChanged()
     if length <= Self.pageSize, let reused = spare {
       spare = nil
-      pages.append(Page(reused))
+      pages.append(HistoryPage(reused))
     } else {
-      pages.append(Page(PageMemory(capacity: max(Self.pageSize, length))))
+      pages.append(HistoryPage(PageMemory(capacity: max(Self.pageSize, length))))
     }
     return pages.count - 1
-  }
-
-  /// Packs a line of any kind into `scratch`, as runs, without its head.
-  private mutating func pack(
-    _ cells: Block<Cell>, _ used: Int, _ flags: PackedLine.Flags, _ clusters: borrowing ClusterStore
-  ) -> (length: Int, flags: PackedLine.Flags, trimmed: Int) {
-    var flags = flags
-    runs.removeAll(keepingCapacity: true)
-    // A run's head of four bytes and four of UTF-8 for each cell; clusters ask for more.
-    reserve(PackedLine.headSize + used * 8 + 8)
-    var length = PackedLine.headSize
-    var column = 0
-    while column < used {
-      let start = length
-      let look = cells[column].attributeBits
-      runs.append((start, cells[column].attributes))
-      length &+= 4
-      while column < used, cells[column].attributeBits == look,
-        length &- start < PackedLine.longestRun
-      {
-        if cells[column].isCluster {
-          putCluster(cells[column], &length, clusters, left: used - column)
-          if cells[column].width != 1 { flags.insert(.uneven) }
-          column &+= 1
-        } else {
-          let end = min(used, column &+ PackedLine.longestRun / 8)
-          let put = scratch.putCells(cells, column, end, length)
-          length = put.at
-          column = put.column
-          if put.isUneven { flags.insert(.uneven) }
-        }
-      }
-      scratch.store32(start, UInt32(truncatingIfNeeded: length &- start &- 4) << 16)
-    }
-    var trimmed = used
-    while trimmed > 0 && !cells[trimmed - 1].hasContent && !cells[trimmed - 1].isRightHalf {
-      trimmed -= 1
-    }
-    return (length, flags, trimmed)
-  }
-
-  private mutating func reserve(_ count: Int) {
-    guard count > scratch.count else { return }
-    let larger = scratch.copied(scratch.count, capacity: count)
-    scratch.deallocate()
-    scratch = larger
-  }
-
-  private mutating func putCluster(
-    _ cell: Cell, _ length: inout Int, _ clusters: borrowing ClusterStore, left: Int
-  ) {
-    let count = clusters.length(cell.code)
-    reserve(length + count * 4 + 8 + left * 8)
-    scratch[length] = PackedLine.clusterStart
-    length &+= 1
-    for position in 0..<count {
-      length &+= scratch.putUTF8(clusters.codePoint(cell.code, position), length)
-    }
-    scratch[length] = PackedLine.clusterEnd
-    length &+= 1
-  }
-
-  /// The page's number of one of the screen's looks.
-  private mutating func number(
-    of look: UInt32, in memory: PageMemory, _ attributes: AttributeTable, _ links: LinkTable
-  ) -> UInt32 {
-    guard look != 0 else { return 0 }
-    let index = Int(look)
-    if index < numbers.count, numbers[index].stamp == stamp { return numbers[index].look }
-    guard memory.looks.count < Self.mostLooks else { return 0 }
-    var copy = attributes[look]
-    copy.link = number(of: links[copy.link], in: memory)
-    memory.looks.append(copy.forCell)
-    let number = UInt32(memory.looks.count - 1)
-    if index >= numbers.count {
-      numbers += Array(repeating: (stamp: 0, look: 0), count: max(64, index + 1 - numbers.count))
-    }
-    numbers[index] = (stamp, number)
-    return number
-  }
-
-  /// Links are kept with the text, and as many bytes of them as the screen may have.
-  private mutating func number(of link: Link?, in memory: PageMemory) -> UInt32 {
-    guard let link else { return 0 }
-    if let index = memory.links.indices.reversed().prefix(8).first(where: {
-      memory.links[$0] == link
-    }) {
-      return UInt32(index + 1)
-    }
-    let size = link.address.count + link.id.count + MemoryLayout<Link>.stride
-    guard linkBytes + size <= Limit.linkBytes else { return 0 }
-    linkBytes += size
-    memory.linkBytes += size
-    memory.links.append(link)
-    return UInt32(memory.links.count)
   }
 
   // MARK: Lines go.
@@ -377,8 +220,7 @@ struct History {
   }
 
   @inline(__always) private mutating func drop(_ line: PackedLine) {
-    pages[first].start &+= line.length
-    pages[first].lines &-= 1
+    pages[first].drop(line)
     if pages[first].lines <= 0 { releaseFirst() }
   }
 
@@ -391,16 +233,12 @@ struct History {
   }
 
   private mutating func releaseFirst() {
-    linkBytes -= pages[first].memory?.linkBytes ?? 0
-    if spare == nil, pages[first].memory?.bytes.count == Self.pageSize,
-      isKnownUniquelyReferenced(&pages[first].memory)
-    {
-      spare = pages[first].memory
-      spare?.looks = [Attributes()]
-      spare?.links = []
-      spare?.linkBytes = 0
+    looks.forget(pages[first].memory)
+    let memory = pages[first].release()
+    if spare == nil, let memory, memory.bytes.count == Self.pageSize {
+      memory.forgetLooks()
+      spare = memory
     }
-    pages[first].release()
     first += 1
   }
 
@@ -408,7 +246,7 @@ struct History {
   mutating func truncate(at position: Position) {
     guard position.page < pages.count else { return }
     for index in position.page..<pages.count where index > position.page {
-      linkBytes -= pages[index].memory?.linkBytes ?? 0
+      looks.forget(pages[index].memory)
     }
     pages.removeLast(pages.count - position.page - 1)
     var kept = 0
@@ -421,18 +259,13 @@ struct History {
     }
     flowing = 0
     // What the last page gave numbers to is not what the page before it gives them to.
-    stamp &+= 1
+    looks.numbersChanged()
     if kept == 0 {
-      linkBytes -= pages[position.page].memory?.linkBytes ?? 0
+      looks.forget(pages[position.page].memory)
       pages.removeLast()
       if isEmpty { removeAll() }
     } else {
-      pages[position.page].end = position.offset
-      pages[position.page].lines = kept
-      // A snapshot under way may read what lies behind the end.
-      if !isKnownUniquelyReferenced(&pages[position.page].memory) {
-        pages[position.page].isSealed = true
-      }
+      pages[position.page].truncate(at: position.offset, lines: kept)
     }
   }
 
@@ -492,61 +325,6 @@ struct History {
     }
   }
 
-  /// Lines of the logical lines that begin in a page, and where the first of them does.
-  private func linesBeginning(in index: Int) -> (count: Int, begin: Position?, cost: Int) {
-    let page = pages[index]
-    var position: Position? = Position(page: index, offset: page.start)
-    let isWhole = index == first || isStart(position)
-    let next = Position(
-      page: index + 1, offset: index + 1 < pages.count ? pages[index + 1].start : 0)
-    if isWhole, index + 1 >= pages.count || isStart(next),
-      page.columns == columns || (!page.hasWrapped && page.longest <= columns)
-    {
-      return (page.lines, position, 8)
-    }
-    if !isWhole {
-      while let here = position, here.page == index, !isStart(here) { position = self.next(here) }
-    }
-    let begin = position
-    var count = 0
-    var cost = 8
-    while let here = position, here.page == index {
-      let measured = measure(from: here)
-      count += measured.lines
-      cost &+= measured.cost
-      position = measured.next
-    }
-    return (count, begin, cost)
-  }
-
-  /// Lines that the logical line from a position on takes now, and where the next one begins.
-  func measure(from start: Position) -> (lines: Int, next: Position?, cost: Int) {
-    guard let line = line(at: start) else { return (0, nil, 1) }
-    let width = line.columns
-    var count = 0
-    var isUneven = false
-    var content = 0
-    var last = 0
-    var position: Position? = start
-    while let here = position, here == start || !isStart(here), let line = self.line(at: here) {
-      if line.flags.contains(.uneven) { isUneven = true }
-      last = line.trimmed
-      if last > 0 { content = count * width + last }
-      count += 1
-      position = next(here)
-    }
-    let cost = count * Self.costOfLine
-    if width == columns { return (count, position, cost) }
-    if count == 1 && (columns > width || last <= columns) { return (1, position, cost) }
-    if isUneven {
-      var reader = HistoryReader(self, from: start)
-      defer { reader.deallocate() }
-      return (reader.linesOfNext(), position, cost + count * width * Self.costOfCell + 200)
-    }
-    let cells = columns > width ? content : (count - 1) * width + last
-    return (max(1, (cells + columns - 1) / columns), position, cost)
-  }
-
   // MARK: Finding lines.
 
   /// The oldest line.
@@ -570,84 +348,8 @@ struct History {
   }
 
   /// Text flows anew from this line on.
-  @inline(__always) private func isStart(_ position: Position?) -> Bool {
+  @inline(__always) func isStart(_ position: Position?) -> Bool {
     guard let position, let line = line(at: position) else { return false }
     return line.flags.contains(.start)
-  }
-
-  /// A search, page by page, for where the logical lines begin that make up the newest lines, so many at least.
-  struct Search {
-    let wanted: Int
-    fileprivate var page: Int
-    /// The oldest one found, and how many lines there are from it on.
-    fileprivate(set) var start: Position?
-    fileprivate(set) var found = 0
-  }
-
-  func search(forLast wanted: Int) -> Search { Search(wanted: wanted, page: pages.count - 1) }
-
-  /// Looks on until it has cost so much. True once it is done.
-  func go(on search: inout Search, work: Int, _ spent: inout Int) -> Bool {
-    var begins: [(position: Position, lines: Int)] = []
-    while search.page >= first, search.found < search.wanted, spent < work {
-      begins.removeAll(keepingCapacity: true)
-      var position: Position? = Position(page: search.page, offset: pages[search.page].start)
-      spent &+= 8
-      if search.page > first {
-        while let here = position, here.page == search.page, !isStart(here) {
-          position = next(here)
-          spent &+= Self.costOfLine
-        }
-      }
-      while let here = position, here.page == search.page {
-        let measured = measure(from: here)
-        spent &+= measured.cost
-        let gone = here == self.start ? frontGone : 0
-        begins.append((here, max(0, measured.lines - gone)))
-        position = measured.next
-      }
-      for begin in begins.reversed() where search.found < search.wanted {
-        search.found += begin.lines
-        search.start = begin.position
-      }
-      search.page -= 1
-    }
-    return search.page < first || search.found >= search.wanted
-  }
-
-  // MARK: For tests and fuzzers.
-
-  /// What is wrong with the pages and the lines in them; nil: nothing.
-  func fault() -> String? {
-    var sum = 0
-    var links = 0
-    for index in first..<max(first, pages.count) {
-      let page = pages[index]
-      guard let memory = page.memory else { return "page \(index - first) has no memory" }
-      guard page.lines > 0 else { return "page \(index - first) is empty" }
-      guard page.end <= memory.bytes.count else { return "page \(index - first) is overfull" }
-      links += memory.linkBytes
-      var offset = page.start
-      for _ in 0..<page.lines {
-        let line = PackedLine(bytes: memory.bytes, at: offset)
-        guard page.end - offset >= PackedLine.headSize, line.length <= page.end - offset else {
-          return "a line is \(line.length) bytes long where \(page.end - offset) are left"
-        }
-        guard line.used <= line.columns, line.trimmed <= line.used, line.columns > 0 else {
-          return "a line has \(line.used) cells of \(line.columns)"
-        }
-        offset += line.length
-      }
-      guard offset == page.end else { return "a page ends in \(page.end - offset) stray bytes" }
-      if !isUncounted { sum += linesBeginning(in: index).count }
-    }
-    guard links == linkBytes else {
-      return "\(linkBytes) bytes of links were counted, not \(links)"
-    }
-    guard pages[..<first].allSatisfy({ $0.memory == nil }) else { return "a page is gone and held" }
-    guard isUncounted || sum - frontGone == lines else {
-      return "there are \(sum) lines, \(frontGone) of them gone, and \(lines) were counted"
-    }
-    return nil
   }
 }

@@ -7,13 +7,13 @@ struct Looks {
   /// Tells tables apart whose numbers mean different things.
   var table: Int
   var entries: [Attributes]
-  var links: [Link]
+  var links: [Hyperlink]
 
   @inline(__always) subscript(number: UInt32) -> Attributes {
     Int(number) < entries.count ? entries[Int(number)] : Attributes()
   }
 
-  func link(_ number: UInt32) -> Link? {
+  func link(_ number: UInt32) -> Hyperlink? {
     number > 0 && Int(number) <= links.count ? links[Int(number) - 1] : nil
   }
 }

@@ -56,6 +56,9 @@ struct Block<Element: Blank> {
     if size >= Self.large { munmap(base, size) } else { free(base) }
   }
 
+  /// In the units of ``Screen/workPerCall``: the kernel takes pages back one by one.
+  var costOfFreeing: Int { count * MemoryLayout<Element>.stride / 32 }
+
   @inline(__always) subscript(index: Int) -> Element {
     get {
       guard UInt(bitPattern: index) < UInt(bitPattern: count) else {

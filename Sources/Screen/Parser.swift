@@ -34,16 +34,29 @@ struct TransitionTable: @unchecked Sendable {
   static let shared = TransitionTable()
   static let printableClass = 160
 
+  private typealias S = ParserState
+  private static let printables = 0x20..<0x7F
+  private static let controls = Array(0..<24) + [25] + Array(28..<32)
+
   private init() {
-    let bytes = Block<UInt8>(count: 16 * 256)
+    bytes = Block<UInt8>(count: 16 * 256)
     bytes.fill(0, bytes.count, ParserAction.error.rawValue << 4)
-    typealias S = ParserState
-    func add(_ codes: some Sequence<Int>, _ state: UInt8, _ action: ParserAction, _ next: UInt8) {
-      for code in codes { bytes[Int(state) << 8 | code] = action.rawValue << 4 | next }
-    }
-    let printables = 0x20..<0x7F
-    let controls = Array(0..<24) + [25] + Array(28..<32)
-    add(printables, S.ground, .print, S.ground)
+    addCommon()
+    addStrings()
+    addCSI()
+    addEscapes()
+    addDCS()
+    addBeyondC1()
+  }
+
+  private func add(
+    _ codes: some Sequence<Int>, _ state: UInt8, _ action: ParserAction, _ next: UInt8
+  ) {
+    for code in codes { bytes[Int(state) << 8 | code] = action.rawValue << 4 | next }
+  }
+
+  private func addCommon() {
+    add(Self.printables, S.ground, .print, S.ground)
     for state in 0..<UInt8(14) {
       add([0x18, 0x1A, 0x99, 0x9A], state, .execute, S.ground)
       add(0x80..<0x90, state, .execute, S.ground)
@@ -59,22 +72,26 @@ struct TransitionTable: @unchecked Sendable {
       S.ground, S.escape, S.csiEntry, S.csiParameter, S.csiIgnore, S.csiIntermediate,
       S.escapeIntermediate,
     ] {
-      add(controls, state, .execute, state)
+      add(Self.controls, state, .execute, state)
       if state != S.ground { add([0x7F], state, .ignore, state) }
     }
-    // Strings.
+  }
+
+  private func addStrings() {
     add([0x5D], S.escape, .oscStart, S.osc)
-    add(controls, S.osc, .ignore, S.osc)
-    add(printables, S.osc, .oscPut, S.osc)
+    add(Self.controls, S.osc, .ignore, S.osc)
+    add(Self.printables, S.osc, .oscPut, S.osc)
     add([0x7F], S.osc, .oscPut, S.osc)
     add([0x9C, 0x1B, 0x18, 0x1A, 0x07], S.osc, .oscEnd, S.ground)
     add(0x1C..<0x20, S.osc, .ignore, S.osc)
     add([0x58, 0x5E, 0x5F], S.escape, .ignore, S.ignoredString)
-    add(printables, S.ignoredString, .ignore, S.ignoredString)
-    add(controls, S.ignoredString, .ignore, S.ignoredString)
+    add(Self.printables, S.ignoredString, .ignore, S.ignoredString)
+    add(Self.controls, S.ignoredString, .ignore, S.ignoredString)
     add([0x9C], S.ignoredString, .ignore, S.ground)
     add([0x7F], S.ignoredString, .ignore, S.ignoredString)
-    // CSI.
+  }
+
+  private func addCSI() {
     add([0x5B], S.escape, .clear, S.csiEntry)
     add(0x40..<0x7F, S.csiEntry, .csiDispatch, S.ground)
     add(0x30..<0x3C, S.csiEntry, .parameter, S.csiParameter)
@@ -89,7 +106,9 @@ struct TransitionTable: @unchecked Sendable {
     add(0x30..<0x40, S.csiIntermediate, .ignore, S.csiIgnore)
     add(0x40..<0x7F, S.csiIntermediate, .csiDispatch, S.ground)
     add(0x20..<0x30, S.csiParameter, .collect, S.csiIntermediate)
-    // ESC.
+  }
+
+  private func addEscapes() {
     add(0x20..<0x30, S.escape, .collect, S.escapeIntermediate)
     add(0x20..<0x30, S.escapeIntermediate, .collect, S.escapeIntermediate)
     add(0x30..<0x7F, S.escapeIntermediate, .escapeDispatch, S.ground)
@@ -97,10 +116,12 @@ struct TransitionTable: @unchecked Sendable {
     add(0x51..<0x58, S.escape, .escapeDispatch, S.ground)
     add([0x59, 0x5A, 0x5C], S.escape, .escapeDispatch, S.ground)
     add(0x60..<0x7F, S.escape, .escapeDispatch, S.ground)
-    // DCS.
+  }
+
+  private func addDCS() {
     add([0x50], S.escape, .clear, S.dcsEntry)
     for state in [S.dcsEntry, S.dcsIgnore, S.dcsParameter, S.dcsIntermediate] {
-      add(controls, state, .ignore, state)
+      add(Self.controls, state, .ignore, state)
       add([0x7F], state, .ignore, state)
     }
     add(0x20..<0x30, S.dcsEntry, .collect, S.dcsIntermediate)
@@ -115,11 +136,13 @@ struct TransitionTable: @unchecked Sendable {
     for state in [S.dcsIntermediate, S.dcsParameter, S.dcsEntry] {
       add(0x40..<0x7F, state, .dcsHook, S.dcsPassthrough)
     }
-    add(controls, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
-    add(printables, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
+    add(Self.controls, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
+    add(Self.printables, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
     add([0x7F], S.dcsPassthrough, .ignore, S.dcsPassthrough)
     add([0x1B, 0x9C, 0x18, 0x1A], S.dcsPassthrough, .dcsUnhook, S.ground)
-    // Everything beyond C1.
+  }
+
+  private func addBeyondC1() {
     let beyond = [Self.printableClass]
     add(beyond, S.ground, .print, S.ground)
     add(beyond, S.osc, .oscPut, S.osc)
@@ -127,7 +150,6 @@ struct TransitionTable: @unchecked Sendable {
     add(beyond, S.dcsIgnore, .ignore, S.dcsIgnore)
     add(beyond, S.dcsPassthrough, .dcsPut, S.dcsPassthrough)
     add(beyond, S.ignoredString, .error, S.ground)
-    self.bytes = bytes
   }
 
   @inline(__always) func entry(_ state: UInt8, _ code: UInt32) -> UInt8 {
@@ -209,6 +231,7 @@ extension Core {
   /// Reads on until the end, or until it has cost so much; returns the bytes read.
   mutating func write(_ bytes: Input, work: Int) -> Int {
     spent = 0
+    guard goOnResizing(work: work) else { return 0 }
     if history.isUncounted { history.countLines(work: work, &spent) }
     guard !history.isUncounted else { return 0 }
     // A byte costs one at least; what costs more adds it to `spent`.

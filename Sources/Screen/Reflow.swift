@@ -1,465 +1,369 @@
-// Resizing. The primary buffer's lines flow into the new width as in xterm.js: lines that wrapped
-// are joined or split again, except those of the cursor, which the shell redraws. The alternate
-// buffer's lines are cut or extended. It works on unpacked copies of the screen's lines, and of as many of the
-// scrollback as may come back to the screen; what it costs has nothing to do with the length of the scrollback.
+// How lines flow into another width, as in xterm.js: lines that wrapped are joined or split again, except those of
+// the cursor, which the shell redraws. No cell is moved here. What comes of it is how many lines there are then, where
+// screen and cursor are among them, and which cells of the old lines each new one has; so it costs a little for each
+// line, in slices.
 
-/// A line out of grid or scrollback; cells beyond the array's end are blank.
-private struct LooseLine {
-  var cells: [Cell] = []
-  var isWrapped = false
+/// A line of the scrollback or of the screen as it was; cells behind those that it has are blank.
+struct SourceLine {
+  let cells: Block<Cell>
+  let isWrapped: Bool
+  /// Columns up to the last cell with content, and those with its right half.
+  let content: Int
+  let trimmed: Int
+  /// How many of its cells are text of its logical line.
+  fileprivate(set) var length: Int
 
-  subscript(column: Int) -> Cell {
-    get { column < cells.count ? cells[column] : Cell.blank }
-    set {
-      while cells.count <= column { cells.append(Cell.blank) }
-      cells[column] = newValue
-    }
+  init(_ cells: Block<Cell>, isWrapped: Bool) {
+    self.cells = cells
+    self.isWrapped = isWrapped
+    var content = cells.count
+    while content > 0 && !cells[content - 1].hasContent { content -= 1 }
+    self.content = content
+    trimmed = content == 0 ? 0 : content - 1 + cells[content - 1].width
+    length = cells.count
   }
 
-  /// Columns up to the last with content.
-  var trimmedLength: Int {
-    for column in stride(from: cells.count - 1, through: 0, by: -1) where cells[column].hasContent {
-      return column + cells[column].width
-    }
-    return 0
-  }
-
-  mutating func copy(_ source: LooseLine, from: Int, to: Int, count: Int) {
-    for offset in 0..<max(0, count) { self[to + offset] = source[from + offset] }
-  }
-
-  /// A wide character that stands on both sides becomes blank.
-  mutating func split(at columns: Int) {
-    guard cells.count > columns, cells[columns - 1].width == 2 else { return }
-    cells[columns - 1] = cells[columns - 1].attributeBits | Cell.narrow
-    cells[columns] = cells[columns].attributeBits | Cell.narrow
-  }
-
-  /// Cut to a width; a wide character that loses its right half becomes blank.
-  mutating func cut(to columns: Int) {
-    guard cells.count > columns else { return }
-    cells.removeLast(cells.count - columns)
-    if let last = cells.last, last.width == 2 {
-      cells[columns - 1] = last.attributeBits | Cell.narrow
-    }
+  @inline(__always) fileprivate subscript(column: Int) -> Cell {
+    column >= 0 && column < cells.count ? cells[column] : Cell.blank
   }
 }
 
-/// A buffer taken apart: scrollback and screen in one list, as xterm.js has it.
-private struct LooseBuffer {
-  var lines: [LooseLine]
-  /// Lines in front that have the new width already.
-  var flowed = 0
-  /// Lines of scrollback in front of the screen.
-  var base: Int
-  var y: Int
-  /// The saved cursor's row, counted from the first line.
-  var savedY: Int
-  var limit: Int
+/// A line of the new width: `count` cells from a column of a source line on, and of those that continue that one.
+struct FlowedLine {
+  var source: Int
+  var column = 0
+  var count: Int
+  var isWrapped: Bool
+}
 
-  /// More or fewer rows: lines come out of the scrollback or go into it.
-  mutating func changeRows(from old: Int, to new: Int) {
+struct Reflow {
+  /// A logical line that flows.
+  private struct Group {
+    let sources: Range<Int>
+    /// Cells of its text, and those up to the last with content.
+    let total: Int
+    let content: Int
+    /// Lines that it becomes.
+    var count = 0
+  }
+
+  /// A place in the text of a logical line.
+  private struct Place {
+    var source: Int
+    var column = 0
+    /// Cells of the text before it.
+    var done = 0
+  }
+
+  private let oldColumns: Int
+  private let oldRows: Int
+  private let columns: Int
+  private let rows: Int
+  /// Scrollback and screen in one list, as xterm.js has it.
+  private(set) var lines: [SourceLine] = []
+  /// Lines in front that have the new width already.
+  private var flowed = 0
+  /// Lines of scrollback in front of the screen.
+  private(set) var base = 0
+  /// The cursor's row, in the screen.
+  private(set) var y: Int
+  /// The saved cursor's row, counted from the first line.
+  private(set) var savedY = 0
+  /// Most lines of scrollback.
+  private var limit: Int
+
+  private var groups: [Group] = []
+  /// The group whose new lines are being counted, and where its next one begins.
+  private var current: (group: Group, place: Place)?
+  /// Where the next group is looked for.
+  private var position = 0
+  /// Lines that are left of the old list, of which some go at the end when others are inserted before.
+  private var left = 0
+  private var removed = 0
+  private var inserted = 0
+  /// How many new lines there are.
+  private(set) var count = 0
+
+  // Where `next` is.
+
+  private var nextLine = 0
+  private var nextGroup = 0
+  private var nextPlace: Place?
+  private var madeOfGroup = 0
+
+  init(from old: Grid, y: Int, toColumns columns: Int, rows: Int, limit: Int) {
+    oldColumns = old.columns
+    oldRows = old.rows
+    self.columns = columns
+    self.rows = rows
+    self.y = min(y, old.rows - 1)
+    self.limit = limit
+  }
+
+  // MARK: The lines come.
+
+  /// The lines of the scrollback; with `isWhole` there are no others.
+  mutating func begin(with taken: [SourceLine], flowed: Int, isWhole: Bool) {
+    lines = taken
+    self.flowed = flowed
+    base = taken.count
+    // What is left makes the oldest go by itself.
+    if !isWhole { limit = .max / 2 }
+  }
+
+  mutating func append(_ line: SourceLine) { lines.append(line) }
+
+  /// All lines are there: more or fewer rows take some out of the scrollback, or give it some.
+  /// - Parameters:
+  ///   - saved: the saved cursor's row in the screen; nil: it is on the first line of all.
+  ///   - empty: no cells.
+  mutating func changeRows(saved: Int?, empty: Block<Cell>) {
+    savedY = saved.map { base + $0 } ?? 0
     var drawn = 0
-    if old < new {
-      for _ in old..<new where lines.count < new + base {
+    if oldRows < rows {
+      for _ in oldRows..<rows where lines.count < rows + base {
         if base > 0 && lines.count <= base + y + drawn + 1 {
           base -= 1
           drawn += 1
         } else {
-          lines.append(LooseLine())
+          lines.append(SourceLine(empty, isWrapped: false))
         }
       }
     } else {
-      for _ in new..<old where lines.count > new + base {
-        if lines.count > base + y + 1 {
-          lines.removeLast()
-        } else {
-          base += 1
-        }
+      for _ in rows..<oldRows where lines.count > rows + base {
+        if lines.count > base + y + 1 { lines.removeLast() } else { base += 1 }
       }
     }
-    let excess = lines.count - (new + limit)
+    let excess = lines.count - (rows + limit)
     if excess > 0 {
       lines.removeFirst(excess)
       flowed = max(0, flowed - excess)
       base = max(0, base - excess)
       savedY = max(0, savedY - excess)
     }
-    y = min(y, new - 1) + drawn
+    y = min(y, rows - 1) + drawn
+    left = lines.count
+    count = left
+    position = columns > oldColumns ? flowed : left
+  }
+
+  // MARK: They flow.
+
+  /// Flows on until it has cost so much. True once all have flowed.
+  mutating func flow(work: Int, _ spent: inout Int, empty: Block<Cell>) -> Bool {
+    let isWider = columns > oldColumns
+    while spent < work {
+      guard var (group, place) = current else {
+        if isWider ? findWider(&spent) : findNarrower(&spent) { continue }
+        if isWider { finishWider(empty: empty) } else { finishNarrower() }
+        return true
+      }
+      current = nil
+      // What follows the content of a line that gets shorter does not make lines; where it gets longer, it does.
+      let end = isWider ? group.content : group.total
+      repeat {
+        guard spent < work else {
+          current = (group, place)
+          return false
+        }
+        _ = cut(&place, of: group)
+        group.count += 1
+        spent &+= 3
+      } while place.done < end
+      if isWider {
+        removed += max(0, group.sources.count - group.count)
+        groups.append(group)
+      } else {
+        finishNarrower(&group)
+        groups.append(group)
+      }
+    }
+    return false
+  }
+
+  /// Begins with the logical line that some old lines are.
+  private mutating func begin(_ sources: Range<Int>, _ spent: inout Int) {
+    var total = 0
+    var content = 0
+    for index in sources {
+      let length = length(index, isLast: index == sources.upperBound - 1)
+      lines[index].length = length
+      if lines[index].content > 0 { content = total + min(length, lines[index].content) }
+      total += length
+    }
+    spent &+= sources.count * 3
+    current = (
+      Group(sources: sources, total: total, content: content), Place(source: sources.lowerBound)
+    )
   }
 
   /// How much of a wrapped line belongs to the text: all, unless a wide character did not fit.
-  private func length(_ group: [LooseLine], _ index: Int, _ columns: Int) -> Int {
-    if index == group.count - 1 { return group[index].trimmedLength }
-    let last = group[index][columns - 1]
+  private func length(_ index: Int, isLast: Bool) -> Int {
+    if isLast { return lines[index].trimmed }
+    let last = lines[index][oldColumns - 1]
     let endsBlank = !last.hasContent && last.width == 1
-    return endsBlank && group[index + 1][0].width == 2 ? columns - 1 : columns
+    return endsBlank && lines[index + 1][0].width == 2 ? oldColumns - 1 : oldColumns
   }
 
-  mutating func widen(from old: Int, to new: Int, rows: Int) {
-    var removed = IndexSetOfLines()
-    let cursor = base + y
-    var start = flowed
-    while start < lines.count - 1 {
-      var end = start + 1
-      while end < lines.count && lines[end].isWrapped { end += 1 }
-      defer { start = end }
-      if end == start + 1 || (cursor >= start && cursor < end) { continue }
-      var group = Array(lines[start..<end])
-      let lengths = group.indices.map { length(group, $0, old) }
-      let original = group
-      var target = 0
-      var targetColumn = lengths[0]
-      var source = 1
-      var sourceColumn = 0
-      while source < group.count {
-        let count = min(lengths[source] - sourceColumn, new - targetColumn)
-        // Cells are read before they are overwritten: the target is never ahead of the source.
-        group[target].copy(original[source], from: sourceColumn, to: targetColumn, count: count)
-        targetColumn += count
-        if targetColumn == new {
-          target += 1
-          targetColumn = 0
-        }
-        sourceColumn += count
-        if sourceColumn == lengths[source] {
-          source += 1
-          sourceColumn = 0
-        }
-        if targetColumn == 0 && target > 0 && group[target - 1][new - 1].width == 2 {
-          group[target][0] = group[target - 1][new - 1]
-          targetColumn = 1
-          group[target - 1][new - 1] = Cell.blank
-        }
+  /// The next line of a logical line's text: as many cells as there is room for, without half of a wide character.
+  private func cut(_ place: inout Place, of group: Group) -> FlowedLine {
+    var line = FlowedLine(
+      source: place.source, column: place.column,
+      count: max(0, min(columns, group.total - place.done)), isWrapped: true)
+    let last = group.sources.upperBound - 1
+    func advance(by count: Int) {
+      place.column += count
+      while place.source < last, place.column >= lines[place.source].length {
+        place.column -= lines[place.source].length
+        place.source += 1
       }
-      if target < group.count && group[target].cells.count > targetColumn {
-        group[target].cells.removeLast(group[target].cells.count - targetColumn)
-      }
-      var surplus = 0
-      for index in stride(from: group.count - 1, to: 0, by: -1) {
-        guard index > target || group[index].trimmedLength == 0 else { break }
-        surplus += 1
-      }
-      lines.replaceSubrange(start..<end, with: group)
-      if surplus > 0 { removed.insert(end - surplus..<end) }
     }
-    guard removed.count > 0 else { return }
-    lines = removed.removing(from: lines)
-    for _ in 0..<removed.count {
+    if line.count == columns {
+      advance(by: columns - 1)
+      if lines[place.source][place.column].width == 2 { line.count -= 1 } else { advance(by: 1) }
+    } else {
+      advance(by: line.count)
+    }
+    place.done += line.count
+    return line
+  }
+
+  /// Looks for the next logical line that flows when lines get longer, from the oldest on. False: there is none.
+  private mutating func findWider(_ spent: inout Int) -> Bool {
+    guard position < lines.count - 1 else { return false }
+    let start = position
+    position += 1
+    while position < lines.count && lines[position].isWrapped { position += 1 }
+    spent &+= position - start
+    if position > start + 1 && !(start..<position).contains(base + y) {
+      begin(start..<position, &spent)
+    }
+    return true
+  }
+
+  private mutating func finishWider(empty: Block<Cell>) {
+    count = lines.count - removed
+    for group in groups where group.count > group.sources.count {
+      count += group.count - group.sources.count
+    }
+    for _ in 0..<removed {
       if base > 0 {
         base -= 1
       } else {
         if y > 0 { y -= 1 }
-        if lines.count < rows { lines.append(LooseLine()) }
-      }
-    }
-    savedY = max(0, savedY - removed.count)
-  }
-
-  /// Lengths of the lines that a group becomes at a smaller width.
-  private func newLengths(_ group: [LooseLine], _ old: Int, _ new: Int) -> [Int] {
-    var result: [Int] = []
-    let total = group.indices.reduce(0) { $0 + length(group, $1, old) }
-    var column = 0
-    var source = 0
-    var done = 0
-    while done < total {
-      if total - done < new {
-        result.append(total - done)
-        break
-      }
-      column += new
-      let available = length(group, source, old)
-      if column > available {
-        column -= available
-        source += 1
-      }
-      guard source < group.count else { break }
-      let splits = column > 0 && group[source][column - 1].width == 2
-      if splits { column -= 1 }
-      let taken = splits ? new - 1 : new
-      result.append(taken)
-      done += taken
-    }
-    return result
-  }
-
-  mutating func narrow(from old: Int, to new: Int, rows: Int) {
-    let maximum = rows + limit
-    // Lines to insert, each list in front of the line with that index.
-    var inserted: [Int: [LooseLine]] = [:]
-    var insertedCount = 0
-    var start = lines.count
-    while start > 0 {
-      start -= 1
-      if start >= lines.count { continue }
-      if !lines[start].isWrapped && lines[start].trimmedLength <= new { continue }
-      let end = start + 1
-      while lines[start].isWrapped && start > 0 { start -= 1 }
-      let cursor = base + y
-      if cursor >= start && cursor < end { continue }
-      let original = Array(lines[start..<end])
-      let lengths = newLengths(original, old, new)
-      let added = max(0, lengths.count - original.count)
-      let overflow =
-        base == 0 && y != lines.count - 1
-        ? max(0, y - maximum + added) : max(0, lines.count - maximum + added)
-      // The text of the group in one piece, cut again.
-      var text: [Cell] = []
-      for index in original.indices {
-        let length = length(original, index, old)
-        for column in 0..<length { text.append(original[index][column]) }
-      }
-      var group: [LooseLine] = []
-      var position = 0
-      for index in 0..<max(original.count, lengths.count) {
-        let length = index < lengths.count ? lengths[index] : 0
-        let stop = min(text.count, position + length)
-        group.append(
-          LooseLine(
-            cells: Array(text[position..<stop]),
-            isWrapped: index < original.count ? original[index].isWrapped : true))
-        position = stop
-      }
-      lines.replaceSubrange(start..<end, with: group[..<original.count])
-      if added > 0 {
-        inserted[end] = Array(group[original.count...])
-        insertedCount += added
-      }
-      for _ in 0..<max(0, added - overflow) {
-        if base == 0 {
-          if y < rows - 1 {
-            y += 1
-            lines.removeLast()
-          } else {
-            base += 1
-          }
-        } else if base < min(maximum, lines.count + insertedCount) - rows {
-          base += 1
+        if count < rows {
+          lines.append(SourceLine(empty, isWrapped: false))
+          count += 1
         }
       }
-      savedY = min(savedY + added, base + rows - 1)
     }
-    guard insertedCount > 0 else { return }
-    var result: [LooseLine] = []
-    for index in 0...lines.count {
-      if let new = inserted[index] { result += new }
-      if index < lines.count { result.append(lines[index]) }
-    }
-    if result.count > maximum { result.removeFirst(result.count - maximum) }
-    lines = result
-  }
-}
-
-/// Ranges of line numbers that are to go, in rising order.
-private struct IndexSetOfLines {
-  private var ranges: [Range<Int>] = []
-  private(set) var count = 0
-
-  mutating func insert(_ range: Range<Int>) {
-    ranges.append(range)
-    count += range.count
+    left = lines.count
+    savedY = max(0, savedY - removed)
   }
 
-  func removing(from lines: [LooseLine]) -> [LooseLine] {
-    var kept: [LooseLine] = []
-    var position = 0
-    for range in ranges {
-      kept += lines[position..<range.lowerBound]
-      position = range.upperBound
+  /// The same when lines get shorter, from the newest on.
+  private mutating func findNarrower(_ spent: inout Int) -> Bool {
+    guard position > 0 else { return false }
+    position -= 1
+    spent &+= 1
+    guard position < left, lines[position].isWrapped || lines[position].trimmed > columns else {
+      return true
     }
-    return kept + lines[position...]
+    let end = position + 1
+    while lines[position].isWrapped && position > 0 { position -= 1 }
+    spent &+= end - position
+    if !(position..<end).contains(base + y) { begin(position..<end, &spent) }
+    return true
   }
-}
 
-extension Core {
-  mutating func resize(columns: Int, rows: Int) {
-    guard columns != self.columns || rows != self.rows else { return }
-    // Both buffers are walked through, and a new one is written.
-    spent = (self.columns * self.rows + columns * rows) * (isAlternate ? 2 : 1)
-    let active = resized(grid, saved, y, scrollback: !isAlternate, columns: columns, rows: rows)
-    if let primary = hiddenPrimary {
-      let hidden = resized(
-        primary, otherSaved, hiddenRow, scrollback: true, columns: columns, rows: rows)
-      hiddenRow = max(0, min(hidden.y, rows - 1))
-      hiddenPrimary = hidden.grid
-      otherSaved = hidden.saved
-    } else {
-      otherSaved.column = min(otherSaved.column, columns - 1)
-      otherSaved.row = min(otherSaved.row, rows - 1)
-      otherSaved.isFirstLine = otherSaved.row == 0
+  private mutating func finishNarrower(_ group: inout Group) {
+    let maximum = rows + limit
+    let added = max(0, group.count - group.sources.count)
+    let overflow =
+      base == 0 && y != left - 1
+      ? max(0, y - maximum + added) : max(0, left - maximum + added)
+    inserted += added
+    for _ in 0..<max(0, added - overflow) {
+      if base == 0 {
+        if y < rows - 1 {
+          y += 1
+          left -= 1
+        } else {
+          base += 1
+        }
+      } else if base < min(maximum, left + inserted) - rows {
+        base += 1
+      }
     }
-    grid = active.grid
-    saved = active.saved
-    x = min(x, columns - 1)
-    y = max(0, min(active.y, rows - 1))
-    tabs.resize(columns: columns)
-    otherTabs.resize(columns: columns)
-    self.columns = columns
-    self.rows = rows
-    collectClusters()
-    // What was printed last may have moved away.
-    if x < preceding || !isPrintedByPen(grid[y][x - preceding], width: preceding) {
-      preceding = 0
+    savedY = min(savedY + added, base + rows - 1)
+    group.count = max(group.count, group.sources.count)
+  }
+
+  private mutating func finishNarrower() {
+    groups.reverse()
+    groups.removeAll { $0.sources.lowerBound >= left }
+    count = left
+    for index in groups.indices {
+      let sources = groups[index].sources
+      // Of one that reaches over the end of the list, what stands in place of its old lines is left.
+      if sources.upperBound > left { groups[index].count = left - sources.lowerBound }
+      count += groups[index].count - min(sources.upperBound, left) + sources.lowerBound
     }
   }
 
-  /// A grid of the new size in place of the old one, which is freed. With `scrollback` the newest lines of the
-  /// history take part: as many as may come back to the screen. The rest flows when it is read.
-  private mutating func resized(
-    _ old: Grid, _ saved: SavedCursor, _ y: Int, scrollback: Bool, columns: Int, rows: Int
-  ) -> (grid: Grid, saved: SavedCursor, y: Int) {
-    var buffer = LooseBuffer(
-      lines: [], base: 0, y: min(y, old.rows - 1), savedY: 0,
-      limit: scrollback ? history.limit : 0)
-    var isWhole = true
-    if scrollback {
-      let wanted = rows + max(0, rows - old.rows) + 1
-      if columns > old.columns {
-        // Each of the screen's lines may come to hold many of the old ones: what is taken has the new width.
-        history.setColumns(columns)
-        (buffer.lines, buffer.flowed) = takeHistory(
-          wanted, goingOnIn: old[0].isWrapped ? old.columns : nil)
-      } else {
-        buffer.lines = takeHistory(wanted, goingOnIn: nil).lines
-      }
-      buffer.base = buffer.lines.count
-      // What is left makes the oldest go by itself.
-      isWhole = history.isEmpty
-      if !isWhole { buffer.limit = .max / 2 }
+  /// New lines that are too many, at the front.
+  var excess: Int { inserted > 0 ? max(0, count - rows - limit) : 0 }
+
+  // MARK: The new lines.
+
+  /// The next of the new lines, from the oldest on; nil: there are no more.
+  mutating func next() -> FlowedLine? {
+    if nextGroup < groups.count, groups[nextGroup].sources.lowerBound == nextLine {
+      return nextOfGroup(groups[nextGroup])
     }
-    buffer.savedY = saved.isFirstLine ? 0 : buffer.base + saved.row
-    for index in 0..<old.rows {
-      let row = old[index]
-      var line = LooseLine(cells: row.cells.array(row.store()), isWrapped: row.isWrapped)
-      let hidden = old.hidden(index)
-      for column in 0..<hidden.count { line[old.columns + column] = hidden[column] }
-      buffer.lines.append(line)
-    }
-    old.deallocate()
-    buffer.changeRows(from: old.rows, to: rows)
-    if scrollback {
-      if columns > old.columns {
-        buffer.widen(from: old.columns, to: columns, rows: rows)
-      } else if columns < old.columns {
-        buffer.narrow(from: old.columns, to: columns, rows: rows)
-      }
-    }
-    // What the alternate buffer had beyond its last column is there again when it grows. (A snapshot cannot bring it.)
-    var longest = columns
-    for index in buffer.lines.indices {
-      if scrollback || columns >= old.columns {
-        buffer.lines[index].cut(to: columns)
-      } else {
-        buffer.lines[index].split(at: columns)
-        longest = max(longest, buffer.lines[index].cells.count)
-      }
-    }
-    let grid = Grid(
-      columns: columns, rows: rows, hiding: min(longest, Limit.columns.upperBound) - columns)
-    let base = max(0, min(buffer.base, buffer.lines.count))
-    if scrollback {
-      let isCounted = !history.isUncounted
-      if columns < old.columns { history.setColumns(columns) }
-      for line in buffer.lines[..<base] {
-        grid[0].replace(line.cells, wrapped: line.isWrapped)
-        history.append(grid[0], clusters: clusters, attributes: attributes, links: links)
-      }
-      grid[0].clear(Cell.blank, wrapped: false)
-      if columns != old.columns || !isCounted { history.startCounting() }
-    }
-    for (index, line) in buffer.lines[base...].prefix(rows).enumerated() {
-      grid[index].replace(line.cells, wrapped: line.isWrapped)
-      grid.hide(line.cells.dropFirst(columns), index)
-    }
-    var moved = saved
-    moved.column = min(saved.column, columns - 1)
-    moved.row = max(0, min(rows - 1, buffer.savedY - base))
-    moved.isFirstLine =
-      isWhole
-      ? buffer.savedY == 0 || moved.row + base == 0 : saved.isFirstLine && buffer.savedY == 0
-    return (grid, moved, buffer.y)
+    guard nextLine < left else { return nil }
+    defer { nextLine += 1 }
+    return FlowedLine(
+      source: nextLine, count: min(lines[nextLine].cells.count, columns),
+      isWrapped: lines[nextLine].isWrapped)
   }
 
-  /// Takes the newest lines out of the scrollback, whole logical lines, so many at least if it has them. Those of the
-  /// last logical line come as they are if it goes on in the screen (`screenColumns`) and has its width.
-  private mutating func takeHistory(_ wanted: Int, goingOnIn screenColumns: Int?)
-    -> (lines: [LooseLine], flowed: Int)
-  {
-    var search = history.search(forLast: wanted)
-    _ = history.go(on: &search, work: .max, &spent)
-    guard let start = search.start else { return ([], 0) }
-    var last: History.Position?
-    if let screenColumns {
-      var search = history.search(forLast: 1)
-      _ = history.go(on: &search, work: .max, &spent)
-      last = search.start.flatMap { history.line(at: $0)?.columns == screenColumns ? $0 : nil }
+  private mutating func nextOfGroup(_ group: Group) -> FlowedLine {
+    var place = nextPlace ?? Place(source: nextLine)
+    var line = cut(&place, of: group)
+    line.isWrapped = madeOfGroup > 0 || lines[nextLine].isWrapped
+    madeOfGroup += 1
+    nextPlace = place
+    if madeOfGroup >= group.count {
+      nextLine = group.sources.upperBound
+      nextGroup += 1
+      nextPlace = nil
+      madeOfGroup = 0
     }
-    var lines: [LooseLine] = []
-    lines.reserveCapacity(search.found + rows)
-    var flowed: Int?
-    var reader = HistoryReader(history, from: start)
-    defer { reader.deallocate() }
-    // The looks of the page under way in the screen's own table.
-    var numbers: [UInt32?] = []
-    var table = -1
-    while true {
-      if reader.isBefore(last) {
-        flowed = lines.count
-        reader.isFlowing = false
-      }
-      guard let entry = reader.next() else { break }
-      if reader.looks.table != table {
-        table = reader.looks.table
-        numbers = []
-      }
-      if numbers.count < reader.looks.entries.count {
-        numbers += Array(repeating: nil, count: reader.looks.entries.count - numbers.count)
-      }
-      var cells = reader.cells.slice(entry.cells.lowerBound, entry.cells.count)
-        .array(entry.cells.count)
-      for index in cells.indices
-      where cells[index] & (Cell.attributesMask | Cell.clusterBit) != 0 {
-        cells[index] = own(cells[index], reader, &numbers)
-      }
-      spent &+= entry.cells.count + 24
-      lines.append(LooseLine(cells: cells, isWrapped: entry.isWrapped))
-    }
-    history.truncate(at: start)
-    history.tookBack(lines.count)
-    return (lines, flowed ?? lines.count)
+    return line
   }
 
-  /// A cell of the scrollback, with a look and a cluster of the screen's own.
-  private mutating func own(
-    _ cell: Cell, _ reader: borrowing HistoryReader, _ numbers: inout [UInt32?]
-  ) -> Cell {
-    var content = cell & ~Cell.attributesMask
-    if cell.isCluster {
-      let index = clusters.make(copying: cell.code, of: reader.clusters)
-      content =
-        content & ~Cell.contentMask
-        | (index.map { Cell.clusterBit | Cell($0) } ?? Cell(reader.clusters.codePoint(cell.code, 0)))
+  /// Puts a line's cells into a row of the new width.
+  func copy(_ line: FlowedLine, to row: Row) {
+    row.clear(Cell.blank, wrapped: line.isWrapped)
+    var source = line.source
+    var column = line.column
+    var at = 0
+    while at < line.count, source < lines.count {
+      let count = max(0, min(line.count - at, lines[source].length - column))
+      let stored = max(0, min(count, lines[source].cells.count - column))
+      if stored > 0 {
+        row.cells.copy(lines[source].cells, from: column, to: at, count: stored)
+      }
+      row.cells.fill(at + stored, count - stored, Cell.blank)
+      at += count
+      column = 0
+      source += 1
     }
-    let look = Int(cell.attributes)
-    guard look != 0, look < numbers.count else { return content }
-    let number = numbers[look] ?? own(reader.looks[UInt32(look)], reader.looks)
-    numbers[look] = number
-    return content | Cell(number) << 32
-  }
-
-  private mutating func own(_ look: Attributes, _ looks: Looks) -> UInt32 {
-    var look = look
-    look.link = looks.link(look.link).flatMap { links.intern($0) } ?? 0
-    return attributes.intern(look.forCell)
-  }
-}
-
-extension Row {
-  fileprivate func replace(_ line: [Cell], wrapped: Bool) {
-    clear(Cell.blank, wrapped: wrapped)
-    let count = min(line.count, columns)
-    cells.copy(line, count: count)
-    used = count
+    row.used = at
+    // A wide character that loses its right half becomes blank.
+    if at == columns, lines[line.source].cells.count > columns, row.cells[at - 1].width == 2 {
+      row.cells[at - 1] = row.cells[at - 1].attributeBits | Cell.narrow
+    }
   }
 }

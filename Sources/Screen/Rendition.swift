@@ -126,7 +126,7 @@ struct RenditionWriter {
   /// What a terminal that got all this would have as its pen; its link is a number of `table`.
   private(set) var current = Attributes()
   private var table = -1
-  private var link: Link?
+  private var link: Hyperlink?
 
   /// After a reset of the terminal.
   mutating func reset() { self = RenditionWriter() }
@@ -139,7 +139,7 @@ struct RenditionWriter {
       let wanted = looks.link(target.link)
       if wanted != link {
         bytes.append("\u{1B}]8;")
-        (wanted ?? Link(id: [], address: [])).append(to: &bytes)
+        (wanted ?? Hyperlink(id: [], address: [])).append(to: &bytes)
         bytes.append("\u{1B}\\")
         link = wanted
       }
@@ -168,6 +168,26 @@ struct RenditionWriter {
       from.link = current.link
       bytes.append("0")
     }
+    appendChanges(from: from, to: target, body, &bytes)
+    if bytes.count == body {
+      bytes.removeLast(bytes.count - start)
+    } else if bytes.count == body + 1 && bytes[body] == UInt8(ascii: "0") {
+      bytes[body] = UInt8(ascii: "m")
+    } else {
+      bytes.append(UInt8(ascii: "m"))
+    }
+    if target.isProtected != from.isProtected {
+      bytes.append(target.isProtected ? "\u{1B}[1\"q" : "\u{1B}[0\"q")
+    }
+    let link = current.link
+    current = target
+    current.link = link
+  }
+
+  /// The numbers of an SGR, whose first one stands at `body`.
+  private func appendChanges(
+    from: Attributes, to target: Attributes, _ body: Int, _ bytes: inout [UInt8]
+  ) {
     func add(_ code: StaticString) {
       if bytes.count > body { bytes.append(UInt8(ascii: ";")) }
       bytes.append(code)
@@ -206,19 +226,6 @@ struct RenditionWriter {
         Self.appendColor(target.underlineColor, base: nil, extended: "58", body, &bytes)
       }
     }
-    if bytes.count == body {
-      bytes.removeLast(bytes.count - start)
-    } else if bytes.count == body + 1 && bytes[body] == UInt8(ascii: "0") {
-      bytes[body] = UInt8(ascii: "m")
-    } else {
-      bytes.append(UInt8(ascii: "m"))
-    }
-    if target.isProtected != from.isProtected {
-      bytes.append(target.isProtected ? "\u{1B}[1\"q" : "\u{1B}[0\"q")
-    }
-    let link = current.link
-    current = target
-    current.link = link
   }
 
   private static func appendColor(

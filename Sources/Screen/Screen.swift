@@ -23,7 +23,8 @@ public final class Screen {
   deinit { core.deallocate() }
 
   /// Takes in the next bytes of output, in any cut, until about `work` units were spent; returns how many. It may
-  /// be none: after a resize the scrollback is counted first. Each call gets on, if `work` is not 0.
+  /// be none: a resize under way is gone on with first, and then the scrollback is counted. Each call gets on, if
+  /// `work` is not 0.
   public func write(_ bytes: UnsafeRawBufferPointer, work: Int) -> Int {
     Input.over(bytes) { core.write($0, work: work) }
   }
@@ -38,14 +39,38 @@ public final class Screen {
 
   // MARK: Size.
 
-  public var columns: Int { core.columns }
-  public var rows: Int { core.rows }
+  public var columns: Int { settled.columns }
+  public var rows: Int { settled.rows }
 
   /// Changes the size, in the bounds of `init`. Lines of the primary buffer flow into the new width as
   /// in xterm.js; those of the alternate buffer are cut or extended.
   public func resize(columns: Int, rows: Int) {
-    core.resize(
+    beginResize(columns: columns, rows: rows)
+    _ = goOnResizing(work: .max)
+  }
+
+  /// The same in slices, which `goOnResizing` and `write` make. Whoever wants to know before it is done what the
+  /// screen shows, or changes the size once more, finishes it at once.
+  public func beginResize(columns: Int, rows: Int) {
+    _ = goOnResizing(work: .max)
+    core.beginResize(
       columns: columns.clamped(to: Limit.columns), rows: rows.clamped(to: Limit.rows))
+  }
+
+  public var isResizing: Bool { core.resizing != nil }
+
+  /// Spends about `work` units on a resize under way, if there is one. True once there is none.
+  public func goOnResizing(work: Int) -> Bool {
+    core.spent = 0
+    return core.goOnResizing(work: work)
+  }
+
+  /// The state when no resize is under way.
+  private var settled: Core {
+    _read {
+      _ = goOnResizing(work: .max)
+      yield core
+    }
   }
 
   // MARK: Towards the process.
@@ -76,7 +101,7 @@ public final class Screen {
   public func snapshot() -> [UInt8] { beginSnapshot().all() }
 
   /// The same in slices, of the screen as it is now, whatever becomes of it meanwhile.
-  public func beginSnapshot() -> ScreenSnapshot { ScreenSnapshot(core) }
+  public func beginSnapshot() -> ScreenSnapshot { ScreenSnapshot(settled) }
 
   /// What happened since the last call. Cheap to poll after each `write`.
   public func takeEvents() -> ScreenEvents {
@@ -103,14 +128,15 @@ public final class Screen {
 
   public var isAlternate: Bool { core.isAlternate }
   /// 0-based; equals `columns - 1` while a wrap is pending.
-  public var cursorColumn: Int { min(core.x, core.columns - 1) }
+  public var cursorColumn: Int { min(settled.x, columns - 1) }
   /// 0-based.
-  public var cursorRow: Int { core.y }
+  public var cursorRow: Int { settled.y }
   /// The last column is written, and the next character goes to the next line.
-  public var isWrapPending: Bool { core.x >= core.columns }
+  public var isWrapPending: Bool { settled.x >= columns }
   public var isCursorVisible: Bool { !core.modes.isCursorHidden }
   /// Lines in the scrollback.
   public var scrollbackCount: Int {
+    _ = goOnResizing(work: .max)
     var spent = 0
     if core.history.isUncounted { core.history.countLines(work: .max, &spent) }
     return core.history.lines
@@ -145,14 +171,14 @@ public final class Screen {
 
   /// Text in slices, of the screen as it is now: the rows, below so many lines of the scrollback.
   public func beginText(_ format: ScreenText.Format, scrollback: Int) -> ScreenText {
-    ScreenText(core, format, scrollback: scrollback, tail: nil, mostBytes: .max)
+    ScreenText(settled, format, scrollback: scrollback, tail: nil, mostBytes: .max)
   }
 
   /// The last so many lines that hold something, in slices; fewer where they are more than `mostBytes`.
   public func beginText(_ format: ScreenText.Format, tail: Int, mostBytes: Int = 1 << 24)
     -> ScreenText
   {
-    ScreenText(core, format, scrollback: 0, tail: tail, mostBytes: mostBytes)
+    ScreenText(settled, format, scrollback: 0, tail: tail, mostBytes: mostBytes)
   }
 
   /// What a program wants to know of the screen, as a value.
@@ -164,7 +190,8 @@ public final class Screen {
       workingDirectory: workingDirectory, scrollback: lines.count - rows, lines: lines)
   }
 
-  /// What is wrong inside; nil: nothing. Looks at everything it holds: for tests and fuzzers.
+  /// What is wrong inside, also in the middle of a resize; nil: nothing. Looks at everything it holds: for tests and
+  /// fuzzers.
   package func fault() -> String? { core.fault() }
 
   /// The state that tests look at.

@@ -28,4 +28,7 @@ enum Limit {
   /// Cells of one logical line that flow together in the scrollback; a longer one is broken, so that no piece of
   /// work on it is long.
   static let flow = 65_536
+  /// Cells of a block that lines of the scrollback are taken back into, half a megabyte: a resize takes some thousands
+  /// of lines, and moves none of them for want of room.
+  static let takenCells = 65_536
 }

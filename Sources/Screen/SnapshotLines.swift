@@ -91,15 +91,7 @@ extension SnapshotWriter {
       let cell = cells[column]
       if cell.hasContent {
         forward(&skip)
-        pen.append(lineLooks[cell.attributes], lineLooks, to: &bytes)
-        let end = cells.appendASCII(column, used, to: &bytes)
-        if end > column {
-          column = end
-          continue
-        }
-        if cell.width == 0 { bytes.append(0) }
-        appendText(cell, clusters, charset: 0)
-        column += cell.width == 2 ? 2 : 1
+        column = writeText(line, clusters, from: column)
         continue
       }
       if cell.isRightHalf {
@@ -110,11 +102,7 @@ extension SnapshotWriter {
       while end < used && cells[end] == cell { end += 1 }
       let look = lineLooks[cell.attributes]
       if cell == Cell.blank {
-        if dirty == column {
-          forward(&skip)
-          if hasBackground { pen.append(Attributes(), lineLooks, to: &bytes) }
-          bytes.append("\u{1B}[X")
-        }
+        if dirty == column { eraseCell(&skip) }
         skip += end - column
       } else if look == Attributes(background: look.background & Attributes.colorMask) {
         forward(&skip)
@@ -138,11 +126,26 @@ extension SnapshotWriter {
       }
       column = end
     }
-    if dirty >= used && dirty < columns {
-      forward(&skip)
-      if hasBackground { pen.append(Attributes(), lineLooks, to: &bytes) }
-      bytes.append("\u{1B}[X")
-    }
+    if dirty >= used && dirty < columns { eraseCell(&skip) }
+  }
+
+  /// Characters of one look, or one that is no ASCII. Returns the column behind them.
+  private mutating func writeText(
+    _ line: Line, _ clusters: borrowing ClusterStore, from column: Int
+  ) -> Int {
+    let cell = line.cells[column]
+    pen.append(lineLooks[cell.attributes], lineLooks, to: &bytes)
+    let end = line.cells.appendASCII(column, line.used, to: &bytes)
+    if end > column { return end }
+    if cell.width == 0 { bytes.append(0) }
+    appendText(cell, clusters, charset: 0)
+    return column + (cell.width == 2 ? 2 : 1)
+  }
+
+  private mutating func eraseCell(_ skip: inout Int) {
+    forward(&skip)
+    if hasBackground { pen.append(Attributes(), lineLooks, to: &bytes) }
+    bytes.append("\u{1B}[X")
   }
 
   /// Blank, with more than a background.

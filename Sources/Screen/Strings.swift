@@ -190,7 +190,7 @@ extension Core {
         id = parameter.dropFirst(3)
         break
       }
-      let link = Link(id: Array(id.prefix(256)), address: Array(address))
+      let link = Hyperlink(id: Array(id.prefix(256)), address: Array(address))
       pen.link = 0
       var number = links.intern(link)
       // A collection is a walk over everything: not for each of many links that find no room.

@@ -116,7 +116,6 @@ public final class ScreenText {
   /// Of the logical line under way: something is to be seen, and blanks that may turn out to be its end.
   private var holds = false
   private var blanks = 0
-  private var isBroken = false
   private var lines: [[UInt8]] = []
   private var firstLine = 0
   private var lineBytes = 0

@@ -29,6 +29,8 @@ public struct SessionCore: ~Copyable {
 
   let lifetimes: SessionLifetimes
   let typingTakesSize: Bool
+  /// The client whose OPEN created it knows of it: it typed, read, or left in order.
+  private var creatorKnows = false
   var streams = StreamTable()
   var actions: Deque<SessionAction> = []
 
@@ -138,8 +140,7 @@ public struct SessionCore: ~Copyable {
     guard let rights = request.access.rights(owner: creator.subject) else {
       return refuse(Refused(.forbidden, "this token may not enter session \(id)"))
     }
-    // A router that had no answer to its OPEN, since its link broke, asks for what it has created itself.
-    let isCreator = isFirst || (request.again == true && creator == ClientIdentity(request))
+    let isCreator = isFirst || isLateAnswer(to: request)
     let differs = isCreator ? nil : differences(from: request, rights: rights)
     if request.open.exclusive == true, !isCreator { return refuse(exists(differs: differs)) }
     // A newer OPEN of the same client has overtaken this one, on the way through another router.
@@ -157,6 +158,19 @@ public struct SessionCore: ~Copyable {
     attach(
       stream, request, rights: rights, created: request.open.create != nil && isCreator,
       differs: differs, held: held, work: work, now: now)
+  }
+
+  /// Whether the OPEN asks again for what it has created itself: its router had no answer, since its link broke, or its
+  /// client had none, whose connection broke, and would be told that a session of its own is in its way.
+  private func isLateAnswer(to request: LinkOpen) -> Bool {
+    guard creator == ClientIdentity(request) else { return false }
+    return request.again == true || request.open.exclusive == true && !creatorKnows
+  }
+
+  /// The stream's client has had its OPENED.
+  public mutating func noteAnswered(_ stream: StreamID) {
+    guard !creatorKnows, let index = streams.index(of: stream) else { return }
+    creatorKnows = streams.list[index].identity == creator
   }
 
   private mutating func attach(

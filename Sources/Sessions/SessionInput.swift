@@ -10,6 +10,7 @@ extension SessionCore {
   public mutating func receive(
     _ bytes: ByteBuffer, at offset: UInt64, from stream: StreamID, now: NIODeadline
   ) {
+    noteAnswered(stream)
     guard let index = streams.index(of: stream), streams.list[index].mode == .driver else { return }
     let client = streams.list[index].identity
     switch input.receive(client, offset: offset, count: bytes.readableBytes) {

@@ -113,12 +113,8 @@ extension SessionCore {
   public mutating func pipeDidResize(_ size: TerminalSize, now: NIODeadline) {
     guard let kept, size.isValid else { return }
     if kept.isSizeUnderWay { self.kept?.isSizeUnderWay = false } else { sizeRule.follow(size) }
-    if unread.readableBytes == 0 {
-      takeInSize(size)
-    } else {
-      self.kept?.sizes.append((unread.readableBytes, size))
-    }
-    if hasWork { actions.append(.work) }
+    self.kept?.sizes.append((unread.readableBytes, size))
+    actions.append(.work)
   }
 
   /// Whether the size has to change, and may: one change is under way at a time.
@@ -131,10 +127,11 @@ extension SessionCore {
   mutating func advanceSizes(by count: Int) {
     guard kept?.sizes.isEmpty == false else { return }
     for index in kept?.sizes.indices ?? 0..<0 { kept?.sizes[index].after -= count }
-    while let next = kept?.sizes.first, next.after <= 0 {
-      kept?.sizes.removeFirst()
-      takeInSize(next.size)
-    }
+  }
+
+  /// All is read that comes before it.
+  mutating func takeInNextSize(work: Int) {
+    if let next = kept?.sizes.popFirst() { takeInSize(next.size, work: work) }
   }
 
   // MARK: Checkpoints

@@ -19,7 +19,10 @@ extension SessionCore {
   }
 
   /// Whether the pipe is held back until the screen is done with what it has.
-  private var isScreenBehind: Bool { unread.readableBytes > 0 || snapshot.isMaking }
+  private var isScreenBehind: Bool {
+    unread.readableBytes > 0 || snapshot.isMaking || screen.isResizing
+      || kept?.sizes.isEmpty == false
+  }
 
   /// Whether the screen has something to do.
   public var hasWork: Bool {
@@ -30,14 +33,18 @@ extension SessionCore {
   public mutating func work(_ units: Int, now: NIODeadline) {
     if units == 0 {
       // Whatever is to be done is done later.
+    } else if screen.isResizing {
+      _ = screen.goOnResizing(work: units)
     } else if snapshot.isMaking {
       snapshot.goOn(work: units, now: now)
       handOutSnapshot(now: now)
     } else if snapshot.isWanted {
       snapshot.begin(screen, work: units, now: now)
       handOutSnapshot(now: now)
+    } else if kept?.sizes.first?.after == 0 {
+      takeInNextSize(work: units)
     } else if isSizeDue {
-      changeSize(now: now)
+      changeSize(work: units, now: now)
     } else {
       read(units, now: now)
     }
@@ -175,6 +182,7 @@ extension SessionCore {
 
   /// OUTPUT_ACK.
   public mutating func acknowledge(_ stream: StreamID, consumed: UInt64, now: NIODeadline) {
+    noteAnswered(stream)
     guard let index = streams.index(of: stream) else { return }
     guard streams.list[index].output.acknowledge(consumed: consumed, now: now) else {
       return leave(stream, telling: .badAck, now: now)

@@ -49,28 +49,29 @@ extension SessionCore {
     case .none: break
     case .wait(let time): actions.append(.wait(.size, until: time))
     case .change:
-      if work > 0, !snapshot.isMaking, kept?.isSizeUnderWay != true {
-        changeSize(now: now)
-      } else {
-        actions.append(.work)
+      guard work > 0, !snapshot.isMaking, !screen.isResizing, kept?.isSizeUnderWay != true else {
+        return actions.append(.work)
       }
+      changeSize(work: work, now: now)
+      if screen.isResizing { actions.append(.workLater) }
     }
   }
 
   /// Changes the size where the output stands; of a session that is kept, where the pipe says.
-  mutating func changeSize(now: NIODeadline) {
+  mutating func changeSize(work: Int, now: NIODeadline) {
     sizeRule.change(now: now)
     // Before what was typed at this size.
     actions.prepend(.resize(sizeRule.size))
-    if kept == nil { takeInSize(sizeRule.size) } else { kept?.isSizeUnderWay = true }
+    if kept == nil { takeInSize(sizeRule.size, work: work) } else { kept?.isSizeUnderWay = true }
   }
 
-  /// The terminal has this size from the log's end on.
-  mutating func takeInSize(_ size: TerminalSize) {
+  /// The terminal has this size from the log's end on. The screen follows in slices, before it reads on or is shown.
+  mutating func takeInSize(_ size: TerminalSize, work: Int) {
     self.size = size
     snapshot.outdate()
     let mark = log.markSize(size)
-    screen.resize(columns: size.columns, rows: size.rows)
+    screen.beginResize(columns: size.columns, rows: size.rows)
+    _ = screen.goOnResizing(work: work)
     for index in streams.list.indices { streams.list[index].output.markReplaced(mark) }
     giveTurnToAll()
   }

@@ -3,6 +3,7 @@
 
 internal import COpenSSL
 import NIOCore
+import Wire
 
 /// What an `SSL` reads from, writes to, and reports to while OpenSSL runs. It belongs to one
 /// `TLSConnection`, which outlives the `SSL` and its BIO; the BIO points to it without owning it.

@@ -3,6 +3,7 @@
 
 internal import COpenSSL
 internal import Glibc
+public import Wire
 
 /// A certificate with its private key, both in PEM.
 public struct IssuedCertificate: Sendable {

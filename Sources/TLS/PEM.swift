@@ -2,6 +2,7 @@
 
 internal import COpenSSL
 internal import Glibc
+public import Wire
 
 /// A PEM file's bytes.
 struct PEMFile {
@@ -49,7 +50,7 @@ struct PEMFile {
         .configuration,
         all.isEmpty && isEnd == true
           ? "\(path) holds no certificate (-----BEGIN CERTIFICATE-----)"
-          : "\(path): certificate \(all.count + 1) in it is damaged", cause: queue.text)
+          : "\(path): certificate \(all.count + 1) in it is damaged", cause: queue.cause)
     }
     return all
   }
@@ -72,7 +73,7 @@ struct PEMFile {
         ? "\(path): the key is encrypted; store it without a passphrase, readable only by this user"
         : isMissing
           ? "\(path) holds no private key (-----BEGIN PRIVATE KEY-----)"
-          : "\(path): the private key is damaged", cause: queue.text)
+          : "\(path): the private key is damaged", cause: queue.cause)
   }
 
   /// A key and no certificate.

@@ -8,7 +8,7 @@
 
 internal import COpenSSL
 public import NIOCore
-internal import Synchronization
+public import Wire
 
 /// Not thread-safe: it belongs to whoever drives it, one event loop.
 public final class TLSConnection {
@@ -49,7 +49,6 @@ public final class TLSConnection {
     ERR_clear_error()
     guard let ssl = SSL_new(context.pointer) else { throw .fromQueue(.internal, "no connection") }
     self.ssl = ssl
-    LiveConnections.change(by: 1)
     guard let bio = ciphertext.makeBIO() else { throw .fromQueue(.internal, "no connection") }
     SSL_set_bio(ssl, bio, bio)
     if context.isServer {
@@ -64,7 +63,6 @@ public final class TLSConnection {
 
   deinit {
     SSL_free(ssl)
-    LiveConnections.change(by: -1)
   }
 
   // MARK: In
@@ -228,9 +226,6 @@ public final class TLSConnection {
     SSL_CIPHER_get_name(SSL_get_current_cipher(ssl)).map { String(cString: $0) } ?? ""
   }
 
-  /// Whether the handshake was a short one, by a session ticket.
-  public var isResumed: Bool { SSL_session_reused(ssl) == 1 }
-
   /// The peer's certificate and those that it sent with it; empty if it sent none.
   public var peerCertificates: [CertificateSummary] {
     guard let leaf = SSL_get1_peer_certificate(ssl).map(Certificate.init(owning:)) else {
@@ -247,18 +242,4 @@ public final class TLSConnection {
 
   /// What is wrong with the peer's certificate, where ``TLSConfiguration/Trust/anyone`` let it pass.
   public var peerFault: TLSError? { ciphertext.refusal }
-
-  /// Connections that exist, in builds for debugging; 0 in others. For tests that look for leaks.
-  public static var liveCount: Int { LiveConnections.count }
-}
-
-private enum LiveConnections {
-  #if DEBUG
-    private static let counter = Atomic<Int>(0)
-    static func change(by amount: Int) { counter.wrappingAdd(amount, ordering: .relaxed) }
-    static var count: Int { counter.load(ordering: .relaxed) }
-  #else
-    static func change(by amount: Int) {}
-    static var count: Int { 0 }
-  #endif
 }

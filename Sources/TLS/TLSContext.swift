@@ -2,6 +2,7 @@
 // files, immutable, shared by all threads; `TLSCredentials` makes a new one when the files change.
 
 internal import COpenSSL
+public import Wire
 
 /// What a ``TLSContext`` is made from.
 public struct TLSConfiguration: Sendable, Equatable {

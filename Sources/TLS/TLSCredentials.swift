@@ -4,6 +4,7 @@
 internal import Glibc
 public import Logging
 internal import NIOConcurrencyHelpers
+public import Wire
 
 public final class TLSCredentials: Sendable {
   public let configuration: TLSConfiguration

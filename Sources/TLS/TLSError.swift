@@ -1,46 +1,34 @@
 // The one error of this module, and how OpenSSL's queue of errors becomes one.
 
 internal import COpenSSL
+public import Wire
 
 /// What went wrong, in words that say what to do about it.
-public struct TLSError: Error, Equatable, Sendable, CustomStringConvertible {
-  public enum Code: String, Sendable {
-    /// A certificate, key or CA file that cannot be used.
-    case configuration
-    /// The two ends could not agree: version, cipher, protocol.
-    case handshake
-    /// A client spoke plain HTTP.
-    case plainHTTP = "plain_http"
-    /// What answered a client is no TLS.
-    case notTLS = "not_tls"
-    /// The peer's certificate is missing, not trusted, not valid now, or another host's.
-    case verification
-    /// The peer says that it refuses us, by an alert.
-    case refused
-    /// The handshake took too long.
-    case timeout
-    /// The connection ended without close_notify: what was received may be a part.
-    case truncated
-    /// A record or message that breaks the protocol, or was changed on its way.
-    case violation
-    /// More bytes had to be held than the limit.
-    case limit
-    /// OpenSSL itself failed, for example for want of memory.
-    case `internal`
-  }
+public typealias TLSError = Failure<TLSErrorCode>
 
-  public var code: Code
-  public var message: String
-  /// What OpenSSL said, oldest first; for logs.
-  public var cause: String?
-
-  public init(_ code: Code, _ message: String, cause: String? = nil) {
-    self.code = code
-    self.message = message
-    self.cause = cause
-  }
-
-  public var description: String { cause.map { "\(message) (\($0))" } ?? message }
+public enum TLSErrorCode: String, FailureCode {
+  /// A certificate, key or CA file that cannot be used.
+  case configuration
+  /// The two ends could not agree: version, cipher, protocol.
+  case handshake
+  /// A client spoke plain HTTP.
+  case plainHTTP = "plain_http"
+  /// What answered a client is no TLS.
+  case notTLS = "not_tls"
+  /// The peer's certificate is missing, not trusted, not valid now, or another host's.
+  case verification
+  /// The peer says that it refuses us, by an alert.
+  case refused
+  /// The handshake took too long.
+  case timeout
+  /// The connection ended without close_notify: what was received may be a part.
+  case truncated
+  /// A record or message that breaks the protocol, or was changed on its way.
+  case violation
+  /// More bytes had to be held than the limit.
+  case limit
+  /// OpenSSL itself failed, for example for want of memory.
+  case `internal`
 }
 
 /// One entry of OpenSSL's queue of errors, which belongs to the thread.
@@ -66,18 +54,27 @@ struct QueuedError {
 }
 
 extension [QueuedError] {
-  var text: String? { isEmpty ? nil : map(\.text).joined(separator: "; ") }
+  var cause: OpenSSLWords? {
+    isEmpty ? nil : OpenSSLWords(map(\.text).joined(separator: "; "))
+  }
+}
+
+/// What OpenSSL itself said, oldest first; for logs.
+struct OpenSSLWords: Error, CustomStringConvertible {
+  var text: String
+  init(_ text: String) { self.text = text }
+  var description: String { "OpenSSL says \(text)" }
 }
 
 extension TLSError {
   /// An error of OpenSSL's with nothing known about its cause.
   static func fromQueue(_ code: Code, _ message: String) -> TLSError {
-    TLSError(code, message, cause: QueuedError.takeAll().text)
+    TLSError(code, message, cause: QueuedError.takeAll().cause)
   }
 
   /// The error of a connection: what OpenSSL queued, in words for the operator.
   init(queue: [QueuedError], isServer: Bool, isHandshake: Bool) {
-    let cause = queue.text
+    let cause = queue.cause
     guard let first = queue.first(where: \.isSSL) ?? queue.first else {
       self.init(.internal, "OpenSSL failed without saying why")
       return

@@ -5,6 +5,7 @@
 public import Logging
 public import NIOCore
 import NIOTLS
+public import Wire
 
 /// Fires `TLSUserEvent.handshakeCompleted` once plaintext can flow. Whatever goes wrong is fired as a
 /// ``TLSError``, and then the channel is closed.

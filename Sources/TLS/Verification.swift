@@ -3,6 +3,7 @@
 
 internal import COpenSSL
 internal import Glibc
+import Wire
 
 /// Called by OpenSSL for each certificate of the chain, from the CA down, and for each fault.
 func verifyPeer(isFine: Int32, store: OpaquePointer?) -> Int32 {
@@ -37,7 +38,7 @@ private func wrongName(_ expected: [String], _ certificate: Certificate) -> TLSE
       + (names.count > 8 ? " and \(names.count - 8) more" : "")
   return TLSError(
     .verification, "the peer's certificate is not for \(wanted): it \(has)",
-    cause: "hostname mismatch")
+    cause: OpenSSLWords("hostname mismatch"))
 }
 
 private func refusal(_ error: Int32, _ certificate: Certificate?, depth: Int32) -> TLSError {
@@ -66,7 +67,7 @@ private func refusal(_ error: Int32, _ certificate: Certificate?, depth: Int32) 
       "\(which) has a key or signature that is too weak"
     default: "\(which) is not accepted"
     }
-  let cause = X509_verify_cert_error_string(Int(error)).map { String(cString: $0) }
+  let cause = X509_verify_cert_error_string(Int(error)).map { OpenSSLWords(String(cString: $0)) }
   return TLSError(.verification, message, cause: cause)
 }
 

@@ -15,7 +15,7 @@ public struct Refused: Sendable, Equatable, Codable {
     public static let gone = Code(rawValue: "gone")
     /// Its node died and its process with it.
     public static let lost = Code(rawValue: "lost")
-    /// Links only: another node owns it (`owner`).
+    /// Links only: it is not this node's (any more).
     public static let notOwner = Code(rawValue: "not_owner")
     /// The command could not be started.
     public static let startFailed = Code(rawValue: "start_failed")
@@ -37,20 +37,18 @@ public struct Refused: Sendable, Equatable, Codable {
   /// Milliseconds after which it is worth trying again; absent: it is final.
   public var retry: Int?
   public var status: ExitStatus?
-  public var owner: String?
   /// With `exists`.
   public var state: SessionState?
   public var differs: [String]?
 
   public init(
     _ code: Code, _ message: String, retry: Int? = nil, status: ExitStatus? = nil,
-    owner: String? = nil, state: SessionState? = nil, differs: [String]? = nil
+    state: SessionState? = nil, differs: [String]? = nil
   ) {
     self.code = code
     self.message = message.clipped(to: WireLimits.message)
     self.retry = retry
     self.status = status
-    self.owner = owner
     self.state = state
     self.differs = differs
   }

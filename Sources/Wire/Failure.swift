@@ -4,10 +4,13 @@
 public protocol FailureCode: RawRepresentable, Sendable where RawValue == String {
   /// Whether the words begin with the code: where it stands in the protocol's tables, for who looks it up.
   static var isTold: Bool { get }
+  /// What an error that lies behind one of these says: of a module that connects to others, in an operator's words.
+  static func words(of cause: any Error) -> String
 }
 
 extension FailureCode {
   public static var isTold: Bool { false }
+  public static func words(of cause: any Error) -> String { "\(cause)" }
 }
 
 /// A code for who decides what comes next, words for who reads them, and what lies behind it for logs.
@@ -26,8 +29,11 @@ public struct Failure<Kind: FailureCode>: Error, CustomStringConvertible {
 
   public var description: String {
     let words = Code.isTold ? "\(code.rawValue): \(message)" : message
-    return cause.map { "\(words): \($0)" } ?? words
+    return cause == nil ? words : "\(words): \(reason)"
   }
+
+  /// What lies behind it alone, for who names the rest himself.
+  public var reason: String { cause.map(Code.words) ?? message }
 }
 
 extension Failure: Equatable {

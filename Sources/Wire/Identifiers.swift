@@ -147,8 +147,6 @@ public struct TerminalSize: Hashable, Sendable, Codable, CustomStringConvertible
   public var columns: Int
   public var rows: Int
 
-  /// Nothing real is larger, and a screen model of 1,000 × 1,000 cells is what a session may cost.
-  public static let validRange = 1...1_000
   public static let standard = TerminalSize(columns: 80, rows: 24)
 
   public init(columns: Int, rows: Int) {
@@ -167,7 +165,7 @@ public struct TerminalSize: Hashable, Sendable, Codable, CustomStringConvertible
   }
 
   public var isValid: Bool {
-    Self.validRange.contains(columns) && Self.validRange.contains(rows)
+    WireLimits.side.contains(columns) && WireLimits.side.contains(rows)
   }
 
   public var description: String { "\(columns)x\(rows)" }

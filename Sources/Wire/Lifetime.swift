@@ -5,13 +5,11 @@ public enum Lifetime: Hashable, Sendable, Codable, CustomStringConvertible {
   case seconds(Int)
   case never
 
-  /// A year; more than that is `never`.
-  public static let longest = 365 * 86_400
   private static let units: [(suffix: Character, seconds: Int)] = [
     ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1),
   ]
 
-  /// Nil for anything but a number and its unit, together at most ``longest``, or `never`.
+  /// Nil for anything but a number and its unit, together at most ``WireLimits/lifetime``, or `never`.
   public init?(_ text: String) {
     if text == "never" {
       self = .never
@@ -20,7 +18,7 @@ public enum Lifetime: Hashable, Sendable, Codable, CustomStringConvertible {
     let digits = text.utf8.dropLast()
     guard let unit = Self.units.first(where: { $0.suffix == text.last }),
       (1...9).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }),
-      let count = Int(text.dropLast()), count <= Self.longest / unit.seconds
+      let count = Int(text.dropLast()), count <= WireLimits.lifetime / unit.seconds
     else { return nil }
     self = .seconds(count * unit.seconds)
   }

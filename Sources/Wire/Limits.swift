@@ -36,6 +36,11 @@ public enum WireLimits {
   /// these keep an `execve` from being asked for with ten thousand empty strings.
   public static let commandWords = 256
   public static let environmentVariables = 256
+  /// Columns and rows of a terminal: nothing real is larger, and a screen model of 1,000 × 1,000 cells is what a
+  /// session may cost.
+  public static let side = 1...1_000
+  /// Seconds of a time that `create` may say: a year; more than that is `never`.
+  static let lifetime = 365 * 86_400
   /// Bytes of a user's name: what useradd(8) and the records of who is logged in have room for.
   public static let userName = 32
   /// Bytes of a target's kind, which is a word; and of its place: more than the longest name of a host (253), and

@@ -129,6 +129,8 @@ public struct LinkRequest: Sendable, Equatable, Codable {
     public static let screen = Method(rawValue: "screen")
     /// The session named is owned by another node, under a larger `epoch`: this one ends it.
     public static let superseded = Method(rawValue: "superseded")
+    /// The registry has no record of the session named: who has it says so there again, and here its `epoch`.
+    public static let announce = Method(rawValue: "announce")
   }
   /// The asking end's number for it, of the link.
   public var id: UInt64
@@ -178,17 +180,20 @@ public struct LinkResponse: Sendable, Equatable, Codable {
   public var sessions: [SessionSummary]?
   /// A piece of a text answer.
   public var text: String?
+  /// Under which the session named is there; absent: it is not.
+  public var epoch: Epoch?
   /// Why it is none.
   public var error: Problem?
 
   public init(
     id: UInt64, isLast: Bool, sessions: [SessionSummary]? = nil, text: String? = nil,
-    error: Problem? = nil
+    epoch: Epoch? = nil, error: Problem? = nil
   ) {
     self.id = id
     self.isLast = isLast
     self.sessions = sessions
     self.text = text
+    self.epoch = epoch
     self.error = error
   }
 }

@@ -1,4 +1,4 @@
-// The HTTP API: every route answers in the form that docs/api.md shows, and every failure in one.
+// The HTTP API: every route answers in the form that docs/api.md shows, and every failure in one (promises P9 and P10).
 
 import API
 import HTTPTesting

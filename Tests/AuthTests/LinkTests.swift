@@ -1,5 +1,5 @@
 // A cluster whose routers and nodes prove a key to each other: who does not know it gets no link, and
-// no client can pass for a router.
+// no client can pass for a router (promise P9).
 
 import Foundation
 import Links

@@ -1,4 +1,4 @@
-// Who is not let in is told what to do about it, and nothing that is untrue.
+// Who is not let in is told what to do about it, and nothing that is untrue (promise P10).
 
 import TestSupport
 import Testing

@@ -1,5 +1,5 @@
 // The page to sign in at, over HTTP: what becomes a cookie, where it leads, and what may not be led or posted; and the
-// key that outlives its server.
+// key that outlives its server (promise P9).
 
 import Foundation
 import NIOCore

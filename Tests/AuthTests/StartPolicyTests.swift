@@ -1,4 +1,4 @@
-// Nothing runs open, or in the clear, where other machines can reach it, unless it was told to.
+// Nothing runs open, or in the clear, where other machines can reach it, unless it was told to (promise P9).
 
 import Testing
 

@@ -1,4 +1,4 @@
-// Tickets work once, cookies stay with their server, and who comes with nothing is told so.
+// Tickets work once, cookies stay with their server, and who comes with nothing is told so (promise P9).
 
 import Glibc
 import Testing

@@ -1,4 +1,4 @@
-// Which tokens are taken: whoever made them, they are checked whole, and each refusal says why.
+// Which tokens are taken: whoever made them, they are checked whole, and each refusal says why (promises P9 and P10).
 
 import Foundation
 import JWTKit

@@ -76,6 +76,79 @@ async def serve_with_key(backend):
     return (await serve.line("serves on")).split("serves on ")[1].split("/?")[0], key
 
 
+async def test_the_page_to_sign_in_at_says_why_something_was_not_taken(test):
+    """In words for what was typed, and for what that server takes."""
+    backend = Backend(test.backend.fairlead)
+    try:
+        url, key = await serve_with_key(backend)
+        other = os.path.join(backend.folder.name, "other.key")
+        with open(other, "w") as file:
+            file.write("f" * 64)
+
+        async def token(*options, key=key):
+            return await backend.said("token", "--key-file", key, "--sub", "alice", *options)
+
+        page = await test.page()
+
+        async def says(credential, *words):
+            async with page.page.expect_navigation():
+                await sign_in(page, credential)
+            for each in words:
+                await page.says(each)
+            # Nothing of what was typed stands in an address, or stays on the page.
+            assert credential not in page.page.url
+            assert await page.page.input_value("#credential") == ""
+
+        await page.page.goto(url)
+        foreign = "That was not taken: it is for another server, or the key has changed"
+        hint = "fairlead ticket prints one to the user who started this server; a token of your operator is as good."
+        await page.says(hint)
+        await says("what is this", "That is neither a ticket nor a token.", "Ticket or token", hint)
+        await says("no.such.token", "That is neither a ticket nor a token.")
+        await says(await token(key=other), f"{foreign} (token_signature).")
+        await says(await token("--audience", "another"), f"{foreign} (token_audience).")
+        many = [option for number in range(60) for option in ("--sessions", f"{number:060}")]
+        await says(await token(*many), "That is too long for a browser to keep.")
+        await test.shot(page)
+
+        port = free_port()
+        await (await backend.run(
+            "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+            "--dir", backend.folder.name)).line("Ready to accept connections")
+        router = await backend.start_router("one", f"redis://127.0.0.1:{port}/0", ["--token-key", key])
+        await page.page.goto(f"http://127.0.0.1:{router.port}")
+        hint = "Your operator has one for you, or the application that led you here."
+        await page.says(hint)
+        await says("A" * 43, "That is no token.", "Token", hint)
+        assert "icket" not in await page.js("document.body.innerText")
+        await test.shot(page, "sign-in-router")
+
+        serve = await backend.run(backend.fairlead, "serve", "--listen", "127.0.0.1:0")
+        await page.page.goto((await serve.line("serves on")).split("serves on ")[1].split("/?")[0])
+        await page.says("Sign in")
+        await says(await token(), "This server takes tickets only: it was started without --token-key.")
+    finally:
+        await backend.stop()
+
+
+async def test_a_token_that_may_not_create_says_so(test):
+    """The page has a terminal, which was not opened, and why."""
+    backend = Backend(test.backend.fairlead)
+    try:
+        url, key = await serve_with_key(backend)
+        page = await test.page()
+        await page.page.goto(url)
+        await page.says("Ticket or token")
+        await sign_in(page, await backend.said("token", "--key-file", key, "--sub", "alice", "--no-create"))
+        await page.says("This token may not create session ")
+        await page.until("() => document.querySelector('#badge-text').textContent === 'Not opened'")
+        label = await page.page.get_attribute(".tab.active [role=tab]", "aria-label")
+        assert "Not opened" in label, label
+        await test.shot(page)
+    finally:
+        await backend.stop()
+
+
 async def test_a_sign_in_that_runs_out(test):
     """What is on the screen stays to be read, with a way back in, and to the same process."""
     backend = Backend(test.backend.fairlead)
@@ -185,6 +258,23 @@ async def test_a_server_that_died_says_what_was_lost(test):
         await start()
         await page.page.reload()
         await page.says("This session was lost when the server that held it stopped")
+    finally:
+        await backend.stop()
+
+
+async def test_a_server_that_is_stopped_says_so(test):
+    """P10: SIGTERM is the end of its sessions, not an outage."""
+    backend = Backend(test.backend.fairlead)
+    try:
+        serve = await backend.run(backend.fairlead, "serve", "--listen", "127.0.0.1:0")
+        page = await (await test.page()).open((await serve.line("serves on")).split("serves on ")[1])
+        await page.run("echo last''words")
+        await page.shows("\nlastwords")
+        await serve.stop()
+        await page.says("The server was shut down, and the session with it.")
+        await page.until("() => document.querySelector('#badge-text').textContent === 'Ended'")
+        assert "lastwords" in await page.text(), "its last screen stays"
+        await test.shot(page)
     finally:
         await backend.stop()
 

@@ -1,10 +1,12 @@
 """The page around the terminals: what lies above what, tabs, sizes, fingers, colours, accessibility (run.py)."""
 
 import asyncio
+import base64
 
 from axe_playwright_python.async_playwright import Axe
 
 from tests import PHONE
+from typed import RECORD, prompted
 
 
 async def open_tabs(page, count):
@@ -36,6 +38,27 @@ async def test_what_is_said_lies_above_the_terminals(test):
     await page.until("() => document.querySelector('#font-size').textContent === '15'")
 
 
+async def test_of_many_things_said_each_can_be_reached(test):
+    """More terminals closed at a time than there is room for: each one's Undo can still be clicked."""
+    page = await (await test.page(reduced_motion="reduce")).open(test.backend.url)
+    await page.js("""async () => {
+      const { toast } = await import('/assets/page/notices.js');
+      globalThis.undone = [];
+      for (let at = 0; at < 30; at++) {
+        toast(`Terminal ${at} closed`, { action: ['Undo', () => undone.push(at)], milliseconds: 600_000 });
+      }
+    }""")
+    await page.click_by_place(".toast:last-child button")
+    await page.until("() => undone.length === 1")
+    await page.page.mouse.move(*await page.place(".toast:last-child"))
+    await page.page.mouse.wheel(0, -5_000)
+    await page.until("() => document.querySelector('#toasts').scrollTop === 0")
+    await page.click_by_place(".toast:first-child button")
+    await page.until("() => undone.join() === '29,0'")
+    await test.shot(page)
+    await check_accessibility(page, "much said")
+
+
 async def test_an_outage_is_never_called_live(test):
     """Each try to connect again changes the state; the time of grace counts from the loss."""
     line = await test.line()
@@ -45,11 +68,18 @@ async def test_an_outage_is_never_called_live(test):
       globalThis.said = [];
       globalThis.watching = setInterval(() => said.push(
         [performance.now(), document.querySelector('#badge-text').textContent]), 20);
+      // What a screen reader speaks, which is not what counts on.
+      globalThis.spoken = [];
+      const status = document.querySelector('#status [role=status]');
+      new MutationObserver(() => spoken.push(status.textContent))
+        .observe(status, { childList: true, characterData: true, subtree: true });
     }""")
     began = await page.js("() => performance.now()")
     line.cut()
     await page.until("(began) => performance.now() - began > 8000", began)
     said = await page.js("() => { clearInterval(watching); return said; }")
+    assert await page.js("spoken") == ["Reconnecting"], await page.js("spoken")
+    await check_accessibility(page, "reconnecting")
     await line.restore()
     late = {text for time, text in said if time - began > 2_500}
     assert "Live" not in late and any("Reconnecting" in text for text in late), late
@@ -93,6 +123,91 @@ async def test_colours_can_be_read(test):
           }).sort((a, b) => a[0] - b[0])[0];
         }""")
         assert worst[0] >= 4.45, f"{scheme}: {worst}"
+
+
+# What is drawn in each of the first cells of the screen's first row, from a picture of the page: the commonest colour and
+# the one that differs most from it, as a text's ground and its ink.
+DRAWN = """async ([picture, cells]) => {
+  const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+  const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
+  context.drawImage(image, 0, 0);
+  const { xterm } = fairlead.activePane;
+  const box = document.querySelector('.pane.active .xterm-screen').getBoundingClientRect();
+  const [width, height] = [box.width / xterm.cols, box.height / xterm.rows];
+  return Array.from({ length: cells }, (_, cell) => {
+    const { data } = context.getImageData(
+      Math.ceil(box.x + cell * width), Math.ceil(box.y), Math.floor(width) - 1, Math.floor(height) - 1);
+    const counts = new Map();
+    for (let at = 0; at < data.length; at += 4) {
+      const color = data.slice(at, at + 3).join();
+      counts.set(color, (counts.get(color) ?? 0) + 1);
+    }
+    const parts = (color) => color.split(',').map(Number);
+    const [ground] = [...counts].sort((a, b) => b[1] - a[1])[0];
+    const far = (color) => parts(color).reduce((sum, part, at) => sum + Math.abs(part - parts(ground)[at]), 0);
+    return [ground, [...counts.keys()].sort((a, b) => far(b) - far(a))[0]].map(parts);
+  });
+}"""
+
+
+def contrast(colors):
+    def light(color):
+        values = [part / 255 for part in color]
+        return sum(weight * (value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4)
+                   for weight, value in zip((0.2126, 0.7152, 0.0722), values))
+
+    low, high = sorted(map(light, colors))
+    return (high + 0.05) / (low + 0.05)
+
+
+async def test_colours_that_a_program_sets_can_be_read(test):
+    """OSC 4, 10, 11 and back, drawn by WebGL: as on a page that knew no other colours before."""
+    page = await test.page()
+    # Strokes of some pixels, which have the colour of the text itself.
+    await page.page.add_init_script("""localStorage.setItem('fairlead.settings', '{"fontSize":32}')""")
+    await page.open(test.backend.url)
+    await page.prompt()
+    # A text in grey, dim, dim grey, and as it is, and grey where its own ground is red.
+    text = r"\e[90mM\e[m \e[2mM \e[90mM\e[m M \e[90;41mM\e[m"
+    changes = [r"\e]11;#74808c\a", r"\e]111\a\e]4;8;#11161b\a\e]10;#11161b\a", r"\e]104\a\e]110\a"]
+    await page.run(f"printf '\\ec{text}\\nst''ep\\n'; " + "; ".join(
+        f"read -rs; printf '{change}\\ec{text}\\nst''ep {number}\\n'" for number, change in enumerate(changes))
+        + "; read -rs")
+
+    async def drawn():
+        before = None
+        while before != (before := await seen()):
+            await asyncio.sleep(0.3)
+        return before
+
+    async def seen():
+        picture = base64.b64encode(await page.page.screenshot()).decode()
+        cells = await page.js(DRAWN, [picture, 9])
+        return [cells[at] for at in (0, 2, 4, 6, 8)]
+
+    await page.shows("\nstep")
+    first = await drawn()
+    assert contrast(first[0]) >= 4.4, first
+    for number in range(len(changes)):
+        await page.page.keyboard.press("Enter")
+        await page.shows(f"\nstep {number}")
+        now = await drawn()
+        await test.shot(page)
+        assert contrast(now[0]) >= 4.4 and contrast(now[3]) >= 4.4, (number, now)
+        await page.reload()
+        await page.shows(f"\nstep {number}")
+        assert now == await drawn(), (number, now)
+        if number == 0:
+            # Another theme takes none of it back.
+            await page.page.emulate_media(color_scheme="light")
+            await page.until("() => fairlead.activePane.xterm.options.theme.background === '#fdfcf9'")
+            light = await drawn()
+            assert light[0][0] == now[0][0] and contrast(light[0]) >= 4.4 and contrast(light[3]) >= 4.4, light
+            await page.page.emulate_media(color_scheme="dark")
+            await page.until("() => fairlead.activePane.xterm.options.theme.background === '#11161b'")
+            assert now == await drawn(), (number, now)
+    assert now == first
 
 
 async def test_a_terminal_in_the_background_keeps_its_size(test):
@@ -155,6 +270,34 @@ async def test_a_smaller_session_shows_its_edge(test):
     await test.shot(large)
 
 
+async def test_what_was_not_opened_is_no_terminal(test):
+    """P10: it says why, in a sentence; neither a size nor an edge is shown for what is not there."""
+    badge = "() => document.querySelector('#badge-text').textContent === 'Not opened'"
+    no_terminal = "() => document.querySelector('#size').textContent === '' && !document.querySelector('.pane.smaller')"
+    page = await test.page()
+    await page.page.goto(f"{test.backend.url}/t/nobody")
+    await page.says("There is no such session.")
+    await page.until(badge)
+    await page.is_still()
+    assert await page.js(no_terminal)
+    await test.shot(page)
+    # Where no node has an engine, which is what these nodes were started for.
+    page = await (await test.page()).open(test.backend.url)
+    assert await page.js("() => document.querySelector('#size').textContent") != ""
+    await page.page.click("#more")
+    await page.page.fill("#container", "web")
+    await page.page.keyboard.press("Enter")
+    await page.says("No node can start docker:web: none has a Docker engine that answers")
+    await page.until(badge)
+    assert await page.js(no_terminal)
+    await check_accessibility(page, "not opened")
+    await test.shot(page, "not-opened")
+    await page.click_by_place(".pane.active .notice button")
+    await page.live()
+    await page.run("echo af''ter")
+    await page.shows("\nafter")
+
+
 async def test_many_tabs_and_none(test):
     page = await (await test.page()).open(test.backend.url)
     await open_tabs(page, 15)
@@ -184,6 +327,13 @@ async def test_many_tabs_and_none(test):
     assert (await page.js(names))[1:] == before[1:]
     assert (await page.js("() => document.querySelector('.tab.active [role=tab]').title")).startswith(
         await page.js("() => document.querySelector('.tab.active .name').textContent"))
+    # Nor does a reload, once it is gone for good.
+    await page.until("() => fairlead.panes.length === 14")
+    await page.reload()
+    await page.until("() => fairlead.panes.length === 14 && "
+                     "fairlead.panes.every(({ terminal }) => terminal.state.name === 'live')")
+    await page.js("() => { for (const { terminal } of fairlead.panes) terminal.title = ''; }")
+    await page.until(f"(wanted) => `${{({names})()}}` === `${{wanted}}`", before[1:])
     for left in range(13, -1, -1):
         await page.page.keyboard.press("Alt+Shift+W")
         await page.until(f"() => document.querySelectorAll('.tab:not([hidden])').length === {left}")
@@ -248,6 +398,25 @@ async def test_a_finger_scrolls_and_selects(test):
     await test.shot(page)
 
 
+async def test_a_finger_is_a_wheel_to_a_program_that_has_the_screen(test):
+    """On the alternate screen as arrow keys, and to one that follows the mouse as what that sends."""
+    page = await prompted(test, **PHONE)
+    await page.run(r"printf '\e[?1049h\e[H'; echo al''ternate; read; printf '\e[?1000h\e[?1006h'; echo mo''use; read")
+    await page.shows("alternate")
+    await page.js(RECORD)
+    x, y = await page.place(".pane.active .screen")
+    down = [(x, y - 120 + step * 20, 16) for step in range(12)]
+    await touches(page, down)
+    await page.until("() => typed.includes('\x1b[A')")
+    await touches(page, down[::-1])
+    await page.until("() => typed.includes('\x1b[B')")
+    await page.page.keyboard.press("Enter")
+    await page.shows("mouse")
+    await touches(page, down)
+    await page.until("() => typed.some((it) => it.startsWith('\x1b[<64;'))")
+    assert await page.js("() => fairlead.activePane.xterm.getSelection()") == ""
+
+
 async def check_accessibility(page, what):
     rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
              "resultTypes": ["violations"]}
@@ -278,3 +447,18 @@ async def test_accessibility(test):
     phone = await (await test.page(**PHONE)).open(test.backend.url)
     await phone.prompt()
     await check(phone, "phone")
+
+
+async def test_states_differ_without_colours(test):
+    """Where the system draws all in two colours of its own, a state is a form."""
+    page = await (await test.page(forced_colors="active", reduced_motion="reduce")).open(test.backend.url)
+    looks = await page.js("""() => ['live', 'waiting', 'over', 'bad'].map((state) => {
+      document.querySelector('#badge').dataset.state = state;
+      const look = getComputedStyle(document.querySelector('#badge .dot'));
+      const isFilled = look.backgroundColor === look.borderTopColor;
+      return [look.borderTopColor, look.borderTopWidth, look.borderTopStyle, look.borderRadius, isFilled];
+    })""")
+    ground = await page.js("() => getComputedStyle(document.querySelector('#status')).backgroundColor")
+    assert len({str(look[1:]) for look in looks}) == 4, looks
+    assert all(look[0] != ground and look[1] != "0px" and look[2] != "none" for look in looks), (looks, ground)
+    await test.shot(page)

@@ -117,7 +117,7 @@ class Page:
         await self.until("""(selector) => {
           const box = document.querySelector(selector).getBoundingClientRect();
           const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-          return top?.closest(selector) !== null;
+          return Boolean(top?.closest(selector));
         }""", selector, 5)
         await self.page.mouse.click(*await self.place(selector))
 

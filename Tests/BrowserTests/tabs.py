@@ -143,6 +143,10 @@ async def test_a_program_copies_with_the_users_leave(test):
         await page.page.click(".notice button:text-is('Copy')")
         await page.says("Copied")
         await until_held("by-a-program")
+        await page.run(r"printf '\e]52;c;'; head -c 120000 /dev/zero | tr '\0' a | base64 -w0; printf '\a'; echo lo''ng")
+        await page.shows("\nlong")
+        await page.says("The program wants to copy 120 kB, which is too much for it to be allowed.")
+        assert await page.js(held) == "by-a-program"
         # What it holds is told to nobody who was not allowed.
         await page.run(r"printf '\e]52;c;?\a'; read -rs -t 1 answer; echo answer=${#answer}")
         await page.shows("\nanswer=0")

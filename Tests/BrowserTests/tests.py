@@ -321,6 +321,7 @@ async def test_two_tabs_are_two_clients_of_one_session(test):
     sessions = [await page.js("fairlead.activePane.terminal.session") for page in (first, second)]
     assert sessions[0] == sessions[1]
     await first.says("2 here")
+    assert await first.js("() => document.querySelector('#viewers').title") == "you\nanother window"
     await first.run("echo from the first")
     await second.shows("\nfrom the first")
     await second.run("echo from the second")

@@ -158,6 +158,8 @@ async def test_held_keys_of_the_row_change_keys_only(test):
         await page.page.tap("#keys button[aria-label=Up]")
         await page.until("() => typed.at(-1) === '\\x1b[1;5A'")
         assert await page.js(held) == "false"
+        await page.page.tap("#keys button[aria-label=Paste]")
+        await page.until("() => typed.filter((it) => it === 'd' || it.includes('~d')).length === 2")
 
 
 async def test_option_types_characters_unless_it_is_wanted_as_alt(test):

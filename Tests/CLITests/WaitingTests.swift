@@ -1,4 +1,4 @@
-// What `new` and `attach` say while they wait, and when they give up.
+// What `new` and `attach` say while they wait, and when they give up (promise P10).
 
 import Client
 import TestSupport

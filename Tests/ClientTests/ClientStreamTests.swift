@@ -357,6 +357,20 @@ import Wire
     #expect(stream.isOver)
   }
 
+  @Test func aTakeThatItsConnectionMayHaveTakenAlongIsSentAgain() throws {
+    let client = ClientID.random()
+    var stream = ClientStream(
+      Open(session: SessionID(unchecked: "s"), create: Creation(), size: .standard), of: client)
+    _ = stream.begin()
+    _ = try stream.receive(opened(.new))
+    #expect(sent(stream.take()) == [.take])
+    _ = stream.begin()
+    #expect(try sent(stream.receive(opened(.exact))) == [.take])
+    _ = try stream.receive(.event(.sizeOwner(client)))
+    _ = stream.begin()
+    #expect(try sent(stream.receive(opened(.exact))).isEmpty)
+  }
+
   @Test func sizeAndEndSurviveAReconnect() throws {
     var stream = try live()
     _ = stream.begin()

@@ -142,6 +142,10 @@ import Wire
         && node.process.output.contains("warning")
         && node.process.output.contains("link was refused")
     }
+    if mismatch == .otherKey || mismatch == .noKeyHere {
+      let line = try await node.process.line(with: "link was refused")
+      #expect(line.contains("router=r") && line.contains("address=127.0.0.1:"), "\(line)")
+    }
     // Not once for each try.
     #expect(router.process.output.ranges(of: "link was refused").count <= 2)
   }

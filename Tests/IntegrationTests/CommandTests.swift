@@ -1,4 +1,4 @@
-// What the commands say, and the exit codes that scripts go by, against a real `serve`.
+// What the commands say, and the exit codes that scripts go by, against a real `serve` (promise P10).
 
 import Foundation
 import TestSupport

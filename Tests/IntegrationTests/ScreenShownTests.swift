@@ -1,4 +1,4 @@
-// What the API shows of a session, through a router that does not hold it.
+// What the API shows of a session, through a router that does not hold it (promise P1).
 
 import API
 import APIClient

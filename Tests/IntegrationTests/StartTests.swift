@@ -25,13 +25,39 @@ import Testing
     let redis = try await RedisServer.start()
     let first = try await TestRouter.start("r", redis: redis.url)
     let taken = "127.0.0.1:\(first.port)"
-    for role in ["router", "node"] {
-      let (code, output) = try await Fairlead.run(
-        [role, "--id", "second", "--redis", redis.url, "--listen", taken])
-      #expect(code == 1)
-      #expect(output.contains(taken) && output.contains("in use"), "\(output)")
+    let waiting = try [["router", "--drain-delay", "0"], ["node"]].map {
+      try Fairlead.start($0 + ["--id", "second", "--redis", redis.url, "--listen", taken])
+    }
+    for process in waiting {
+      #expect(try await process.waitForExit() == 1)
+      let output = process.output
+      #expect(output.ranges(of: "waiting for who has it").count == 1, "\(output)")
+      #expect(output.contains("\(taken) is in use by another process"), "\(output)")
     }
     #expect(await answers(first.url + "/readyz"), "who had it is not disturbed")
+  }
+
+  /// Promise P10: a router that leaves has its port for its `--drain-delay`; the next one waits for it.
+  @Test func aRouterTakesOverFromTheOneThatLeaves() async throws {
+    let redis = try await RedisServer.start()
+    let first = try await TestRouter.start("r", redis: redis.url, ["--drain-delay", "2s"])
+    first.process.signal(SIGTERM)
+    _ = try await first.process.line(with: "not ready")
+    let next = try Fairlead.start([
+      "router", "--redis", redis.url, "--listen", "127.0.0.1:\(first.port)",
+    ])
+    _ = try await next.line(with: "the address is in use")
+    _ = try await next.line(with: "serves on")
+    #expect(try await first.process.waitForExit() == 0)
+    for role in ["router", "node"] {
+      let another = try Fairlead.start(
+        [role, "--redis", redis.url, "--listen", "127.0.0.1:\(first.port)"])
+      _ = try await another.line(with: "the address is in use")
+      another.signal(SIGTERM)
+      #expect(try await another.waitForExit() == 0, "\(another.output)")
+    }
+    next.signal(SIGTERM)
+    #expect(try await next.waitForExit() == 0)
   }
 
   @Test func aNodeWithoutARedisGivesUpAndSaysWhy() async throws {

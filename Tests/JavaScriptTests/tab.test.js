@@ -2,6 +2,7 @@
 // that they are one.
 
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import test from 'node:test';
 import { Fairlead } from '../../Sources/Web/Library/fairlead.js';
 import { clipboard, environment, safeStorage } from '../../Sources/Web/Library/fairlead/environment.js';
@@ -360,4 +361,15 @@ test('… also when the server asks for another one in an open connection', asyn
   await settle();
   assert.deepEqual({ ...cluster.state }, { name: 'stopped', reason: 'Not any more.' });
   assert.equal(terminal.state.name, 'stopped');
+});
+
+test('the documentation names all that is kept in a browser', () => {
+  const [page, library] = ['Page/', 'Library/fairlead/'].map((it) => new URL(`../../Sources/Web/${it}`, import.meta.url));
+  const names = [page, library].flatMap((folder) => readdirSync(folder).map((file) => new URL(file, folder)))
+    .filter(({ pathname }) => pathname.endsWith('.js'))
+    .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/['`](fairlead\.[a-z]{2,})(?=['`:])/g)])
+    .map(([, name]) => name);
+  const docs = readFileSync(new URL('../../docs/browser.md', import.meta.url), 'utf8');
+  const rows = [...docs.matchAll(/^\| (?:local|session) \| `(fairlead\.[a-z]+)/gm)].map(([, name]) => name);
+  assert.deepEqual([...new Set(names)].sort(), rows.sort());
 });

@@ -1,5 +1,5 @@
 // A link inside one process: what is written arrives in order, from the first byte on, and either end
-// can close it.
+// can close it (promise P1).
 
 import Links
 import NIOCore

@@ -1,4 +1,4 @@
-// A link at the end of a channel's pipeline.
+// A link at the end of a channel's pipeline (promises P1 and P6).
 
 import Links
 import NIOCore

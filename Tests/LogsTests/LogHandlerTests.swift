@@ -1,4 +1,4 @@
-// An event is one line of the log, whatever others put into it.
+// An event is one line of the log, whatever others put into it (promises P9 and P10).
 
 import Foundation
 import Logging

@@ -12,19 +12,9 @@ import Testing
     var why: String
   }
 
-  private static let files: [String: Exception] = [
-    "Screen/History.swift": Exception(most: 660, why: "one packed layout, read and written in it"),
-    "Screen/Reflow.swift": Exception(most: 470, why: "one algorithm on rows, cells and the cursor"),
-    "Screen/Snapshot.swift": Exception(most: 420, why: "the order of a snapshot's parts"),
-  ]
+  private static let files: [String: Exception] = [:]
 
-  private static let functions: [String: Exception] = [
-    "Screen/Parser.swift init": Exception(most: 100, why: "the table of states, one line a range"),
-    "Screen/Reflow.swift narrow": Exception(most: 70, why: "one pass over a row"),
-    "Screen/Reflow.swift resized": Exception(most: 80, why: "one pass over the rows"),
-    "Screen/Rendition.swift appendRendition": Exception(most: 75, why: "one line an attribute"),
-    "Screen/SnapshotLines.swift writeCells": Exception(most: 70, why: "one pass over a line"),
-  ]
+  private static let functions: [String: Exception] = [:]
 
   @Test func filesAreSmallOrHaveAReason() throws {
     let tree = SourceTree()

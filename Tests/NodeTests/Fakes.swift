@@ -106,7 +106,7 @@ final class EmbeddedSession {
     node = FakeLoop(loop)
     session = Session(pipe, loop: node, size: size)
     node.session = session
-    connection = RouterConnection(number: 0, delegate: node)
+    connection = RouterConnection(number: 0, from: "a test", delegate: node)
     node.connection = connection
     link = Link(eventLoop: loop, peer: connection, transport: transport)
     connection.start(link)

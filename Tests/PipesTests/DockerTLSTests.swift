@@ -1,5 +1,5 @@
 // A Docker engine over TCP with TLS, as `dockerd --tlsverify` listens: for a node's own options, with a
-// real engine that demands certificates.
+// real engine that demands certificates (promise P9).
 
 import Foundation
 import TestSupport

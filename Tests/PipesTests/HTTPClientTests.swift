@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import TestSupport
 import Testing
+import Wire
 
 @Suite("The HTTP client", .timeLimit(.minutes(patience))) struct HTTPClientTests {
   @Test("takes no longer an answer than it was told")

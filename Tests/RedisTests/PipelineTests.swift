@@ -1,6 +1,7 @@
 // The pipeline keeps commands and replies in step, whatever times out or breaks.
 
 import Testing
+import Wire
 
 @testable import Redis
 

@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import TestSupport
 import Testing
+import Wire
 
 @testable import Redis
 
@@ -149,7 +150,7 @@ import Testing
     let redis = try client("redis://user:secret@127.0.0.1:\(try freePort())")
     let error = await #expect(throws: RedisError.self) { try await redis.send(["PING"]) }
     #expect(error?.code == .unavailable)
-    #expect(error?.message.contains("Connection refused") == true)
+    #expect(error?.description.contains("Connection refused") == true)
     #expect(error?.description.contains("secret") == false)
     await redis.shutdown()
   }

@@ -1,6 +1,8 @@
 // The reader of Redis's replies and the pipeline behind it under a fuzzer that is guided by coverage: bytes
 // are operations. `deploy/fuzz.sh redis` runs it for long; FuzzCorpusTests replays what it found.
 
+import Wire
+
 #if !FUZZING
   @testable import Redis
 #endif

@@ -1,4 +1,5 @@
-// What is behind a door is the same for every protocol: a client without any WebSocket has its terminal.
+// What is behind a door is the same for every protocol: a client without any WebSocket has its
+// terminal (promises P1 and P2).
 
 import Auth
 import NIOCore

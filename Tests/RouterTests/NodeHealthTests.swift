@@ -1,4 +1,5 @@
-// What a router's log tells of nodes that do not answer it: neither of one that left in order, nor an end alone.
+// What a router's log tells of nodes that do not answer it: neither of one that left in order, nor an end
+// alone (promise P10).
 
 import Logging
 import NIOConcurrencyHelpers

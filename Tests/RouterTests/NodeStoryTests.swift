@@ -1,4 +1,4 @@
-// An operator's log tells what became of a node, once.
+// An operator's log tells what became of a node, once (promise P10).
 
 import FoundationEssentials
 import Logging

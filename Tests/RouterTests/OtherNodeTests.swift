@@ -1,5 +1,5 @@
 // A new session goes to a node that takes it: one that does not answer, or has no room, is not the end of it
-// while another one lives.
+// while another one lives (promises P7 and P10).
 
 import Links
 import NIOConcurrencyHelpers

@@ -97,6 +97,8 @@ import Wire
     #expect(!router.nodeHeard(1).contains(.take))
     answer()
     #expect(router.nodeHeard(1) == [.take])
+    router.node.send(.event(.sizeOwner(ClientID(unchecked: "tab"))), stream: 1)
+    router.loop.run()
     try pause()
     _ = try reopened()
     answer()

@@ -355,11 +355,11 @@ import Wire
       node.act { frame, stream, link in
         if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
         // A body of 16 KiB and more.
-        if case .take = frame {
+        if case .resize = frame {
           link.send(.output(offset: 0, ByteBuffer(repeating: 0, count: 20_000)), stream: stream)
         }
       }
-      client.send(.take, stream: 1)
+      client.send(.resize(TerminalSize(columns: 99, rows: 33)), stream: 1)
       try await eventually("the stream is open again") {
         try client.frames(stream: 1).filter { $0.type == .opened }.count == 2
       }

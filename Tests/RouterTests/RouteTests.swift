@@ -1,4 +1,4 @@
-// What a loop of a router knows of the cluster: enough to route, never more than its bound.
+// What a loop of a router knows of the cluster: enough to route, never more than its bound (promises P4 and P6).
 
 import Logging
 import NIOCore

@@ -220,11 +220,31 @@ extension [RoutedStream.Action] {
     let opened = test.handle(Test.opened())
     #expect(opened.sent == (state == .openingAgain ? [.resize(size)] : []) + [.take, .kill])
     #expect(opened.audits.map(\.what) == [.kill])
+    test.handle(.node(.event(.sizeOwner(ClientID(unchecked: "tab")))))
     // Once, but for KILL, which the link may have broken under.
     test.handle(.linkBroke(because: "gone"), .timeToRetry, .found(Test.route()))
     let again = test.handle(Test.opened())
     #expect(again.sent == [.kill])
     #expect(again.audits.isEmpty, "it was asked for once")
+  }
+
+  /// TAKE has no answer but the word of who has the size.
+  @Test func aTakeThatItsLinkMayHaveTakenAlongIsSaidAgain() {
+    var test = Test.inState(.live)
+    test.handle(.node(.event(.sizeOwner(ClientID(unchecked: "other")))))
+    #expect(test.handle(.client(.take)).sent == [.take])
+    func reopens() -> [Frame] {
+      test.handle(.linkBroke(because: "gone"), .timeToRetry, .found(Test.route()))
+      return test.handle(Test.opened()).sent
+    }
+    #expect(reopens() == [.take])
+    test.handle(.node(.event(.viewers([], sizeOwner: ClientID(unchecked: "other")))))
+    #expect(reopens() == [.take], "that was so before")
+    test.handle(.node(.event(.sizeOwner(ClientID(unchecked: "tab")))))
+    #expect(reopens() == [])
+    test.handle(.node(.event(.sizeOwner(ClientID(unchecked: "other")))), .client(.take))
+    test.handle(.node(.event(.sizeOwner(ClientID(unchecked: "third")))))
+    #expect(reopens() == [], "nobody is robbed of what they took later")
   }
 
   @Test func creditThatWasGivenDuringAnOpenFollowsIt() {

@@ -1,5 +1,5 @@
 // The scrollback flows into another width when it is read: what is read is what xterm.js shows, and a resize
-// costs nothing that grows with the scrollback.
+// costs nothing that grows with the scrollback (promises P1 and P6).
 
 import TestSupport
 import Testing

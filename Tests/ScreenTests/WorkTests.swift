@@ -1,6 +1,7 @@
 // What a few bytes can make the screen do is bounded, whatever they say and however large it is (promise P7).
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Screen
@@ -45,6 +46,100 @@ import Testing
     #expect(screen.withCore { $0.spent } < most)
     #expect(screen.text(scrollback: .max).filter { !$0.isNewline } == text)
     #expect(screen.fault() == nil)
+  }
+
+  /// A resize goes in slices, however much of a large screen flows or is cut, and it is what it would be at once.
+  @Test(arguments: [
+    ("x\u{1B}[99999999b", 999), ("x\u{1B}[99999999b", 2), ("\u{1B}#8", 600), ("\u{1B}#8", 999),
+    ("中\u{1B}[99999999b", 333), ("e\u{301}\u{1B}[99999999b", 700),
+    ("\u{1B}[44m\u{1B}[2J", 600), ("\u{1B}[?1049h\u{1B}#8", 600),
+  ])
+  func aResizeGoesInSlices(unit: String, columns: Int) {
+    func screen() -> Screen {
+      let screen = Screen(columns: 600, rows: 600, scrollback: 2_000)
+      screen.write(Array(String(repeating: "y\u{1B}[99999999b", count: 6).utf8))
+      screen.write(Array(String(repeating: unit, count: 12).utf8))
+      return screen
+    }
+    let (sliced, whole) = (screen(), screen())
+    let work = 50_000
+    var slices = 0
+    var sum = 0
+    sliced.beginResize(columns: columns, rows: 500)
+    while !sliced.goOnResizing(work: work) {
+      let spent = sliced.withCore { $0.spent }
+      // A row more, or the memory of a grid that is freed.
+      #expect(spent >= work && spent < work + 600 * 600 / 4 + 2_000)
+      slices += 1
+      sum += spent
+      guard slices < 1_000 else { break }
+    }
+    #expect(slices > 3, "\(sum) units")
+    #expect(!sliced.isResizing)
+    #expect(sliced.fault() == nil)
+    whole.resize(columns: columns, rows: 500)
+    #expect(sliced.snapshot() == whole.snapshot())
+  }
+
+  /// However a resize is cut into slices, what comes of it is the same, and in between nothing inside is broken.
+  @Test func slicesOfAResizeChangeNothing() {
+    for seed in Seeds(40) {
+      var numbers = OutputGenerator(seed: seed)
+      let (columns, rows) = (numbers.pick([2, 7, 20, 80]), numbers.pick([1, 5, 24]))
+      let scrollback = numbers.pick([0, 1, 50, 300])
+      let sliced = Screen(columns: columns, rows: rows, scrollback: scrollback)
+      let whole = Screen(columns: columns, rows: rows, scrollback: scrollback)
+      for _ in 0..<6 {
+        let bytes = numbers.stream(pieces: numbers.number(60))
+        sliced.write(bytes)
+        whole.write(bytes)
+        let size = (2 + numbers.number(90), 1 + numbers.number(30))
+        let work = 1 + numbers.number(numbers.pick([2, 200, 5_000]))
+        sliced.beginResize(columns: size.0, rows: size.1)
+        while !sliced.goOnResizing(work: work) {
+          #expect(sliced.fault() == nil, "seed \(seed)")
+        }
+        whole.resize(columns: size.0, rows: size.1)
+        #expect(StateDump.dump(sliced) == StateDump.dump(whole), "seed \(seed)")
+      }
+    }
+  }
+
+  /// What comes in the middle of a resize has its place behind it: output, another size, a look.
+  @Test func whatComesDuringAResizeFollowsIt() {
+    func screen() -> Screen {
+      let screen = Screen(columns: 80, rows: 24, scrollback: 100)
+      screen.write(Array(String(repeating: "some words that wrap ", count: 300).utf8))
+      return screen
+    }
+    let (expected, writing, changing, looking) = (screen(), screen(), screen(), screen())
+    expected.resize(columns: 30, rows: 10)
+    for screen in [writing, changing, looking] {
+      screen.beginResize(columns: 30, rows: 10)
+      #expect(!screen.goOnResizing(work: 100))
+    }
+    #expect(looking.columns == 30 && !looking.isResizing)
+    #expect(StateDump.dump(looking) == StateDump.dump(expected))
+
+    let bytes = Array("more\r\n".utf8)
+    var (calls, read) = (0, 0)
+    while read < bytes.count && calls < 10_000 {
+      let taken = bytes[read...].withUnsafeBytes { writing.write($0, work: 100) }
+      if writing.isResizing { #expect(taken == 0) }
+      read += taken
+      calls += 1
+    }
+    #expect(calls > 5)
+    changing.beginResize(columns: 50, rows: 30)
+    #expect(!changing.goOnResizing(work: 100))
+    changing.write(bytes)
+    expected.write(bytes)
+    #expect(StateDump.dump(writing) == StateDump.dump(expected))
+    let both = screen()
+    both.resize(columns: 30, rows: 10)
+    both.resize(columns: 50, rows: 30)
+    both.write(bytes)
+    #expect(StateDump.dump(changing) == StateDump.dump(both))
   }
 
   /// Where the last lines of a long scrollback begin is looked for in slices, also at another width.

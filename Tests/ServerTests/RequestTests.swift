@@ -1,5 +1,5 @@
 // A real `fairlead serve` and clients that speak HTTP by hand: what a connection may carry, in which order, for
-// how long, and that each request gets one answer.
+// how long, and that each request gets one answer (promise P9).
 
 import Foundation
 import NIOCore

@@ -1,5 +1,5 @@
 // A real `fairlead serve` in surroundings that are not kind to it: few descriptors, few pseudo-terminals,
-// signals that were set by who started it, other users, process 1 of a container.
+// signals that were set by who started it, other users, process 1 of a container (promises P6 and P10).
 
 import Foundation
 import NIOCore

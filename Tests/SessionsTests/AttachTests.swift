@@ -145,6 +145,25 @@ import Wire
     test.open(3, request(test, create: test.core.creation, exclusive: true), isFirst: true)
     #expect(try opened(test, 3).created)
   }
+
+  /// Its connection broke before OPENED: it is not told that its own session is in its way.
+  @Test func whoCreatedASessionAndDoesNotKnowIsToldAtTheNextOpen() throws {
+    let test = TestSession(Creation(command: ["cat"]), creator: client)
+    let again = request(test, create: test.core.creation, exclusive: true)
+    test.open(1, again, isFirst: true)
+    test.leave(1)
+    test.prints("ready")
+    let eve = Access(subject: "eve", rights: .write, own: nil)
+    test.open(2, request(test, create: test.core.creation, exclusive: true, access: eve))
+    #expect(try refused(test, 2).code == .exists, "the same ClientID of somebody else")
+    test.open(3, again)
+    let opened = try opened(test, 3)
+    #expect(opened.created && opened.resumed == .new && opened.output == 0)
+    test.type("x", at: 0, 3)
+    test.leave(3)
+    test.open(4, again)
+    #expect(try refused(test, 4).code == .exists, "it has had its OPENED")
+  }
 }
 
 @Suite struct ViewersTests {

@@ -35,6 +35,51 @@ import Wire
     #expect(told == [90], "both stand at one place of the output")
   }
 
+  /// The screen takes a size in slices. Output, snapshots and another size wait for it, and keep their order.
+  @Test func aSizeIsTakenInSlicesAndWhatComesMeanwhileFollows() throws {
+    let large = TerminalSize(columns: 200, rows: 150)
+    let test = TestSession(size: large)
+    test.attach(1, size: large, isNew: true)
+    test.prints("x\u{1B}[\(large.columns * large.rows)b")
+    test.settle()
+    _ = test.frames()
+    _ = test.takeFrames()
+    test.screenWork = 2_000
+    test.resize(size(100))
+    #expect(test.sizes == [size(100)], "the process is told at once")
+    let before = test.core.log.end
+    test.prints("after")
+    test.attach(2, mode: .watcher)
+    test.resize(size(90))
+    test.wait(SessionLimits.resizeInterval)
+    test.giveTurns()
+    #expect(test.core.hasWork && !test.isReading, "the pipe is held back")
+    #expect(test.core.log.end == before && test.sizes == [size(100)])
+    #expect(!test.takeFrames(2).contains { if case .snapshot = $0 { true } else { false } })
+    var slices = 0
+    while test.core.hasWork && slices < 10_000 {
+      test.work(2_000)
+      slices += 1
+    }
+    #expect(slices > 20)
+    #expect(test.isReading)
+    #expect(test.sizes == [size(100), size(90)])
+    #expect(test.core.screen.columns == 90)
+    #expect(test.core.log.end == before + 5)
+    #expect(test.core.screen.text(tail: 1).contains("after"))
+    var told: [Int] = []
+    for frame in test.frames() {
+      switch frame {
+      case .resized(_, let size): told.append(size.columns)
+      case .output(let offset, _): #expect(offset == before)
+      default: break
+      }
+    }
+    #expect(told.last == 90)
+    let isShown = test.frames(2).contains { if case .snapshot = $0 { true } else { false } }
+    #expect(isShown)
+  }
+
   @Test func aSizeThatIsTakenBackMeanwhileIsNoChange() {
     let test = session()
     test.resize(size(100))

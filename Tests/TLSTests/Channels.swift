@@ -7,6 +7,7 @@ import NIOPosix
 import NIOTLS
 import TLS
 import TestSupport
+import Wire
 
 /// What the end of a pipeline saw.
 final class Observer: Sendable {

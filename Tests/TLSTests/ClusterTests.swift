@@ -1,4 +1,4 @@
-// A cluster of real processes with TLS on every hop, its certificates made by `fairlead certs init`.
+// A cluster of real processes with TLS on every hop, its certificates made by `fairlead certs init` (promise P9).
 
 import Foundation
 import TLS

@@ -1,11 +1,12 @@
 // Two connections joined by hand, without a socket: whatever pieces the ciphertext comes in, the
-// plaintext arrives as it was written; and every disagreement is told in words.
+// plaintext arrives as it was written; and every disagreement is told in words (promises P1 and P9).
 
 import Foundation
 import NIOCore
 import TLS
 import TestSupport
 import Testing
+import Wire
 
 /// A client and a server, and what each has come to.
 private final class Pair {

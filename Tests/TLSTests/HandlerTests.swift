@@ -6,6 +6,7 @@ import NIOCore
 import TLS
 import TestSupport
 import Testing
+import Wire
 
 @Suite(.timeLimit(.minutes(2 * patience))) struct HandlerTests {
   let certificates: TestCertificates

@@ -1,10 +1,11 @@
-// The handler against other implementations, both ways round: OpenSSL's own tools and Python's ssl.
+// The handler against other implementations, both ways round: OpenSSL's own tools and Python's ssl (promise P9).
 
 import Foundation
 import NIOCore
 import TLS
 import TestSupport
 import Testing
+import Wire
 
 @Suite(.timeLimit(.minutes(2 * patience))) struct PeerTests {
   let certificates: TestCertificates

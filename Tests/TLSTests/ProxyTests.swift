@@ -1,4 +1,4 @@
-// Behind HAProxy: as a passthrough, where TLS ends at the router, and re-encrypting, where it ends twice.
+// Behind HAProxy: as a passthrough, where TLS ends at the router, and re-encrypting, where it ends twice (promise P9).
 
 import Foundation
 import NIOCore

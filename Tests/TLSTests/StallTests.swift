@@ -1,10 +1,11 @@
 // Python's ssl as a peer that stops in the middle of a handshake, at each of its steps, in either role
-// and version: it is cut at the deadline, and told so.
+// and version: it is cut at the deadline, and told so (promises P7 and P10).
 
 import NIOCore
 import TLS
 import TestSupport
 import Testing
+import Wire
 
 @Suite(.timeLimit(.minutes(2 * patience))) struct StallTests {
   let certificates: TestCertificates

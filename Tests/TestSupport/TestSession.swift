@@ -48,14 +48,15 @@ public final class TestSession {
   private var heard: [StreamID: [Frame]] = [:]
 
   public init(
-    _ creation: Creation = Creation(), subject: String? = nil, size: TerminalSize = .standard,
-    kept: KeptSession? = nil, settings: SessionSettings = SessionSettings(),
-    life: Life = .random(), now: NIODeadline = .uptimeNanoseconds(1_000_000_000_000)
+    _ creation: Creation = Creation(), creator: ClientID = .random(), subject: String? = nil,
+    size: TerminalSize = .standard, kept: KeptSession? = nil,
+    settings: SessionSettings = SessionSettings(), life: Life = .random(),
+    now: NIODeadline = .uptimeNanoseconds(1_000_000_000_000)
   ) {
     self.now = now
     core = SessionCore(
       id: SessionID(unchecked: "s"), life: life, epoch: Epoch(1), creation: creation,
-      creator: ClientIdentity(client: .random(), subject: subject), size: size,
+      creator: ClientIdentity(client: creator, subject: subject), size: size,
       kept: kept, settings: settings, createdTime: 0, now: now)
     carryOut()
   }
@@ -178,12 +179,15 @@ public final class TestSession {
     now = end
   }
 
+  /// The screen gets one turn.
+  public func work(_ units: Int) {
+    core.work(units, now: now)
+    carryOut()
+  }
+
   /// The screen gets its turns until it has nothing to do.
   public func settle() {
-    while core.hasWork {
-      core.work(Screen.workPerCall, now: now)
-      carryOut()
-    }
+    while core.hasWork { work(Screen.workPerCall) }
   }
 
   // MARK: What its clients see

@@ -38,7 +38,7 @@ let everyFrame: [Frame] = {
         session: session, life: Life(rawValue: .max), epoch: Epoch(1), created: true,
         resumed: .snapshot, output: Varint.maximum, input: 5, inDoubt: true, size: size,
         mode: .driver, mayKill: true, state: .ended, differs: ["owner", "command"])),
-    .refused(Refused(.gone, "it ended", retry: 5, status: .exited(code: 3), owner: "b")),
+    .refused(Refused(.gone, "it ended", retry: 5, status: .exited(code: 3))),
     .refused(Refused(.exists, "it exists", state: .running, differs: ["env"])),
     .close(.superseded), .kill,
     .ended(Ended(reason: .exited, status: .signalled(number: 15), message: "terminated")),

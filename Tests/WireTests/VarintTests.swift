@@ -1,5 +1,5 @@
 // Numbers as in RFC 9000 §16: its own vectors, every length's borders, and forms that are longer than
-// they need to be.
+// they need to be (promise P9).
 
 import NIOCore
 import Testing

@@ -39,8 +39,7 @@ struct RoutedStream {
   /// Nil: it was never opened.
   private var position: Position?
   private var kill = Kill.notAsked
-  /// TAKE came while there was no link to send it over.
-  private var isTakeWanted = false
+  private var sizeWish: SizeWish
   /// Cumulative body bytes that came from the node.
   private var sent: UInt64 = 0
   /// Of these, what was handed on to the client's connection: more it cannot have consumed. Otherwise
@@ -57,6 +56,7 @@ struct RoutedStream {
   ) {
     self.session = session
     self.client = client
+    sizeWish = SizeWish(of: client)
     self.from = from
     self.access = access
     self.mayNotCreate = mayNotCreate
@@ -258,7 +258,8 @@ struct RoutedStream {
       position?.next = part.isLast ? part.offset : nil
     case .inputAck(let offset): acknowledgedInput = max(acknowledgedInput, offset)
     case .ended, .close: return finish(with: frame, telling: nil)
-    case .resized, .event: break
+    case .event(let event): sizeWish.hear(event)
+    case .resized: break
     default: return
     }
     actions.append(.deliver(frame))
@@ -283,8 +284,7 @@ struct RoutedStream {
     }
     if open.size != asked.size { actions.append(.send(.resize(open.size))) }
     if let colors = open.colors, colors != asked.colors { actions.append(.send(.colors(colors))) }
-    if isTakeWanted { actions.append(.send(.take)) }
-    isTakeWanted = false
+    if sizeWish.isOpen { actions.append(.send(.take)) }
     if kill != .notAsked { sendKill() }
     return true
   }
@@ -306,7 +306,7 @@ struct RoutedStream {
       self.consumed = max(self.consumed, consumed)
       forward(frame)
     case .take:
-      isTakeWanted = !isLive
+      sizeWish.take()
       forward(frame)
     case .resize(let size):
       guard size.isValid else { return fail(.badSize) }

@@ -344,6 +344,7 @@ final class LinkedNode: LinkPeer {
     questions[response.id]?.answer.parts += 1
     questions[response.id]?.answer.sessions += response.sessions ?? []
     questions[response.id]?.answer.text += response.text ?? ""
+    questions[response.id]?.answer.epoch = response.epoch
     questions[response.id]?.answer.error = response.error
     guard response.isLast, let question = questions.removeValue(forKey: response.id) else { return }
     question.promise.succeed(question.answer)
@@ -360,6 +361,7 @@ private struct LinkRefused: Error, CustomStringConvertible {
 struct NodeAnswer: Sendable {
   var sessions: [SessionSummary] = []
   var text = ""
+  var epoch: Epoch?
   var error: LinkResponse.Problem?
   /// RESPONSE frames that it came in.
   var parts = 0

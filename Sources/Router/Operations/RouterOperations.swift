@@ -186,16 +186,27 @@ struct RouterOperations: ClusterOperations {
 
   func locate(_ id: SessionID) async throws -> SessionLocation {
     try mayOperate(.inspect, session: id)
-    if let record = try await registryAnswer({ try await $0.lookUp(id) }) {
-      let nodes = try await allNodes()
+    let known = try await registryAnswer { try await $0.lookUp(id) }
+    let nodes = try await allNodes()
+    let held = known == nil ? try await recordAtNodes(of: id, among: nodes) : nil
+    if let record = known ?? held {
       guard let tombstone = record.tombstone(among: nodes) else {
         return SessionLocation(id, record, among: nodes)
       }
       throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
     }
-    let nodes = try await allNodes()
     let ranked = Placement.rank(id, nodes: nodes, inFlight: context.inFlight())
     return try SessionLocation(id, placedBy: ranked)
+  }
+
+  private func recordAtNodes(
+    of id: SessionID, among nodes: [NodeEntry]
+  ) async throws -> SessionRecord? {
+    do {
+      return try await context.recordAtNodes(of: id, among: nodes, remembered: nil)
+    } catch let error as NoRoute {
+      throw OperationError(.unavailable, error.refused.message)
+    }
   }
 
   func create(_ open: Open) async throws -> Opened {

@@ -60,14 +60,19 @@ final class RouteFinder {
     if let remembered, !question.isDoubting { return then(.success(remembered)) }
     if remembered == nil { context.forget(session) }
     let bound = NIOLoopBound((self, then), eventLoop: eventLoop)
-    let registry = context.registry
     let directory = directory
-    eventLoop.makeFutureWithTask { () -> (SessionRecord?, NodeDirectory?, isOfEarlier: Bool) in
+    eventLoop.makeFutureWithTask {
+      [context] () -> (SessionRecord?, NodeDirectory?, isOfEarlier: Bool) in
+      let registry = context.registry
       let record = try await registry.lookUp(session)
       let isOfEarlier =
         record == nil ? await registry.remembersAll() : false
-      if directory.settles(record) { return (record, nil, isOfEarlier) }
-      return (record, NodeDirectory(try await registry.nodes()), isOfEarlier)
+      let fresh =
+        directory.settles(record) ? nil : NodeDirectory(try await registry.nodes())
+      if let record { return (record, fresh, isOfEarlier) }
+      let held = try await context.recordAtNodes(
+        of: session, among: (fresh ?? directory).all, remembered: remembered)
+      return (held, fresh, isOfEarlier)
     }.whenComplete { result in
       let (finder, then) = bound.value
       switch result {
@@ -82,6 +87,7 @@ final class RouteFinder {
         }
         if let fresh { finder.directory = fresh }
         then(finder.route(question, record))
+      case .failure(let error as NoRoute): then(.failure(error))
       case .failure(let error):
         finder.context.logger.warning(
           "the registry did not answer", metadata: ["error": "\(error)"])

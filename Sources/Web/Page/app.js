@@ -109,7 +109,10 @@ class App {
     entry.pane.element.setAttribute('aria-labelledby', id);
     entry.pane.element.id = `panel-${id}`;
     entry.tab.firstChild.setAttribute('aria-controls', entry.pane.element.id);
-    if (key) terminal.on('size', ({ cols, rows }) => this.#cluster.memory.set(key, { cols, rows }));
+    if (key) {
+      terminal.on('opened', () => this.#cluster.memory.set(key, { number: entry.number }));
+      terminal.on('size', ({ cols, rows }) => this.#cluster.memory.set(key, { cols, rows }));
+    }
     this.#entries.push(entry);
     return entry;
   }
@@ -302,7 +305,8 @@ class App {
     const code = terminal.state.name === 'stopped' ? signInCode(terminal.state.reason) : undefined;
     $('sign-in').hidden = !code;
     if (code) $('sign-in').href = this.#signInAddress(code);
-    setText($('size'), `${terminal.size.cols}×${terminal.size.rows}`);
+    // What was never opened has none.
+    setText($('size'), pane.wasLive ? `${terminal.size.cols}×${terminal.size.rows}` : '');
     const isMine = !terminal.owner || terminal.owner === this.#cluster.client;
     $('take').hidden = isMine || terminal.isOver || terminal.mode === 'watcher';
     const others = terminal.viewers.filter(({ client }) => client !== this.#cluster.client);

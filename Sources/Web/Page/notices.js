@@ -75,6 +75,8 @@ export function toast(text, { action, hint, milliseconds = 3_000, gone } = {}) {
   // The browser's top layer: what is shown in it last is above all else, whatever draws a canvas.
   if (layer.matches(':popover-open')) layer.hidePopover();
   layer.showPopover?.();
+  // Of more than there is room for, the last ones are in sight.
+  layer.scrollTop = layer.scrollHeight;
   wait();
   return choose;
 }

@@ -2,6 +2,7 @@
 
 import { FairleadAddon } from '../fairlead-xterm.js';
 import { clipboard } from '../fairlead/environment.js';
+import { changeColors, followColors } from './contrast.js';
 import { addNotice, copy, toast } from './notices.js';
 import { isTouch } from './settings.js';
 import { ending, readable, sized } from './status.js';
@@ -68,6 +69,7 @@ export class Pane {
     });
     this.xterm.loadAddon(addon);
     this.#hearRequests(addon, page);
+    followColors(this.xterm);
     // xterm.js makes a setting of its own of mode 12: not to blink is what the user chose, and what snapshots say.
     this.xterm.parser.registerCsiHandler({ prefix: '?', final: 'l' }, (modes) => {
       if (modes.includes(12)) {
@@ -284,14 +286,14 @@ export class Pane {
 
   /** Where somebody else's smaller size rules, the terminal's edge is drawn. */
   #drawEdge() {
-    const fitting = this.#isActive && this.#fit.proposeDimensions();
+    const fitting = this.#isActive && this.wasLive && this.#fit.proposeDimensions();
     if (!fitting) return;
     const { cols, rows } = this.terminal.size;
     this.element.classList.toggle('smaller', cols < fitting.cols || rows < fitting.rows);
   }
 
   applySettings() {
-    Object.assign(this.xterm.options, this.#settings.xterm);
+    changeColors(this.xterm, () => Object.assign(this.xterm.options, this.#settings.xterm));
     this.terminal.setColors(this.#settings.colors);
     this.fit();
   }

@@ -70,7 +70,7 @@ export function ending(name, detail) {
       case 'lost':
         return { text: lost, isBad: true };
     }
-    return { text: detail.message ?? `The session has ended: ${detail.reason}`, isBad: true };
+    return { text: detail.message ? sentence(detail.message) : `The session has ended: ${detail.reason}.`, isBad: true };
   }
   switch (detail.code) {
     case 'gone':
@@ -79,7 +79,12 @@ export function ending(name, detail) {
       return { text: lost, isBad: true };
     case 'not_found': return { text: 'There is no such session.' };
   }
-  return { text: detail.message ?? detail.code ?? 'The session was closed.', isBad: true };
+  return { text: sentence(detail.message ?? detail.code ?? 'The session was closed'), isBad: true };
+}
+
+/** What a server says of itself is a part of a sentence. */
+function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? '' : '.'}`;
 }
 
 /** A count of bytes as a person reads it. */

@@ -7,9 +7,6 @@ import Screen
 import Wire
 
 actor AttachedScreen {
-  /// An interruption shorter than this is not worth a sign.
-  private static let signDelay = Duration.milliseconds(400)
-
   private let session: SessionID
   private let isNew: Bool
   private let isWatching: Bool
@@ -180,7 +177,7 @@ actor AttachedScreen {
     isLive = false
     sign?.cancel()
     sign = Task {
-      try? await Task.sleep(for: Self.signDelay)
+      try? await Task.sleep(for: CommandLimits.signDelay)
       if !Task.isCancelled { await showSign() }
     }
   }
@@ -248,7 +245,7 @@ actor AttachedScreen {
     guard hasBeenLive, RawTerminal.isOutputTerminal else { return }
     let output = output
     let bytes = ByteBuffer(bytes: restoration + Array("\r\n\u{1b}[J".utf8))
-    await within(.seconds(1)) { [self] in
+    await within(CommandLimits.restoration) { [self] in
       await removeSign()
       _ = await output.write(bytes)
     }

@@ -54,7 +54,7 @@ struct Attachment {
     let outcome = await outcomes.first { _ in true } ?? .closed("cancelled")
     for task in tasks { task.cancel() }
     await screen.restore()
-    await within(.seconds(2)) { try? await client.close() }
+    await within(CommandLimits.goodbye) { try? await client.close() }
     RawTerminal.leave()
     try await report(outcome, undelivered: screen.undelivered, stream.session)
   }
@@ -76,7 +76,7 @@ struct Attachment {
     let isAwaited = open.create.map { !$0.command.isEmpty } ?? false
     if isAwaited || !hasTyped { return nil }
     do { try await stream.flush() } catch { return nil }
-    await screen.waitForQuiet(of: .seconds(1))
+    await screen.waitForQuiet(of: CommandLimits.quiet)
     return .detached
   }
 
@@ -163,13 +163,10 @@ struct Attachment {
 
   /// What was typed, as the user may type it again.
   static func told(undelivered bytes: [UInt8]) -> String {
-    let text = String(decoding: bytes.prefix(shownInput), as: UTF8.self)
-    let more = bytes.count > shownInput ? ", and more" : ""
+    let text = String(decoding: bytes.prefix(CommandLimits.shownInput), as: UTF8.self)
+    let more = bytes.count > CommandLimits.shownInput ? ", and more" : ""
     return "typed, and perhaps not delivered (\(bytes.count) bytes): \(printable(text))\(more)"
   }
-
-  /// Bytes of it that are shown: some lines, and not a whole paste.
-  private static let shownInput = 1_000
 
   /// The process's own code; 128 and its number for a signal; Fairlead's where the process's is not
   /// known, as after the loss of its node.

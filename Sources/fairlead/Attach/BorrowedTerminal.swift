@@ -13,25 +13,20 @@ enum BorrowedTerminal {
     guard snapshot.starts(with: Screen.freshTerminal) else { return snapshot }
     var rest = snapshot.dropFirst(Screen.freshTerminal.count)
     // The colours follow, behind a mode or two.
-    let beginning = rest.prefix(longestBeginning)
+    let beginning = rest.prefix(CommandLimits.beginning)
     if let colors = beginning.firstRange(of: Screen.freshColors) { rest.removeSubrange(colors) }
     // From the line below all others, so that those leave by the top, and none of them is blank.
     let scrolled = "\r" + String(repeating: "\n", count: max(0, rows - 1)) + "\u{1b}[H\u{1b}[J"
     return restoration + Array(scrolled.utf8) + rest
   }
 
-  private static let longestBeginning = 128
-
   /// For a pipe: the text.
   static func text(snapshot: [UInt8], size: TerminalSize) -> [UInt8] {
     let screen = Screen(
-      columns: size.columns, rows: size.rows, scrollback: mostLines)
+      columns: size.columns, rows: size.rows, scrollback: CommandLimits.printedLines)
     screen.write(snapshot)
-    var text = Array(screen.text(scrollback: mostLines).utf8)
+    var text = Array(screen.text(scrollback: CommandLimits.printedLines).utf8)
     while text.last == UInt8(ascii: "\n") { text.removeLast() }
     return text
   }
-
-  /// More than a session's scrollback has.
-  private static let mostLines = 100_000
 }

@@ -11,7 +11,7 @@ enum RawTerminal {
   nonisolated(unsafe) private static var isRaw = false
 
   /// What a signal's handler writes: two places by turns, so that it never finds one half written.
-  private static let placeSize = 4_096
+  private static let placeSize = CommandLimits.emergencyBytes
   nonisolated(unsafe) private static let places = UnsafeMutablePointer<UInt8>.allocate(
     capacity: 2 * placeSize)
   /// The place in use, and how much is in it: one word, written at once.

@@ -27,15 +27,10 @@ struct ReplyFilter {
     case pasting
   }
 
-  /// The longest reply; what grows beyond is none.
-  static let longest = 8 * 1024
-
   private var state = State.ground
   private var held: [UInt8] = []
   private var cursorReportsDue = 0
   private var stringsDue = 0
-  /// Queries that are remembered; a terminal that answers none of them must not make them pile up.
-  private static let mostDue = 1_000
   private static let pasteEnd = Array("\u{1b}[201~".utf8)
 
   /// Milliseconds to wait for more of what is held: a key's sequence comes in one piece, a reply of
@@ -49,9 +44,13 @@ struct ReplyFilter {
     }
   }
 
-  mutating func expectCursorReport() { cursorReportsDue = min(cursorReportsDue + 1, Self.mostDue) }
+  mutating func expectCursorReport() {
+    cursorReportsDue = min(cursorReportsDue + 1, CommandLimits.repliesDue)
+  }
 
-  mutating func expectStrings(_ count: Int) { stringsDue = min(stringsDue + count, Self.mostDue) }
+  mutating func expectStrings(_ count: Int) {
+    stringsDue = min(stringsDue + count, CommandLimits.repliesDue)
+  }
 
   /// - Returns: what the user typed of `bytes`, as far as that is known.
   mutating func filter(_ bytes: some Sequence<UInt8>) -> [UInt8] {
@@ -102,7 +101,7 @@ struct ReplyFilter {
         || (afterEscape && byte == UInt8(ascii: "\\"))
       {
         endOfString(&typed)
-      } else if afterEscape || byte == 0x07 || held.count > Self.longest || !mayBeReply {
+      } else if afterEscape || byte == 0x07 || held.count > CommandLimits.reply || !mayBeReply {
         // Only ST may follow an ESC: these were keys.
         typed += release()
       } else {

@@ -18,9 +18,6 @@ struct ScreenTracker {
     var pushed = 0
     var isBaseSet = false
 
-    /// Terminals keep no more.
-    static let deepest = 32
-
     var restoration: String {
       (pushed > 0 ? "\u{1b}[<\(pushed)u" : "") + (isBaseSet ? "\u{1b}[=0;1u" : "")
     }
@@ -30,12 +27,8 @@ struct ScreenTracker {
   /// The byte behind ESC of the string under way: `]`, `P`, `_` or another.
   private var introducer: UInt8 = 0
   private var body: [UInt8] = []
-  /// Bytes of a sequence that are looked at: more than its beginning is not needed.
-  private static let longest = 256
-
-  /// Private modes that are set and that the model does not know; bounded.
+  /// Private modes that are set and that the model does not know.
   private var modes: Set<Int> = []
-  private static let mostModes = 64
   /// The mode by which the alternate buffer was entered.
   private var alternateMode = 1_049
   private var isAlternate = false
@@ -82,7 +75,7 @@ struct ScreenTracker {
       case _ where afterEscape:
         endOfString()
         followEscape(byte)
-      default: if body.count < Self.longest { body.append(byte) }
+      default: if body.count < CommandLimits.sequence { body.append(byte) }
       }
       return
     }
@@ -98,7 +91,7 @@ struct ScreenTracker {
         if (0x40...0x7e).contains(byte) {
           state = .ground
           control(String(decoding: body, as: UTF8.self), byte, knows)
-        } else if body.count < Self.longest {
+        } else if body.count < CommandLimits.sequence {
           body.append(byte)
         }
       case .ground, .string: break
@@ -161,17 +154,21 @@ struct ScreenTracker {
     case 8: hasNoRepeat = !isOn
     case _ where knows(mode) || mode < 0 || mode > 99_999: break
     default:
-      if !isOn { modes.remove(mode) } else if modes.count < Self.mostModes { modes.insert(mode) }
+      if !isOn {
+        modes.remove(mode)
+      } else if modes.count < CommandLimits.modes {
+        modes.insert(mode)
+      }
     }
   }
 
   private mutating func keyboardFlags(_ body: String) {
     var keyboard = isAlternate ? alternateKeyboard : keyboard
     switch body.first {
-    case ">": keyboard.pushed = min(keyboard.pushed + 1, Keyboard.deepest)
+    case ">": keyboard.pushed = min(keyboard.pushed + 1, CommandLimits.keyboardFlags)
     case "<":
       let count = Self.numbers(body.dropFirst()).first ?? 1
-      keyboard.pushed = max(0, keyboard.pushed - min(max(count, 1), Keyboard.deepest))
+      keyboard.pushed = max(0, keyboard.pushed - min(max(count, 1), CommandLimits.keyboardFlags))
     // What is set on top of a push goes with it.
     case "=": if keyboard.pushed == 0 { keyboard.isBaseSet = true }
     // CSI … $ u asks for a report that is a string.

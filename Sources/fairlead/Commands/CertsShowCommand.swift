@@ -8,6 +8,7 @@ import NIOTLS
 import Registry
 import TLS
 import Transport
+import Wire
 
 struct CertsShowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -101,7 +102,8 @@ struct CertsShowCommand: AsyncParsableCommand {
     let channel: any Channel
     do {
       let there = Address.tcp(host: address.address.host, port: address.address.port)
-      channel = try await Connector(there).connect(on: eventLoop, within: .seconds(5)) { channel in
+      channel = try await Connector(there).connect(on: eventLoop, within: CommandLimits.connect) {
+        channel in
         let handler = try TLSHandler(context, serverNames: [host])
         try channel.pipeline.syncOperations.addHandler(handler)
         try channel.pipeline.syncOperations.addHandler(

@@ -64,6 +64,6 @@ struct ScreenCommand: AsyncParsableCommand {
       id, format: format, scrollback: scrollback ?? 0, tail: tail)
     while text.hasSuffix("\n") { text.removeLast() }
     if format == .json { text = String(decoding: inertJSON(text.utf8), as: UTF8.self) }
-    say(text)
+    if !text.isEmpty { say(text) }
   }
 }

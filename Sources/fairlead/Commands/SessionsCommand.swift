@@ -31,9 +31,6 @@ struct SessionsCommand: AsyncParsableCommand {
   @OptionGroup var registry: RegistryOptions
   @OptionGroup var output: OutputOptions
 
-  /// Records that the fallback reads at most.
-  private static let limit = 10_000
-
   private enum Answer {
     case summaries(SessionList)
     case owners([Owner], unread: [SessionID])
@@ -89,7 +86,7 @@ struct SessionsCommand: AsyncParsableCommand {
 
   private func owners(_ registry: any Registry) async throws -> Answer {
     if idle != nil { complain("Redis does not know idle times; --idle is ignored") }
-    let records = try await registry.sessions(limit: Self.limit)
+    let records = try await registry.sessions(limit: CommandLimits.records)
     let owners = records.sessions.filter { node == nil || $0.1.node == node }
       .map { session, record in
         let state: String

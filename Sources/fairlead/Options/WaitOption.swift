@@ -23,9 +23,6 @@ struct Waiting {
   private var reason = ""
   private var said: (reason: String, at: ContinuousClock.Instant)?
 
-  /// The same reason is said again after so long: it is still waited.
-  static let interval = Duration.seconds(10)
-
   init(atMost limit: Duration) { self.limit = limit }
 
   /// The server cannot open it now, and would be asked again.
@@ -35,7 +32,9 @@ struct Waiting {
     self.reason = reason
     let waited = now - since
     guard waited < limit else { return .giveUp(inVain(at: now)) }
-    if let said, said.reason == reason, now - said.at < Self.interval { return .silent }
+    if let said, said.reason == reason, now - said.at < CommandLimits.waitInterval {
+      return .silent
+    }
     said = (reason, now)
     return .say(
       "waiting, for \((limit - waited).components.seconds) s more at most: \(reason)")

@@ -86,6 +86,10 @@ struct NodeCommand: AsyncParsableCommand {
         noAuthentication: noAuth || flag("NO_AUTH"),
         plaintextBehindProxy: false, publicURL: nil), logger)
     let group = MultiThreadedEventLoopGroup.singleton
+    let wait = AddressWait(
+      address: listen.address, ports: Array(group.makeIterator()).count,
+      limit: CommandLimits.departure, logger: logger)
+    guard try await wait.isFree() else { return }
     let redisCredentials = try cluster.credentials(logger: logger)
     let registry = try cluster.registry(
       redisCredentials, keepTombstones: Int(node.keepTombstones.seconds) * 1_000, logger: logger)

@@ -57,6 +57,10 @@ struct RouterCommand: AsyncParsableCommand {
     let audit = try authentication.audit(logger)
     defer { audit?.close() }
     let clusterKey = try self.clusterKey.key()
+    let wait = AddressWait(
+      address: listen.address, limit: drainDelay.duration + CommandLimits.routerDeparture,
+      logger: logger)
+    guard try await wait.isFree() else { return }
     let registry = try cluster.registry(redisCredentials, logger: logger)
     let router = try await Router(
       RouterConfiguration(

@@ -39,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
     let logger = log.logger("serve")
     let surroundings = Surroundings.prepare(logger)
     let credentials = try tls.credentials(logger: logger)
-    let identity = ServeIdentity(listen.address)
+    guard let identity = try await ServeIdentity.take(listen.address, logger) else { return }
     let local =
       authentication.noAuth ? nil : try await LocalIssuer(secret: identity.signingSecret(logger))
     try authentication.check(

@@ -51,7 +51,7 @@ struct ServeFile: Codable, Sendable {
   static func find(url: String) -> ServeFile? {
     let text = url.hasSuffix("/") ? String(url.dropLast()) : url
     if let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-      let file = path(port: port).flatMap(read),
+      let file = of(port: port),
       file.url == text
         || ["localhost", "127.0.0.1"].contains(where: {
           "\(file.scheme)://\($0):\(port)" == text
@@ -61,6 +61,9 @@ struct ServeFile: Codable, Sendable {
     }
     return all().first { $0.publicURL == text }
   }
+
+  /// That of the `serve` on this port; nil: none runs, or it leaves.
+  static func of(port: Int) -> ServeFile? { path(port: port).flatMap(read) }
 
   /// Those of each `serve` that this user runs.
   static func all() -> [ServeFile] {
@@ -94,10 +97,6 @@ struct ServeFileService: Service {
     self.logger = logger
   }
 
-  /// A token of two days, renewed twice a day: a copy of the file is soon worth nothing.
-  private static let life = 2 * 86_400.0
-  private static let renewal = Duration.seconds(43_200)
-
   /// Called once `serve` listens.
   func announce(scheme: String, host: String, port: Int) {
     address.withLockedValue { $0 = (scheme, host, port) }
@@ -108,7 +107,7 @@ struct ServeFileService: Service {
     guard let (scheme, host, port) = address.withLockedValue({ $0 }) else { return }
     let near = StartPolicy.isLoopback(host) ? host : "127.0.0.1"
     let name = near.contains(":") ? "[\(near)]" : near
-    let token = (try? issuer?.token(life: Self.life)) ?? ""
+    let token = (try? issuer?.token(life: Double(CommandLimits.serveToken))) ?? ""
     let file = ServeFile(
       url: "\(scheme)://\(name):\(port)", publicURL: publicURL, token: token, pid: getpid())
     if !file.write(port: port) {
@@ -119,7 +118,7 @@ struct ServeFileService: Service {
   func run() async throws {
     await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
-        try? await Task.sleep(for: Self.renewal)
+        try? await Task.sleep(for: CommandLimits.serveTokenRenewal)
         if !Task.isCancelled { write() }
       }
     }

@@ -22,6 +22,23 @@ final class ServeIdentity: Sendable {
     registry = Self.read(descriptor) ?? .random()
   }
 
+  /// Waits for a `serve` that leaves: first for its address, then for its lock. It has taken its port's other file
+  /// away by then; one that stays, on another address, keeps both.
+  /// - Returns: nil: the process is to end.
+  static func take(_ address: NodeAddress, _ logger: Logger) async throws -> ServeIdentity? {
+    let wait = AddressWait(address: address, limit: CommandLimits.departure, logger: logger)
+    guard try await wait.isFree() else { return nil }
+    let deadline = ContinuousClock.now + CommandLimits.departure
+    while true {
+      let identity = ServeIdentity(address)
+      let isLeaving = identity.name != nil && ServeFile.of(port: address.port) == nil
+      guard identity.descriptor < 0, isLeaving, ContinuousClock.now < deadline else {
+        return identity
+      }
+      try? await Task.sleep(for: CommandLimits.departureInterval)
+    }
+  }
+
   deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// The secret of the key that signs: the one that was kept, or a new one, which is kept from now on. Whoever reads

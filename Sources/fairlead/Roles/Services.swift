@@ -28,8 +28,6 @@ struct RouterService: Service {
   /// For how long it goes on, not ready, before it closes its port.
   var drainDelay = Duration.zero
   let onReady: @Sendable (Int) async -> Void
-  /// How long clients get to leave after GOAWAY.
-  static let drainLimit = Duration.seconds(2)
 
   func run() async throws {
     let drain = NIOLockedValueBox<Task<Void, Never>?>(nil)
@@ -37,7 +35,7 @@ struct RouterService: Service {
       try await router.run(onReady: onReady)
     } onGracefulShutdown: {
       drain.withLockedValue {
-        $0 = Task { await router.drain(after: drainDelay, atMost: Self.drainLimit) }
+        $0 = Task { await router.drain(after: drainDelay, atMost: CommandLimits.goAway) }
       }
     }
     // It may end with the last client before the drain has said how that went.

@@ -60,7 +60,7 @@ package struct ScreenOperations {
   private mutating func run() throws(Fault) {
     while !input.isEmpty, written < Self.mostOutput, cells < Self.mostCells {
       let operation = input.popFirst() ?? 0
-      step(operation)
+      try step(operation)
       if output.count > 4_096 || operation & 0x80 != 0 { try flush("operation \(operation)") }
     }
     try flush("the end")
@@ -75,7 +75,7 @@ package struct ScreenOperations {
     if let fault = screen.fault() { throw Fault(description: "\(fault), after \(what)") }
   }
 
-  private mutating func step(_ operation: UInt8) {
+  private mutating func step(_ operation: UInt8) throws(Fault) {
     switch operation & 0x1F {
     case 0:
       let step = 1 + (next() & 15)
@@ -87,7 +87,7 @@ package struct ScreenOperations {
     case 5: put("\u{1B}[\(next() & 3)J")
     case 6: put("\u{1B}[\(next());\(next() * 4)H")
     case 7: put("\u{1B}]8;;http://x/\(next())\u{7}l")
-    case 8: resize(next(), next())
+    case 8: try resize(next(), next())
     case 9: put("中🚀", next() & 63)
     case 10: put("\u{1B}[?1049" + (next() & 1 == 0 ? "h" : "l"))
     case 11: output.append(UInt8(next()))
@@ -135,11 +135,20 @@ package struct ScreenOperations {
     output.removeAll(keepingCapacity: true)
   }
 
-  private mutating func resize(_ columns: Int, _ rows: Int) {
+  /// In slices of any size, and looked into between two of them.
+  private mutating func resize(_ columns: Int, _ rows: Int) throws(Fault) {
     flushQuietly()
     let size = Self.size(columns, rows)
     cells += screen.columns * screen.rows + size.columns * size.rows
-    screen.resize(columns: size.columns, rows: size.rows)
+    screen.beginResize(columns: size.columns, rows: size.rows)
+    let work = 1 << (4 + (columns ^ rows) % 20)
+    var slices = 0
+    while !screen.goOnResizing(work: work) {
+      slices += 1
+      if slices == 1 + columns & 3, let fault = screen.fault() {
+        throw Fault(description: "\(fault), in slice \(slices) of a resize")
+      }
+    }
   }
 
   /// What a client would be sent makes a screen like this one.

@@ -1,6 +1,6 @@
 // Hyperlinks (OSC 8): address and id by number. Attributes hold the number; 0 is no link.
 
-struct Link: Equatable {
+struct Hyperlink: Equatable {
   var id: [UInt8]
   var address: [UInt8]
 
@@ -15,23 +15,23 @@ struct Link: Equatable {
   }
 }
 
-struct LinkTable {
-  private var links: [Link] = []
+struct HyperlinkTable {
+  private var links: [Hyperlink] = []
   private var bytes = 0
   /// Links that found the table full since it was last compacted.
   private(set) var refused = 0
 
   var count: Int { links.count }
-  var byteCount: Int { bytes + links.capacity * MemoryLayout<Link>.stride }
+  var byteCount: Int { bytes + links.capacity * MemoryLayout<Hyperlink>.stride }
 
-  var all: [Link] { links }
+  var all: [Hyperlink] { links }
 
-  subscript(number: UInt32) -> Link? {
+  subscript(number: UInt32) -> Hyperlink? {
     number > 0 && Int(number) <= links.count ? links[Int(number) - 1] : nil
   }
 
   /// The link's number; nil when the table is full.
-  mutating func intern(_ link: Link) -> UInt32? {
+  mutating func intern(_ link: Hyperlink) -> UInt32? {
     // Programs write a link's text right after its address, so the last ones are the likely ones.
     for index in links.indices.reversed().prefix(64) where links[index] == link {
       return UInt32(index + 1)
@@ -49,7 +49,7 @@ struct LinkTable {
   /// Keeps the marked links. Returns old number → new number.
   mutating func compact(keeping marks: Block<UInt8>) -> Block<UInt32> {
     let renamed = Block<UInt32>(count: links.count + 1)
-    var kept: [Link] = []
+    var kept: [Hyperlink] = []
     bytes = 0
     for (index, link) in links.enumerated() where marks[index + 1] != 0 {
       kept.append(link)

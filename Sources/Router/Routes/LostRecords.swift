@@ -1,0 +1,87 @@
+// A session whose record is gone from the registry, since somebody deleted it, or a Redis lost it unseen, still has
+// its node. So a session without a record does not count as unknown before the nodes have been asked: the one that
+// has it announces it again, and clients are brought to it, and not to a second process (promise P4).
+
+import Logging
+import NIOCore
+import Registry
+import Wire
+
+/// What the nodes say of a session.
+struct NodesAnswer: Sendable {
+  /// By the word of the node that has it, under the largest epoch.
+  var record: SessionRecord?
+  var unanswered: [NodeEntry] = []
+}
+
+/// Asks the nodes that do not count as dead.
+struct NodesAsker: Sendable {
+  let ask: @Sendable (SessionID, [NodeEntry]) async -> NodesAnswer
+}
+
+extension RouterContext {
+  /// A session's record, by the word of its node if the registry has none.
+  /// - Parameter nodes: those that there are.
+  /// - Throws: ``NoRoute`` if a node may have it that does not answer.
+  func recordAtNodes(
+    of session: SessionID, among nodes: [NodeEntry], remembered: Route?
+  ) async throws -> SessionRecord? {
+    guard registry.mayLoseRecords, let asker = nodesAsker else { return nil }
+    let answer = await asker.ask(session, nodes)
+    if let record = answer.record {
+      logger.warning(
+        "a session has no record in the registry; its node announces it again",
+        metadata: ["session": "\(session)", "node": "\(record.node)"])
+      return record
+    }
+    guard !answer.unanswered.isEmpty else { return nil }
+    // New sessions do not wait for a node only because it is silent, but for the one that had this session.
+    let listed = try await registry.listedOwner(of: session)
+    let suspect = answer.unanswered.first { entry in
+      [listed, remembered.map { ListedOwner(node: $0.node, incarnation: $0.incarnation) }]
+        .contains(ListedOwner(node: entry.record.id, incarnation: entry.record.incarnation))
+    }
+    guard let suspect else { return nil }
+    throw NoRoute(
+      .unavailable,
+      "session \(session) has no record in the registry, and may be on node \(suspect.record.id), which "
+        + "does not answer; try again",
+      retry: RouterLimits.retryLater)
+  }
+}
+
+extension RouterLoops {
+  /// All at the same time. The session's hash names the loop on both sides, so that the same links are used each time.
+  func ask(_ nodes: [NodeEntry], for session: SessionID) async -> NodesAnswer {
+    var answer = NodesAnswer()
+    var asked: [(entry: NodeEntry, route: Route)] = []
+    for entry in nodes where !entry.isDead && !entry.record.loops.isEmpty {
+      let loop = session.loopIndex(of: entry.record.loops.count)
+      if context.health.trouble(of: entry.record) == nil,
+        let route = NodeDirectory.route(to: entry, loop: loop)
+      {
+        asked.append((entry, route))
+      } else {
+        answer.unanswered.append(entry)
+      }
+    }
+    let routes = asked.map(\.route)
+    let request = LinkRequest(method: .announce, session: session)
+    let results = try? await onLoop(for: session.rawValue) { loop in
+      EventLoopFuture.whenAllComplete(
+        routes.map { loop.ask($0, request, within: RouterLimits.announceDeadline) },
+        on: loop.eventLoop)
+    }
+    for (index, (entry, route)) in asked.enumerated() {
+      guard let results, case .success(let told) = results[index], told.error == nil else {
+        answer.unanswered.append(entry)
+        continue
+      }
+      if let epoch = told.epoch, epoch > answer.record?.epoch ?? Epoch(0) {
+        answer.record = SessionRecord(
+          node: route.node, incarnation: route.incarnation, epoch: epoch)
+      }
+    }
+    return answer
+  }
+}

@@ -1,0 +1,30 @@
+// TAKE has no answer of its own: that it came is told by an EVENT that names the client as the one whose size the
+// terminal has. Until then it may have been lost with a connection or a link, and is sent again at the next OPENED.
+
+public struct SizeWish: Sendable, Equatable {
+  private let client: ClientID
+  /// By the last word of the server; nil: none came.
+  private var owner: ClientID?
+  /// TAKE is to be sent at the next OPENED.
+  public private(set) var isOpen = false
+
+  public init(of client: ClientID) { self.client = client }
+
+  public mutating func take() { isOpen = owner != client }
+
+  public mutating func hear(_ event: Event) {
+    guard let named = event.sizeOwner else { return }
+    // Who has it now has taken it since, and is not robbed of it at a reopening an hour later.
+    if named == client || owner != nil && owner != named { isOpen = false }
+    owner = named
+  }
+}
+
+extension Event {
+  fileprivate var sizeOwner: ClientID? {
+    switch self {
+    case .viewers(_, let owner), .sizeOwner(let owner): owner
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// Every number that bounds what a command of the command line or a role may hold or wait for, and why.
+
+import NIOCore
+
+enum CommandLimits {
+  // MARK: attach
+
+  /// An interruption shorter than this is not worth a sign.
+  static let signDelay = Duration.milliseconds(400)
+  /// An input that ends, and into which something was typed, leaves once nothing was printed for so long.
+  static let quiet = Duration.seconds(1)
+  /// The end of a connection, and what gives the terminal back, may be held up for so long by a peer, or a terminal,
+  /// that takes nothing.
+  static let goodbye = Duration.seconds(2)
+  static let restoration = Duration.seconds(1)
+  /// Bytes of what gives the terminal back where the process is killed by a signal: many times what a program sets.
+  static let emergencyBytes = 4_096
+  /// Bytes of what was typed and not delivered that are shown: some lines, and not a whole paste.
+  static let shownInput = 1_000
+  /// Bytes of a terminal's reply; what grows beyond is none.
+  static let reply = 8 * 1024
+  /// Queries whose reply is awaited; a terminal that answers none of them must not make them pile up.
+  static let repliesDue = 1_000
+  /// Bytes of a sequence that are looked at for what is to be undone: more than its beginning is not needed.
+  static let sequence = 256
+  /// Private modes that are set and that the model of a screen does not know.
+  static let modes = 64
+  /// Keyboard flags that are pushed, by kitty's protocol: terminals keep no more.
+  static let keyboardFlags = 32
+  /// Bytes of a snapshot behind what makes a terminal fresh, in which the colours are looked for: they follow behind a
+  /// mode or two.
+  static let beginning = 128
+  /// Lines of a session that are printed as text: more than its scrollback has.
+  static let printedLines = 100_000
+
+  // MARK: Other commands
+
+  /// The same reason to wait is said again after so long: it is still waited.
+  static let waitInterval = Duration.seconds(10)
+  /// For `certs show` to connect.
+  static let connect = TimeAmount.seconds(5)
+  /// Records that `sessions` reads at most where no router answers.
+  static let records = 10_000
+
+  // MARK: Roles
+
+  /// What who has the address of a node or a `serve` takes to leave: sessions get 2 s to end and clients 2 s to read
+  /// and 2 s to go, and some more.
+  static let departure = Duration.seconds(10)
+  /// The same of a router, beside its `--drain-delay`: clients get 2 s to go, and some more.
+  static let routerDeparture = Duration.seconds(5)
+  /// Between two looks whether it has left.
+  static let departureInterval = Duration.milliseconds(100)
+  /// How long clients get to leave after GOAWAY.
+  static let goAway = Duration.seconds(2)
+  /// Seconds that the token in the file of `serve` is good for, and how often it is renewed: a copy of the file is
+  /// soon worth nothing.
+  static let serveToken = 2 * 86_400
+  static let serveTokenRenewal = Duration.seconds(43_200)
+}

@@ -135,11 +135,11 @@ public struct FrameSplitter {
   }
 
   /// The body is valid until the splitter is used again.
-  public mutating func next() -> Next {
+  public mutating func next(most: Int = HolderLimits.frame) -> Next {
     guard bytes.count - start >= 5 else { return rest() }
     var length = 0
     for index in 0..<4 { length |= Int(bytes[start + index]) << (8 * index) }
-    guard length >= 1, length <= HolderLimits.frame else { return .invalid }
+    guard length >= 1, length <= most else { return .invalid }
     guard bytes.count - start - 4 >= length else { return rest() }
     let body = bytes[start + 5..<start + 4 + length]
     let type = bytes[start + 4]

@@ -33,6 +33,8 @@ public final class Holder {
   private var busy: [Peer] = []
   private var lastTick: UInt64
   private var lastPing: UInt64
+  /// When it last had a session or a peer.
+  private var lastUsed: UInt64
   private(set) var now: UInt64
   /// It was told to end: nothing more is started.
   private(set) var isEnding = false
@@ -65,6 +67,7 @@ public final class Holder {
     now = holder_now()
     lastTick = now
     lastPing = now
+    lastUsed = now
     watch(listener, holder_readable, was: 0, Tag.listener)
     watch(signals, holder_readable, was: 0, Tag.signals)
   }
@@ -79,18 +82,28 @@ public final class Holder {
   /// Returns when it was told to end and no session is left.
   public func run() {
     var events = [holder_event](repeating: holder_event(), count: 64)
-    while !isEnding || !sessions.isEmpty || !processes.isEmpty {
+    while !isOver {
       let count = holder_wait(epoll, &events, Int32(events.count), timeout)
       now = holder_now()
+      if !isUnused { lastUsed = now }
       for index in 0..<Int(max(0, count)) { handle(events[index]) }
       handleTimers()
       serveBusyPeers()
     }
   }
 
+  private var isUnused: Bool { sessions.isEmpty && peers.isEmpty && processes.isEmpty }
+
+  private var isOver: Bool {
+    isEnding
+      ? sessions.isEmpty && processes.isEmpty
+      : isUnused && now >= lastUsed + HolderLimits.idle
+  }
+
   /// Milliseconds until something is due at the latest.
   private var timeout: Int32 {
     var due = UInt64.max
+    if isUnused { due = lastUsed + HolderLimits.idle }
     if !peers.isEmpty { due = lastPing + HolderLimits.ping }
     if !sessions.isEmpty { due = min(due, lastTick + HolderLimits.tick) }
     if let next = processes.nextTimer { due = min(due, next) }
@@ -188,7 +201,9 @@ public final class Holder {
     peer.lastHeard = now
     peer.incoming.append(scratch[..<count])
     while !peer.isOver {
-      switch peer.incoming.next() {
+      switch peer.incoming.next(
+        most: peer.isProven ? HolderLimits.frame : HolderLimits.stranger)
+      {
       case .frame(let type, let body): handleFrame(type, body, from: peer)
       case .incomplete: return
       case .invalid: markOver(peer)

@@ -2,9 +2,10 @@
 
 /// Each with the reason for its number.
 public enum HolderLimits {
-  /// A frame, in bytes: a start with 128 KiB of arguments and environment (a third of what Linux lets a shell pass on
-  /// by default with room for names), or a piece of a log.
-  public static let frame = 256 * 1024
+  /// A frame, in bytes: a start with a descriptor of the largest size, and its arguments and environment.
+  public static let frame = 1024 * 1024
+  /// A frame of a peer that has proven nothing, in bytes: its proof has 69.
+  public static let stranger = 256
   /// What one frame of output or of a checkpoint carries at most, in bytes: an echo waits behind one of each session.
   public static let payload = 16 * 1024
   /// What waits for a peer, in bytes, before its sessions' output stays in their logs.
@@ -28,8 +29,9 @@ public enum HolderLimits {
   public static let terminalRead = 4 * 1024
   /// Changes of size that a log keeps.
   public static let sizes = 1_024
-  /// A descriptor, in bytes, and what else a node must know.
-  public static let descriptor = 32 * 1024
+  /// A descriptor, in bytes: it has what the session was created with, whose 64 KiB may take six times that as JSON.
+  /// And what else a node must know.
+  public static let descriptor = 512 * 1024
   public static let state = 16 * 1024
   /// A session's checkpoint, in bytes: a screen of 1,000 × 1,000 with attributes, and 100,000 lines.
   public static let checkpoint = 64 * 1024 * 1024
@@ -41,6 +43,8 @@ public enum HolderLimits {
   public static let ledgers = 64
   /// After so long a query is not answered any more, in milliseconds: a shell would read the answer as typed.
   public static let query: UInt64 = 2_000
+  /// Without a session and a peer for so long it ends, in milliseconds: the next node starts another.
+  public static let idle: UInt64 = 60_000
   /// How long a child may take to come to its exec, in milliseconds: its directory may be on a mount that hangs.
   public static let start: UInt64 = 5_000
   /// How long output is read after the leader's exit, in milliseconds, and how much, in bytes: a background job may

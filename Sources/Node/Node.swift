@@ -4,6 +4,7 @@
 
 public import Links
 public import Logging
+import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 public import Pipes
@@ -29,6 +30,8 @@ public struct NodeConfiguration: Sendable {
   public var version: String
   public var settings: SessionSettings
   public var pipes: PipeStarters
+  /// Whether sessions that are kept end with the node, too, when it is stopped.
+  public var endsSessions: Bool
   /// Links are taken only from who knows this key; nil: from anybody.
   public var clusterKey: ClusterKey?
   public var logger: Logger
@@ -38,7 +41,7 @@ public struct NodeConfiguration: Sendable {
     linkTLS: SocketLayer = .plain,
     labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
     version: String = "", settings: SessionSettings = SessionSettings(), pipes: PipeStarters,
-    clusterKey: ClusterKey? = nil, logger: Logger
+    endsSessions: Bool = false, clusterKey: ClusterKey? = nil, logger: Logger
   ) {
     self.id = id
     self.cluster = cluster
@@ -51,6 +54,7 @@ public struct NodeConfiguration: Sendable {
     self.version = version
     self.settings = settings
     self.pipes = pipes
+    self.endsSessions = endsSessions
     self.clusterKey = clusterKey
     self.logger = logger
   }
@@ -154,7 +158,7 @@ public final class Node: Sendable {
 
   private func stop(_ cause: EndCause) async {
     logger.notice(
-      "node shuts down; its sessions are ended",
+      "node shuts down; its sessions are ended, but for those that are kept",
       metadata: ["node": "\(id)", "sessions": "\(context.places.taken)", "reason": "\(cause)"])
     // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.
     let stopping = loops.enumerated().map { index, loop in
@@ -163,8 +167,15 @@ public final class Node: Sendable {
     for future in stopping { try? await future.get() }
     await context.records.waitForReleases(atMost: .seconds(5))
     context.records.stop()
+    let kept = sessionsLeft
+    if kept > 0 {
+      logger.notice(
+        "sessions go on without this node, and wait for its next start",
+        metadata: ["node": "\(id)", "sessions": "\(kept)"])
+    }
+    // While its lease runs out it is known that the node will be back for them.
     do {
-      try await context.records.registry.leave(id, incarnation: incarnation)
+      if kept == 0 { try await context.records.registry.leave(id, incarnation: incarnation) }
     } catch {
       logger.warning(
         "the registry was not told that this node leaves: its lease runs out",
@@ -177,6 +188,9 @@ public final class Node: Sendable {
     for starter in context.starters { await starter.shutdown() }
     logger.notice("node has left", metadata: ["node": "\(id)"])
   }
+
+  /// Sessions that went on without the node when it stopped.
+  public var sessionsLeft: Int { context.left.withLockedValue { $0 } }
 
   /// Waits until every client has its last output and ENDED; one that does not read is not waited for.
   private func waitUntilAllAreTold(atMost limit: Duration) async {

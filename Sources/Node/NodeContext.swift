@@ -19,6 +19,9 @@ final class NodeContext: Sendable {
   let records: SessionRecords
   /// Of all sessions' logs.
   let pages = PagePool()
+  let endsSessions: Bool
+  /// Sessions that go on without this node.
+  let left = NIOLockedValueBox(0)
   private let pipes: PipeStarters
 
   let loopCount: Int
@@ -33,6 +36,7 @@ final class NodeContext: Sendable {
     logger = configuration.logger
     places = Places(configuration.capacity)
     self.records = records
+    endsSessions = configuration.endsSessions
     pipes = configuration.pipes
   }
 

@@ -2,6 +2,7 @@
 // (promise P3); and how a node that stops ends all of them.
 
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Registry
 import Sessions
@@ -106,7 +107,7 @@ extension NodeLoop {
     for case .session(let session) in sessions.values { stop(session, cause) }
     for case .restoring(let restoration) in sessions.values {
       for open in restoration.waiting { open.refuse(isLeaving) }
-      if let session = restoration.session { letGo(session) }
+      if let session = restoration.session { stop(session, cause) }
     }
     checkEmpty()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -115,9 +116,14 @@ extension NodeLoop {
     return promise.futureResult
   }
 
+  private func goesOn(_ session: Session) -> Bool {
+    session.isKept && session.core.ended == nil && !context.endsSessions
+  }
+
   /// What is kept goes on; its clients wait for who takes it over.
   private func stop(_ session: Session, _ cause: EndCause) {
-    guard session.isKept, session.core.ended == nil else { return end(session, cause) }
+    guard goesOn(session) else { return end(session, cause) }
+    context.left.withLockedValue { $0 += 1 }
     session.sendAway(isLeaving)
     letGo(session)
   }

@@ -47,6 +47,8 @@ enum PipeLimits {
 
   /// A holder answers so soon: it never waits for anything. A node that starts waits no longer.
   static let holderPatience = TimeAmount.seconds(5)
+  /// How long a node that starts waits for the process before it to leave.
+  static let lockPatience = Duration.seconds(5)
   /// Between two tries to reach one whose connection has broken.
   static let holderRetryFirst = Duration.milliseconds(20)
   static let holderRetryLast = Duration.seconds(1)

@@ -110,7 +110,14 @@ public final class HolderHome: Sendable {
   private static func takeLock(_ directory: String) throws -> CInt {
     let lock = Glibc.open(directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard lock >= 0 else { throw failure("cannot open \(directory)/lock", errno) }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+    // The process before this one may be about to leave.
+    let patience = ContinuousClock.now + PipeLimits.lockPatience
+    var isTaken = flock(lock, LOCK_EX | LOCK_NB) == 0
+    while !isTaken, ContinuousClock.now < patience {
+      usleep(20_000)
+      isTaken = flock(lock, LOCK_EX | LOCK_NB) == 0
+    }
+    guard isTaken else {
       close(lock)
       throw StateDirectoryError(
         .inUse,

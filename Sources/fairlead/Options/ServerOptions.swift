@@ -221,6 +221,9 @@ struct NodeOptions: ParsableArguments {
     help: "What gives a terminal another client's size: typing in it, or only an explicit take.")
   var sizeFollows: SizeRule = fromEnvironment("SIZE_FOLLOWS", default: .typing)
 
+  @Flag(help: "End terminals that are held as well when this process is stopped.")
+  var endSessions = false
+
   @OptionGroup var pipes: PipeOptionGroup
 
   func validate() throws {

@@ -102,7 +102,7 @@ struct NodeCommand: AsyncParsableCommand {
         labels: labels, weight: weight,
         capacity: node.capacity(in: surroundings, for: pipes, logger), version: fairleadVersion,
         settings: node.settings,
-        pipes: pipes, clusterKey: clusterKey, logger: logger),
+        pipes: pipes, endsSessions: node.endSessions, clusterKey: clusterKey, logger: logger),
       registry: registry, group: group)
     let name = id
     let service = NodeService(node: owner) { addresses in

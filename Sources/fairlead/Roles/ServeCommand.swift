@@ -92,6 +92,14 @@ struct ServeCommand: AsyncParsableCommand {
         // The last is stopped first: clients are told how their sessions ended before they are sent away.
         routerService, nodeService, file,
       ], logger: logger)
+    tell(owner.sessionsLeft)
+  }
+
+  private func tell(_ left: Int) {
+    guard left > 0 else { return }
+    announce(
+      "\(left) terminal\(left == 1 ? " goes" : "s go") on, for an hour, and \(left == 1 ? "is" : "are") here again "
+        + "when fairlead serve is started; --end-sessions ends them with it")
   }
 
   private func nodeConfiguration(
@@ -99,6 +107,7 @@ struct ServeCommand: AsyncParsableCommand {
   ) -> NodeConfiguration {
     NodeConfiguration(
       id: defaultNodeID(), capacity: node.capacity(in: surroundings, for: pipes, logger),
-      version: fairleadVersion, settings: node.settings, pipes: pipes, logger: logger)
+      version: fairleadVersion, settings: node.settings, pipes: pipes,
+      endsSessions: node.endSessions, logger: logger)
   }
 }

@@ -29,7 +29,9 @@ extension SessionCore {
   ///   - reason: why that is.
   public mutating func pipeDidEnd(_ status: ExitStatus?, reason: String?, now: NIODeadline) {
     guard isRunning else { return }
-    processEnd = (status, reason, endCause?.reason ?? .exited)
+    // Who kept it has gone, and its terminal with it.
+    let isLost = status == nil && kept != nil
+    processEnd = (status, reason, endCause?.reason ?? (isLost ? .lost : .exited))
     endIfAllIsRead(now: now)
     updateReading(now: now)
     if endCause != nil, ended == nil { cutOutputSoon(now: now) }

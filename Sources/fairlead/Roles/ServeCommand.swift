@@ -20,7 +20,7 @@ struct ServeCommand: AsyncParsableCommand {
       for ten minutes, which the browser exchanges for a cookie (`fairlead ticket` prints another). \
       Who is signed in stays so when it is started again. \
       The commands of the same user find it by a file that only that user can read. Sessions live as \
-      long as this process. For several machines, run \
+      long as this process, or with --holder auto go on when it is started again. For several machines, run \
       `fairlead node` and `fairlead router` with a Redis instead.
       """)
 

@@ -27,7 +27,9 @@ public final class Holder {
   var peers: [UInt32: Peer] = [:]
   private var nextPeer: UInt32 = 1
   var sessions: [UInt64: Held] = [:]
-  var nextHandle: UInt64 = 1
+  /// Not from 1 on: a node that has not noticed that the holder before this one is gone must not take one of these
+  /// for one of those.
+  var nextHandle = Holder.firstHandle
   var processes = Processes()
   /// Peers that have something to be written, or to be filled.
   private var busy: [Peer] = []
@@ -183,6 +185,10 @@ public final class Holder {
       setInterest(of: peer, holder_readable)
       send(.hello(version: Handshake.version, holder: identity, nonce: peer.nonce), to: peer)
     }
+  }
+
+  private static var firstHandle: UInt64 {
+    random(6).reduce(UInt64(1)) { $0 << 8 | UInt64($1) }
   }
 
   static func random(_ count: Int) -> [UInt8] {

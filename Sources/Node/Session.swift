@@ -111,6 +111,11 @@ final class Session: PipeDelegate {
     carryOutActions()
   }
 
+  func pipeHasCheckpoint(at offset: UInt64) {
+    core.checkpointIs(at: offset, now: now)
+    carryOutActions()
+  }
+
   func pipeWasTaken() { delegate?.sessionWasTaken(self) }
 
   func pipeDidEnd(_ status: ExitStatus?, reason: String?) {

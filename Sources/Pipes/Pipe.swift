@@ -40,6 +40,8 @@ public protocol PipeDelegate: AnyObject {
   func pipeDidResize(_ size: TerminalSize)
   /// The late answer to ``Pipe/discardInput(for:givingUp:)``.
   func pipeDidDiscardInput(_ did: Bool, for key: UInt8)
+  /// A checkpoint that was given to the keeper may not have come: it has the one of this offset.
+  func pipeHasCheckpoint(at offset: UInt64)
   /// Another node has the session by now; nothing more comes from here.
   func pipeWasTaken()
   /// Called once, after the last `pipeDidRead`. Nil status: it could not be learned (see `reason`).
@@ -50,6 +52,7 @@ public protocol PipeDelegate: AnyObject {
 extension PipeDelegate {
   public func pipeDidResize(_ size: TerminalSize) {}
   public func pipeDidDiscardInput(_ did: Bool, for key: UInt8) {}
+  public func pipeHasCheckpoint(at offset: UInt64) {}
   public func pipeWasTaken() {}
 }
 

@@ -174,6 +174,13 @@ extension SessionCore {
     }
   }
 
+  /// Who keeps the session has the checkpoint of this offset, whatever was left there since.
+  public mutating func checkpointIs(at offset: UInt64, now: NIODeadline) {
+    guard kept != nil else { return }
+    kept?.checkpoint = min(offset, log.end)
+    updateCheckpoint(now: now)
+  }
+
   /// A snapshot is there.
   mutating func keep(_ snapshot: ByteBuffer, now: NIODeadline) {
     guard kept?.isCheckpointWanted == true else { return }

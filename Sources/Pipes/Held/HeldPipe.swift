@@ -37,14 +37,21 @@ final class HeldPipe: Pipe, SessionKeeper {
     var done = 0
   }
 
+  /// The size that was told last, and the one that was asked for since.
+  private var size: TerminalSize
+  private var wantedSize: TerminalSize?
+  /// What was left of the session's state last.
+  private var state: [UInt8]?
   private var look = HeldLook()
   private var isEnding: UInt32?
   private var isOver = false
 
   /// - Parameter found: as it was attached; nil: it has just been started.
   init(
-    _ handle: UInt64, epoch: UInt64, found: HeldState? = nil, connection: HolderConnection
+    _ handle: UInt64, epoch: UInt64, size: TerminalSize, found: HeldState? = nil,
+    connection: HolderConnection
   ) {
+    self.size = size
     self.handle = handle
     self.epoch = epoch
     self.connection = connection
@@ -81,6 +88,12 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   func didResize(_ columns: UInt16, _ rows: UInt16, at offset: UInt64) {
     guard offset == received, let size = TerminalSize(columns, rows) else { return }
+    didResize(size)
+  }
+
+  private func didResize(_ size: TerminalSize) {
+    self.size = size
+    wantedSize = nil
     delegate?.pipeDidResize(size)
   }
 
@@ -167,6 +180,7 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   func resize(_ size: TerminalSize) {
     guard !isOver else { return }
+    wantedSize = size
     connection.send(
       .resize(
         handle: handle, epoch: epoch, columns: UInt16(clamping: size.columns),
@@ -231,6 +245,14 @@ final class HeldPipe: Pipe, SessionKeeper {
     granted = received
     ledgers = [:]
     for ledger in found.ledgers { ledgers[ledger.client] = ledger.written }
+    // A change of size exactly here is not told again.
+    if let size = TerminalSize(found.columns, found.rows), size != self.size || size == wantedSize {
+      didResize(size)
+    } else if let wantedSize {
+      resize(wantedSize)
+    }
+    if let state { keep(state: state) }
+    delegate?.pipeHasCheckpoint(at: found.checkpoint)
     if let key = discarding { didDiscard(false, for: key) }
     if let piece {
       switch piece.source {
@@ -253,6 +275,7 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   func keep(state: [UInt8]) {
     guard !isOver else { return }
+    self.state = state
     connection.send(.state(handle: handle, epoch: epoch, bytes: state))
   }
 

@@ -17,8 +17,7 @@ final class HolderConnection {
   private var state = State.closed
   /// Sessions, by their handles.
   private var pipes: [UInt64: HeldPipe] = [:]
-  private var starts: [UInt32: (promise: EventLoopPromise<NIOLoopBound<any Pipe>>, epoch: UInt64)] =
-    [:]
+  private var starts: [UInt32: Start] = [:]
   private var nextTag: UInt32 = 0
   private var attachments: [UInt64: Attachment] = [:]
   private var listing: (entries: [HeldEntry], promise: EventLoopPromise<[HeldEntry]>)?
@@ -29,6 +28,12 @@ final class HolderConnection {
     first: PipeLimits.holderRetryFirst, last: PipeLimits.holderRetryLast)
   /// Since when it is broken.
   private var brokenSince: NIODeadline?
+
+  private struct Start {
+    var promise: EventLoopPromise<NIOLoopBound<any Pipe>>
+    var epoch: UInt64
+    var size: TerminalSize
+  }
 
   private enum State {
     case closed
@@ -90,7 +95,7 @@ final class HolderConnection {
   func didClose() {
     state = .closed
     let error = PipeError(.unavailable, "the holder's connection has broken; try again")
-    for (promise, _) in starts.values { promise.fail(error) }
+    for start in starts.values { start.promise.fail(error) }
     for attachment in attachments.values { attachment.promise.fail(error) }
     listing?.promise.fail(error)
     (starts, attachments, listing) = ([:], [:], nil)
@@ -147,12 +152,13 @@ final class HolderConnection {
   }
 
   /// - Parameter request: its tag is chosen here.
-  func start(_ request: StartRequest) -> EventLoopFuture<NIOLoopBound<any Pipe>> {
+  func start(_ request: StartRequest, size: TerminalSize) -> EventLoopFuture<NIOLoopBound<any Pipe>>
+  {
     var request = request
     nextTag &+= 1
     request.tag = nextTag
     let promise = eventLoop.makePromise(of: NIOLoopBound<any Pipe>.self)
-    starts[nextTag] = (promise, request.epoch)
+    starts[nextTag] = Start(promise: promise, epoch: request.epoch, size: size)
     send(.start(request))
     return promise.futureResult
   }
@@ -267,10 +273,10 @@ final class HolderConnection {
   }
 
   private func didStart(_ tag: UInt32, _ handle: UInt64, _ process: UInt32) {
-    guard let (promise, epoch) = starts.removeValue(forKey: tag) else { return }
-    let pipe = HeldPipe(handle, epoch: epoch, connection: self)
+    guard let start = starts.removeValue(forKey: tag) else { return }
+    let pipe = HeldPipe(handle, epoch: start.epoch, size: start.size, connection: self)
     pipes[handle] = pipe
-    promise.succeed(NIOLoopBound(pipe, eventLoop: eventLoop))
+    start.promise.succeed(NIOLoopBound(pipe, eventLoop: eventLoop))
   }
 
   // MARK: Attaching
@@ -302,7 +308,8 @@ final class HolderConnection {
       attachment.promise.fail(PipeError(.unavailable, "the holder has no such session of ours"))
       return
     }
-    let pipe = HeldPipe(handle, epoch: attachment.epoch, found: found, connection: self)
+    let pipe = HeldPipe(
+      handle, epoch: attachment.epoch, size: terminal.size, found: found, connection: self)
     pipes[handle] = pipe
     attachment.promise.succeed(
       NIOLoopBound(AttachedPipe(pipe: pipe, terminal: terminal), eventLoop: eventLoop))

@@ -162,7 +162,12 @@ public final class HolderHome: Sendable {
       connections[key] = made
       return made
     }
-    return connection.value.open().map { connection }
+    return connection.value.open().flatMapError { error in
+      guard self.isGone(error) else { return eventLoop.makeFailedFuture(error) }
+      // The holder has died: the next terminals get another one.
+      return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try self.ensureRunning() }
+        .flatMap { _ in connection.value.open() }
+    }.map { connection }
   }
 
   /// Lets go of all that it has: the sessions go on.

@@ -28,7 +28,7 @@ extension PTYStarter {
       directory: Array(directory.utf8), isDirectoryPreferred: isPreferred,
       user: user.map { HeldUser(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
       filesSoft: files?.soft ?? 0, filesHard: files?.hard ?? 0)
-    return holder.connection(on: eventLoop).flatMap { $0.value.start(start) }
+    return holder.connection(on: eventLoop).flatMap { $0.value.start(start, size: request.size) }
       .flatMapErrorThrowing { error in
         guard let error = error as? HeldStartError else { throw error }
         throw failure(error, command, directory)

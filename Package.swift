@@ -259,7 +259,8 @@ let package = Package(
     .testTarget(
       name: "RouterTests",
       dependencies: [
-        "APIClient", "APIServer", "Auth", "Router", "Registry", "Links", "TestSupport", "Wire",
+        "API", "APIClient", "APIServer", "Auth", "Router", "Registry", "Links", "TestSupport",
+        "Wire",
         nio("NIOCore"),
         nio("NIOEmbedded"),
         nio("NIOPosix"),

@@ -22,7 +22,7 @@ public struct NodeView: Sendable, Equatable, Codable {
     case draining
     /// Its lease has ended: it may come back.
     case silent
-    /// Silent for so long that its sessions count as lost.
+    /// Silent for so long that its sessions count as lost, or are what its holder keeps.
     case dead
   }
   public var id: NodeID
@@ -35,6 +35,8 @@ public struct NodeView: Sendable, Equatable, Codable {
   public var sessions: Int
   public var version: String
   public var incarnation: Incarnation
+  /// The holder that it has, whose sessions outlive it; absent: none.
+  public var holder: String?
   /// Milliseconds until its lease ends; negative: since it ended.
   public var lease: Int
   /// How the router that answers gets on with it: `ok`, or what is wrong; absent: it has not tried.
@@ -53,6 +55,7 @@ public struct NodeView: Sendable, Equatable, Codable {
     sessions = record.sessions
     version = record.version
     incarnation = record.incarnation
+    holder = record.holder
     lease = entry.leaseMilliseconds
   }
 }

@@ -8,7 +8,8 @@ public struct SessionLocation: Sendable, Codable, Equatable {
   public enum Why: String, Sendable, Codable {
     /// The registry has an owner's record, and the owner lives.
     case owner
-    /// The owner is silent: it may only be cut off from the registry.
+    /// The owner is silent: it may only be cut off from the registry, or its holder keeps the session until it is
+    /// started again.
     case unreachable
     /// The owner has died, or was started anew.
     case lost
@@ -20,15 +21,19 @@ public struct SessionLocation: Sendable, Codable, Equatable {
   public var why: Why
   public var epoch: Epoch?
   public var explanation: String
+  /// What holds its terminal while nodes come and go; absent: nothing, and it ends with its node.
+  public var holder: String?
 
   public init(
-    session: SessionID, node: NodeID, why: Why, epoch: Epoch?, explanation: String
+    session: SessionID, node: NodeID, why: Why, epoch: Epoch?, explanation: String,
+    holder: String? = nil
   ) {
     self.session = session
     self.node = node
     self.why = why
     self.epoch = epoch
     self.explanation = explanation
+    self.holder = holder
   }
 }
 
@@ -39,7 +44,7 @@ extension SessionLocation {
     self.init(
       session: id, node: record.node,
       why: state.isLost ? .lost : state == .alive ? .owner : .unreachable, epoch: record.epoch,
-      explanation: record.explanation(state))
+      explanation: record.explanation(state), holder: record.holder)
   }
 
   /// Of a session that does not exist.

@@ -9,7 +9,8 @@ import Logging
 public import NIOCore
 import Wire
 
-/// A failure with a status of its own: an HTTP answer, to be sent and never read by a program of ours.
+/// A failure with a status of its own: an HTTP answer, to be sent and never read by a program of ours. No
+/// ``Failure``: its code is any, and its status and headers go out with it.
 struct HTTPProblem: Error {
   var status: HTTPResponse.Status
   var code: String

@@ -13,7 +13,7 @@ import Wire
 /// Confined to its loop.
 final class ClientCore: ConnectionOwner {
   let eventLoop: any EventLoop
-  var endpoint: Endpoint
+  let endpoint: Endpoint
   private let tls: TLSContext?
   private let client: ClientID
   private let token: @Sendable () -> String?

@@ -58,12 +58,6 @@ public final class TerminalClient: Sendable {
       session: stream.session, core: core, entry: entry, eventLoop: eventLoop, events: events)
   }
 
-  /// Where the next connection goes; the present one stays.
-  public func setURL(_ url: String) throws {
-    let endpoint = try Endpoint(url)
-    eventLoop.execute { [core] in core.value.endpoint = endpoint }
-  }
-
   /// Ends the TCP connection abruptly, as a dying network would; the streams resume.
   public func cut() async throws {
     try await eventLoop.submit { [core] in core.value.cut() }.get()

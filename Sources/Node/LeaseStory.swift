@@ -53,13 +53,12 @@ struct LeaseStory {
     case .lostData: return ("the registry has lost its data", .warning)
     case .takenForDead: return ("the registry had taken this node for dead", .warning)
     case .evicted:
-      let isNews = lastEviction.map { ContinuousClock.now - $0 > Self.evictionPause } ?? true
+      let isNews =
+        lastEviction.map { ContinuousClock.now - $0 > NodeLimits.repeatedEviction } ?? true
       if isNews { lastEviction = .now }
       return ("Redis has thrown away keys since its memory is full", isNews ? .warning : .debug)
     }
   }
-
-  private static let evictionPause = Duration.seconds(60)
 
   mutating func draining(_ now: Bool) {
     guard now != isDraining else { return }

@@ -60,18 +60,17 @@ public struct NodeConfiguration: Sendable {
   }
 }
 
-public struct NodeError: Error, CustomStringConvertible {
-  public enum Code: String, Sendable {
-    case addressInUse = "address_in_use"
-    case nodeExists = "node_exists"
-    /// Another process has become this node while this one was silent.
-    case replaced
-    case registry
-  }
-  public var code: Code
-  public var message: String
-  public var cause: (any Error)?
-  public var description: String { message }
+/// Why a node does not run.
+public typealias NodeError = Failure<NodeErrorCode>
+
+public enum NodeErrorCode: String, FailureCode {
+  case addressInUse = "address_in_use"
+  case nodeExists = "node_exists"
+  /// Another process has become this node while this one was silent.
+  case replaced
+  case registry
+
+  public static func words(of cause: any Error) -> String { Transport.cause(of: cause) }
 }
 
 public final class Node: Sendable {
@@ -165,7 +164,7 @@ public final class Node: Sendable {
       eventLoops[index].flatSubmit { loop.value.stop(cause) }
     }
     for future in stopping { try? await future.get() }
-    await context.records.waitForReleases(atMost: .seconds(5))
+    await context.records.waitForReleases(atMost: NodeLimits.lastReleases)
     context.records.stop()
     let kept = sessionsLeft
     if kept > 0 {
@@ -199,7 +198,7 @@ public final class Node: Sendable {
       while ContinuousClock.now < deadline,
         (try? await eventLoops[index].submit { loop.value.hasToldAll }.get()) == false
       {
-        try? await Task.sleep(for: .milliseconds(10))
+        try? await Task.sleep(for: NodeLimits.leavingInterval)
       }
     }
   }
@@ -236,10 +235,9 @@ public final class Node: Sendable {
       } catch {
         for listener in listeners { try? await listener.close() }
         throw NodeError(
-          code: .addressInUse,
-          message:
-            "cannot listen on \(address.host):\(port): \(Transport.cause(of: error)). A node takes one port per event "
-            + "loop (\(eventLoops.count) from \(address.port) on); choose others with --listen",
+          .addressInUse,
+          "cannot listen on \(address.host):\(port) (a node takes one port per event loop, "
+            + "\(eventLoops.count) from \(address.port) on; choose others with --listen)",
           cause: error)
       }
     }

@@ -14,7 +14,8 @@ extension Node {
     NodeRecord(
       id: id, incarnation: incarnation, loops: addresses, labels: labels,
       weight: configuration.weight, capacity: configuration.capacity, sessions: sessions,
-      version: configuration.version)
+      version: configuration.version,
+      hasRestored: context.records.hasRestored ? true : nil)
   }
 
   private var labels: [String: String] { configuration.pipes.labels(beside: configuration.labels) }
@@ -46,7 +47,7 @@ extension Node {
       let result = try await patiently { try await registry.heartbeat(record(addresses)) }
       guard case .refused(let holder, let left) = result else { return }
       if let waiting {
-        // Of its end, the earliest that this answer allows, against the latest of the first.
+        // The earliest end of the lease that this answer allows lies behind the latest that the first one allowed.
         let isRenewed = asked + .milliseconds(left) > waiting.end + NodeLimits.registrationInterval
         guard holder == waiting.holder, !isRenewed else { throw exists(holder, left) }
       } else {
@@ -63,11 +64,9 @@ extension Node {
 
   private func exists(_ holder: Incarnation, _ left: Int) -> NodeError {
     NodeError(
-      code: .nodeExists,
-      message:
-        "another process runs as node \(id) (incarnation \(holder), its lease ends in "
-        + "\(left) ms at the earliest): stop it, or give this one another --id",
-      cause: nil)
+      .nodeExists,
+      "another process runs as node \(id) (incarnation \(holder), its lease ends in "
+        + "\(left) ms at the earliest): stop it, or give this one another --id")
   }
 
   /// A registry that is away gets some time to come; one that is wrong does not.
@@ -81,7 +80,7 @@ extension Node {
         let isAway = (error as? RegistryError).map { $0.code.passes } ?? false
         guard isAway, ContinuousClock.now < deadline else {
           throw NodeError(
-            code: .registry, message: "cannot register node \(id): \(error)", cause: error)
+            .registry, "cannot register node \(id)", cause: error)
         }
         logger.warning(
           "the registry does not answer yet; trying again", metadata: ["error": "\(error)"])
@@ -123,12 +122,10 @@ extension Node {
 
   private func replaced(by holder: Incarnation) -> NodeError {
     let error = NodeError(
-      code: .replaced,
-      message:
-        "another process (incarnation \(holder)) has become node \(id) while this one was silent for "
+      .replaced,
+      "another process (incarnation \(holder)) has become node \(id) while this one was silent for "
         + "longer than its lease: this one ends its sessions as lost, and itself. Give each process an --id "
-        + "of its own",
-      cause: nil)
+        + "of its own")
     logger.critical("\(error)", metadata: ["node": "\(id)", "incarnation": "\(incarnation)"])
     return error
   }

@@ -5,6 +5,8 @@ public import NIOCore
 import Wire
 
 public enum NodeLimits {
+  /// Pages whose addresses are reserved at a time: a mebibyte.
+  static let slabPages = 256
   /// Free pages that a node keeps for the next sessions: a log's worth. The rest goes back to the system.
   public static let warmPages = 256
   /// … after so long, since sessions often end in numbers and others begin.
@@ -26,14 +28,27 @@ public enum NodeLimits {
   public static let registrationPatience = Duration.seconds(10)
   /// Between two tries to register.
   public static let registrationInterval = Duration.milliseconds(500)
+  /// Milliseconds until a client whose OPEN a node could not take now tries again.
+  static let retry = 1_000
+  /// Milliseconds until one whom a full node refused does: only the end of a session makes room.
+  static let retryFull = 2_000
   /// Between two tries to release an ended session's record.
   static let releaseFirst = Duration.seconds(1)
   static let releaseLast = Duration.seconds(30)
+  /// Records of lost sessions that a node releases at a time: a fraction of the commands that a connection takes.
+  static let lostAtOnce = 200
   /// A node that stops gives its clients so long to read the end of what their sessions printed.
   public static let farewell = Duration.seconds(2)
   /// A node that stops waits so long for what it is starting, so that no process of an engine is left: as long as
   /// one of its own processes has to end.
   static let lastStarts = grace
+  /// A node that stops waits so long for a registry to take the records of its sessions: one that answers takes
+  /// milliseconds for each, and what it has not taken it knows as lost when the lease runs out.
+  static let lastReleases = Duration.seconds(5)
+  /// Between two looks at what a node that stops waits for.
+  static let leavingInterval = Duration.milliseconds(5)
+  /// Keys that Redis throws away are warned of again after this time.
+  static let repeatedEviction = Duration.seconds(60)
   /// Lines of scrollback in one answer of the API.
   public static let shownScrollback = 10_000
   /// Such answers that a loop makes at a time: each holds a copy of a screen, and of its text up to `answer`.

@@ -33,8 +33,7 @@ final class PagePool: PageSource {
 
   private let state = NIOLockedValueBox(State())
   private static let page = SessionLimits.logPage
-  /// Addresses are reserved by the mebibyte.
-  private static let slab = 256 * page
+  private static let slab = NodeLimits.slabPages * page
 
   deinit {
     for slab in state.withLockedValue({ $0.slabs }) {

@@ -8,8 +8,8 @@ extension PipeError {
     switch code {
     case .noCommand, .noTarget, .noUser, .unavailable: Refused(.startFailed, message)
     // Here and now: another node may have more, and what is held now is given back.
-    case .resources: Refused(.noCapacity, message, retry: 2_000)
-    case .notNow: Refused(.unavailable, message, retry: 1_000)
+    case .resources: Refused(.noCapacity, message, retry: NodeLimits.retryFull)
+    case .notNow: Refused(.unavailable, message, retry: NodeLimits.retry)
     }
   }
 }

@@ -11,18 +11,28 @@ final class ScreenTurns {
   private let eventLoop: any EventLoop
   private var waiting = TurnQueue<Session>()
   private var isScheduled = false
-  /// When the present tick's first work on a screen began.
-  private var began: NIODeadline?
+  private let tick: Tick
+  /// Made once: a closure for each tick would be an allocation for each read of a flood.
+  private let endTick: @Sendable () -> Void
 
-  init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+  private final class Tick {
+    /// When the present tick's first work on a screen began.
+    var began: NIODeadline?
+  }
+
+  init(eventLoop: any EventLoop) {
+    self.eventLoop = eventLoop
+    tick = Tick()
+    let bound = NIOLoopBound(tick, eventLoop: eventLoop)
+    endTick = { bound.value.began = nil }
+  }
 
   /// What may be worked at once in this tick, in ``Screen``'s units; 0: wait for a turn.
   func allowance() -> Int {
     let now = NIODeadline.now()
-    guard let began else {
-      began = now
-      let bound = NIOLoopBound(self, eventLoop: eventLoop)
-      eventLoop.execute { bound.value.began = nil }
+    guard let began = tick.began else {
+      tick.began = now
+      eventLoop.execute(endTick)
       return Screen.workPerCall
     }
     let spent = now - began

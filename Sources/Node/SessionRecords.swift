@@ -15,6 +15,7 @@ final class SessionRecords: Sendable {
   /// Sessions whose release the registry has not taken yet.
   private let releasing = NIOLockedValueBox<Set<SessionID>>([])
   private let hasStopped = NIOLockedValueBox(false)
+  private let restored = NIOLockedValueBox(false)
 
   init(_ registry: any Registry, node: NodeID, incarnation: Incarnation, logger: Logger) {
     self.registry = registry
@@ -25,13 +26,18 @@ final class SessionRecords: Sendable {
 
   /// Makes the session this node's, if it is nobody's. Not before an earlier one of the same name was
   /// released: a late try would release the new one.
-  /// - Parameter creator: the subject for whom it is created.
-  func claim(_ session: SessionID, creator: String?) async throws -> ClaimResult {
+  /// - Parameters:
+  ///   - creator: the subject for whom it is created.
+  ///   - holder: what is to hold its terminal.
+  func claim(
+    _ session: SessionID, creator: String?, holder: String? = nil
+  ) async throws -> ClaimResult {
     guard await waitForReleases(of: session, atMost: NodeLimits.farewell) else {
       throw RegistryError(
         .unavailable, "it has not yet taken that an earlier session \(session) has ended")
     }
-    return try await registry.claim(session, node: node, incarnation: incarnation, owner: creator)
+    return try await registry.claim(
+      session, node: node, incarnation: incarnation, owner: creator, holder: holder)
   }
 
   /// Frees the session's record, trying again while the registry is away, however long that is: a record
@@ -77,6 +83,57 @@ final class SessionRecords: Sendable {
       tombstone: Tombstone(status: nil, reason: .lost))
   }
 
+  // MARK: What earlier incarnations had
+
+  /// Whether every session of an earlier incarnation is this one's by now, or is known to be lost.
+  var hasRestored: Bool { restored.withLockedValue { $0 } }
+
+  /// Says of all that earlier incarnations of this node had, and this one has not, that it is lost: what no holder
+  /// held, and what the holder has no more. To be called once this node has announced what it restored; tries again
+  /// while the registry is away.
+  func releaseLost(except restored: Set<SessionID>) async {
+    var backoff = Backoff(first: NodeLimits.releaseFirst, last: NodeLimits.releaseLast)
+    var count = 0
+    while !hasStopped.withLockedValue({ $0 }), !Task.isCancelled {
+      do {
+        let left = try await registry.sessions(
+          of: node, notIncarnation: incarnation, limit: restored.count + NodeLimits.lostAtOnce)
+        let lost = left.sessions.filter { !restored.contains($0.0) }.prefix(NodeLimits.lostAtOnce)
+        guard !lost.isEmpty else {
+          // Of one that is here, and is still an earlier incarnation's by its record, more is to be heard.
+          self.restored.withLockedValue { $0 = left.sessions.isEmpty }
+          break
+        }
+        let released = try await release(lost: lost)
+        count += released
+        if released == 0 { try? await Task.sleep(for: backoff.next()) }
+      } catch {
+        logger.warning(
+          "what the last run of this node had could not be released; trying again",
+          metadata: ["node": "\(node)", "error": "\(error)"])
+        try? await Task.sleep(for: backoff.next())
+      }
+    }
+    guard count > 0 else { return }
+    logger.warning(
+      "sessions were lost with the last run of this node",
+      metadata: ["node": "\(node)", "sessions": "\(count)"])
+  }
+
+  /// - Returns: how many of the records had not changed meanwhile.
+  private func release(lost: ArraySlice<(SessionID, SessionRecord)>) async throws -> Int {
+    try await withThrowingTaskGroup(of: Bool.self) { tasks in
+      for (session, record) in lost {
+        tasks.addTask { [registry] in
+          try await registry.release(
+            session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
+            tombstone: Tombstone(status: nil, reason: .lost, owner: record.owner))
+        }
+      }
+      return try await tasks.reduce(0) { $0 + ($1 ? 1 : 0) }
+    }
+  }
+
   /// What could not be released by now stays: the node leaves.
   func stop() { hasStopped.withLockedValue { $0 = true } }
 
@@ -86,7 +143,7 @@ final class SessionRecords: Sendable {
     let deadline = ContinuousClock.now + limit
     while releasing.withLockedValue({ session.map($0.contains) ?? !$0.isEmpty }) {
       guard ContinuousClock.now < deadline else { return false }
-      try? await Task.sleep(for: .milliseconds(5))
+      try? await Task.sleep(for: NodeLimits.leavingInterval)
     }
     return true
   }

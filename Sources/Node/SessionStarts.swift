@@ -71,13 +71,15 @@ extension NodeLoop {
   }
 
   var isLeaving: Refused {
-    Refused(.unavailable, "node \(context.id) is shutting down", retry: 1_000)
+    Refused(.unavailable, "node \(context.id) is shutting down", retry: NodeLimits.retry)
   }
 
   private func wait(_ open: WaitingOpen, for start: Start) {
     guard start.waiting.count < NodeLimits.waitingOpens else {
       return open.refuse(
-        Refused(.tooMany, "\(start.waiting.count) clients wait for this session", retry: 1_000))
+        Refused(
+          .tooMany, "\(start.waiting.count) clients wait for this session", retry: NodeLimits.retry)
+      )
     }
     var start = start
     start.waiting.append(open)
@@ -106,7 +108,7 @@ extension NodeLoop {
     }
     guard context.places.take() else {
       return giveUpStart(
-        of: id, Refused(.noCapacity, "node \(context.id) is full", retry: 2_000))
+        of: id, Refused(.noCapacity, "node \(context.id) is full", retry: NodeLimits.retryFull))
     }
     let bound = NIOLoopBound((self, start), eventLoop: eventLoop)
     let creator = start.creator.subject
@@ -134,7 +136,9 @@ extension NodeLoop {
     case .failure(let error):
       logger.warning(
         "a session could not be claimed", metadata: ["session": "\(id)", "error": "\(error)"])
-      giveUpStart(of: id, Refused(.unavailable, RegistryError.explanation(of: error), retry: 1_000))
+      giveUpStart(
+        of: id, Refused(.unavailable, RegistryError.explanation(of: error), retry: NodeLimits.retry)
+      )
     }
     context.places.giveBack()
   }

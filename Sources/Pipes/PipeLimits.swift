@@ -2,7 +2,17 @@
 
 import NIOCore
 
-enum PipeLimits {
+public enum PipeLimits {
+  // MARK: Capacity
+
+  /// Sessions of a node, unless an operator says otherwise: one with more has other troubles than descriptors.
+  public static let sessions = 10_000
+  /// Descriptors that are not for sessions: event loops, log files, the registry, the listening ports.
+  static let reservedDescriptors = 64
+  /// Descriptors of a session: it holds one, and a second one while its process does not read what is typed; its
+  /// client, or its engine, another.
+  static let descriptors = 2
+
   // MARK: Reading and writing
 
   /// Reads of a pipe before it looks at whether it is still to be read; and bytes of one: what a channel hands on
@@ -96,6 +106,13 @@ enum PipeLimits {
   static let startReason = TimeAmount.seconds(10)
   /// Bytes of that reason which are told.
   static let startReasonLength = 1_000
+  /// Questions to an engine whether an exec runs, and with which exit code it has ended; and the time between two of
+  /// them, doubled with each: it learns of either a moment later.
+  static let startQuestions = 10
+  static let exitQuestions = 8
+  static let questionInterval = Duration.milliseconds(10)
+  /// Milliseconds between looks for an exec's process on this machine, while its environment still shows the mark.
+  static let looks = [0, 20, 200, 2_000]
   /// Between two tries to end what could not be ended: as often as the engine is looked at, then half as often each
   /// time, up to this.
   static let longestPause = Duration.seconds(60)

@@ -76,18 +76,10 @@ public struct Surroundings: Sendable {
 
   // MARK: Capacity
 
-  /// A node with more sessions than this has other troubles than descriptors.
-  public static let mostSessions = 10_000
-  /// Descriptors that are not for sessions: event loops, log files, the registry, the listening ports.
-  static let reserve = 64
-  /// A session holds one, and a second one while its process does not read what is typed; its client, or
-  /// its engine, another.
-  static let perSession = 2
-
   /// How many sessions these limits allow, and which one decides.
   /// - Parameter terminalsOnly: every session needs a pseudo-terminal of this machine.
   public func capacity(terminalsOnly: Bool) -> (sessions: Int, because: String) {
-    let byFiles = max(1, (files - Self.reserve) / Self.perSession)
+    let byFiles = max(1, (files - PipeLimits.reservedDescriptors) / PipeLimits.descriptors)
     var allowed = (sessions: byFiles, because: "\(files) descriptors")
     if terminalsOnly, terminals < allowed.sessions {
       allowed = (max(1, terminals), "\(terminals) pseudo-terminals")

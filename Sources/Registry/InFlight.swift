@@ -2,7 +2,7 @@
 // two heartbeats would all go to the node that was the emptiest before it. Pure.
 
 public struct InFlight: Sendable {
-  /// What was sent to one node within half a second.
+  /// What was sent to one node within ``RegistryLimits/placementBatch``.
   private struct Batch {
     var first: ContinuousClock.Instant
     var latest: ContinuousClock.Instant
@@ -10,13 +10,6 @@ public struct InFlight: Sendable {
   }
 
   private var batches: [NodeID: [Batch]] = [:]
-
-  /// Between a placement and the moment when its node counts the session: a link's way, and that of a heartbeat
-  /// which was written before.
-  static let margin = Duration.seconds(1)
-  /// A node that has not reported for so long has other troubles.
-  static let longest = Duration.milliseconds(2 * Lease.takeover)
-  private static let batch = Duration.milliseconds(500)
 
   public init() {}
 
@@ -26,13 +19,13 @@ public struct InFlight: Sendable {
 
   public mutating func add(_ node: NodeID, at now: ContinuousClock.Instant) {
     var own = batches[node] ?? []
-    if let last = own.last, now - last.first < Self.batch {
+    if let last = own.last, now - last.first < RegistryLimits.placementBatch {
       own[own.count - 1].latest = now
       own[own.count - 1].count += 1
     } else {
       own.append(Batch(first: now, latest: now, count: 1))
     }
-    own.removeAll { now - $0.latest > Self.longest }
+    own.removeAll { now - $0.latest > RegistryLimits.placement }
     batches[node] = own
   }
 
@@ -53,7 +46,8 @@ public struct InFlight: Sendable {
       let lease = min(max(entry.leaseMilliseconds, -Lease.takeover * 10), Lease.length)
       let heartbeat = asked - .milliseconds(Lease.length - lease)
       let rest = own.filter {
-        $0.latest + Self.margin > heartbeat && asked - $0.latest <= Self.longest
+        $0.latest + RegistryLimits.placementMargin > heartbeat
+          && asked - $0.latest <= RegistryLimits.placement
       }
       if !rest.isEmpty { left[entry.record.id] = rest }
     }

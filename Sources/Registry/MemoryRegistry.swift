@@ -33,7 +33,7 @@ public actor MemoryRegistry: Registry {
   ///   - grace: milliseconds that nodes get to announce what they hold.
   ///   - identity: which registry it is, if that is to outlive this process.
   public init(
-    keepTombstones: Int = Tombstone.keep, mostTombstones: Int = Tombstone.most,
+    keepTombstones: Int = RegistryLimits.tombstone, mostTombstones: Int = RegistryLimits.tombstones,
     grace: Int = Lease.grace, identity: RegistryIdentity = .random(),
     now: @escaping @Sendable () -> Int = MemoryRegistry.uptime
   ) {
@@ -53,9 +53,11 @@ public actor MemoryRegistry: Registry {
 
   public func heartbeat(_ record: NodeRecord, isRenewal: Bool) -> HeartbeatResult {
     let held = leases[record.id]
-    if let held, held.record.incarnation != record.incarnation, held.deadline > now() {
-      return .refused(
-        holder: held.record.incarnation, leaseMilliseconds: held.deadline - now())
+    let hasItsHolder = !isRenewal && held?.record.holder != nil
+    if let held, held.record.incarnation != record.incarnation, held.deadline > now(),
+      !(hasItsHolder && held.record.holder == record.holder)
+    {
+      return .refused(by: held.record.incarnation, leaseMilliseconds: held.deadline - now())
     }
     var outdated: HeartbeatResult.Outdated? = isRenewal ? .lostData : nil
     if let held, held.record.incarnation == record.incarnation {
@@ -89,6 +91,7 @@ public actor MemoryRegistry: Registry {
         switch record.state {
         case .owned:
           records[session]?.end = record.end ?? holding.end
+          records[session]?.holder = HolderName.checked(holding.holder) ?? record.holder
           continue
         case .closed(let tombstone): if !tombstone.isLost { continue }
         }
@@ -96,7 +99,7 @@ public actor MemoryRegistry: Registry {
       lastEpoch = max(lastEpoch, holding.epoch.rawValue)
       records[session] = SessionRecord(
         node: node, incarnation: incarnation, epoch: holding.epoch, owner: holding.owner,
-        end: holding.end)
+        end: holding.end, holder: HolderName.checked(holding.holder))
       announcement.repaired.append(session)
     }
     return announcement
@@ -126,28 +129,31 @@ public actor MemoryRegistry: Registry {
   }
 
   public func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
   ) throws -> ClaimResult {
     try requireSettled()
     expire()
     if let record = records[session], record.state == .owned {
       if record.node == node, record.incarnation == incarnation {
         records[session]?.end = nil
+        records[session]?.holder = HolderName.checked(holder)
         return .claimed(record.epoch)
       }
       let state = record.ownerState(among: nodes())
       guard state.isLost else { return .owned(record) }
-      // Of one whose end is known nothing is lost.
+      // A session whose end is known was not lost with its node.
       if record.end == nil {
         var lost = record
+        lost.holder = nil
         lost.state = .closed(record.remains(state, now: WallClock.milliseconds))
-        bury(session, lost)
+        leaveTombstone(session, lost)
         return .lost(record)
       }
     }
     lastEpoch += 1
     records[session] = SessionRecord(
-      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch), owner: owner)
+      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch), owner: owner,
+      holder: HolderName.checked(holder))
     return .claimed(Epoch(lastEpoch))
   }
 
@@ -163,8 +169,9 @@ public actor MemoryRegistry: Registry {
       tombstone.owner = tombstone.owner ?? record.owner
       record.owner = tombstone.owner
       record.end = nil
+      record.holder = nil
       record.state = .closed(tombstone)
-      bury(session, record)
+      leaveTombstone(session, record)
     } else {
       records[session] = nil
     }
@@ -182,20 +189,28 @@ public actor MemoryRegistry: Registry {
 
   public func sessions(
     notOn nodes: [NodeID: Incarnation], limit: Int
-  ) -> SessionRecords {
-    let left = records.filter {
-      $0.value.state == .owned && nodes[$0.value.node] != $0.value.incarnation
-    }
-    return SessionRecords(
+  ) -> RecordList {
+    owned(limit: limit) { nodes[$0.node] != $0.incarnation }
+  }
+
+  public func sessions(
+    of node: NodeID, notIncarnation incarnation: Incarnation, limit: Int
+  ) -> RecordList {
+    owned(limit: limit) { $0.node == node && $0.incarnation != incarnation }
+  }
+
+  private func owned(limit: Int, where isWanted: (ListedOwner) -> Bool) -> RecordList {
+    let left = records.filter { $0.value.state == .owned && isWanted($0.value.listedOwner) }
+    return RecordList(
       left.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) })
   }
 
-  public func sessions(limit: Int) -> SessionRecords {
+  public func sessions(limit: Int) -> RecordList {
     expire()
     let owned = sessions(notOn: [:], limit: limit).sessions
     let closed = records.filter { $0.value.state != .owned }
       .sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit - owned.count)
-    return SessionRecords(
+    return RecordList(
       (owned + closed.map { ($0, $1) }).sorted { $0.0.rawValue < $1.0.rawValue })
   }
 
@@ -209,7 +224,7 @@ public actor MemoryRegistry: Registry {
     now() - lease.deadline >= Lease.patience
   }
 
-  private func bury(_ session: SessionID, _ record: SessionRecord) {
+  private func leaveTombstone(_ session: SessionID, _ record: SessionRecord) {
     records[session] = record
     tombstones.append((now() + keepTombstones, session, record.epoch))
   }

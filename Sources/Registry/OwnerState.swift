@@ -6,6 +6,10 @@ public enum OwnerState: Hashable, Sendable {
   case alive
   /// Its lease ended so many milliseconds ago: it may only be cut off from the registry.
   case silent(milliseconds: Int)
+  /// Silent for so long that it counts as dead, but a holder keeps the session until a node comes back for it.
+  case held(milliseconds: Int)
+  /// Another process is that node by now, and will say whether it has the session from its holder.
+  case restarted(as: Incarnation)
   /// Silent for so long that the session counts as lost.
   case dead(milliseconds: Int)
   /// Another process is that node by now.
@@ -19,27 +23,43 @@ extension SessionRecord {
   public func tombstone(among nodes: [NodeEntry]) -> Tombstone? {
     switch state {
     case .closed(let tombstone): tombstone
-    case .owned: ownerState(among: nodes).isLost ? end : nil
+    case .owned: isLost(among: nodes) ? end : nil
     }
   }
 
+  /// Whether the process of an owned one is gone, as far as the registry can know.
+  public func isLost(among nodes: [NodeEntry]) -> Bool { ownerState(among: nodes).isLost }
+
   public func ownerState(among nodes: [NodeEntry]) -> OwnerState {
     guard let entry = nodes.first(where: { $0.record.id == node }) else { return .gone }
+    let silence = Int(min(entry.leaseMilliseconds.magnitude, UInt(Int.max)))
+    // What a holder keeps, it keeps for whichever process is this node next. Of one whose end is known only the last
+    // screen is kept, which nobody has to wait for.
+    let isKept = holder != nil && (entry.isLive || (end == nil && !entry.isBeyondReturn))
     guard entry.record.incarnation == incarnation else {
-      return .replaced(by: entry.record.incarnation)
+      return isKept && entry.mayRestore
+        ? .restarted(as: entry.record.incarnation) : .replaced(by: entry.record.incarnation)
     }
     if entry.isLive { return .alive }
-    let silence = Int(min(entry.leaseMilliseconds.magnitude, UInt(Int.max)))
-    return entry.isDead ? .dead(milliseconds: silence) : .silent(milliseconds: silence)
+    guard entry.isDead else { return .silent(milliseconds: silence) }
+    return isKept ? .held(milliseconds: silence) : .dead(milliseconds: silence)
   }
 
   /// Where the session is, in a sentence that an operator can act on.
   public func explanation(_ state: OwnerState) -> String {
     let owner = "\(node) (incarnation \(incarnation))"
+    let keeper = holder.map { "held on its node's machine by \($0)" } ?? "held by nothing"
     return switch state {
-    case .alive: "owned by \(owner)"
+    case .alive: "owned by \(owner)" + (holder == nil ? "" : ", and \(keeper)")
     case .silent(let time):
       "owned by \(owner), whose lease ended \(time / 1_000) s ago: it may only be cut off from the registry"
+        + (holder == nil ? "" : "; \(keeper)")
+    case .held(let time):
+      "\(keeper); node \(owner) has been silent since its lease ended \(time / 1_000) s ago: the session goes on "
+        + "when that node is started again, within the hour"
+    case .restarted(let other):
+      "\(keeper); node \(owner) has been started anew since (incarnation \(other)), and has yet to say whether it "
+        + "has the session"
     case .dead(let time):
       "was on \(owner), which has been silent since its lease ended \(time / 1_000) s ago: lost, unless the "
         + "node comes back"
@@ -51,11 +71,25 @@ extension SessionRecord {
   }
 }
 
+extension NodeEntry {
+  /// A holder has ended by now what it kept for it.
+  var isBeyondReturn: Bool { leaseMilliseconds <= -Lease.orphanPatience }
+
+  /// Whether sessions of earlier incarnations may be its own yet: one without a holder has nobody to ask for them, and
+  /// one that has said what it found has not found the others.
+  public var mayRestore: Bool {
+    record.holder != nil && record.hasRestored != true && !isBeyondReturn
+  }
+
+  /// Whether it may have sessions, though it is away: its holder keeps them.
+  public var mayComeBack: Bool { record.holder != nil && !isBeyondReturn }
+}
+
 extension OwnerState {
   /// Whether the session's process is gone, as far as the registry can know.
   public var isLost: Bool {
     switch self {
-    case .alive, .silent: false
+    case .alive, .silent, .held, .restarted: false
     case .dead, .replaced, .gone: true
     }
   }
@@ -63,8 +97,8 @@ extension OwnerState {
   /// When its lease ended, in milliseconds since 1970. Nil: it has not, or nobody knows any more.
   public func leaseEnd(now: UInt64) -> UInt64? {
     switch self {
-    case .silent(let time), .dead(let time): now - min(now, UInt64(clamping: time))
-    case .alive, .replaced, .gone: nil
+    case .silent(let time), .held(let time), .dead(let time): now - min(now, UInt64(clamping: time))
+    case .alive, .restarted, .replaced, .gone: nil
     }
   }
 }

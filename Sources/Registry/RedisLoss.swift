@@ -90,7 +90,7 @@ extension RedisRegistry {
     var announcement = Announcement()
     var rest = Array(sessions)[...]
     while !rest.isEmpty {
-      // A fraction of what a connection takes.
+      // A batch is a fraction of the commands that a connection takes.
       let batch = rest.prefix(Lease.confirmedAtOnce.upperBound)
       rest = rest.dropFirst(Lease.confirmedAtOnce.upperBound)
       try await withThrowingTaskGroup(of: (SessionID, Int?).self) { tasks in
@@ -100,7 +100,8 @@ extension RedisRegistry {
               RegistryScripts.announce, keys: [key(session)],
               [
                 node.rawValue, incarnation.description, holding.epoch.description,
-                String(Self.keepRecords), holding.owner ?? "", try written(holding.end),
+                String(RegistryLimits.record), holding.owner ?? "", try written(holding.end),
+                HolderName.checked(holding.holder) ?? "",
               ])
             return (session, outcome.integer)
           }

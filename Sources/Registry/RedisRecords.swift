@@ -13,12 +13,13 @@ extension RedisRegistry {
     guard
       var record = Self.record(
         node: fields[0].string, incarnation: fields[1].string, epoch: fields[2].integer,
-        owner: fields[5].string)
+        owner: fields[5].string, holder: fields[6].string)
     else { throw Self.corrupt("session record") }
     if state == "closed" {
       var tombstone: Tombstone = try decode(fields[4].string ?? "")
       tombstone.owner = record.owner
       record.state = .closed(tombstone)
+      record.holder = nil
     } else {
       record.end = try end(in: fields[4], owner: record.owner)
     }
@@ -40,13 +41,15 @@ extension RedisRegistry {
   }
 
   static func record(
-    node: String?, incarnation: String?, epoch: Int?, owner: String?
+    node: String?, incarnation: String?, epoch: Int?, owner: String?, holder: String?
   ) -> SessionRecord? {
     guard let node = node.flatMap(NodeID.init), let epoch, epoch >= 0,
-      let incarnation = incarnation.flatMap(Incarnation.init)
+      let incarnation = incarnation.flatMap(Incarnation.init),
+      holder.map(HolderName.isValid) ?? true
     else { return nil }
     return SessionRecord(
-      node: node, incarnation: incarnation, epoch: Epoch(UInt64(epoch)), owner: owner)
+      node: node, incarnation: incarnation, epoch: Epoch(UInt64(epoch)), owner: owner,
+      holder: holder)
   }
 
   func encode(_ value: some Encodable) throws -> String {

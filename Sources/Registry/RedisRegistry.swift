@@ -1,5 +1,6 @@
 // The registry in Redis. Each rule is one script (RegistryScripts.swift); docs/design.md, section 7,
-// lists the keys. What is done about data that Redis lost is in RedisLoss.swift.
+// lists the keys. What is done about data that Redis lost is in RedisLoss.swift, lists of
+// sessions in RedisLists.swift.
 
 import FoundationEssentials
 public import Logging
@@ -17,22 +18,9 @@ public struct RedisRegistry: Registry {
   private let keepTombstones: Int
   private let mostTombstones: Int
   private let grace: Int
-  private let mostScans: Int
+  let mostScans: Int
   /// Told again with each heartbeat, so that it outlives what Redis loses.
   private let known = NIOLockedValueBox<RegistryIdentity?>(nil)
-
-  /// Milliseconds that a session's record is kept: far longer than a session lives. Only a backstop
-  /// against the records of nodes that never came back.
-  static let keepRecords = 90 * 86_400_000
-  /// Milliseconds that a node which fell silent is listed.
-  static let keepNodes = 86_400_000
-  /// Milliseconds that an operator's wish to drain a node is remembered while the node is away.
-  static let keepDrains = 30 * 86_400_000
-  /// A claim is tried so often: each time somebody else has claimed and lost the session in between.
-  static let claims = 8
-  /// Parts of a list that is read to its end, and keys of a part: five million in all. One that has no end is no list.
-  public static let mostScans = 10_000
-  private static let scanned = 500
 
   /// - Parameters:
   ///   - url: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
@@ -45,8 +33,8 @@ public struct RedisRegistry: Registry {
   ///   given; ``TLSError`` if the system's CAs cannot be read.
   public init(
     url: String, cluster: String, tls: TLSCredentials? = nil,
-    keepTombstones: Int = Tombstone.keep, mostTombstones: Int = Tombstone.most,
-    grace: Int = Lease.grace, mostScans: Int = RedisRegistry.mostScans,
+    keepTombstones: Int = RegistryLimits.tombstone, mostTombstones: Int = RegistryLimits.tombstones,
+    grace: Int = Lease.grace, mostScans: Int = RegistryLimits.listParts,
     on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(), logger: Logger
   ) throws {
     let endpoint: RedisEndpoint
@@ -85,7 +73,7 @@ public struct RedisRegistry: Registry {
   var ownedKey: String { "{\(cluster)}:owned" }
   private func key(node: String) -> String { "{\(cluster)}:node:" + node }
   func key(_ node: NodeID) -> String { key(node: node.rawValue) }
-  private var sessionPrefix: String { "\(cluster):s:{" }
+  var sessionPrefix: String { "\(cluster):s:{" }
   func key(_ session: SessionID) -> String { sessionPrefix + session.rawValue + "}" }
 
   // MARK: Nodes
@@ -99,25 +87,27 @@ public struct RedisRegistry: Registry {
       ],
       [
         record.id.rawValue, record.incarnation.description, try encode(record),
-        String(Lease.length), String(Self.keepNodes), isRenewal ? "1" : "0", String(grace),
+        String(Lease.length), String(RegistryLimits.silentNode), isRenewal ? "1" : "0",
+        String(grace),
         String(Lease.patience), condition?.run ?? "", condition?.evicted ?? "",
-        known.withLockedValue { $0?.rawValue } ?? "", String(Self.keepDrains),
+        known.withLockedValue { $0?.rawValue } ?? "", String(RegistryLimits.drain),
+        HolderName.checked(record.holder) ?? "",
       ])
     guard let items = answer.array, items.count == 3 else { throw Self.corrupt("heartbeat") }
     if items[0].integer == 1 {
       return items[2].string.flatMap(HeartbeatResult.Outdated.init).map { .outdated($0) }
         ?? .alive(isDraining: items[1].string == "1")
     }
-    guard let holder = items[1].string.flatMap(Incarnation.init), let left = items[2].integer else {
+    guard let other = items[1].string.flatMap(Incarnation.init), let left = items[2].integer else {
       throw Self.corrupt("heartbeat")
     }
-    return .refused(holder: holder, leaseMilliseconds: left)
+    return .refused(by: other, leaseMilliseconds: left)
   }
 
   public func leave(_ node: NodeID, incarnation: Incarnation) async throws {
     _ = try await run(
       RegistryScripts.leave, keys: [nodesKey, key(node), confirmedKey],
-      [node.rawValue, incarnation.description, String(Self.keepDrains)])
+      [node.rawValue, incarnation.description, String(RegistryLimits.drain)])
   }
 
   public func nodes() async throws -> [NodeEntry] {
@@ -145,7 +135,7 @@ public struct RedisRegistry: Registry {
   public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
     try await run(
       RegistryScripts.setDraining, keys: [key(node)],
-      [isDraining ? "1" : "0", String(Self.keepDrains)]
+      [isDraining ? "1" : "0", String(RegistryLimits.drain)]
     ).integer == 1
   }
 
@@ -161,11 +151,11 @@ public struct RedisRegistry: Registry {
   // MARK: Sessions
 
   public func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
   ) async throws -> ClaimResult {
-    for _ in 0..<Self.claims {
+    for _ in 0..<RegistryLimits.claims {
       if let result = try await tryToClaim(
-        session, node: node, incarnation: incarnation, owner: owner)
+        session, node: node, incarnation: incarnation, owner: owner, holder: holder)
       {
         return result
       }
@@ -173,14 +163,17 @@ public struct RedisRegistry: Registry {
     throw RegistryError(.unavailable, "whose session \(session) is changes all the time; try again")
   }
 
-  /// Nil: it was a dead owner's, and is not any more.
+  /// Nil: a dead owner had it, and its record was released meanwhile.
   private func tryToClaim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
   ) async throws -> ClaimResult? {
     try await requireSettled(for: node)
     let answer = try await run(
       RegistryScripts.claim, keys: [key(session)],
-      [node.rawValue, incarnation.description, String(Self.keepRecords), owner ?? ""])
+      [
+        node.rawValue, incarnation.description, String(RegistryLimits.record), owner ?? "",
+        HolderName.checked(holder) ?? "",
+      ])
     guard let items = answer.array, let outcome = items.first?.integer else {
       throw Self.corrupt("claim")
     }
@@ -188,20 +181,20 @@ public struct RedisRegistry: Registry {
       try? await list([session], ownedBy: node, incarnation)
       return .claimed(Epoch(UInt64(clamping: epoch)))
     }
-    guard items.count == 6,
+    guard items.count == 7,
       var record = Self.record(
         node: items[1].string, incarnation: items[2].string, epoch: items[3].integer,
-        owner: items[4].string)
+        owner: items[4].string, holder: items[6].string)
     else { throw Self.corrupt("claim") }
     record.end = try end(in: items[5], owner: record.owner)
     let state = record.ownerState(among: try await nodes())
     guard state.isLost else { return .owned(record) }
-    // Said once: whoever buries it says so, the others find the tombstone.
-    let isBuried = try await release(
+    // Only one asker gets this answer, the one whose release sets the tombstone; the others find the tombstone.
+    let isReleased = try await release(
       session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
       tombstone: record.remains(state, now: WallClock.milliseconds))
-    // Of one whose end is known nothing is lost.
-    return isBuried && record.end == nil ? .lost(record) : nil
+    // A session whose end is known was not lost with its node.
+    return isReleased && record.end == nil ? .lost(record) : nil
   }
 
   public func release(
@@ -236,10 +229,10 @@ public struct RedisRegistry: Registry {
   /// Forgets the oldest where there are too many.
   private func list(tombstoneOf session: SessionID) async throws {
     let oldest = try await run(
-      RegistryScripts.bury, keys: [tombstonesKey],
+      RegistryScripts.listTombstone, keys: [tombstonesKey],
       [session.rawValue, String(mostTombstones), String(keepTombstones)])
     for old in oldest.array?.compactMap(\.string).compactMap(SessionID.init) ?? [] {
-      _ = try await run(RegistryScripts.unbury, keys: [key(old)])
+      _ = try await run(RegistryScripts.forgetTombstone, keys: [key(old)])
     }
   }
 
@@ -249,7 +242,7 @@ public struct RedisRegistry: Registry {
     try await send(["HGET", ownedKey, session.rawValue]).string.flatMap(ListedOwner.init)
   }
 
-  static let fields = ["node", "incarnation", "epoch", "state", "tombstone", "owner"]
+  static let fields = ["node", "incarnation", "epoch", "state", "tombstone", "owner", "holder"]
 
   public func lookUp(_ session: SessionID) async throws -> SessionRecord? {
     if let record = try await read(session) { return record }
@@ -258,110 +251,8 @@ public struct RedisRegistry: Registry {
     return try await read(session)
   }
 
-  private func read(_ session: SessionID) async throws -> SessionRecord? {
+  func read(_ session: SessionID) async throws -> SessionRecord? {
     try record(in: try await send(["HMGET", key(session)] + Self.fields))
-  }
-
-  public func sessions(
-    notOn nodes: [NodeID: Incarnation], limit: Int
-  ) async throws -> SessionRecords {
-    var found: [SessionID: SessionRecord] = [:]
-    var unread: Set<SessionID> = []
-    let endless = RegistryError(.corrupt, "Redis's list of sessions has no end")
-    try await scan(["HSCAN", ownedKey], endless: endless) { pairs in
-      guard pairs.count % 2 == 0 else { throw Self.corrupt("list of sessions") }
-      var listed: [SessionID: String] = [:]
-      for index in stride(from: 0, to: pairs.count, by: 2) {
-        guard let entry = pairs[index + 1].string,
-          let id = pairs[index].string.flatMap(SessionID.init)
-        else { continue }
-        if let owner = ListedOwner(entry), nodes[owner.node] == owner.incarnation { continue }
-        listed[id] = entry
-      }
-      for (id, record) in try await records(of: Array(listed.keys), unread: &unread) {
-        if let record, record.state == .owned {
-          if nodes[record.node] != record.incarnation { found[id] = record }
-        } else if let entry = listed[id] {
-          _ = try await run(
-            RegistryScripts.unlist, keys: [ownedKey], [id.rawValue, entry])
-        }
-      }
-      return found.count + unread.count < limit
-    }
-    return Self.list(found, unread: unread, limit: limit)
-  }
-
-  private static func list(
-    _ found: [SessionID: SessionRecord], unread: Set<SessionID>, limit: Int
-  ) -> SessionRecords {
-    SessionRecords(
-      found.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) },
-      unread: Array(unread.sorted { $0.rawValue < $1.rawValue }.prefix(limit)))
-  }
-
-  /// All at once: they share a pipeline.
-  private func records(
-    of ids: [SessionID], unread: inout Set<SessionID>
-  ) async throws -> [SessionID: SessionRecord?] {
-    try await withThrowingTaskGroup(of: (SessionID, Result<SessionRecord?, RegistryError>).self) {
-      tasks in
-      for id in ids {
-        tasks.addTask {
-          do {
-            return (id, .success(try await read(id)))
-          } catch let error as RegistryError where error.code == .corrupt {
-            return (id, .failure(error))
-          }
-        }
-      }
-      var known: [SessionID: SessionRecord?] = [:]
-      for try await (id, answer) in tasks {
-        switch answer {
-        case .success(let record): known[id] = .some(record)
-        case .failure: unread.insert(id)
-        }
-      }
-      return known
-    }
-  }
-
-  public func sessions(limit: Int) async throws -> SessionRecords {
-    let owned = try await sessions(notOn: [:], limit: limit)
-    var found = Dictionary(owned.sessions) { $1 }
-    var unread = Set(owned.unread)
-    // It passes everybody's keys.
-    let endless = RegistryError(
-      .misconfigured,
-      "Redis has more keys than are looked through for sessions (\(mostScans * Self.scanned)): "
-        + "give this cluster a Redis, or a database of one, to itself")
-    try await scan(["SCAN"], ["MATCH", sessionPrefix + "*"], endless: endless) { keys in
-      let ids = keys.compactMap(\.string).compactMap { key in
-        SessionID(String(key.dropFirst(sessionPrefix.count).dropLast()))
-      }
-      for (id, record) in try await records(of: ids, unread: &unread)
-      where found.count < limit || found[id] != nil {
-        found[id] = record
-      }
-      return found.count + unread.count < limit
-    }
-    return Self.list(found, unread: unread, limit: limit)
-  }
-
-  /// Reads a list part by part, to its end or for as long as `take` wants more.
-  private func scan(
-    _ command: [String], _ options: [String] = [], endless: RegistryError,
-    take: ([RedisValue]) async throws -> Bool
-  ) async throws {
-    var cursor = "0"
-    for _ in 0..<mostScans {
-      let answer = try await send(command + [cursor] + options + ["COUNT", "\(Self.scanned)"])
-      guard let parts = answer.array, parts.count == 2, let next = parts[0].string,
-        let items = parts[1].array
-      else { throw Self.corrupt("list of sessions") }
-      guard try await take(items), next != "0" else { return }
-      cursor = next
-    }
-    throw endless
   }
 
   // MARK: Errors

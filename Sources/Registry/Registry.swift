@@ -42,10 +42,15 @@ public struct NodeRecord: Hashable, Sendable, Codable {
   /// Sessions it holds now.
   public var sessions: Int
   public var version: String
+  /// The holder that it has, whose sessions outlive it (``HolderName``); nil: none.
+  public var holder: String?
+  /// It has said of every session of its earlier incarnations that it has it, or that it is lost.
+  public var hasRestored: Bool?
 
   public init(
     id: NodeID, incarnation: Incarnation, loops: [NodeAddress], labels: [String: String] = [:],
-    weight: Double = 1, capacity: Int, sessions: Int = 0, version: String = ""
+    weight: Double = 1, capacity: Int, sessions: Int = 0, version: String = "",
+    holder: String? = nil, hasRestored: Bool? = nil
   ) {
     self.id = id
     self.incarnation = incarnation
@@ -55,21 +60,23 @@ public struct NodeRecord: Hashable, Sendable, Codable {
     self.capacity = capacity
     self.sessions = sessions
     self.version = version
+    self.holder = holder
+    self.hasRestored = hasRestored
   }
 }
 
 extension NodeRecord {
-  /// What a node may say of its sessions, its room and its weight: more than any has, and little enough that
-  /// all nodes' together stay a number.
-  static let counts = 0...1_000_000_000
-  static let weights = 0.0...1_000_000.0
-
   /// With what lies beyond brought in, so that one node's mistake harms no calculation with all of them.
   var bounded: NodeRecord {
     var record = self
-    record.weight = min(max(weight, Self.weights.lowerBound), Self.weights.upperBound)
-    record.capacity = min(max(capacity, Self.counts.lowerBound), Self.counts.upperBound)
-    record.sessions = min(max(sessions, Self.counts.lowerBound), Self.counts.upperBound)
+    record.weight = min(
+      max(weight, Double(RegistryLimits.weights.lowerBound)),
+      Double(RegistryLimits.weights.upperBound))
+    record.capacity = min(
+      max(capacity, RegistryLimits.counts.lowerBound), RegistryLimits.counts.upperBound)
+    record.sessions = min(
+      max(sessions, RegistryLimits.counts.lowerBound), RegistryLimits.counts.upperBound)
+    record.holder = HolderName.checked(holder)
     return record
   }
 }
@@ -122,10 +129,13 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   /// Of an owned one, how its process ended, so that this is known even if its node dies then; nil: it runs,
   /// as far as is known.
   public var end: Tombstone?
+  /// Of an owned one, what holds its terminal while nodes come and go (``HolderName``); nil: nothing, and it
+  /// ends with its node.
+  public var holder: String?
 
   public init(
     node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
-    owner: String? = nil, end: Tombstone? = nil
+    owner: String? = nil, end: Tombstone? = nil, holder: String? = nil
   ) {
     self.node = node
     self.incarnation = incarnation
@@ -133,6 +143,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     self.state = state
     self.owner = owner
     self.end = end
+    self.holder = holder
   }
 
   /// What is left of it once its owner is dead.
@@ -150,11 +161,16 @@ public struct Holding: Hashable, Sendable {
   public var owner: String?
   /// How its process ended; nil: it runs.
   public var end: Tombstone?
+  /// What holds its terminal (``HolderName``); nil: nothing but the node.
+  public var holder: String?
 
-  public init(epoch: Epoch, owner: String? = nil, end: Tombstone? = nil) {
+  public init(
+    epoch: Epoch, owner: String? = nil, end: Tombstone? = nil, holder: String? = nil
+  ) {
     self.epoch = epoch
     self.owner = owner
     self.end = end
+    self.holder = holder
   }
 }
 
@@ -191,14 +207,6 @@ public struct Tombstone: Hashable, Sendable, Codable {
 
   /// Its node died with it, as far as the registry can know.
   public var isLost: Bool { reason == .lost }
-
-  /// How long they are kept, in milliseconds, unless an operator says otherwise: a job of Friday's is asked for
-  /// on Monday.
-  public static let keep = 7 * 86_400_000
-  /// At most so many are kept, the latest, however many sessions end: with its place in the list of them one takes
-  /// 400 bytes of Redis's memory, and with an id of 64 bytes and an owner of 320 it takes 1.4 KB, so that all of
-  /// them take 40 MB, and at the very most 140.
-  public static let most = 100_000
 }
 
 public enum ClaimResult: Hashable, Sendable {
@@ -215,7 +223,7 @@ public enum HeartbeatResult: Hashable, Sendable {
   /// The node is registered again, and is to announce its sessions. Said at every heartbeat until it has.
   case outdated(Outdated)
   /// Another incarnation of this node id holds a lease that still lives, for so many milliseconds.
-  case refused(holder: Incarnation, leaseMilliseconds: Int)
+  case refused(by: Incarnation, leaseMilliseconds: Int)
 
   /// Why the registry may be wrong about what a node holds.
   public enum Outdated: String, Sendable {
@@ -263,7 +271,10 @@ extension RegistryError {
 }
 
 public protocol Registry: Sendable {
-  /// Renews the node's lease and record; the first one registers it.
+  /// Renews the node's lease and record; the first one registers it. While another incarnation's lease lives it is
+  /// refused, unless it is the first one and both have the same ``NodeRecord/holder``: who has a holder has its
+  /// directory's lock, so that the process which had it before is gone, and a node that was killed need not wait
+  /// for its own lease to end.
   /// - Parameter isRenewal: this incarnation has registered before, so that a registry that does not
   ///   know it has lost its data.
   func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult
@@ -284,10 +295,13 @@ public protocol Registry: Sendable {
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool
 
   /// Makes the session the caller's. A tombstone is no hindrance: the next life has a higher epoch.
-  /// - Parameter owner: the subject for whom it is created.
+  /// - Parameters:
+  ///   - owner: the subject for whom it is created.
+  ///   - holder: what is to hold its terminal.
   /// - Throws: ``RegistryError`` `unsettled` while nodes are announcing their sessions.
-  func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?)
-    async throws -> ClaimResult
+  func claim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
+  ) async throws -> ClaimResult
   /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that
   /// is left in its place for `keepTombstone`; without one, nothing is left (the pipe never started).
   func release(
@@ -305,9 +319,13 @@ public protocol Registry: Sendable {
   /// earlier process's, and is lost.
   func remembersAll() async -> Bool
   /// Sessions whose owner is none of these: what is not heard of from the nodes themselves. At most `limit`.
-  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> SessionRecords
+  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> RecordList
+  /// Sessions that earlier incarnations of `node` owned, and nobody has taken over since. At most `limit`.
+  func sessions(
+    of node: NodeID, notIncarnation incarnation: Incarnation, limit: Int
+  ) async throws -> RecordList
   /// All sessions known, for an operator without a router, those that live first; at most `limit`.
-  func sessions(limit: Int) async throws -> SessionRecords
+  func sessions(limit: Int) async throws -> RecordList
   /// Which registry it is; made by who asks first.
   func identity() async throws -> RegistryIdentity
   /// What an operator should change about it, each in a sentence.
@@ -316,7 +334,7 @@ public protocol Registry: Sendable {
 }
 
 /// A list of sessions: one bad record does not hide the others.
-public struct SessionRecords: Sendable {
+public struct RecordList: Sendable {
   public var sessions: [(SessionID, SessionRecord)]
   /// They have a record that cannot be read.
   public var unread: [SessionID]
@@ -332,10 +350,10 @@ extension Registry {
     try await heartbeat(record, isRenewal: false)
   }
 
-  public func claim(_ session: SessionID, node: NodeID, incarnation: Incarnation) async throws
-    -> ClaimResult
-  {
-    try await claim(session, node: node, incarnation: incarnation, owner: nil)
+  public func claim(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String? = nil
+  ) async throws -> ClaimResult {
+    try await claim(session, node: node, incarnation: incarnation, owner: owner, holder: nil)
   }
 
   public func remembersAll() async -> Bool { false }
@@ -365,4 +383,8 @@ public struct ListedOwner: Hashable, Sendable {
   }
 
   var text: String { "\(node) \(incarnation)" }
+}
+
+extension SessionRecord {
+  var listedOwner: ListedOwner { ListedOwner(node: node, incarnation: incarnation) }
 }

@@ -15,8 +15,11 @@ enum RegistryScripts {
   /// KEYS nodes, node, generation, grace, confirmed, identity; ARGV id, incarnation, record, lease, how long a
   /// silent node is remembered, 1 if it has registered before, how long the grace lasts, how long after its
   /// lease a node counts as dead, Redis's run id and count of evicted keys ('' if not known), the identity
-  /// ('' if not known), how long a drained one is remembered.
-  /// → {1, drains, announces} or {0, holder's incarnation, milliseconds left}.
+  /// ('' if not known), how long a drained one is remembered, the holder that it has or ''.
+  /// → {1, drains, announces} or {0, the other's incarnation, milliseconds left}.
+  ///
+  /// One that has the same holder as the incarnation whose lease lives is believed to follow it: it has the lock of
+  /// the holder's directory. It registers once: what that incarnation itself may yet say is refused.
   ///
   /// A node that has registered before and is unknown was forgotten (`announces` 1), as everything may be that
   /// another run of Redis has written; one that counted as dead (2) may find its sessions taken for lost; and
@@ -25,15 +28,20 @@ enum RegistryScripts {
   /// one until then prolongs the grace.
   static let heartbeat = RedisScript(
     now + """
-      local holder = redis.call('HGET', KEYS[2], 'incarnation')
+      local other = redis.call('HGET', KEYS[2], 'incarnation')
+      local function follows()
+        if ARGV[6] == '1' or ARGV[13] == '' then return false end
+        local isRead, record = pcall(cjson.decode, redis.call('HGET', KEYS[2], 'record') or '')
+        return isRead and type(record) == 'table' and record['holder'] == ARGV[13]
+      end
       local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
       local deadline = tonumber(score or 0)
-      if holder and holder ~= ARGV[2] and deadline > now then
-        return {0, holder, deadline - now}
+      if other and other ~= ARGV[2] and deadline > now and not follows() then
+        return {0, other, deadline - now}
       end
       local isRenewal, run, evicted = ARGV[6] == '1', ARGV[9], ARGV[10]
       local announces = redis.call('HGET', KEYS[2], 'announces') or '0'
-      if holder ~= ARGV[2] then
+      if other ~= ARGV[2] then
         announces = ARGV[6]
       elseif score and deadline + ARGV[8] <= now and announces ~= '1' then
         announces = '2'
@@ -71,7 +79,7 @@ enum RegistryScripts {
       """)
 
   /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most, the subject it is of or '',
-  /// how its process ended or ''.
+  /// how its process ended or '', what holds its terminal or ''.
   /// → 0 if it is another's now: the larger epoch wins; 2 if it had to be written; else 1. One that has ended
   /// stays so, unless it was only taken for lost.
   static let announce = RedisScript(
@@ -83,6 +91,7 @@ enum RegistryScripts {
     if epoch == tonumber(ARGV[3]) then
       if held[5] == 'owned' then
         if ARGV[6] ~= '' and not held[4] then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
+        if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[7]) end
         if redis.call('PTTL', KEYS[1]) < ARGV[4] / 2 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
         return 1
       end
@@ -93,6 +102,7 @@ enum RegistryScripts {
       'state', 'owned')
     if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[5]) end
     if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
+    if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[7]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
     return 2
     """)
@@ -166,7 +176,8 @@ enum RegistryScripts {
     return 1
     """)
 
-  /// KEYS session; ARGV node, incarnation, how long the record is kept at most, the subject it is for or ''.
+  /// KEYS session; ARGV node, incarnation, how long the record is kept at most, the subject it is for or '', what
+  /// is to hold its terminal or ''.
   /// → {1, epoch}, or {0, the record's fields…} if it is somebody else's.
   ///
   /// An epoch is the time of its claim in microseconds, or one more than the last: it rises even where
@@ -175,20 +186,22 @@ enum RegistryScripts {
     """
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
-    local held =
-      redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner', 'tombstone')
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner',
+      'tombstone', 'holder')
     if held[4] == 'owned' then
       if held[1] == ARGV[1] and held[2] == ARGV[2] then
-        redis.call('HDEL', KEYS[1], 'tombstone')
+        redis.call('HDEL', KEYS[1], 'tombstone', 'holder')
+        if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[5]) end
         return {1, tonumber(held[3])}
       end
-      return {0, held[1], held[2], held[3], held[5], held[6]}
+      return {0, held[1], held[2], held[3], held[5], held[6], held[7]}
     end
     local epoch = math.max(now, (tonumber(held[3] or 0) or 0) + 1)
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2],
       'epoch', string.format('%.0f', epoch), 'state', 'owned')
     if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[4]) end
+    if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[5]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[3])
     return {1, epoch}
     """)
@@ -206,6 +219,7 @@ enum RegistryScripts {
     else
       local isLost = string.find(ARGV[4], '"reason":"lost"', 1, true)
       redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', isLost and held[5] or ARGV[4])
+      redis.call('HDEL', KEYS[1], 'holder')
       if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[6]) end
       redis.call('PEXPIRE', KEYS[1], ARGV[5])
     end
@@ -214,7 +228,7 @@ enum RegistryScripts {
 
   /// KEYS tombstones; ARGV session, how many there may be, how long they are kept. → the oldest ones beyond
   /// that, a few at a time.
-  static let bury = RedisScript(
+  static let listTombstone = RedisScript(
     now + """
       redis.call('ZADD', KEYS[1], now, ARGV[1])
       redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - ARGV[3])
@@ -228,7 +242,7 @@ enum RegistryScripts {
       """)
 
   /// KEYS session. A tombstone is forgotten; a session of the same name that lives is not.
-  static let unbury = RedisScript(
+  static let forgetTombstone = RedisScript(
     """
     if redis.call('HGET', KEYS[1], 'state') ~= 'closed' then return 0 end
     return redis.call('DEL', KEYS[1])

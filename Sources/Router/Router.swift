@@ -13,7 +13,7 @@ public import Registry
 import ServiceLifecycle
 import Transport
 import Web
-import Wire
+public import Wire
 
 public final class Router: Sendable {
   let configuration: RouterConfiguration
@@ -153,7 +153,7 @@ public final class Router: Sendable {
     await loops.onEach { $0.goAway() }
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline, await loops.clientCount() > 0 {
-      try? await Task.sleep(for: .milliseconds(20))
+      try? await Task.sleep(for: RouterLimits.drainInterval)
     }
     let left = await loops.clientCount()
     let seconds = Double((ContinuousClock.now - start) / .milliseconds(1)) / 1_000
@@ -186,29 +186,25 @@ public final class Router: Sendable {
 }
 
 /// Why a router does not run.
-public struct RouterError: Error, CustomStringConvertible {
-  public enum Code: String, Sendable {
-    /// Another process listens there.
-    case addressInUse = "address_in_use"
-    case cannotListen = "cannot_listen"
-  }
-  public var code: Code
-  public var message: String
-  public var cause: any Error
+public typealias RouterError = Failure<RouterErrorCode>
 
+public enum RouterErrorCode: String, FailureCode {
+  /// Another process listens there.
+  case addressInUse = "address_in_use"
+  case cannotListen = "cannot_listen"
+
+  public static func words(of cause: any Error) -> String { Transport.cause(of: cause) }
+}
+
+extension RouterError {
   init(_ cause: any Error, listening host: String, _ port: Int) {
     let address = NodeAddress(host: host, port: port)
-    self.cause = cause
     if (cause as? IOError)?.errnoCode == EADDRINUSE {
-      code = .addressInUse
-      message = "\(address) is in use by another process; choose another address with --listen"
+      self.init(
+        .addressInUse,
+        "\(address) is in use by another process; choose another address with --listen")
     } else {
-      code = .cannotListen
-      message = "cannot listen on \(address)"
+      self.init(.cannotListen, "cannot listen on \(address)", cause: cause)
     }
-  }
-
-  public var description: String {
-    code == .addressInUse ? message : "\(message): \(Transport.cause(of: cause))"
   }
 }

@@ -120,10 +120,11 @@ final class RouterLoops: Sendable {
     }
   }
 
-  /// Whether the registry knows its nodes: one that lost its data, or does not answer, is not believed that they left.
+  /// Whether the registry knows its nodes. If it lost its data, or does not answer, a node that it does not list has
+  /// not left for that.
   private var isSettled: Bool {
     get async {
-      // It is asked for what it cannot have: of that it says so only if it is.
+      // No session has this id. A registry says so only when it knows its nodes; before, it throws.
       do { _ = try await context.registry.lookUp(.random()) } catch { return false }
       return true
     }

@@ -59,7 +59,7 @@ extension [QueuedError] {
   }
 }
 
-/// What OpenSSL itself said, oldest first; for logs.
+/// What OpenSSL itself said, oldest first; for logs. No ``Failure``: it only lies behind one.
 struct OpenSSLWords: Error, CustomStringConvertible {
   var text: String
   init(_ text: String) { self.text = text }

@@ -83,6 +83,8 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   public var input: UInt64
   /// The subject that created it; absent: nobody's.
   public var owner: String?
+  /// What holds its terminal while nodes come and go; absent: nothing, and it ends with its node.
+  public var holder: String?
   /// A few of those attached, who may type first.
   public var viewers: [Event.Viewer]
 
@@ -91,7 +93,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     command: [String], user: UserName? = nil, state: SessionState, status: ExitStatus?,
     reason: EndReason? = nil, ended: UInt64? = nil, size: TerminalSize, title: String?,
     created: UInt64, idle: UInt64, output: UInt64, input: UInt64, owner: String? = nil,
-    viewers: [Event.Viewer]
+    holder: String? = nil, viewers: [Event.Viewer]
   ) {
     self.session = session
     self.node = node
@@ -111,6 +113,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     self.output = output
     self.input = input
     self.owner = owner
+    self.holder = holder
     self.viewers = viewers
   }
 }

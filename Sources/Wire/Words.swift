@@ -28,6 +28,8 @@ public struct SessionState: Word {
 
   public static let running = SessionState(rawValue: "running")
   public static let ended = SessionState(rawValue: "ended")
+  /// In lists only: its node is away, and a holder keeps its process until that node is started again.
+  public static let held = SessionState(rawValue: "held")
   /// In lists only: its node has died, and its record is all that is left.
   public static let lost = SessionState(rawValue: "lost")
 }

@@ -1,4 +1,5 @@
-// The command line takes the options that the kinds of pipes describe, though no property of a command names them.
+// The command line takes the options that the kinds of pipes describe, though no property of a command names them, and
+// says what is wrong with one (promise P10).
 
 import ArgumentParser
 import Pipes

@@ -223,7 +223,6 @@ import Wire
     #expect(stream.interrupt(bytes("\u{3}")) == [.send(.input(offset: 0, bytes("\u{3}")))])
   }
 
-  /// Promise P10: and what arrives has no gap, so that nothing is typed without its beginning.
   /// The server claims input that was never sent; what else its OPENED says is not believed either.
   @Test func anOpenedThatIsNotBelievedChangesNothing() throws {
     var stream = try live()
@@ -239,6 +238,7 @@ import Wire
     }
   }
 
+  /// Promise P10: and what arrives has no gap, so that nothing is typed without its beginning.
   @Test func whatIsTooMuchIsRefusedAndSaid() throws {
     var stream = try live()
     let paste = ByteBuffer(repeating: 0x61, count: ClientLimits.input - 10)

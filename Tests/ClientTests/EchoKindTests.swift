@@ -1,5 +1,6 @@
 // A kind of pipes is one folder and one line of a table: a kind of the tests' own is checked, ruled, placed, started,
-// typed at and listed as Fairlead's own are, by a router that knows it, and by an older one that does not.
+// typed at and listed as Fairlead's own are, by a router that knows it, and by an older one that does not (promise
+// P9).
 
 import Auth
 import Client

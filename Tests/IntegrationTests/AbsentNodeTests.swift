@@ -1,5 +1,5 @@
 // Nodes that die, hang, or have another key: what is new goes elsewhere, what is listed says what is missing, and
-// the reason is where an operator looks for it.
+// the reason is where an operator looks for it (promises P4 and P10).
 
 import API
 import APIClient

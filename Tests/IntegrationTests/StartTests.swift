@@ -1,4 +1,4 @@
-// Starting wrongly: each mistake has an error that says what to do, and an exit code.
+// Starting wrongly: each mistake has an error that says what to do, and an exit code (promise P10).
 
 import Foundation
 import TestSupport

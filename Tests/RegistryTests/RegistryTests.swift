@@ -20,7 +20,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   ///   - grace: milliseconds.
   ///   - tombstones: how many are kept.
   private func with(
-    _ kind: Kind, grace: Int = Lease.grace, tombstones: Int = Tombstone.most,
+    _ kind: Kind, grace: Int = Lease.grace, tombstones: Int = RegistryLimits.tombstones,
     _ body: (any Registry) async throws -> Void
   ) async throws {
     switch kind {

@@ -27,7 +27,7 @@ final class FakeNode: Sendable {
       guard let link else { return }
       if case .hello = frame, node.greets {
         var welcome = Welcome(
-          time: 0, node: node.id.rawValue, incarnation: ScriptedNode.incarnation)
+          time: 0, node: node.id.rawValue, incarnation: node.incarnation)
         if node.isEarlier { welcome.creates = nil }
         link.send(.welcome(welcome), stream: 0)
       } else {
@@ -41,6 +41,7 @@ final class FakeNode: Sendable {
   }
 
   let id: NodeID
+  let incarnation: Incarnation
   /// False: HELLO is told to the script, too, and nothing is answered.
   private let greets: Bool
   /// Of a version that knows no `create.user`.
@@ -52,8 +53,10 @@ final class FakeNode: Sendable {
   let connections = NIOLockedValueBox(0)
 
   init(
-    _ id: String, greets: Bool = true, isEarlier: Bool = false, script: @escaping Script
+    _ id: String, incarnation: Incarnation = ScriptedNode.incarnation, greets: Bool = true,
+    isEarlier: Bool = false, script: @escaping Script
   ) {
+    self.incarnation = incarnation
     self.id = NodeID(unchecked: id)
     self.greets = greets
     self.isEarlier = isEarlier
@@ -128,12 +131,12 @@ final class FakeNode: Sendable {
 
   var inputs: [Frame] { heard { $0.type == .input } }
 
-  func register(_ registry: MemoryRegistry, port: Int) async {
+  func register(_ registry: MemoryRegistry, port: Int, holder: String? = nil) async {
     _ = await registry.heartbeat(
       NodeRecord(
-        id: id, incarnation: ScriptedNode.incarnation,
+        id: id, incarnation: incarnation,
         loops: [NodeAddress(host: "127.0.0.1", port: port)], labels: ["pty": "true"],
-        capacity: 1_000), isRenewal: false)
+        capacity: 1_000, holder: holder), isRenewal: false)
   }
 }
 

@@ -9,13 +9,14 @@ import Wire
 @testable import Router
 
 @Suite struct NodeStoryTests {
-  private func entry(_ id: String, run: UInt64 = 1, lease: Int = 9_000, sessions: Int = 3)
-    -> NodeEntry
-  {
+  private func entry(
+    _ id: String, run: UInt64 = 1, lease: Int = 9_000, sessions: Int = 3, holder: String? = nil
+  ) -> NodeEntry {
     NodeEntry(
       record: NodeRecord(
         id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: run),
-        loops: [NodeAddress(host: "127.0.0.1", port: 1)], capacity: 10, sessions: sessions),
+        loops: [NodeAddress(host: "127.0.0.1", port: 1)], capacity: 10, sessions: sessions,
+        holder: holder),
       isDraining: false, leaseMilliseconds: lease)
   }
 
@@ -62,6 +63,17 @@ import Wire
     #expect(anew[0].metadata == ["node": "a", "sessions": "3"])
     _ = hear(&story, [entry("a", run: 2, lease: -6_000)], at: start)
     #expect(hear(&story, [], at: start).isEmpty, "a dead one is forgotten without a word")
+  }
+
+  @Test func whatAHolderKeepsIsNotSaidToBeLost() {
+    var story = NodeStory()
+    _ = hear(&story, [entry("a", holder: "boot/h")], at: start)
+    let dead = hear(&story, [entry("a", lease: -6_000, holder: "boot/h")], at: start)
+    #expect(dead.count == 1 && dead[0].level == .warning && dead[0].text.contains("are held"))
+    let anew = hear(&story, [entry("a", run: 2, holder: "boot/h")], at: start)
+    #expect(anew.count == 1 && anew[0].level == .notice && anew[0].text.contains("takes up"))
+    let other = hear(&story, [entry("a", run: 3, holder: "boot/other")], at: start)
+    #expect(other.count == 1 && other[0].level == .warning && other[0].text.contains("is gone"))
   }
 
   @Test func aListThatComesLateIsOfThePast() {

@@ -11,13 +11,15 @@ import Wire
 @testable import Router
 
 @Suite struct RouteTests {
-  private func entry(_ id: String, incarnation: UInt64 = 1, loops: Int = 2, lease: Int = 10_000)
-    -> NodeEntry
-  {
+  private func entry(
+    _ id: String, incarnation: UInt64 = 1, loops: Int = 2, lease: Int = 10_000,
+    holder: String? = nil
+  ) -> NodeEntry {
     NodeEntry(
       record: NodeRecord(
         id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: incarnation),
-        loops: (0..<loops).map { NodeAddress(host: id, port: 7_000 + $0) }, capacity: 10),
+        loops: (0..<loops).map { NodeAddress(host: id, port: 7_000 + $0) }, capacity: 10,
+        holder: holder),
       isDraining: false, leaseMilliseconds: lease)
   }
 
@@ -88,6 +90,17 @@ import Wire
     #expect(directory.settles(record("gone", ended)))
     #expect(!NodeDirectory([entry("late", lease: -1)]).settles(nil))
     #expect(!NodeDirectory().settles(nil))
+  }
+
+  /// For an hour, by all of their streams: none of them reads the list for itself.
+  @Test func theListSettlesWhatIsHeldAndNotWhatHasComeBack() {
+    let directory = NodeDirectory([entry("a", lease: -60_000, holder: "boot/h")])
+    var held = record("a")
+    #expect(!directory.settles(held))
+    held.holder = "boot/h"
+    #expect(directory.settles(held))
+    held.incarnation = Incarnation(rawValue: 2)
+    #expect(!directory.settles(held))
   }
 
   @Test func whatIsRememberedIsBounded() throws {

@@ -349,6 +349,21 @@ extension [RoutedStream.Action] {
     #expect(test.handle(.found(Test.route("b"))).request?.open.resume?.life == Test.life)
   }
 
+  /// Promise P11: a node that was started again may take longer than that.
+  @Test func whatWasOpenWaitsForAsLongAsItsOwnerIsNotSettled() {
+    var test = Test.inState(.live)
+    test.handle(.node(.refused(Refused(.notOwner, "not any more", retry: 0))))
+    for _ in 0...2 * RouterLimits.attempts {
+      test.handle(.timeToRetry)
+      test.handle(.found(Test.route()))
+      let waits = test.handle(.node(.refused(Refused(.notOwner, "not yet", retry: 0))))
+      #expect(
+        waits.refusal == nil && waits.contains { if case .retry = $0 { true } else { false } })
+    }
+    test.handle(.timeToRetry)
+    #expect(test.handle(.found(Test.route())).request?.open.resume?.life == Test.life)
+  }
+
   @Test func whatMayNotBeCreatedIsEnteredOrForbidden() {
     var test = Test(create: Creation(user: UserName("root")), mayNotCreate: "not you")
     #expect(test.stream.question?.creation == nil)

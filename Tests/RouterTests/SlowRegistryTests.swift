@@ -53,16 +53,19 @@ private final class SilentRegistry: Registry {
   func nodes() async throws -> [NodeEntry] { await memory.nodes() }
   func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool { false }
   func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
   ) async throws -> ClaimResult { throw RegistryError(.timedOut, "silent") }
   func release(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?
   ) async throws -> Bool { false }
-  func sessions(limit: Int) async throws -> SessionRecords { SessionRecords() }
-  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> SessionRecords {
-    SessionRecords()
+  func sessions(limit: Int) async throws -> RecordList { RecordList() }
+  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> RecordList {
+    RecordList()
   }
+  func sessions(
+    of node: NodeID, notIncarnation incarnation: Incarnation, limit: Int
+  ) async throws -> RecordList { RecordList() }
   func identity() async throws -> RegistryIdentity { await memory.identity() }
   func warnings() async throws -> [String] { [] }
   func shutdown() async {}

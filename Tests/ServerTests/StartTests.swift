@@ -1,4 +1,4 @@
-// What keeps a server from starting is said in a line, with the exit code that scripts expect.
+// What keeps a server from starting is said in a line, with the exit code that scripts expect (promise P10).
 
 import Foundation
 import TestSupport

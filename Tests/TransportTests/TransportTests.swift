@@ -1,4 +1,4 @@
-// How bytes get from here to there: where, over what, why not, and when again.
+// How bytes get from here to there: where, over what, why not, and when again (promise P10).
 
 import Foundation
 import NIOCore

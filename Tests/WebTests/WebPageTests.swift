@@ -1,5 +1,5 @@
-// The page and the library as the router serves them. What they do is tested in JavaScriptTests (by
-// Node) and in BrowserTests (by Chromium).
+// The page and the library as the router serves them, with no script that a policy did not allow (promise P9). What
+// they do is tested in JavaScriptTests (by Node) and in BrowserTests (by Chromium).
 
 import Foundation
 import HTTPTesting

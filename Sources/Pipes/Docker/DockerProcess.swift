@@ -38,7 +38,7 @@ struct DockerProcess: Sendable {
   /// Looks for the process on this machine while its environment still shows the mark: it may execute
   /// something else with another one.
   func look() async {
-    for pause in [0, 20, 200, 2_000] where known == nil && pid > 1 {
+    for pause in PipeLimits.looks where known == nil && pid > 1 {
       try? await Task.sleep(for: .milliseconds(pause))
       if await leader() != nil { return }
     }
@@ -123,7 +123,7 @@ struct DockerProcess: Sendable {
   /// A process that died by signal N is told as exit code 128 + N, as a shell does: the API does not
   /// tell the two apart.
   func outcome() async -> Outcome {
-    for attempt in 0..<8 {
+    for attempt in 0..<PipeLimits.exitQuestions {
       do {
         let state = try await engine.inspect(exec)
         if !state.running, let code = state.exitCode {
@@ -135,7 +135,7 @@ struct DockerProcess: Sendable {
           reason: "the connection to the Docker engine was lost: "
             + ((error as? PipeError)?.message ?? "\(error)"), mayRun: true)
       }
-      try? await Task.sleep(for: .milliseconds(10 << attempt))
+      try? await Task.sleep(for: PipeLimits.questionInterval * (1 << attempt))
     }
     return Outcome(
       reason: "the Docker engine ended the connection while the process ran", mayRun: true)

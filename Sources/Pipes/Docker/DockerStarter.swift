@@ -174,14 +174,14 @@ public struct DockerStarter: PipeStarter {
     _ exec: String, _ request: PipeRequest, in container: String,
     _ handler: NIOLoopBound<DockerHandler>
   ) async throws -> DockerEngine.ExecState {
-    for attempt in 0..<10 {
+    for attempt in 0..<PipeLimits.startQuestions {
       let isSized = (try? await engine.resize(exec, to: request.size)) != nil
       let state = try await engine.inspect(exec)
       if isSized || state.pid != 0 { return state }  // it runs, or has ended already
       if !state.running, state.exitCode != nil {
         throw try await startError(request, in: container, handler)
       }
-      try await Task.sleep(for: .milliseconds(10 << attempt))
+      try await Task.sleep(for: PipeLimits.questionInterval * (1 << attempt))
     }
     throw PipeError(
       .unavailable, "the Docker engine does not start a process in container \(container)")

@@ -80,7 +80,7 @@ final class ConnectedClient {
   var takesFrames: Bool { door != nil && holds.isEmpty }
 
   func receive(_ frame: Frame, stream number: UInt64) {
-    // What is of a stream that is there is for that to judge.
+    // A stream that is open judges its own frames.
     if frame.isOfStream, let stream = streams[number] { return tell(stream, .client(frame)) }
     do throws(WireError) {
       switch try state.receive(frame, stream: number) {
@@ -97,7 +97,7 @@ final class ConnectedClient {
   }
 
   private func open(_ open: Open, _ number: UInt64) {
-    // One that has ended counts no more, though its last frames may wait.
+    // A stream that has ended does not count, though its last frames may wait.
     let count = streams.values.count { !$0.routed.isClosed }
     switch state.opening(open, among: count, from: from) {
     case .refused(let refusal): send(.refused(refusal), stream: number)

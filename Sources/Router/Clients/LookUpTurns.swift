@@ -1,5 +1,5 @@
-// Whose session's owner is looked up, of one client's streams: a slow registry holds back only those that ask it,
-// and so many at a time. Pure.
+// Which streams of one client may ask the registry for their session's owner now: so many at a time. A slow registry
+// holds back only the streams that ask it. Pure.
 
 import Links
 

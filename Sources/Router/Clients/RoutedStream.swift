@@ -168,9 +168,10 @@ struct RoutedStream {
       case .notOwner:
         actions.append(.forget(session))
         guard search.mayTryAgain() else {
-          return decline(
+          return retryOrDecline(
             Refused(
-              .unavailable, "the session's owner is not settled", retry: RouterLimits.retryLater))
+              .unavailable, "the session's owner is not settled", retry: RouterLimits.retryLater),
+            search)
         }
         retry(search)
       default: retryOrDecline(refusal, search)

@@ -351,7 +351,8 @@ final class LinkedNode: LinkPeer {
   }
 }
 
-/// The node, or this router, will not have the link: a matter of keys, names or certificates.
+/// The node, or this router, will not have the link: a matter of keys, names or certificates. No
+/// ``Failure``: it has one kind, which its type says.
 private struct LinkRefused: Error, CustomStringConvertible {
   var reason: String
   var description: String { reason }

@@ -77,13 +77,21 @@ struct NodeStory: Sendable {
     }
     if before.record.incarnation != record.incarnation {
       let lost = before.record.sessions
+      if record.holder != nil, record.holder == before.record.holder {
+        return line(
+          .notice, "a node was started anew, and takes up what its holder kept",
+          ["sessions": "\(lost)"])
+      }
       return line(
         lost > 0 ? .warning : .notice,
         "a node was started anew; what its last run had is gone", ["sessions": "\(lost)"])
     }
     if current.isDead, !before.isDead {
       return line(
-        .warning, "a node has died: its sessions count as lost, unless it comes back",
+        .warning,
+        record.holder == nil
+          ? "a node has died: its sessions count as lost, unless it comes back"
+          : "a node has died: its sessions are held, and go on if it is started again within the hour",
         [
           "sessions": "\(record.sessions)",
           "first_noticed": "\((current.silentSince ?? Date()).ISO8601Format())",

@@ -51,7 +51,7 @@ struct RouterOperations: ClusterOperations {
   func link(to node: NodeEntry) async -> String? { context.health.view(of: node.record) }
 
   /// Those that the caller may see. All loops of all nodes are asked at the same time, and who does not answer
-  /// is said; what was lost with its node is listed by its record.
+  /// is said; what was lost with its node, or is held while that is away, is listed by its record.
   func sessions(node: NodeID?) async throws -> SessionList {
     let nodes = try await allNodes()
     if let node, !nodes.contains(where: { $0.record.id == node }) {
@@ -78,10 +78,10 @@ struct RouterOperations: ClusterOperations {
       }
     }
     let told = Set(list.sessions.map(\.session))
-    let (lost, unread) = try await registryAnswer { _ in
+    let (left, unread) = try await registryAnswer { _ in
       try await context.lostSessions(among: nodes, of: node)
     }
-    list.sessions += lost.filter { !told.contains($0.session) }
+    list.sessions += left.filter { !told.contains($0.session) }
     let principal = caller.principal
     // Nobody knows whose they are.
     let shown = unread.filter {
@@ -160,7 +160,7 @@ struct RouterOperations: ClusterOperations {
   private func forgetLost(_ id: SessionID) async throws -> Bool {
     guard let record = try await registryAnswer({ try await $0.lookUp(id) }),
       record.state == .owned,
-      record.ownerState(among: try await allNodes()).isLost
+      record.isLost(among: try await allNodes())
     else { return false }
     if case .refused(let why) = caller.principal.allows(.kill, session: id, owner: record.owner) {
       throw refusal(.kill, why, session: id)
@@ -373,7 +373,7 @@ struct RouterOperations: ClusterOperations {
   }
 }
 
-/// A node that was asked about a session.
+/// A node that was asked about a session. No ``Failure``: nobody decides by it, and it becomes an ``OperationError``.
 private struct Unanswered: Error, CustomStringConvertible {
   var node: NodeID
   var cause: any Error

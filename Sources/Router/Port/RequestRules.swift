@@ -5,7 +5,7 @@ import APIServer
 import NIOHTTP1
 import Wire
 
-/// Why a request is not taken.
+/// Why a request is not taken. No ``Failure``: it is the answer, with a status and a place.
 struct RequestProblem: Error, Equatable {
   var status: HTTPResponseStatus
   var code: String

@@ -14,6 +14,13 @@ struct NodesAnswer: Sendable {
   var unanswered: [NodeEntry] = []
 }
 
+extension NodeEntry {
+  /// Whether it may have a session that this incarnation of it had, though it has not said so.
+  fileprivate func mayHaveWhatWasOf(_ incarnation: Incarnation) -> Bool {
+    record.incarnation == incarnation || mayRestore
+  }
+}
+
 /// Asks the nodes that do not count as dead.
 struct NodesAsker: Sendable {
   let ask: @Sendable (SessionID, [NodeEntry]) async -> NodesAnswer
@@ -37,9 +44,11 @@ extension RouterContext {
     guard !answer.unanswered.isEmpty else { return nil }
     // New sessions do not wait for a node only because it is silent, but for the one that had this session.
     let listed = try await registry.listedOwner(of: session)
+    let owners = [
+      listed, remembered.map { ListedOwner(node: $0.node, incarnation: $0.incarnation) },
+    ].compactMap { $0 }
     let suspect = answer.unanswered.first { entry in
-      [listed, remembered.map { ListedOwner(node: $0.node, incarnation: $0.incarnation) }]
-        .contains(ListedOwner(node: entry.record.id, incarnation: entry.record.incarnation))
+      owners.contains { $0.node == entry.record.id && entry.mayHaveWhatWasOf($0.incarnation) }
     }
     guard let suspect else { return nil }
     throw NoRoute(
@@ -55,9 +64,10 @@ extension RouterLoops {
   func ask(_ nodes: [NodeEntry], for session: SessionID) async -> NodesAnswer {
     var answer = NodesAnswer()
     var asked: [(entry: NodeEntry, route: Route)] = []
-    for entry in nodes where !entry.isDead && !entry.record.loops.isEmpty {
+    for entry in nodes
+    where (!entry.isDead || entry.mayComeBack) && !entry.record.loops.isEmpty {
       let loop = session.loopIndex(of: entry.record.loops.count)
-      if context.health.trouble(of: entry.record) == nil,
+      if !entry.isDead, context.health.trouble(of: entry.record) == nil,
         let route = NodeDirectory.route(to: entry, loop: loop)
       {
         asked.append((entry, route))
@@ -77,6 +87,8 @@ extension RouterLoops {
         answer.unanswered.append(entry)
         continue
       }
+      // It may have yet to ask its holder.
+      if told.epoch == nil, entry.mayRestore { answer.unanswered.append(entry) }
       if let epoch = told.epoch, epoch > answer.record?.epoch ?? Epoch(0) {
         answer.record = SessionRecord(
           node: route.node, incarnation: route.incarnation, epoch: epoch)

@@ -32,14 +32,21 @@ struct NodeDirectory: Sendable {
 
   var all: [NodeEntry] { Array(entries.values) }
 
-  /// Whether it is enough to route by: it knows the owner alive, or some node for a new session. If
-  /// not, a node may have come or gone since.
+  /// Whether it is enough to route by: it knows the owner alive, or what is waited for, or some node for a new
+  /// session. If not, a node may have come or gone since.
   func settles(_ record: SessionRecord?) -> Bool {
     guard let record, case .owned = record.state else {
       return entries.values.contains { $0.isLive }
     }
-    guard let entry = entries[record.node] else { return false }
-    return entry.isLive && entry.record.incarnation == record.incarnation
+    switch ownerState(of: record) {
+    // What a holder keeps may be waited for by thousands of streams, for an hour.
+    case .alive, .held: return true
+    case .silent, .restarted, .dead, .replaced, .gone: return false
+    }
+  }
+
+  func ownerState(of record: SessionRecord) -> OwnerState {
+    record.ownerState(among: entries[record.node].map { [$0] } ?? [])
   }
 
   /// To that loop of the node, whatever the session; nil if it has none.

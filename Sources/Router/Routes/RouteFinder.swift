@@ -19,7 +19,7 @@ struct RouteQuestion: Equatable, Sendable {
   var avoiding: Set<NodeID> = []
 }
 
-/// Why there is no route.
+/// Why there is no route. No ``Failure``: it is the REFUSED that the client is sent.
 struct NoRoute: Error {
   var refused: Refused
 
@@ -37,6 +37,18 @@ struct NoRoute: Error {
     } else {
       self.init(.lost, "session \(session) was lost with node \(node)")
     }
+  }
+
+  /// Of a session whose node is away, and which is not lost.
+  init(_ session: SessionID, of node: NodeID, away state: OwnerState) {
+    let words =
+      switch state {
+      case .held:
+        "node \(node) is away; what ran in session \(session) is held, and goes on when that node is started again"
+      case .restarted: "node \(node) was started again, and is taking up its sessions"
+      default: "node \(node), which has session \(session), cannot be reached"
+      }
+    self.init(.unavailable, words, retry: RouterLimits.retryLater)
   }
 }
 
@@ -115,6 +127,9 @@ final class RouteFinder {
       {
         return .success(route)
       }
+      // A second process of what is held would be one too many: also a create waits for its node.
+      let state = directory.ownerState(of: record)
+      guard state.isLost else { return .failure(NoRoute(session, of: record.node, away: state)) }
       // Its node is gone. A create goes on to a node, whose claim settles the matter.
       guard question.creation != nil else {
         return .failure(NoRoute(session, of: record.node, record.end))

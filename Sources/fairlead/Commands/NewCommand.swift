@@ -125,7 +125,8 @@ struct NewCommand: AsyncParsableCommand {
   }
 }
 
-/// A session of that name, told to who has options and commands instead of requests.
+/// A session of that name, told to who has options and commands instead of requests. No
+/// ``Failure``: its words are of the answer's facts.
 private struct ExistingSession: Error, CustomStringConvertible {
   var session: SessionID?
   var facts: SessionFacts?

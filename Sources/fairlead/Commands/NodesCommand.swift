@@ -12,8 +12,8 @@ struct NodesCommand: AsyncParsableCommand {
     abstract: "List the nodes.",
     discussion: """
       A node is live (takes new sessions), draining (keeps its own), silent (its lease has ended) or \
-      dead (its sessions count as lost). LINK is how the router that answers gets on with it: ok, or what \
-      is wrong.
+      dead (its sessions count as lost, or are what its holder keeps). LINK is how the router that answers gets \
+      on with it: ok, or what is wrong.
 
         fairlead nodes
         fairlead nodes -o json --api http://router.internal:7070

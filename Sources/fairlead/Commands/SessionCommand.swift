@@ -29,6 +29,7 @@ struct SessionCommand: AsyncParsableCommand {
       ]
       if let user = session.user { rows.append(("user", user.rawValue)) }
       if let title = session.title { rows.append(("title", title)) }
+      if let holder = session.holder { rows.append(("holder", holder)) }
       rows += [
         ("age", humanTime(milliseconds: now > session.created ? now - session.created : 0)),
         ("idle", humanTime(milliseconds: session.idle)),

@@ -109,10 +109,11 @@ struct SessionsCommand: AsyncParsableCommand {
       table.add(
         session.session.rawValue, session.node, session.stateText,
         humanTime(milliseconds: now > session.created ? now - session.created : 0),
-        session.viewers.isEmpty && !session.isLost ? humanTime(milliseconds: session.idle) : "-",
-        session.isLost ? "-" : "\(session.viewers.count)",
-        session.isLost ? "-" : "\(session.size)",
-        session.isLost ? "-" : humanBytes(session.output), session.isLost ? "-" : session.target,
+        session.viewers.isEmpty && !session.isRecord ? humanTime(milliseconds: session.idle) : "-",
+        session.isRecord ? "-" : "\(session.viewers.count)",
+        session.isRecord ? "-" : "\(session.size)",
+        session.isRecord ? "-" : humanBytes(session.output),
+        session.isRecord ? "-" : session.target,
         shortened(session.commandText))
     }
     return table.text
@@ -128,8 +129,8 @@ extension SessionSummary {
   }
   /// As a shell would take it, so that words with spaces in them stay words.
   var commandText: String {
-    isLost ? "-" : command.isEmpty ? "(login shell)" : shellQuoted(command)
+    isRecord ? "-" : command.isEmpty ? "(login shell)" : shellQuoted(command)
   }
-  /// Only its record is left.
-  fileprivate var isLost: Bool { state == .lost }
+  /// No more is known of it than its record says.
+  fileprivate var isRecord: Bool { state == .lost || state == .held }
 }

@@ -11,8 +11,8 @@ struct WhereCommand: AsyncParsableCommand {
     commandName: "where",
     abstract: "Say which node has a session, and why.",
     discussion: """
-      "owner": the registry has an owner's record. "unreachable": that owner is silent. "lost": it has died, or \
-      was started anew. "hash": the session does not exist, and this is the node where rendezvous hashing would \
+      "owner": the registry has an owner's record. "unreachable": that owner is silent, or its holder keeps the \
+      session until it is started again. "lost": it has died, or was started anew. "hash": the session does not exist, and this is the node where rendezvous hashing would \
       create it.
 
         fairlead where build-42

@@ -39,7 +39,7 @@ struct ClusterOptions: ParsableArguments {
 
   /// - Parameter keepTombstones: milliseconds; only a node leaves them.
   func registry(
-    _ tls: TLSCredentials?, keepTombstones: Int = Tombstone.keep, logger: Logger
+    _ tls: TLSCredentials?, keepTombstones: Int = RegistryLimits.tombstone, logger: Logger
   ) throws -> any Registry {
     try openRegistry(
       try password.url(redis), cluster: cluster, tls: tls, keepTombstones: keepTombstones,

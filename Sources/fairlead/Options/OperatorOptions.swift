@@ -42,7 +42,7 @@ struct APIOptions: ParsableArguments {
 
   private static let usual = "http://127.0.0.1:7070"
 
-  /// Where nobody has said which of several `serve` is meant.
+  /// Where nobody has said which of several `serve` is meant. No ``Failure``: it has one kind.
   struct Ambiguous: Error {
     var running: [String]
     var description: String {
@@ -159,7 +159,8 @@ struct RegistryOptions: ParsableArguments {
 
 /// The registry in a Redis.
 func openRegistry(
-  _ url: String, cluster: String, tls: TLSCredentials?, keepTombstones: Int = Tombstone.keep,
+  _ url: String, cluster: String, tls: TLSCredentials?,
+  keepTombstones: Int = RegistryLimits.tombstone,
   logger: Logger
 ) throws -> any Registry {
   try RedisRegistry(

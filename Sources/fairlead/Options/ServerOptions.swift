@@ -196,7 +196,7 @@ struct NodeOptions: ParsableArguments {
   @Option(
     help: """
       Sessions it holds at most. If not given: what this process's limits of descriptors and \
-      pseudo-terminals allow, up to \(Surroundings.mostSessions); said at the start.
+      pseudo-terminals allow, up to \(PipeLimits.sessions); said at the start.
       """)
   var capacity: Int?
 
@@ -208,9 +208,12 @@ struct NodeOptions: ParsableArguments {
   var keepEnded: TimeOption = fromEnvironment("KEEP_ENDED", default: TimeOption(seconds: 1_800))
 
   @Option(
-    help: "How a session ended can be asked for this time, of the last \(Tombstone.most) at most.")
+    help: """
+      How a session ended can be asked for this time, of the last \(RegistryLimits.tombstones) at \
+      most.
+      """)
   var keepTombstones: TimeOption = fromEnvironment(
-    "KEEP_TOMBSTONES", default: TimeOption(seconds: Int64(Tombstone.keep / 1_000)))
+    "KEEP_TOMBSTONES", default: TimeOption(seconds: Int64(RegistryLimits.tombstone / 1_000)))
 
   @Option(help: "Lines of scrollback that a session keeps.")
   var scrollback: Int = fromEnvironment("SCROLLBACK", default: 1_000)

@@ -62,7 +62,7 @@ struct AddressWait {
   }
 }
 
-/// Who has the address did not leave.
+/// Who has the address did not leave. No ``Failure``: it has one kind, and nothing lies behind it.
 struct AddressInUse: Error, CustomStringConvertible {
   let address: NodeAddress
   var description: String {

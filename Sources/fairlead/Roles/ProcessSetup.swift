@@ -21,7 +21,7 @@ extension NodeOptions {
   func capacity(in surroundings: Surroundings, for starters: PipeStarters, _ logger: Logger) -> Int
   {
     let (allowed, because) = surroundings.capacity(terminalsOnly: starters.takeTerminalsOnly)
-    let wanted = wantedCapacity ?? Surroundings.mostSessions
+    let wanted = wantedCapacity ?? PipeLimits.sessions
     let capacity = min(wanted, allowed)
     if let wantedCapacity, wantedCapacity > allowed {
       logger.warning(

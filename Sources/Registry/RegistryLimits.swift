@@ -1,0 +1,37 @@
+// Every number that bounds what a registry keeps, reads or waits for, and why (promise P6). The times of a lease are
+// in Lease.swift.
+
+public enum RegistryLimits {
+  /// Milliseconds that a session's record is kept: far longer than a session lives. Only a backstop against the
+  /// records of nodes that never came back.
+  static let record = 90 * 86_400_000
+  /// Milliseconds that a node which fell silent is listed.
+  static let silentNode = 86_400_000
+  /// Milliseconds that an operator's wish to drain a node is remembered while the node is away.
+  static let drain = 30 * 86_400_000
+  /// Bytes of a holder's name: a boot id of 36 and an identity of 32, and room.
+  static let holderName = 128
+  /// A claim is tried so often: each time somebody else has claimed and lost the session in between.
+  static let claims = 8
+  /// Parts of a list that is read to its end, and keys of a part: five million in all. One that has no end is no list.
+  public static let listParts = 10_000
+  static let listPart = 500
+  /// Milliseconds that a tombstone is kept, unless an operator says otherwise: a job of Friday's is asked for on
+  /// Monday.
+  public static let tombstone = 7 * 86_400_000
+  /// Tombstones that are kept, the latest, however many sessions end: with its place in the list of them one takes
+  /// 400 bytes of Redis's memory, and with an id of 64 bytes and an owner of 320 it takes 1.4 KB, so that all of
+  /// them take 40 MB, and at the very most 140.
+  public static let tombstones = 100_000
+  /// What a node may say of its sessions, its room and its weight: more than any has, and little enough that all
+  /// nodes' together stay a number.
+  static let counts = 0...1_000_000_000
+  static let weights = 0...1_000_000
+  /// Between a placement and the moment when its node counts the session: a link's way, and that of a heartbeat
+  /// which was written before.
+  static let placementMargin = Duration.seconds(1)
+  /// A placement that its node has not reported for so long is forgotten: such a node has other troubles.
+  static let placement = Duration.milliseconds(2 * Lease.takeover)
+  /// Placements on one node within this time are counted together.
+  static let placementBatch = Duration.milliseconds(500)
+}

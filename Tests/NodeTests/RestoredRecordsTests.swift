@@ -1,0 +1,101 @@
+// A node that was started anew says of all that its last run had that it has it, or that it is lost (promises P10, P11).
+
+import Logging
+import NIOConcurrencyHelpers
+import Registry
+import TestSupport
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite(.timeLimit(.minutes(2 * patience))) struct RestoredRecordsTests {
+  enum Kind: CaseIterable { case memory, redis }
+
+  private let a = NodeID(unchecked: "a")
+  private let b = NodeID(unchecked: "b")
+  private let first = Incarnation(rawValue: 1)
+  private let second = Incarnation(rawValue: 2)
+  private let holder = "boot/h"
+  private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  private func with(_ kind: Kind, _ body: (any Registry) async throws -> Void) async throws {
+    switch kind {
+    case .memory: try await body(MemoryRegistry())
+    case .redis:
+      let server = try await RedisServer.start()
+      let registry = try RedisRegistry(url: server.url, cluster: "test", logger: quiet)
+      try await body(registry)
+      await registry.shutdown()
+      try await server.stop()
+    }
+  }
+
+  private func register(
+    _ node: NodeID, _ incarnation: Incarnation, in registry: any Registry
+  ) async throws {
+    _ = try await registry.heartbeat(
+      NodeRecord(id: node, incarnation: incarnation, loops: [], capacity: 10, holder: holder))
+  }
+
+  /// More than are released at a time.
+  private let lost = (0..<NodeLimits.lostAtOnce + 20).map { SessionID(unchecked: "lost\($0)") }
+  private let kept = SessionID(unchecked: "kept")
+  private let elsewhere = SessionID(unchecked: "elsewhere")
+
+  /// What the last run of a, and b, have.
+  private func fill(_ registry: any Registry) async throws -> [SessionID: Holding] {
+    try await register(a, first, in: registry)
+    try await register(b, first, in: registry)
+    var held: [SessionID: Holding] = [:]
+    for (index, id) in (lost + [kept]).enumerated() {
+      held[id] = Holding(
+        epoch: Epoch(5), owner: "ann", holder: index % 2 == 0 || id == kept ? holder : nil)
+    }
+    held[lost[0]]?.end = Tombstone(status: .exited(code: 3), reason: .exited, owner: "ann")
+    _ = try await registry.announce(held, node: a, incarnation: first)
+    _ = try await registry.announce(
+      [elsewhere: Holding(epoch: Epoch(5))], node: b, incarnation: first)
+    try await register(a, second, in: registry)
+    return held
+  }
+
+  @Test(arguments: Kind.allCases) func whatItDoesNotHaveIsLost(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      let held = try await fill(registry)
+      let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
+      var restored = try #require(held[kept])
+      restored.epoch = Epoch(6)
+      _ = try await registry.announce([kept: restored], node: a, incarnation: second)
+      #expect(!records.hasRestored)
+      await records.releaseLost(except: [kept])
+      #expect(records.hasRestored)
+      for id in lost {
+        guard case .closed(let tombstone) = try await registry.lookUp(id)?.state else {
+          Issue.record("\(id) is not closed")
+          continue
+        }
+        #expect(tombstone.owner == "ann")
+        #expect(
+          tombstone.reason == (id == lost[0] ? .exited : .lost), "what is known of its end stays")
+      }
+      let record = try await registry.lookUp(kept)
+      #expect(record?.state == .owned && record?.incarnation == second && record?.holder == holder)
+      #expect(try await registry.lookUp(elsewhere)?.state == .owned)
+    }
+  }
+
+  /// It would be taken for lost on that word.
+  @Test(arguments: Kind.allCases) func whatItHasAndTheRegistryDoesNotKnowYetIsNotLost(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      _ = try await fill(registry)
+      let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
+      await records.releaseLost(except: Set(lost + [kept]))
+      #expect(!records.hasRestored)
+      #expect(try await registry.lookUp(kept)?.state == .owned)
+      #expect(try await registry.lookUp(lost[1])?.state == .owned)
+    }
+  }
+}

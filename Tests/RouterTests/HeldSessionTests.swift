@@ -1,0 +1,134 @@
+// A session that a holder keeps, seen from a router while its node dies and is started again: its streams wait and go
+// on where they stood, and nobody is told that it is lost (promise P11).
+
+import API
+import APIClient
+import Links
+import NIOConcurrencyHelpers
+import NIOCore
+import Registry
+import TestSupport
+import Testing
+import Wire
+
+@testable import Router
+
+@Suite(.timeLimit(.minutes(patience))) struct HeldSessionTests {
+  private let holder = "3f0d2a6c-0b7e-4a57-9c5b-1f6f1c0a7a11/ab12"
+  private let session = SessionID(unchecked: "s")
+  private let next = Incarnation(rawValue: 2)
+  private let time = NIOLockedValueBox(0)
+
+  private func makeRegistry() -> MemoryRegistry {
+    let time = time
+    return MemoryRegistry(now: { time.withLockedValue { $0 } })
+  }
+
+  /// Has what the session printed before, and says what was asked of it.
+  private func script(_ epoch: UInt64) -> FakeNode.Script {
+    let session = session
+    return { frame, stream, link in
+      guard case .linkOpen(let request) = frame else { return }
+      let from = request.open.resume?.next ?? 0
+      link.send(
+        .opened(
+          Opened(
+            session: session, life: Life(rawValue: 9), epoch: Epoch(epoch), created: false,
+            resumed: .exact, output: from, input: 0, size: .standard, mode: .driver, mayKill: true)),
+        stream: stream)
+      link.send(
+        .output(offset: from, ByteBuffer(string: from == 0 ? "before" : " after")), stream: stream)
+    }
+  }
+
+  /// A node that has the session.
+  private func start(
+    _ registry: MemoryRegistry, as incarnation: Incarnation = ScriptedNode.incarnation,
+    epoch: UInt64 = 1
+  ) async throws -> FakeNode {
+    let node = FakeNode("a", incarnation: incarnation, script: script(epoch))
+    await node.register(registry, port: try await node.listen(), holder: holder)
+    return node
+  }
+
+  private func holding(_ epoch: UInt64) -> [SessionID: Holding] {
+    [session: Holding(epoch: Epoch(epoch), holder: holder)]
+  }
+
+  @Test(arguments: [false, true])
+  func aStreamGoesOnWithTheNextIncarnationOfItsNode(isDeadBefore: Bool) async throws {
+    let registry = makeRegistry()
+    let node = try await start(registry)
+    _ = await registry.confirm(holding(1), node: node.id, incarnation: node.incarnation)
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      let living = client.keepAlive()
+      defer { living.cancel() }
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("output", stream: 1) { $0.type == .output }
+      try await node.stop()
+      try await client.frame("a pause", stream: 1) { $0 == .event(.paused) }
+      if isDeadBefore {
+        time.withLockedValue { $0 += Lease.takeover + 60_000 }
+        try await refusals(at: port, with: "goes on when that node is started again")
+      }
+      // It registers before it has asked its holder.
+      let again = try await start(registry, as: next, epoch: 2)
+      try await refusals(at: port, with: "is taking up its sessions")
+      #expect(again.opens.isEmpty)
+      _ = await registry.announce(holding(2), node: again.id, incarnation: next)
+      try await client.frame("what was printed since", stream: 1) {
+        $0 == .output(offset: 6, ByteBuffer(string: " after"))
+      }
+      #expect(
+        try client.frames(stream: 1).map(\.type) == [.opened, .output, .event, .opened, .output])
+      let opens = again.opens
+      #expect(opens.count == 1 && opens.first?.epoch == Epoch(2))
+      #expect(opens.first?.open.resume == Resume(life: Life(rawValue: 9), next: 6, input: 0))
+      #expect(!client.isClosed)
+      try await again.stop()
+    }
+  }
+
+  /// Whoever comes meanwhile is told to come again, also who would create it, and nobody takes it for lost.
+  private func refusals(at port: Int, with words: String) async throws {
+    try await eventually("the router has seen it") {
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      client.send(.open(Open(session: session, create: Creation(), size: .standard)), stream: 2)
+      var seen = true
+      for stream in 1...2 as ClosedRange<UInt64> {
+        let answer = try await client.frame("REFUSED", stream: stream) { $0.type == .refused }
+        guard case .refused(let refusal) = answer else { return false }
+        #expect(refusal.code == .unavailable && refusal.retry != nil, "\(refusal)")
+        seen = seen && refusal.message.contains(words)
+      }
+      client.close()
+      return seen
+    }
+  }
+
+  @Test func whatIsHeldIsListedAndLocatedWhileItsNodeIsAway() async throws {
+    let registry = makeRegistry()
+    let node = try await start(registry)
+    _ = await registry.confirm(holding(1), node: node.id, incarnation: node.incarnation)
+    try await node.stop()
+    time.withLockedValue { $0 += Lease.takeover + 40_000 }
+    try await withRouter(registry) { port in
+      let admin = APIClient(host: "127.0.0.1", port: port)
+      try await eventually("the router knows") {
+        try await admin.sessionList().sessions.map(\.state) == [.held]
+      }
+      #expect(try await admin.sessionList().sessions.map(\.holder) == [holder])
+      let location = try await admin.locate(session)
+      #expect(location.why == .unreachable && location.holder == holder)
+      #expect(location.explanation.contains("held on its node's machine by \(holder)"))
+      let error = await #expect(throws: APIError.self) { try await admin.kill(session) }
+      #expect(error?.message.contains("goes on when that node is started again") == true)
+      #expect(try await registry.lookUp(session)?.state == .owned, "it was not forgotten")
+      time.withLockedValue { $0 += Lease.orphan + 300_000 }
+      #expect(try await admin.locate(session).why == .lost)
+      #expect(try await admin.sessionList().sessions.map(\.state) == [.lost])
+    }
+  }
+}

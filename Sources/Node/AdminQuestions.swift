@@ -26,13 +26,13 @@ extension NodeLoop {
     case .superseded:
       // The registry, which this node may be cut off from, says so to the router.
       if let id = question.session, let epoch = question.epoch,
-        let held = sessions[id]?.holding?.epoch, held < epoch
+        let held = holding(of: id)?.epoch, held < epoch
       {
         end(superseded: id, epoch: held)
       }
       connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
     case .announce:
-      let held = question.session.flatMap { sessions[$0]?.holding }
+      let held = question.session.flatMap { holding(of: $0) }
       if let id = question.session, let held { announceAgain(id, held) }
       connection.answer(
         ShortAnswer(part: LinkResponse(id: question.id, isLast: true, epoch: held?.epoch)))
@@ -64,7 +64,7 @@ extension NodeLoop {
           "the record of a session was missing in the registry, and is there again",
           metadata: ["session": "\(id)"])
         // It has ended meanwhile: nobody else takes that record away.
-        if loop.sessions[id]?.holding?.epoch != holding.epoch {
+        if loop.holding(of: id)?.epoch != holding.epoch {
           loop.context.records.release(id, epoch: holding.epoch, tombstone: nil)
         }
       }

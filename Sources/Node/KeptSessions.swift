@@ -52,16 +52,16 @@ struct Restoration {
 
 extension NodeLoop {
   /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
-  func restoreKeptSessions() -> EventLoopFuture<Int> {
+  func restoreKeptSessions() -> EventLoopFuture<Void> {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
       starter.kept(on: eventLoop).flatMap { bound.value.restore($0, with: starter) }
     }
-    return EventLoopFuture.whenAllSucceed(found, on: eventLoop).map { $0.reduce(0, +) }
+    return EventLoopFuture.andAllSucceed(found, on: eventLoop)
   }
 
   private func restore(_ entries: [KeptEntry], with starter: any PipeStarter)
-    -> EventLoopFuture<Int>
+    -> EventLoopFuture<Void>
   {
     // Of two lives the later one counts; the other's node died between the two.
     let ours = entries.compactMap { entry in
@@ -71,8 +71,7 @@ extension NodeLoop {
       sessions[descriptor.session] == nil
         ? restore(entry, descriptor, with: starter) : discard(entry, with: starter)
     }
-    let count = ours.count
-    return EventLoopFuture.andAllComplete(attaching, on: eventLoop).map { count }
+    return EventLoopFuture.andAllComplete(attaching, on: eventLoop)
   }
 
   private func isOurs(_ descriptor: SessionDescriptor) -> Bool {

@@ -121,9 +121,9 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       for starter in context.starters { await starter.check() }
-      let kept = await restoreKeptSessions()
+      await restoreKeptSessions()
       try await register(addresses)
-      if kept > 0 { try await announceKept() }
+      try await announceKept()
       // Beside the lease: an engine may take its time.
       let attending = context.starters.map { starter in Task { await starter.attend() } }
       defer { for task in attending { task.cancel() } }
@@ -142,17 +142,15 @@ public final class Node: Sendable {
   }
 
   /// Takes back what was kept from before, on all loops at once.
-  private func restoreKeptSessions() async -> Int {
+  private func restoreKeptSessions() async {
     let restoring = loops.enumerated().map { index, loop in
       eventLoops[index].flatSubmit { loop.value.restoreKeptSessions() }
     }
-    var count = 0
     for future in restoring {
-      do { count += try await future.get() } catch {
+      do { try await future.get() } catch {
         logger.error("what was kept from before is not to be had", metadata: ["error": "\(error)"])
       }
     }
-    return count
   }
 
   private func stop(_ cause: EndCause) async {

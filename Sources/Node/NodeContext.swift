@@ -42,6 +42,9 @@ final class NodeContext: Sendable {
 
   var starters: [any PipeStarter] { pipes.all }
 
+  /// What keeps sessions of this node while no node has them; nil: nothing does.
+  var holder: String? { starters.lazy.compactMap(\.keeperName).first }
+
   func starter(for target: Target) -> (any PipeStarter)? { pipes.starter(for: target) }
 }
 

@@ -14,7 +14,7 @@ extension Node {
     NodeRecord(
       id: id, incarnation: incarnation, loops: addresses, labels: labels,
       weight: configuration.weight, capacity: configuration.capacity, sessions: sessions,
-      version: configuration.version,
+      version: configuration.version, holder: context.holder,
       hasRestored: context.records.hasRestored ? true : nil)
   }
 
@@ -158,9 +158,13 @@ extension Node {
     try await settle(announcement, of: held)
   }
 
-  /// Says that what an earlier process of this node had is this one's.
+  /// Says that what an earlier process of this node had is this one's; and then that what is not there any more is lost.
   func announceKept() async throws {
-    try await announce(("sessions go on that were kept", .notice))
+    guard context.holder != nil else { return }
+    let restored = try await held()
+    if !restored.isEmpty { try await announce(("sessions go on that were kept", .notice)) }
+    let records = context.records
+    Task { await records.releaseLost(except: Set(restored.keys)) }
   }
 
   /// Looks whether the registry still has some of the sessions that this node holds; after all of them, from

@@ -77,7 +77,18 @@ final class NodeLoop {
 
   /// What this loop owns, for a registry that may be wrong about it: also what is being started, which can
   /// take an engine many seconds.
-  var holdings: [SessionID: Holding] { sessions.compactMapValues(\.holding) }
+  var holdings: [SessionID: Holding] {
+    var holdings: [SessionID: Holding] = [:]
+    for id in sessions.keys { holdings[id] = holding(of: id) }
+    return holdings
+  }
+
+  func holding(of id: SessionID) -> Holding? {
+    guard let entry = sessions[id] else { return nil }
+    var holding = entry.holding
+    if entry.isKept { holding?.holder = context.holder }
+    return holding
+  }
 
   /// Ends what has lasted long enough, and forgets what was kept long enough.
   private func reap() {
@@ -99,8 +110,16 @@ final class NodeLoop {
 }
 
 extension NodeLoop.Entry {
+  fileprivate var isKept: Bool {
+    switch self {
+    case .starting: false
+    case .session(let session): session.isKept
+    case .restoring: true
+    }
+  }
+
   /// Nil: it is not claimed yet.
-  var holding: Holding? {
+  fileprivate var holding: Holding? {
     switch self {
     case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
     case .session(let session):

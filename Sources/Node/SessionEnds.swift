@@ -26,7 +26,7 @@ extension NodeLoop {
 
   /// Keeps it to be read, as long as there is room.
   func noteEnd(_ session: Session) {
-    if let holding = sessions[session.id]?.holding {
+    if let holding = holding(of: session.id) {
       context.records.noteEnd(of: session.id, holding)
     }
     kept.append(session.id, bytes: session.core.heldBytes)

@@ -112,8 +112,9 @@ extension NodeLoop {
     }
     let bound = NIOLoopBound((self, start), eventLoop: eventLoop)
     let creator = start.creator.subject
+    let holder = starter.keeperName
     let claim = eventLoop.makeFutureWithTask { [context] in
-      try await context.records.claim(id, creator: creator)
+      try await context.records.claim(id, creator: creator, holder: holder)
     }
     claim.whenComplete { result in
       let (loop, start) = bound.value

@@ -48,7 +48,8 @@ let package = Package(
     // MARK: The protocol, and the words everything shares.
     .target(name: "Wire", dependencies: [nio("NIOCore")], swiftSettings: swiftSettings),
 
-    .target(name: "Holder", dependencies: ["CHolder"], exclude: ["Static"], swiftSettings: swiftSettings),
+    .target(
+      name: "Holder", dependencies: ["CHolder"], exclude: ["Static"], swiftSettings: swiftSettings),
 
     // MARK: Transport pieces.
     .target(

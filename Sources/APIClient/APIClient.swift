@@ -23,6 +23,8 @@ public struct APIError: Error, CustomStringConvertible {
     case notUnderstood
   }
   public var code: Code
+  /// The token does not allow it.
+  public var isForbidden: Bool { if case .failed(403, _) = code { true } else { false } }
   public var message: String
   /// What the answer says of the session, with 409 and 410.
   public var facts: SessionFacts?

@@ -16,7 +16,10 @@ extension NodeLoop {
       connection.answer(
         SessionsAnswer(id: question.id, wanted) { [weak self] in
           guard let self else { return nil }
-          return session($0)?.summary(node: context.id)
+          guard let session = session($0) else { return nil }
+          var summary = session.summary(node: context.id)
+          if session.isKept { summary.holder = context.holder }
+          return summary
         })
     case .kill:
       guard let session = askedFor(by: question, on: connection, where: { $0.mayKill(owner: $1) })

@@ -123,7 +123,7 @@ public final class Node: Sendable {
       for starter in context.starters { await starter.check() }
       await restoreKeptSessions()
       try await register(addresses)
-      try await announceKept()
+      await announceKept()
       // Beside the lease: an engine may take its time.
       let attending = context.starters.map { starter in Task { await starter.attend() } }
       defer { for task in attending { task.cancel() } }

@@ -159,12 +159,30 @@ extension Node {
   }
 
   /// Says that what an earlier process of this node had is this one's; and then that what is not there any more is lost.
-  func announceKept() async throws {
+  /// What the registry does not take now it hears with the node's later rounds.
+  func announceKept() async {
     guard context.holder != nil else { return }
-    let restored = try await held()
-    if !restored.isEmpty { try await announce(("sessions go on that were kept", .notice)) }
-    let records = context.records
-    Task { await records.releaseLost(except: Set(restored.keys)) }
+    do {
+      let restored = try await held()
+      if !restored.isEmpty { await announce(restored: restored) }
+      let records = context.records
+      Task { await records.releaseLost(except: Set(restored.keys)) }
+    } catch {
+      logger.error("what goes on could not be counted", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private func announce(restored: [SessionID: Holding]) async {
+    logger.notice(
+      "sessions go on that were kept", metadata: ["node": "\(id)", "sessions": "\(restored.count)"])
+    do {
+      let announcement = try await registry.announce(restored, node: id, incarnation: incarnation)
+      try await settle(announcement, of: restored, areNew: true)
+    } catch {
+      logger.warning(
+        "the registry has not taken which sessions go on; it is told again",
+        metadata: ["node": "\(id)", "error": "\(error)"])
+    }
   }
 
   /// Looks whether the registry still has some of the sessions that this node holds; after all of them, from
@@ -190,10 +208,11 @@ extension Node {
   }
 
   /// Ends what another node owns by now (promise P3), and takes back the record of what has ended meanwhile.
+  /// - Parameter areNew: they are not expected to be there.
   /// - Returns: how many records were missing.
   @discardableResult
   private func settle(
-    _ announcement: Announcement, of announced: [SessionID: Holding]
+    _ announcement: Announcement, of announced: [SessionID: Holding], areNew: Bool = false
   ) async throws -> Int {
     for session in announcement.superseded {
       guard let holding = announced[session] else { continue }
@@ -215,7 +234,7 @@ extension Node {
           session, node: id, incarnation: incarnation, epoch: holding.epoch, tombstone: nil)
       }
     }
-    if missing > 0 {
+    if missing > 0, !areNew {
       logger.warning(
         "records of sessions were missing in the registry, and are there again",
         metadata: ["node": "\(id)", "sessions": "\(missing)"])

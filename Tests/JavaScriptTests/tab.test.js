@@ -254,6 +254,23 @@ test('the memory of what is to be ended is bounded, and takes nothing on trust',
 
 // MARK: Size and colours
 
+test('a TAKE that may be lost is not said again once somebody else has taken the size', async () => {
+  const { tab, terminal } = await begin();
+  tab.line.deliver(jsonFrame(Type.EVENT, 1, { event: 'size_owner', owner: 'first' }));
+  terminal.take();
+  tab.line.deliver(jsonFrame(Type.EVENT, 1, { event: 'size_owner', owner: 'first' }));
+  let open = await cut(tab);
+  tab.line.take(Type.TAKE);
+  tab.line.opened(open.stream, { resumed: 'exact' });
+  await settle();
+  assert.equal(tab.line.take(Type.TAKE).length, 1);
+  tab.line.deliver(jsonFrame(Type.EVENT, open.stream, { event: 'size_owner', owner: 'second' }));
+  open = await cut(tab);
+  tab.line.opened(open.stream, { resumed: 'exact' });
+  await settle();
+  assert.equal(tab.line.take(Type.TAKE).length, 0);
+});
+
 test('TAKE while the stream is paused, or away, is said once it is open', async () => {
   const { tab, cluster, terminal } = await begin();
   const takes = () => tab.line.take(Type.TAKE).length;

@@ -25,17 +25,20 @@ struct KillCommand: AsyncParsableCommand {
 
   func run() async throws {
     let client = try api.client()
-    let session: SessionSummary
+    let session: SessionSummary?
     do {
       session = try await client.session(id)
+    } catch let error as APIError where error.isForbidden {
+      // Whether it may be ended is for who is asked to end it, and to note.
+      session = nil
     } catch let error as APIError where error.facts?.reason == .lost {
       return try await removeLost(client)
     }
     try await client.kill(id)
     say(
-      session.state == .ended
-        ? "session \(id) had ended already (\(session.endText)); what it last showed is forgotten now"
-        : "session \(id) is being ended")
+      session.flatMap { $0.state == .ended ? $0 : nil }.map {
+        "session \(id) had ended already (\($0.endText)); what it last showed is forgotten now"
+      } ?? "session \(id) is being ended")
   }
 
   private func removeLost(_ client: APIClient) async throws {

@@ -480,7 +480,9 @@ export class FairleadTerminal extends Emitter {
   // MARK: Events
 
   #event({ event, viewers, owner, title, message }) {
-    if (owner !== undefined && owner === this.#host.client()) this.#isTaking = false;
+    // This client has the size, or another one has taken it since: the wish is over.
+    const isTaken = this.owner !== undefined && owner !== this.owner;
+    if (owner !== undefined && (owner === this.#host.client() || isTaken)) this.#isTaking = false;
     switch (event) {
       case 'paused':
         this.#isLive = false;

@@ -70,6 +70,11 @@ struct HeldInput {
     answered = max(answered, settled)
     let pending = pieces[first...].last { $0.client == nil }?.end ?? 0
     guard query > answered, query > pending else { return .duplicate }
+    // Nothing is to be written: a piece without bytes would stay the next one for good.
+    guard !bytes.isEmpty else {
+      answered = query
+      return .duplicate
+    }
     append(Piece(client: nil, end: query, bytes: bytes))
     return .taken
   }

@@ -81,7 +81,8 @@ struct HeldSession {
     self.epoch = epoch
     self.peer = peer
     input.settle(settled(now: now))
-    if let next, next >= log.start, next <= log.end {
+    // What the checkpoint shows may go while it is being sent.
+    if let next, next >= log.needed, next <= log.end {
       cursor = next
     } else {
       cursor = checkpoint.offset

@@ -46,7 +46,18 @@ extension Holder {
   }
 
   private func list(to peer: Peer) {
-    for held in sessions.values {
+    let handles = Array(sessions.keys)
+    peer.listing = (handles, UInt32(truncatingIfNeeded: handles.count))
+    listNext(to: peer)
+  }
+
+  /// As much of a listing as there is room for: all descriptors together may be more than waits for a peer.
+  func listNext(to peer: Peer) {
+    while peer.unsent < HolderLimits.outbox, let handle = peer.listing?.left.popLast() {
+      guard let held = sessions[handle] else {
+        peer.listing?.count -= 1
+        continue
+      }
       let rules = held.rules
       let heard = self.peer(of: held).map { now - min(now, $0.lastHeard) }
       send(
@@ -56,7 +67,9 @@ extension Holder {
             unheard: heard ?? 0,
             hasEnded: rules.hasEnded, descriptor: rules.descriptor)), to: peer)
     }
-    send(.listed(count: UInt32(truncatingIfNeeded: sessions.count)), to: peer)
+    guard let listing = peer.listing, listing.left.isEmpty else { return }
+    peer.listing = nil
+    send(.listed(count: listing.count), to: peer)
   }
 
   private func attach(_ handle: UInt64, _ epoch: UInt64, _ next: UInt64?, _ peer: Peer) {

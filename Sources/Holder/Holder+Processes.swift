@@ -26,6 +26,10 @@ struct Processes {
   enum Timer {
     case start(UInt32)
     case drain(UInt64)
+    /// A terminal that no process had open.
+    case open(UInt64)
+    /// No descriptor was to be had for a peer.
+    case accept
     /// SIGKILL for all that is left.
     case kill(Ending)
   }
@@ -226,6 +230,7 @@ extension Holder {
 
   /// SIGHUP, as when a terminal is taken away; and after the grace all that is left of it is killed.
   func end(_ held: Held, grace: UInt64) {
+    held.isEnding = true
     signal(held, SIGHUP)
     signal(held, SIGCONT)
     let handle = held.handle
@@ -243,7 +248,8 @@ extension Holder {
     }
     guard !ending.mark.isEmpty else { return }
     let child = ending.mark.withCString { holder_signal_marked($0, SIGKILL) }
-    if child > 0 { processes.killers[child] = ending }
+    // Without a process to be had for it, it is tried again.
+    if child > 0 { processes.killers[child] = ending } else { killAgain(ending) }
   }
 
   private func killAgain(_ ending: Processes.Ending) {
@@ -266,9 +272,16 @@ extension Holder {
       switch entry.timer {
       case .start(let number): startIsLate(number)
       case .drain(let handle): if let held = sessions[handle] { drain(held) }
+      case .open(let handle): if let held = sessions[handle] { openAgain(held) }
+      case .accept: acceptAgain()
       case .kill(let ending): kill(ending)
       }
     }
+  }
+
+  private func openAgain(_ held: Held) {
+    held.isHungUp = false
+    updateInterest(of: held)
   }
 
   private func startIsLate(_ number: UInt32) {
@@ -283,7 +296,8 @@ extension Holder {
   private func drain(_ held: Held) {
     guard held.master >= 0 else { return }
     while held.rules.isReading, read(held) > 0 {}
-    if held.rules.log.room == 0, held.rules.rest < HolderLimits.drained {
+    let isAwaited = !held.isEnding || held.rules.peer != nil
+    if held.rules.log.room == 0, held.rules.rest < HolderLimits.drained, isAwaited {
       // There is no room for what it may still hold: it is kept until there is.
       processes.timers.append((now + HolderLimits.endAgain, .drain(held.handle)))
     } else {

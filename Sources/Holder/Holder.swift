@@ -40,6 +40,7 @@ public final class Holder {
   private(set) var now: UInt64
   /// It was told to end: nothing more is started.
   private(set) var isEnding = false
+  private var isAcceptingPaused = false
   private var scratch = [UInt8](repeating: 0, count: HolderLimits.payload)
 
   /// What an event of epoll is about: the kind in the upper byte, a number below.
@@ -169,10 +170,17 @@ public final class Holder {
   private func accept() {
     while true {
       let descriptor = holder_accept(listener)
-      guard descriptor >= 0 else { return }
+      guard descriptor >= 0 else {
+        // Without a descriptor to be had it would be told of this one without end.
+        if descriptor != -EAGAIN { pauseAccepting() }
+        return
+      }
       if peers.count >= HolderLimits.peers {
         // One that has proven nothing makes place for one that may.
-        guard let stranger = peers.values.first(where: { !$0.isProven }) else {
+        // The oldest one: a node that has just come is about to.
+        guard
+          let stranger = peers.values.filter({ !$0.isProven }).min(by: { $0.number < $1.number })
+        else {
           holder_close(descriptor)
           continue
         }
@@ -185,6 +193,18 @@ public final class Holder {
       setInterest(of: peer, holder_readable)
       send(.hello(version: Handshake.version, holder: identity, nonce: peer.nonce), to: peer)
     }
+  }
+
+  private func pauseAccepting() {
+    guard !isAcceptingPaused else { return }
+    isAcceptingPaused = true
+    watch(listener, 0, was: holder_readable, 0)
+    processes.timers.append((now + HolderLimits.endAgain, .accept))
+  }
+
+  func acceptAgain() {
+    isAcceptingPaused = false
+    watch(listener, holder_readable, was: 0, Tag.listener)
   }
 
   private static var firstHandle: UInt64 {
@@ -238,6 +258,7 @@ public final class Holder {
   // MARK: To peers
 
   func send(_ frame: HolderFrame, to peer: Peer) {
+    guard !peer.isOver else { return }
     frame.write(to: &peer.outgoing)
     if peer.unsent > HolderLimits.outboxMost { peer.isOver = true }
     markBusy(peer)
@@ -279,6 +300,7 @@ public final class Holder {
   private func serve(_ peer: Peer) {
     while true {
       peer.fill()
+      listNext(to: peer)
       guard peer.unsent > 0 else { return setInterest(of: peer, holder_readable) }
       let count = peer.outgoing.bytes.withUnsafeBytes { bytes in
         let rest = bytes[(bytes.count - peer.unsent)...]
@@ -305,6 +327,7 @@ public final class Holder {
 
   func updateInterest(of held: Held) {
     guard held.master >= 0 else { return }
+    guard !held.isHungUp else { return setInterest(of: held, 0) }
     var wanted: Int32 = held.rules.isReading ? holder_readable : 0
     if !held.rules.input.isEmpty { wanted |= holder_writable }
     setInterest(of: held, wanted)
@@ -343,7 +366,10 @@ public final class Holder {
   func writeTerminal(_ held: Held) {
     while held.master >= 0, !held.rules.input.isEmpty {
       let count = held.rules.input.withNext { holder_write(held.master, $0.baseAddress, $0.count) }
-      guard count > 0 else { break }
+      guard count > 0 else {
+        if count != -Int(EAGAIN) { hangUp(held) }
+        break
+      }
       if let report = held.rules.input.wrote(count) { tell(report, of: held) }
     }
     updateInterest(of: held)
@@ -361,13 +387,20 @@ public final class Holder {
   func terminalDidClose(_ held: Held) {
     guard held.master >= 0 else { return }
     setInterest(of: held, 0)
-    // While the leader lives it stays: to take it away would send it SIGHUP.
-    guard held.rules.exit != nil else { return }
+    // While the leader lives it stays: to take it away would send it SIGHUP. Its descriptor would tell of the hangup
+    // without end, and does not tell when the leader opens the terminal again: it is looked at again after a time.
+    guard held.rules.exit != nil else { return hangUp(held) }
     holder_close(held.master)
     held.master = -1
     held.rules.terminalDidClose()
     giveTurn(held)
     if isEnding, held.rules.peer == nil { forget(held) }
+  }
+
+  private func hangUp(_ held: Held) {
+    guard !held.isHungUp else { return }
+    held.isHungUp = true
+    processes.timers.append((now + HolderLimits.endAgain, .open(held.handle)))
   }
 
   func forget(_ held: Held) {

@@ -17,6 +17,8 @@ final class Peer {
   var isBusy = false
   /// It broke a rule, or its connection is gone.
   var isOver = false
+  /// Sessions that a listing has yet to tell of.
+  var listing: (left: [UInt64], count: UInt32)?
   /// Sessions that may have something to send, in the order of their turns; each has `isInTurn`.
   private var turns: [Held] = []
 
@@ -64,6 +66,10 @@ final class Held {
   var master: Int32
   /// What epoll was told to look for.
   var interest: Int32 = 0
+  /// No process has the terminal open just now; its leader may open it again.
+  var isHungUp = false
+  /// It was told to end, or nobody has come for it: nobody is waited for to take the rest of its output.
+  var isEnding = false
   /// It stands in its peer's turns.
   var isInTurn = false
 

@@ -173,7 +173,7 @@ let package = Package(
       name: "fairlead",
       dependencies: [
         "API", "APIClient", "APIServer", "Auth", "Wire", "Links", "Logs", "Registry", "Pipes",
-        "Node", "Router", "Client",
+        "Node", "Router", "Client", "Holder",
         "Redis", "HTTPClient", "Screen", "Sessions", "TLS", "Transport",
         nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -42,6 +42,8 @@ static void close_from(unsigned first) {
   for (unsigned fd = first; fd < files.rlim_cur && fd < 1 << 20; fd++) close((int)fd);
 }
 
+static struct rlimit files_at_start;
+
 int holder_prepare(int *kept) {
   // What its starter had open would else stay open for as long as the last session lives.
   if (*kept >= 0) {
@@ -49,6 +51,11 @@ int holder_prepare(int *kept) {
     *kept = 3;
   }
   close_from(*kept >= 0 ? 4 : 3);
+  // Each session takes a descriptor; its processes get the limit that this one was started with.
+  if (getrlimit(RLIMIT_NOFILE, &files_at_start) == 0) {
+    struct rlimit most = {.rlim_cur = files_at_start.rlim_max, .rlim_max = files_at_start.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &most);
+  }
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   signal(SIGPIPE, SIG_IGN);
@@ -340,10 +347,9 @@ static void run(const struct holder_command *command, int slave, int outcome) {
     snprintf(path, sizeof path, "%s/cgroup.procs", command->cgroup);
     write_file(path, "0");
   }
-  if (command->files_hard) {
-    struct rlimit files = {.rlim_cur = command->files_soft, .rlim_max = command->files_hard};
-    setrlimit(RLIMIT_NOFILE, &files);
-  }
+  struct rlimit files = {.rlim_cur = command->files_soft, .rlim_max = command->files_hard};
+  if (command->files_hard || files_at_start.rlim_max)
+    setrlimit(RLIMIT_NOFILE, command->files_hard ? &files : &files_at_start);
   if (command->has_user &&
       (setgroups(command->group_count, command->groups) || setresgid(command->gid, command->gid, command->gid) ||
        setresuid(command->uid, command->uid, command->uid)))

@@ -120,6 +120,9 @@ struct HeldLog {
   /// The number of the change that comes next; they are numbered from 0.
   var nextSize: Int { firstSize + sizes.count }
 
+  /// The number of the oldest change that is kept.
+  var firstSizeKept: Int { firstSize }
+
   func size(_ number: Int) -> HeldSize? {
     sizes.indices.contains(number - firstSize) ? sizes[number - firstSize] : nil
   }

@@ -157,10 +157,12 @@ struct HeldSession {
   /// Writes what its peer may be sent next, one frame of it; false: nothing.
   mutating func writeNext(to writer: inout FrameWriter) -> Bool {
     if let parts = partsLeft { return writePart(parts, to: &writer) }
+    // Of more changes than are kept, a slow peer hears of those that are.
+    sizeCursor = max(sizeCursor, log.firstSizeKept)
     if let size = log.size(sizeCursor), size.offset <= cursor {
       sizeCursor += 1
       HolderFrame.resized(
-        handle: handle, offset: size.offset, columns: size.columns, rows: size.rows
+        handle: handle, offset: cursor, columns: size.columns, rows: size.rows
       )
       .write(to: &writer)
       return true

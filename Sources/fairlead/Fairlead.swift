@@ -3,6 +3,7 @@
 import APIClient
 import ArgumentParser
 import Glibc
+import Holder
 import Logs
 
 @main
@@ -39,6 +40,10 @@ struct Fairlead: AsyncParsableCommand {
   static func main() async {
     do {
       let words = Array(CommandLine.arguments.dropFirst())
+      // The holder of this node's terminals, where no static one was built. Before anything of a role is set up.
+      if words.first == "holder" {
+        Glibc.exit(HolderCommand.run(words.dropFirst().map { Array($0.utf8) }))
+      }
       if let problem = Misuse.unknownCommand(in: words, of: self) { throw ValidationError(problem) }
       var command = try parseAsRoot(words)
       if var command = command as? any AsyncParsableCommand {

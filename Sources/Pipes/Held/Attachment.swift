@@ -54,9 +54,12 @@ struct Attachment {
   /// The output to ask for next: what is older than the checkpoint, for clients that come back.
   private(set) var wanted: Range<UInt64>?
 
-  mutating func didFind(_ state: HeldState) {
+  /// False: no holder has such a session.
+  mutating func didFind(_ state: HeldState) -> Bool {
+    guard state.isPossible, state.next == state.checkpoint else { return false }
     found = state
     askForOlder()
+    return true
   }
 
   private mutating func askForOlder() {
@@ -78,7 +81,9 @@ struct Attachment {
   mutating func didReceiveOlder(_ bytes: [UInt8], at offset: UInt64) -> Bool {
     guard let found, let asked = wanted else { return false }
     let expected = found.logStart + UInt64(older.readableBytes)
-    guard offset == expected, offset + UInt64(bytes.count) <= found.checkpoint else { return false }
+    guard offset == expected, UInt64(bytes.count) <= found.checkpoint - expected else {
+      return false
+    }
     guard bytes.isEmpty else {
       older.writeBytes(bytes)
       return true
@@ -112,6 +117,14 @@ struct Attachment {
         return TerminalSize(change.columns, change.rows).map { (change.offset, $0) }
       },
       end: found.logEnd, answered: found.answered, hasForgotten: found.hasForgotten)
+  }
+}
+
+extension HeldState {
+  /// Whether its offsets can be those of a session: in their order, and not so far that a sum of them is no number.
+  var isPossible: Bool {
+    logStart <= checkpoint && checkpoint <= next && next <= logEnd && logEnd <= Varint.maximum
+      && checkpoint - logStart <= UInt64(HolderLimits.logMost)
   }
 }
 

@@ -81,7 +81,14 @@ final class HolderConnection {
         }
       }
       .connect(unixDomainSocketPath: home.socketPath)
-      .whenFailure { proven.fail($0) }
+      .whenComplete { result in
+        switch result {
+        case .success(let channel):
+          // One that answers when nobody waits for it any more is not to be this loop's.
+          proven.futureResult.whenFailure { _ in channel.close(promise: nil) }
+        case .failure(let error): proven.fail(error)
+        }
+      }
     return proven.futureResult.always { _ in limit.cancel() }
   }
 
@@ -240,7 +247,11 @@ final class HolderConnection {
     switch frame {
     case .hello, .welcome: fail("a second greeting")
     case .ping(let token): send(.ping(token))
-    case .entry(let entry): listing?.entries.append(entry)
+    case .entry(let entry):
+      guard listing.map({ $0.entries.count < HolderLimits.sessions }) ?? true else {
+        return fail("more sessions than a holder has")
+      }
+      listing?.entries.append(entry)
     case .listed:
       let listing = listing
       self.listing = nil
@@ -282,11 +293,11 @@ final class HolderConnection {
   // MARK: Attaching
 
   private func didAttach(_ found: HeldState) {
-    if let pipe = pipes[found.handle] { return pipe.didAttachAgain(found) }
+    if let pipe = pipes[found.handle] {
+      return found.isPossible ? pipe.didAttachAgain(found) : fail("offsets that cannot be")
+    }
     goOnAttaching(found.handle) { attachment in
-      guard found.epoch == attachment.epoch else { return false }
-      attachment.didFind(found)
-      return true
+      found.epoch == attachment.epoch && attachment.didFind(found)
     }
   }
 

@@ -42,7 +42,8 @@ final class HolderHandler: ChannelInboundHandler {
         return fail(context, "a frame that is none")
       }
     }
-    if incoming.readableBytes == 0 { incoming = ByteBuffer() }
+    // What was read is given up: a read that ends within a frame must not keep all that came before.
+    if incoming.readableBytes == 0 { incoming = ByteBuffer() } else { incoming.discardReadBytes() }
   }
 
   private var nextLength: Int? {

@@ -84,7 +84,7 @@ final class RouteFinder {
       if let record { return (record, fresh, isOfEarlier) }
       let held = try await context.recordAtNodes(
         of: session, among: (fresh ?? directory).all, remembered: remembered)
-      return (held, fresh, isOfEarlier)
+      return (held, fresh, isOfEarlier && held == nil)
     }.whenComplete { result in
       let (finder, then) = bound.value
       switch result {

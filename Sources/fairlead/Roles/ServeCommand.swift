@@ -74,15 +74,15 @@ struct ServeCommand: AsyncParsableCommand {
         "listen": "\(listen)", "targets": "\(pipes.names.joined(separator: ", "))",
         "idle_timeout": "\(node.idleTimeout)", "scrollback": "\(node.scrollback)",
       ])
-    let host = listen.address.host
-    let nodeService = NodeService(node: owner) { _ in }
+    let (nodeIsReady, nodeService) = Self.service(of: owner)
     defer { withExtendedLifetime(identity) {} }
     let publicURL = authentication.publicURL
     let file = ServeFileService(issuer: local, publicURL: publicURL, logger: logger)
-    let routerService = RouterService(router: router) { port in
+    let routerService = RouterService(router: router, isDue: { for await _ in nodeIsReady {} }) {
+      port in
       let scheme = credentials == nil ? "http" : "https"
-      let url = "\(scheme)://\(NodeAddress(host: host, port: port))"
-      file.announce(scheme: scheme, host: host, port: port)
+      let url = "\(scheme)://\(NodeAddress(host: listen.address.host, port: port))"
+      file.announce(scheme: scheme, host: listen.address.host, port: port)
       let ticket = local.map { "/?ticket=\($0.issueTicket())" } ?? ""
       announce("fairlead serves on \(publicURL ?? url)\(ticket)")
     }
@@ -93,6 +93,14 @@ struct ServeCommand: AsyncParsableCommand {
         routerService, nodeService, file,
       ], logger: logger)
     tell(owner.sessionsLeft)
+  }
+
+  /// Who came before the node has its kept sessions back would be told that they are lost.
+  private static func service(of node: Node) -> (isReady: AsyncStream<Void>, NodeService) {
+    let (isReady, ready) = AsyncStream.makeStream(of: Void.self)
+    let service = NodeService(
+      node: node, onReady: { _ in ready.finish() }, onEnd: { ready.finish() })
+    return (isReady, service)
   }
 
   private func tell(_ left: Int) {

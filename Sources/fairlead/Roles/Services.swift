@@ -15,8 +15,11 @@ import UnixSignals
 struct NodeService: Service {
   let node: Node
   let onReady: @Sendable ([NodeAddress]) async -> Void
+  /// However it ends.
+  var onEnd: @Sendable () -> Void = {}
 
   func run() async throws {
+    defer { onEnd() }
     try await cancelWhenGracefulShutdown {
       try await node.run { addresses in await onReady(addresses) }
     }
@@ -27,11 +30,14 @@ struct RouterService: Service {
   let router: Router
   /// For how long it goes on, not ready, before it closes its port.
   var drainDelay = Duration.zero
+  /// What it waits for before it takes clients.
+  var isDue: @Sendable () async -> Void = {}
   let onReady: @Sendable (Int) async -> Void
 
   func run() async throws {
     let drain = NIOLockedValueBox<Task<Void, Never>?>(nil)
     try await withGracefulShutdownHandler {
+      await isDue()
       try await router.run(onReady: onReady)
     } onGracefulShutdown: {
       drain.withLockedValue {

@@ -18,6 +18,7 @@ import TestSupport
 
         fairlead-judge --minutes 30
         fairlead-judge --on serve --seconds 20 --seed 42
+        fairlead-judge --kill node --minutes 15
       """)
 
   enum Ground: String, ExpressibleByArgument, CaseIterable {
@@ -39,6 +40,16 @@ import TestSupport
       default.
       """)
   var on: [Ground] = []
+  enum Victim: String, ExpressibleByArgument { case node }
+
+  @Option(
+    help: """
+      node: the process of serve is killed again and again, and started with the same arguments; a holder \
+      keeps its terminals. Goes with serve alone.
+      """)
+  var kill: Victim?
+  @Option(help: "Seconds from one death to the next, at most.")
+  var pause = 4.0
   @Option(help: "Decides every cut and every stream; a random one by default.")
   var seed: UInt64 = .random(in: 0...UInt64.max)
   @Option(help: "Sessions at a time.")
@@ -49,12 +60,17 @@ import TestSupport
   func validate() throws {
     guard (0...1).contains(halfOpen) else { throw ValidationError("--half-open is 0 to 1") }
     guard (1...200).contains(sessions) else { throw ValidationError("--sessions is 1 to 200") }
+    guard kill == nil || on.isEmpty || on == [.serve] else {
+      throw ValidationError("--kill goes with --on serve")
+    }
+    guard (0.5...3600).contains(pause) else { throw ValidationError("--pause is 0.5 to 3600") }
     guard (seconds ?? minutes) > 0 else { throw ValidationError("the time is above 0") }
   }
 
   func run() async throws {
     let total = seconds ?? minutes * 60
-    let grounds = on.isEmpty ? Ground.allCases.filter { !$0.isDocker } : on
+    let grounds =
+      kill != nil ? [.serve] : on.isEmpty ? Ground.allCases.filter { !$0.isDocker } : on
     print("judging for \(Int(total)) s on \(grounds.map(\.rawValue).joined(separator: ", "))")
     print("again with: --seed \(seed) --seconds \(Int(total))")
     var all = Verdict()
@@ -98,6 +114,12 @@ import TestSupport
     links.cutAfter = 10_000...3_000_000
     links.halfOpenShare = halfOpen
     switch ground {
+    case .serve where kill == .node:
+      try await Fleet.kept(clients, seed: seed, pause: 0.5...pause) { fleet, server in
+        await trial(fleet)
+        print("\(server.kills) kills")
+        if !result.get().0.differences.isEmpty { print(server.remarks.joined(separator: "\n")) }
+      }
     case .serve: try await Fleet.serve(clients, seed: seed, trial)
     case .docker:
       try await Fleet.withDocker { [clients] options, target in

@@ -272,7 +272,7 @@ let package = Package(
     .testTarget(
       name: "HolderTests",
       dependencies: [
-        "CHolder", "CHolderBinary", "Holder", "TestSupport",
+        "CHolder", "CHolderBinary", "Holder", "TestSupport", "fairlead",
         .product(name: "Crypto", package: "swift-crypto"),
       ], swiftSettings: swiftSettings),
     .testTarget(

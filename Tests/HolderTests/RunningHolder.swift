@@ -2,6 +2,7 @@
 
 import CHolder
 import CHolderBinary
+import Crypto
 import Foundation
 import Glibc
 import Holder
@@ -14,7 +15,10 @@ final class HolderProcess {
   let output: Int32
   private var status: Int32?
 
-  init(_ arguments: [String], input: [UInt8], keepsInputOpen: Bool = false) throws {
+  /// - Parameter program: its path, and what stands before the arguments; nil: the one that the build carries.
+  init(
+    _ arguments: [String], of program: [String]? = nil, input: [UInt8], keepsInputOpen: Bool = false
+  ) throws {
     var (inputs, outputs) = ([Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2))
     guard pipe(&inputs) == 0, pipe(&outputs) == 0 else { throw POSIXError(.EMFILE) }
     for end in inputs + outputs { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -23,12 +27,12 @@ final class HolderProcess {
     posix_spawn_file_actions_adddup2(&actions, inputs[0], 0)
     posix_spawn_file_actions_adddup2(&actions, outputs[1], 1)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    let path = try RunningHolder.binary.get()
-    var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
+    let command = try program ?? RunningHolder.program.get()
+    var words: [UnsafeMutablePointer<CChar>?] = (command + arguments).map { strdup($0) }
     words.append(nil)
     defer { for word in words { free(word) } }
     var pid: pid_t = 0
-    guard posix_spawn(&pid, path, &actions, nil, words, environ) == 0 else {
+    guard posix_spawn(&pid, command[0], &actions, nil, words, environ) == 0 else {
       throw POSIXError(.ENOEXEC)
     }
     self.pid = pid
@@ -82,11 +86,11 @@ final class RunningHolder {
 
   var socket: String { directory + "/holder" }
 
-  init() throws {
+  init(of program: [String]? = nil) throws {
     directory = try Self.makeDirectory()
     key = (0..<32).map { _ in UInt8.random(in: 0...255) }
     identity = (0..<16).map { _ in UInt8.random(in: 0...255) }
-    process = try HolderProcess(["serve", directory], input: identity + key)
+    process = try HolderProcess(["serve", directory], of: program, input: identity + key)
     try #require(process.read() == Array("ready\n".utf8))
   }
 
@@ -98,15 +102,45 @@ final class RunningHolder {
     return String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// The binary that the build put into this one, as a file.
-  static let binary: Result<String, any Error> = Result {
+  static var isStatic: Bool {
     var count = 0
-    let bytes = try #require(
-      holder_binary(&count), "no static holder was built: ./deploy/holder.sh says why")
+    return holder_binary(&count) != nil
+  }
+
+  /// Where the compiler is there, a build without it is one that was forgotten.
+  static var canBuild: Bool {
+    let places = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    return places.split(separator: ":").contains { access("\($0)/musl-gcc", X_OK) == 0 }
+  }
+
+  /// The static binary that the build put into this one, as a file; without one what serves in its place.
+  static let program: Result<[String], any Error> = Result {
+    var count = 0
+    guard let bytes = holder_binary(&count) else { return [Fairlead.path, "holder"] }
     let path = try makeDirectory() + "/fairlead-holder"
     try Data(bytes: bytes, count: count).write(to: URL(fileURLWithPath: path))
     chmod(path, 0o755)
-    return path
+    return [path]
+  }
+
+  /// As deploy/holder.sh makes it.
+  static func hashOfSources() throws -> String {
+    let root = URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    func files(_ folder: String, _ suffix: String) throws -> [String] {
+      try FileManager.default.contentsOfDirectory(
+        atPath: root.appendingPathComponent(folder).path
+      ).filter { $0.hasSuffix(suffix) }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        .map { folder + "/" + $0 }
+    }
+    let sources =
+      try files("Sources/Holder", ".swift") + files("Sources/Holder/Static", "")
+      + files("Sources/CHolder", ".c") + files("Sources/CHolder/include", "") + ["deploy/holder.sh"]
+    var hash = Crypto.SHA256()
+    for file in sources {
+      hash.update(data: try Data(contentsOf: root.appendingPathComponent(file)))
+    }
+    return hash.finalize().map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
   }
 
   func connect() throws -> HolderClient {

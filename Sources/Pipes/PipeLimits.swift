@@ -64,6 +64,10 @@ public enum PipeLimits {
   static let holderRetryLast = Duration.seconds(1)
   /// One that cannot be reached for so long is told as gone: what it has is found again when the node starts anew.
   static let holderGone = TimeAmount.seconds(30)
+  /// How often a terminal's input is discarded for a key that interrupts, and the time between: it holds 4 KiB, and the
+  /// kernel has 8 KiB more on their way to it.
+  static let discards = 4
+  static let discardInterval = TimeAmount.milliseconds(10)
   /// Clients of a session whose input is known: four times what the holder remembers.
   static let heldLedgers = 256
   /// Clients whose hashes are kept.

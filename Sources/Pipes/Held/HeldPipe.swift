@@ -27,6 +27,8 @@ final class HeldPipe: Pipe, SessionKeeper {
   /// How far each client's input was written.
   private var ledgers: [ClientKey: UInt64] = [:]
   private var discarding: UInt8?
+  /// How often the terminal is still to be emptied: what the kernel has on its way to it fills it again.
+  private var discardsLeft = 0
 
   private struct Piece {
     var source: InputSource
@@ -159,6 +161,7 @@ final class HeldPipe: Pipe, SessionKeeper {
   func discardInput(for key: UInt8, givingUp inputs: [GivenUpInput]) -> Bool? {
     guard !isOver else { return false }
     discarding = key
+    discardsLeft = PipeLimits.discards
     connection.send(
       .discard(
         handle: handle, epoch: epoch, key: key,
@@ -170,10 +173,21 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   func didDiscard(_ did: Bool, for key: UInt8) {
     guard discarding == key else { return }
+    if did, discardsLeft > 0 { return discardAgain(key) }
     discarding = nil
     delegate?.pipeDidDiscardInput(did, for: key)
     // What was under way is given up, too.
     if did, let piece { didWrite(piece.bytes.readableBytes, of: piece) }
+  }
+
+  private func discardAgain(_ key: UInt8) {
+    discardsLeft -= 1
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: PipeLimits.discardInterval) {
+      let pipe = bound.value
+      guard pipe.discarding == key, !pipe.isOver else { return }
+      pipe.connection.send(.discard(handle: pipe.handle, epoch: pipe.epoch, key: key, upTo: []))
+    }
   }
 
   // MARK: Its size, its processes, its end

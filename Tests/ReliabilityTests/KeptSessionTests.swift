@@ -1,0 +1,116 @@
+// Sessions whose terminals a holder keeps outlive the process that serves them, killed or stopped: each byte passes
+// once in both directions, and nobody sees a difference (promises P1, P2, P3).
+
+import Client
+import Foundation
+import Judge
+import TestSupport
+import Testing
+import Wire
+
+@Suite(.serialized, .timeLimit(.minutes(5 * patience))) struct KeptSessionTests {
+  private func kept(_ body: (KeptServer) async throws -> Void) async throws {
+    let server = try await KeptServer()
+    do { try await body(server) } catch {
+      try? await server.remove()
+      throw error
+    }
+    try await server.remove()
+  }
+
+  private func shell(_ script: String, _ server: KeptServer) throws -> Viewer {
+    try Viewer(server.url, create: Creation(command: ["sh", "-c", script]))
+  }
+
+  @Test func outputAndInputAreExactHoweverOftenTheNodeIsKilled() async throws {
+    let seed = SeededGenerator.announcedSeed()
+    try await Fleet.kept(seed: seed, pause: 0.1...1) { fleet, server in
+      var court = Court(fleet, seed: seed)
+      court.atATime = 6
+      let verdict = await court.sit { _ in server.kills >= 20 }
+      #expect(verdict.differences.isEmpty, "\(verdict.differences)\n\(server.remarks)")
+      print("\(server.kills) kills, \(verdict.sessions) sessions, \(verdict.resumed) resumed")
+    }
+  }
+
+  @Test func aProcessThatEndsWhileTheNodeIsAwayIsToldOf() async throws {
+    try await kept { server in
+      let go = server.directory + "/go"
+      let viewer = try shell(
+        "echo $$; while [ ! -e \(go) ]; do sleep 0.1; done; echo last; exit 5", server)
+      try await viewer.until(ending: "\r\n")
+      let pid = try #require(Int32(viewer.seen.text.filter(\.isNumber)))
+      try await server.end()
+      try Data().write(to: URL(fileURLWithPath: go))
+      try await eventually("it has ended") { kill(pid, 0) != 0 }
+      try await server.start()
+      try await viewer.until("it is told") { $0.ended?.status == .exited(code: 5) }
+      #expect(viewer.seen.text.hasSuffix("last\r\n"))
+    }
+  }
+
+  @Test func aSizeThatWasChangedRightBeforeTheKillIsTheTerminals() async throws {
+    try await kept { server in
+      let viewer = try shell("while read x; do stty size; done", server)
+      try await viewer.until("it is open") { !$0.opened.isEmpty }
+      for columns in 90..<95 {
+        viewer.terminal.resize(TerminalSize(columns: columns, rows: 30))
+        try await server.end()
+        try await server.start()
+        try await eventually("its process sees the size") {
+          viewer.type("\n")
+          try await Task.sleep(for: .milliseconds(200))
+          return viewer.seen.text.hasSuffix("30 \(columns)\r\n")
+        }
+        #expect(viewer.seen.sizes.last == TerminalSize(columns: columns, rows: 30))
+      }
+    }
+  }
+
+  @Test func aFullScreenProgramLooksTheSameAfterAKill() async throws {
+    try await kept { server in
+      let draw =
+        #"printf '\033[?1049h\033[2J\033[5;20r\033[3;4H\033[1;31mred\033[0m\033[10;10Hmiddle\033[?25l'; "#
+        + #"read x; printf '\033[?1049l'; exec cat"#
+      let viewer = try shell("echo before; \(draw)", server)
+      try await viewer.until("it is drawn") { $0.text.contains("middle") }
+      let before = viewer.seen.text
+      try await server.end()
+      try await server.start()
+      let late = try Viewer(server.url, session: viewer.terminal.session, mode: .watcher)
+      try await late.until("it is drawn") { $0.text == before }
+      viewer.type("\n")
+      try await late.until("the screen before is back") { $0.text.contains("before") }
+    }
+  }
+
+  @Test func aNodeThatIsStoppedLeavesItsSessionsToItsNextStart() async throws {
+    try await kept { server in
+      let viewer = try shell("echo $$; exec cat", server)
+      try await viewer.until(ending: "\r\n")
+      try await server.end(with: SIGTERM)
+      try await server.start()
+      let late = try Viewer(server.url, session: viewer.terminal.session)
+      try await late.until("it is open") { !$0.opened.isEmpty }
+      late.type("still here\n")
+      try await late.until(ending: "still here\r\nstill here\r\n")
+    }
+  }
+
+  @Test func aPasteThatIsUnderWayAtAKillIsNeitherLostNorDoubled() async throws {
+    try await kept { server in
+      let file = server.directory + "/pasted"
+      let viewer = try shell(
+        "stty raw -echo; echo ready; sleep 2; exec head -c 1000000 >\(file)", server)
+      try await viewer.until("it is ready") { $0.text.contains("ready") }
+      let pasted = (0..<125_000).map { String(format: "%07d\n", $0) }.joined()
+      viewer.type(pasted)
+      try await Task.sleep(for: .milliseconds(500))
+      try await server.end()
+      try await server.start()
+      try await viewer.until("it has read all") { $0.ended != nil }
+      let read = FileManager.default.contents(atPath: file) ?? Data()
+      #expect(read == Data(pasted.utf8), "\(read.count) bytes")
+    }
+  }
+}

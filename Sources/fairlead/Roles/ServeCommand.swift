@@ -68,24 +68,20 @@ struct ServeCommand: AsyncParsableCommand {
         connectLocally: { eventLoop, loop in owner.connect(from: eventLoop, toLoop: loop) },
         targets: PipeKinds.standard.targets, logger: logger),
       registry: registry, group: group)
-    logStart(
-      logger,
-      [
-        "listen": "\(listen)", "targets": "\(pipes.names.joined(separator: ", "))",
-        "idle_timeout": "\(node.idleTimeout)", "scrollback": "\(node.scrollback)",
-      ])
+    sayStart(pipes, logger)
     let (nodeIsReady, nodeService) = Self.service(of: owner)
     defer { withExtendedLifetime(identity) {} }
     let publicURL = authentication.publicURL
     let file = ServeFileService(issuer: local, publicURL: publicURL, logger: logger)
-    let routerService = RouterService(router: router, isDue: { for await _ in nodeIsReady {} }) {
-      port in
-      let scheme = credentials == nil ? "http" : "https"
-      let url = "\(scheme)://\(NodeAddress(host: listen.address.host, port: port))"
-      file.announce(scheme: scheme, host: listen.address.host, port: port)
-      let ticket = local.map { "/?ticket=\($0.issueTicket())" } ?? ""
-      announce("fairlead serves on \(publicURL ?? url)\(ticket)")
-    }
+    let routerService = RouterService(
+      router: router, isDue: { for await _ in nodeIsReady {} },
+      onReady: { port in
+        let scheme = credentials == nil ? "http" : "https"
+        let url = "\(scheme)://\(NodeAddress(host: listen.address.host, port: port))"
+        file.announce(scheme: scheme, host: listen.address.host, port: port)
+        let ticket = local.map { "/?ticket=\($0.issueTicket())" } ?? ""
+        announce("fairlead serves on \(publicURL ?? url)\(ticket)")
+      })
     try await runServices(
       [
         ReloadService([credentials] + pipes.credentials, keys: access.verifier, logger: logger),
@@ -93,6 +89,15 @@ struct ServeCommand: AsyncParsableCommand {
         routerService, nodeService, file,
       ], logger: logger)
     tell(owner.sessionsLeft)
+  }
+
+  private func sayStart(_ pipes: PipeStarters, _ logger: Logger) {
+    logStart(
+      logger,
+      [
+        "listen": "\(listen)", "targets": "\(pipes.names.joined(separator: ", "))",
+        "idle_timeout": "\(node.idleTimeout)", "scrollback": "\(node.scrollback)",
+      ])
   }
 
   /// Who came before the node has its kept sessions back would be told that they are lost.

@@ -415,6 +415,7 @@ int holder_discard_input(int master, uint8_t key) {
   if (tcgetattr(master, &modes) != 0) return 0;
   if (!(modes.c_lflag & ISIG) || (modes.c_lflag & NOFLSH) || key == _POSIX_VDISABLE) return 0;
   if (key != modes.c_cc[VINTR] && key != modes.c_cc[VQUIT] && key != modes.c_cc[VSUSP]) return 0;
+  // What is on its way, and what has arrived and was not read: the other side alone can drop that.
   tcflush(master, TCOFLUSH);
   int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (slave < 0) return 0;

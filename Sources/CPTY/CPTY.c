@@ -210,7 +210,8 @@ int cpty_spawn(const struct cpty_command *command, struct cpty_process *out, cha
   int keep = -1, error = 0;
   if (grantpt(master) || unlockpt(master)) error = errno;
   if (!error) error = ptsname_r(master, slave, sizeof slave);
-  if (!error) error = cpty_resize(master, command->columns, command->rows);
+  struct winsize size = {.ws_row = command->rows, .ws_col = command->columns};
+  if (!error && ioctl(master, TIOCSWINSZ, &size)) error = errno;
   if (!error && (keep = lifted(open(slave, O_RDWR | O_NOCTTY | O_CLOEXEC))) < 0) error = errno;
   if (!error && tcgetattr(keep, &modes) == 0) {
     modes.c_iflag |= IUTF8;  // so that erasing takes a whole character
@@ -226,27 +227,6 @@ int cpty_spawn(const struct cpty_command *command, struct cpty_process *out, cha
   }
   out->master = master;
   return 0;
-}
-
-int cpty_resize(int master, unsigned short columns, unsigned short rows) {
-  struct winsize size = {.ws_row = rows, .ws_col = columns};
-  return ioctl(master, TIOCSWINSZ, &size) ? errno : 0;
-}
-
-pid_t cpty_foreground(int master) { return tcgetpgrp(master); }
-
-int cpty_discard_input(int master, unsigned char key) {
-  struct termios modes;
-  if (tcgetattr(master, &modes) != 0) return 0;
-  if (!(modes.c_lflag & ISIG) || (modes.c_lflag & NOFLSH) || key == _POSIX_VDISABLE) return 0;
-  if (key != modes.c_cc[VINTR] && key != modes.c_cc[VQUIT] && key != modes.c_cc[VSUSP]) return 0;
-  // What is on its way, and what has arrived and was not read: the other side alone can drop that.
-  tcflush(master, TCOFLUSH);
-  int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (slave < 0) return 0;
-  tcflush(slave, TCIFLUSH);
-  close(slave);
-  return 1;
 }
 
 pid_t cpty_told(const pid_t *told) { return __atomic_load_n(told, __ATOMIC_ACQUIRE); }

@@ -131,7 +131,7 @@ extension Holder {
       }
     case .answer(_, _, let query, let bytes): answer(held, query, bytes, peer)
     case .discard(_, _, let key, let ends):
-      let did = held.master >= 0 && holder_discard_input(held.master, key) != 0
+      let did = held.terminal?.discardInput(for: key) ?? false
       send(.discarded(handle: held.handle, key: key, did: did), to: peer)
       guard did else { return }
       for report in held.rules.input.discard(upTo: ends) { tell(report, of: held) }
@@ -164,7 +164,8 @@ extension Holder {
   }
 
   private func resize(_ held: Held, _ columns: UInt16, _ rows: UInt16) {
-    guard held.master >= 0, columns > 0, rows > 0, holder_resize(held.master, columns, rows) == 0
+    guard columns > 0, rows > 0, let terminal = held.terminal,
+      terminal.resize(columns: columns, rows: rows)
     else { return }
     held.rules.log.resize(columns: columns, rows: rows)
     giveTurn(held)

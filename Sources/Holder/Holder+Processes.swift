@@ -223,8 +223,9 @@ extension Holder {
 
   func signal(_ held: Held, _ number: Int32) {
     guard held.rules.exit == nil, number > 0, number < 65 else { return }
-    let foreground = held.master >= 0 ? holder_foreground(held.master) : -1
-    if foreground > 1, foreground != held.rules.process { holder_signal(foreground, number) }
+    if let foreground = held.terminal?.foreground, foreground != held.rules.process {
+      holder_signal(foreground, number)
+    }
     holder_signal(held.rules.process, number)
   }
 
@@ -341,11 +342,11 @@ extension Holder {
     watch(look.descriptor, 0, was: holder_readable, 0)
     holder_close(look.descriptor)
     guard let held = sessions[look.handle], let peer = peers[look.peer] else { return }
-    let foreground = held.master >= 0 ? holder_foreground(held.master) : -1
+    let foreground = held.terminal?.foreground
     let end = look.answer.firstIndex(of: UInt8(ascii: "\n")) ?? look.answer.endIndex
     send(
       .looked(
-        handle: look.handle, isForeground: foreground <= 0 || foreground == held.rules.process,
+        handle: look.handle, isForeground: foreground == nil || foreground == held.rules.process,
         words: Array(look.answer[..<end]), directory: Array(look.answer[end...].dropFirst())),
       to: peer)
   }

@@ -79,4 +79,7 @@ final class Held {
   }
 
   var handle: UInt64 { rules.handle }
+
+  /// Nil: it is closed.
+  var terminal: TerminalControl? { master >= 0 ? TerminalControl(master: master) : nil }
 }

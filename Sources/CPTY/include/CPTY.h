@@ -49,16 +49,6 @@ int cpty_spawn(const struct cpty_command *command, struct cpty_process *out, cha
 // What has been told to there so far, from any thread.
 pid_t cpty_told(const pid_t *told);
 
-// Returns 0 or an errno.
-int cpty_resize(int master, unsigned short columns, unsigned short rows);
-
-// Process group in the terminal's foreground, or -1.
-pid_t cpty_foreground(int master);
-
-// If the terminal makes a signal of the key and discards its input for that: discards what was not read
-// yet, and returns 1. Else 0. Needs Linux 4.13.
-int cpty_discard_input(int master, unsigned char key);
-
 // Reaps the child: 1 and the wait status if it has ended, 0 if not yet, -1 if there is no such child.
 int cpty_reap(pid_t pid, int *exit_code, int *signal_number);
 

@@ -4,8 +4,8 @@
 // The end: the leader is reaped, then what is left in the terminal is read for at most 200 ms, since
 // a background job can hold the terminal open for long; then the master is closed, which hangs up.
 
-import CPTY
 import Glibc
+import Holder
 import NIOCore
 import NIOPosix
 import Wire
@@ -50,6 +50,8 @@ final class PTYPipe: Pipe {
   /// A descriptor of the terminal, if there is one.
   private var control: CInt? { channel.isActive ? master : kept >= 0 ? kept : nil }
 
+  private var terminal: TerminalControl? { control.map(TerminalControl.init(master:)) }
+
   var isReading: Bool {
     get { handler.isReading }
     set { handler.isReading = newValue }
@@ -61,28 +63,28 @@ final class PTYPipe: Pipe {
   }
 
   func resize(_ size: TerminalSize) {
-    guard !isEnded, let control else { return }
-    _ = cpty_resize(control, UInt16(clamping: size.columns), UInt16(clamping: size.rows))
+    guard !isEnded else { return }
+    _ = terminal?.resize(
+      columns: UInt16(clamping: size.columns), rows: UInt16(clamping: size.rows))
   }
-
-  private var foreground: pid_t { control.map { cpty_foreground($0) } ?? -1 }
 
   func signal(_ signal: PipeSignal) {
     guard !isReaped else { return }
-    let foreground = foreground
-    if foreground > 0, foreground != pid { kill(-foreground, signal.rawValue) }
+    if let foreground = terminal?.foreground, foreground != pid {
+      kill(-foreground, signal.rawValue)
+    }
     child.signal(signal.rawValue)
   }
 
   func discardInput(for key: UInt8, givingUp inputs: [GivenUpInput]) -> Bool? {
-    guard !isReaped, let control else { return false }
-    return cpty_discard_input(control, key) != 0
+    guard !isReaped, let terminal else { return false }
+    return terminal.discardInput(for: key)
   }
 
   var hasForegroundJob: Bool? {
     guard !isReaped else { return false }
-    let foreground = foreground
-    return foreground > 0 && foreground != pid || !shell.isShell(pid)
+    let isAtWork = terminal?.foreground.map { $0 != pid } ?? false
+    return isAtWork || !shell.isShell(pid)
   }
 
   func terminate(grace: TimeAmount) {

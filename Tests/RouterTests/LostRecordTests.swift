@@ -12,42 +12,13 @@ import Wire
 @testable import Router
 
 /// Has lost the record of every session, and knows only who is listed as the owner.
-private struct ForgetfulRegistry: Registry {
+private struct ForgetfulRegistry: PartialRegistry {
   let memory: MemoryRegistry
   let listed: ListedOwner
   let mayLoseRecords = true
 
   func listedOwner(of session: SessionID) async throws -> ListedOwner? { listed }
   func lookUp(_ session: SessionID) async throws -> SessionRecord? { nil }
-  func nodes() async throws -> [NodeEntry] { await memory.nodes() }
-  func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult {
-    await memory.heartbeat(record, isRenewal: isRenewal)
-  }
-  func announce(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
-  ) async throws -> Announcement { Announcement() }
-  func confirm(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
-  ) async throws -> Announcement { Announcement() }
-  func leave(_ node: NodeID, incarnation: Incarnation) async throws {}
-  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool { false }
-  func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
-  ) async throws -> ClaimResult { throw RegistryError(.unavailable, "no node asks it") }
-  func release(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
-    tombstone: Tombstone?
-  ) async throws -> Bool { false }
-  func sessions(limit: Int) async throws -> RecordList { RecordList() }
-  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> RecordList {
-    RecordList()
-  }
-  func sessions(
-    of node: NodeID, notIncarnation incarnation: Incarnation, limit: Int
-  ) async throws -> RecordList { RecordList() }
-  func identity() async throws -> RegistryIdentity { await memory.identity() }
-  func warnings() async throws -> [String] { [] }
-  func shutdown() async {}
 }
 
 @Suite(.timeLimit(.minutes(patience))) struct LostRecordTests {

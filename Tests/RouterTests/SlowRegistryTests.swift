@@ -14,7 +14,7 @@ import Wire
 @testable import Router
 
 /// Knows its nodes, and while it is silent says of no session where it is.
-private final class SilentRegistry: Registry {
+private final class SilentRegistry: PartialRegistry {
   let memory = MemoryRegistry()
   /// Runs until it speaks.
   private let silence = NIOLockedValueBox<Task<Void, any Error>?>(nil)
@@ -35,40 +35,6 @@ private final class SilentRegistry: Registry {
     _ = await silence.withLockedValue { $0 }?.result
     return try await memory.lookUp(session)
   }
-
-  func heartbeat(_ record: NodeRecord, isRenewal: Bool) async throws -> HeartbeatResult {
-    await memory.heartbeat(record, isRenewal: isRenewal)
-  }
-  func announce(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
-  ) async throws -> Announcement {
-    await memory.announce(sessions, node: node, incarnation: incarnation)
-  }
-  func confirm(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
-  ) async throws -> Announcement {
-    await memory.confirm(sessions, node: node, incarnation: incarnation)
-  }
-  func leave(_ node: NodeID, incarnation: Incarnation) async throws {}
-  func nodes() async throws -> [NodeEntry] { await memory.nodes() }
-  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool { false }
-  func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
-  ) async throws -> ClaimResult { throw RegistryError(.timedOut, "silent") }
-  func release(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
-    tombstone: Tombstone?
-  ) async throws -> Bool { false }
-  func sessions(limit: Int) async throws -> RecordList { RecordList() }
-  func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> RecordList {
-    RecordList()
-  }
-  func sessions(
-    of node: NodeID, notIncarnation incarnation: Incarnation, limit: Int
-  ) async throws -> RecordList { RecordList() }
-  func identity() async throws -> RegistryIdentity { await memory.identity() }
-  func warnings() async throws -> [String] { [] }
-  func shutdown() async {}
 }
 
 @Suite struct SlowRegistryTests {

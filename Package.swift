@@ -48,6 +48,7 @@ let package = Package(
     // MARK: The protocol, and the words everything shares.
     .target(name: "Wire", dependencies: [nio("NIOCore")], swiftSettings: swiftSettings),
 
+    .target(name: "PrivateFiles", dependencies: ["Wire"], swiftSettings: swiftSettings),
     .target(
       name: "Holder", dependencies: ["CHolder"], exclude: ["Static"], swiftSettings: swiftSettings),
 
@@ -109,7 +110,8 @@ let package = Package(
     .target(
       name: "Pipes",
       dependencies: [
-        "CHolderBinary", "CPTY", "Holder", "Wire", "HTTPClient", "TLS", "Transport", nio("NIOCore"),
+        "CHolderBinary", "CPTY", "Holder", "PrivateFiles", "Wire", "HTTPClient", "TLS", "Transport",
+        nio("NIOCore"),
         nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOConcurrencyHelpers"), logging, collections,
       ],
       swiftSettings: swiftSettings),
@@ -173,7 +175,7 @@ let package = Package(
       name: "fairlead",
       dependencies: [
         "API", "APIClient", "APIServer", "Auth", "Wire", "Links", "Logs", "Registry", "Pipes",
-        "Node", "Router", "Client", "Holder",
+        "Node", "Router", "Client", "Holder", "PrivateFiles",
         "Redis", "HTTPClient", "Screen", "Sessions", "TLS", "Transport",
         nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOConcurrencyHelpers"), logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -239,6 +241,9 @@ let package = Package(
 
     .testTarget(
       name: "WireTests", dependencies: ["TestSupport", "Wire", nio("NIOCore")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "PrivateFilesTests", dependencies: ["PrivateFiles", "TestSupport", "Wire"],
       swiftSettings: swiftSettings),
     .testTarget(name: "ModulesTests", swiftSettings: swiftSettings),
     .testTarget(

@@ -34,8 +34,6 @@ public enum AuthLimits {
   static let cookies = 4
   /// How often a file of keys is looked at: its `stat`, not what is in it.
   static let keyFileInterval = Duration.seconds(1)
-  /// Bytes of a file that is this process's own: the key and the token of `serve`.
-  static let privateFile = 16 * 1024
   /// Bytes of the longest PROXY header of version 1, by its definition.
   static let proxyText = 107
   /// Bytes of the longest one of version 2 here: addresses take 216, and what may follow them is not used.

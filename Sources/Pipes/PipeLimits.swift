@@ -59,6 +59,8 @@ public enum PipeLimits {
   static let holderPatience = TimeAmount.seconds(5)
   /// How long a node that starts waits for the process before it to leave.
   static let lockPatience = Duration.seconds(5)
+  /// Microseconds between two looks whether it has left.
+  static let lockInterval: UInt32 = 20_000
   /// Between two tries to reach one whose connection has broken.
   static let holderRetryFirst = Duration.milliseconds(20)
   static let holderRetryLast = Duration.seconds(1)

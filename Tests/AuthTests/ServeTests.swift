@@ -118,6 +118,24 @@ import Wire
     #expect(!FileManager.default.fileExists(atPath: file), "it goes with its server")
   }
 
+  /// Its process number may be another process's by now.
+  @Test func theFileOfAServerThatWasKilledIsNotBelieved() async throws {
+    let killed = try await Server.start(keys: nil)
+    killed.process.signal(SIGKILL)
+    try await killed.process.waitForExit()
+    let name = "fairlead/serve-\(killed.port).json"
+    let left = killed.folder.read(name)
+    #expect(left.first == "{")
+    let file = try killed.folder.write(name, "{\"pid\":\(getpid())," + left.dropFirst())
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+    let living = try Fairlead.start(
+      ["serve", "--listen", "127.0.0.1:0"], environment: killed.environment)
+    _ = try await living.line(with: "serves on")
+    // There is one to be meant.
+    let listed = try await killed.run("sessions")
+    #expect(listed.code == 0, "\(listed.output)")
+  }
+
   @Test func whichOfTwoServersIsNotGuessed() async throws {
     let first = try await Server.start(keys: nil)
     let second = try Fairlead.start(

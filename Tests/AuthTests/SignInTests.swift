@@ -190,7 +190,7 @@ import Wire
     // What others can read is no secret any more.
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
     let (third, _) = try await start()
-    _ = try await third.line(with: "not this user's alone")
+    _ = try await third.line(with: "nobody else may read")
     let refused = try await ask("GET", "/v1/nodes", port: port, headers: [cookie])
     #expect(refused.status == 401 && refused.body.contains("of another key"))
     try await end(third)

@@ -1,6 +1,5 @@
 // Tickets work once, cookies stay with their server, and who comes with nothing is told so (promise P9).
 
-import Glibc
 import Testing
 import Wire
 
@@ -125,16 +124,5 @@ import Wire
     #expect(
       header
         == "__Host-fairlead-7070=T; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure")
-  }
-}
-
-@Suite struct PrivateFileTests {
-  @Test func whatIsNoFileIsNotWaitedFor() throws {
-    let folder = try Folder()
-    let pipe = folder.path + "/pipe"
-    #expect(mkfifo(pipe, 0o600) == 0)
-    #expect(PrivateFile.read(pipe) == nil)
-    #expect(PrivateFile.lock(pipe) == nil)
-    #expect(!PrivateFile.create([1], path: pipe))
   }
 }

@@ -7,6 +7,7 @@ public import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import PrivateFiles
 public import Wire
 
 /// By what a holder and its nodes know each other.
@@ -16,15 +17,26 @@ struct HolderSecret: Sendable {
   /// 32 bytes, that both sides prove to know.
   var key: [UInt8]
 
-  static let length = 48
+  private static let identityLength = 16
+  private static let keyLength = 32
+  static let length = identityLength + keyLength
+
+  private init(identity: [UInt8], key: [UInt8]) {
+    self.identity = identity
+    self.key = key
+  }
 
   init?(_ bytes: [UInt8]) {
     guard bytes.count == Self.length else { return nil }
-    identity = Array(bytes[..<16])
-    key = Array(bytes[16...])
+    identity = Array(bytes[..<Self.identityLength])
+    key = Array(bytes[Self.identityLength...])
   }
 
   var bytes: [UInt8] { identity + key }
+
+  static func random() -> HolderSecret {
+    HolderSecret(identity: .random(identityLength), key: .random(keyLength))
+  }
 }
 
 public typealias StateDirectoryError = Failure<StateDirectoryErrorCode>
@@ -43,7 +55,7 @@ public final class HolderHome: Sendable {
   let secret: HolderSecret
   let logger: Logger
   /// Held for as long as this process lives.
-  private let lock: CInt
+  private let lock: LockedFile
 
   var socketPath: String { directory + "/holder" }
 
@@ -70,77 +82,54 @@ public final class HolderHome: Sendable {
         .directory,
         "the state directory \(directory) has to be an absolute path of less than 100 bytes")
     }
-    try Self.make(directory)
-    lock = try Self.takeLock(directory)
     do {
+      try PrivateFolder.make(directory)
+      lock = try Self.lock(directory)
       secret = try Self.secret(in: directory)
-    } catch {
-      close(lock)
-      throw error
+    } catch let error as PrivateFileError {
+      throw StateDirectoryError(.directory, error.message)
     }
-    let boot = try? FileContents.read("/proc/sys/kernel/random/boot_id", most: 64)
+    let boot = ProcessTable.contents(of: "/proc/sys/kernel/random/boot_id") ?? ""
     name =
-      String(decoding: boot ?? [], as: UTF8.self).filter { !$0.isWhitespace } + "/"
-      + secret.identity.map { Self.hex[Int($0)] }.joined()
+      boot.filter { !$0.isWhitespace } + "/" + secret.identity.map { Self.hex[Int($0)] }.joined()
   }
-
-  deinit { close(lock) }
 
   private static let hex = (0..<256).map { String($0 + 256, radix: 16).dropFirst() }.map(
     String.init)
 
-  private static func make(_ directory: String) throws {
-    var path = ""
-    for part in directory.split(separator: "/") {
-      path += "/\(part)"
-      if mkdir(path, 0o700) != 0, errno != EEXIST {
-        throw failure("cannot make \(path)", errno)
-      }
-    }
-    var found = stat()
-    guard lstat(directory, &found) == 0 else { throw failure("cannot look at \(directory)", errno) }
-    guard found.st_mode & S_IFMT == S_IFDIR, found.st_uid == geteuid(), found.st_mode & 0o077 == 0
-    else {
-      throw StateDirectoryError(
-        .directory,
-        "\(directory) has to be a directory of this user that nobody else may enter (chmod 700)")
-    }
-  }
-
-  private static func takeLock(_ directory: String) throws -> CInt {
-    let lock = Glibc.open(directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard lock >= 0 else { throw failure("cannot open \(directory)/lock", errno) }
+  private static func lock(_ directory: String) throws -> LockedFile {
     // The process before this one may be about to leave.
     let patience = ContinuousClock.now + PipeLimits.lockPatience
-    var isTaken = flock(lock, LOCK_EX | LOCK_NB) == 0
-    while !isTaken, ContinuousClock.now < patience {
-      usleep(20_000)
-      isTaken = flock(lock, LOCK_EX | LOCK_NB) == 0
+    while true {
+      do throws(PrivateFileError) {
+        return try LockedFile(directory + "/lock")
+      } catch {
+        guard error.code == .locked else { throw error }
+        guard ContinuousClock.now < patience else {
+          throw StateDirectoryError(
+            .inUse,
+            "another process keeps its terminals in \(directory): stop it, or give this one a directory of its "
+              + "own with --state-directory")
+        }
+        usleep(PipeLimits.lockInterval)
+      }
     }
-    guard isTaken else {
-      close(lock)
-      throw StateDirectoryError(
-        .inUse,
-        "another process keeps its terminals in \(directory): stop it, or give this one a directory of its own "
-          + "with --state-directory")
-    }
-    return lock
   }
 
   private static func secret(in directory: String) throws -> HolderSecret {
     let path = directory + "/key"
-    if let bytes = try? FileContents.read(path, most: HolderSecret.length + 1) {
-      guard let secret = HolderSecret(bytes) else {
-        throw StateDirectoryError(
-          .directory,
-          "\(path) is no holder's key: if no terminal is left there, remove the directory \(directory)"
-        )
-      }
+    // One that is there and cannot be read now is not replaced: its holder would not be found again.
+    guard let bytes = try PrivateFile.read(path) else {
+      let secret = HolderSecret.random()
+      try PrivateFile.write(secret.bytes, to: path)
       return secret
     }
-    let bytes = [UInt8].random(HolderSecret.length)
-    try FileContents.write(bytes, to: path, mode: 0o600)
-    guard let secret = HolderSecret(bytes) else { throw failure("cannot make a key", EINVAL) }
+    guard let secret = HolderSecret(bytes) else {
+      throw StateDirectoryError(
+        .directory,
+        "\(path) is no holder's key: if no terminal is left there, remove the directory \(directory)"
+      )
+    }
     return secret
   }
 
@@ -225,45 +214,15 @@ public final class HolderHome: Sendable {
       let stamp = String(cString: holder_stamp()).prefix(16)
       let path = "\(directory)/fairlead-holder-\(stamp)"
       if access(path, X_OK) != 0 {
-        try FileContents.write(
-          Array(UnsafeBufferPointer(start: bytes, count: count)), to: path, mode: 0o700)
+        let program = Array(UnsafeBufferPointer(start: bytes, count: count))
+        do throws(PrivateFileError) {
+          try PrivateFile.write(program, to: path, isProgram: true)
+        } catch {
+          throw StateDirectoryError(.directory, error.message)
+        }
       }
       return (path, ["fairlead-holder"] + serve)
     }
-  }
-}
-
-/// Small files, whole.
-enum FileContents {
-  static func read(_ path: String, most: Int) throws -> [UInt8] {
-    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard descriptor >= 0 else { throw HolderHome.failure("cannot read \(path)", errno) }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: most)
-    let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-    guard count >= 0 else { throw HolderHome.failure("cannot read \(path)", errno) }
-    return Array(bytes.prefix(count))
-  }
-
-  /// Under another name first, so that nobody finds half of it.
-  static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws {
-    let made = "\(path).\(getpid())"
-    unlink(made)
-    let descriptor = Glibc.open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw HolderHome.failure("cannot make \(made)", errno) }
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      guard count > 0 else {
-        let number = errno
-        close(descriptor)
-        unlink(made)
-        throw HolderHome.failure("cannot write \(made)", number)
-      }
-      rest = rest.dropFirst(count)
-    }
-    close(descriptor)
-    guard rename(made, path) == 0 else { throw HolderHome.failure("cannot make \(path)", errno) }
   }
 }
 

@@ -1,12 +1,14 @@
 // How the commands of the same user find `fairlead serve` and get in: a file that only this user can
-// read, with its URL and a token. One for each port.
+// read, with its URL and a token. One for each port; it is believed while the `serve` that wrote it has it locked.
 
 import Auth
 import FoundationEssentials
 import Glibc
 import Logging
 import NIOConcurrencyHelpers
+import PrivateFiles
 import ServiceLifecycle
+import Wire
 
 struct ServeFile: Codable, Sendable {
   /// Where this machine reaches it.
@@ -14,7 +16,6 @@ struct ServeFile: Codable, Sendable {
   /// Where users reach it, if that is elsewhere.
   var publicURL: String?
   var token: String
-  var pid: Int32
 
   private var scheme: Substring { url.prefix { $0 != ":" } }
 
@@ -33,16 +34,16 @@ struct ServeFile: Codable, Sendable {
 
   // MARK: Writing
 
-  func write(port: Int) -> Bool {
-    guard let path = Self.path(port: port), let data = try? JSONEncoder().encode(self) else {
-      return false
+  /// - Returns: its lock: nobody believes the file any more once that is gone.
+  func write(port: Int) throws -> LockedFile {
+    guard let path = Self.path(port: port) else {
+      throw PrivateFileError(.system, "there is no place for it: set HOME or XDG_RUNTIME_DIR")
     }
-    return PrivateFile.write(Array(data), path: path)
+    return try LockedFile(replacing: path, with: Array(try JSONEncoder().encode(self)))
   }
 
-  static func remove(port: Int, pid: Int32) {
-    guard let path = path(port: port), read(path)?.pid == pid else { return }
-    unlink(path)
+  static func remove(port: Int, _ lock: LockedFile) {
+    if let path = path(port: port) { lock.remove(path) }
   }
 
   // MARK: Finding
@@ -75,11 +76,9 @@ struct ServeFile: Codable, Sendable {
 
   /// Nil unless it is this user's alone, and its process runs.
   private static func read(_ path: String) -> ServeFile? {
-    guard let bytes = PrivateFile.read(path),
-      let file = try? JSONDecoder().decode(ServeFile.self, from: Data(bytes)),
-      kill(file.pid, 0) == 0
-    else { return nil }
-    return file
+    (try? PrivateFile.readLocked(path)).flatMap {
+      try? JSONDecoder().decode(ServeFile.self, from: Data($0))
+    }
   }
 }
 
@@ -90,6 +89,8 @@ struct ServeFileService: Service {
   private let publicURL: String?
   let logger: Logger
   private let address = NIOLockedValueBox<(scheme: String, host: String, port: Int)?>(nil)
+  /// Of the file as it was written last.
+  private let lock = NIOLockedValueBox<LockedFile?>(nil)
 
   init(issuer: LocalIssuer?, publicURL: String?, logger: Logger) {
     self.issuer = issuer
@@ -109,9 +110,14 @@ struct ServeFileService: Service {
     let name = near.contains(":") ? "[\(near)]" : near
     let token = (try? issuer?.token(life: Double(CommandLimits.serveToken))) ?? ""
     let file = ServeFile(
-      url: "\(scheme)://\(name):\(port)", publicURL: publicURL, token: token, pid: getpid())
-    if !file.write(port: port) {
-      logger.warning("the file by which this user's commands find this server was not written")
+      url: "\(scheme)://\(name):\(port)", publicURL: publicURL, token: token)
+    do {
+      let written = try file.write(port: port)
+      lock.withLockedValue { $0 = written }
+    } catch {
+      logger.warning(
+        "the file by which this user's commands find this server was not written",
+        metadata: ["error": "\(error)"])
     }
   }
 
@@ -122,8 +128,8 @@ struct ServeFileService: Service {
         if !Task.isCancelled { write() }
       }
     }
-    if let port = address.withLockedValue({ $0?.port }) {
-      ServeFile.remove(port: port, pid: getpid())
+    if let port = address.withLockedValue({ $0?.port }), let lock = lock.withLockedValue({ $0 }) {
+      ServeFile.remove(port: port, lock)
     }
   }
 }

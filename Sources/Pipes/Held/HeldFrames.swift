@@ -1,38 +1,85 @@
-// The frames of every keystroke, as the codec in Holder writes them, but without a copy of their bytes.
+// The frames between a node and its holder, as the bytes of its connection. Those of every keystroke and of all output
+// are written and read here without a copy of their bytes; all others by the codec in Holder.
 
 import Holder
 import NIOCore
 
+// MARK: To the holder
+
 extension ByteBuffer {
-  private mutating func writeHead(_ type: UInt8, count: Int, handle: UInt64, epoch: UInt64) {
-    writeInteger(UInt32(truncatingIfNeeded: 1 + count), endianness: .little)
-    writeInteger(type)
-    writeInteger(handle, endianness: .little)
-    writeInteger(epoch, endianness: .little)
+  init(_ frame: NodeFrame) {
+    var writer = FrameWriter()
+    frame.write(to: &writer)
+    self.init(bytes: writer.bytes)
   }
 
-  private mutating func writeCounted(_ bytes: ByteBuffer) {
-    writeInteger(UInt32(truncatingIfNeeded: bytes.readableBytes), endianness: .little)
-    writeImmutableBuffer(bytes)
-  }
-
-  mutating func writeInput(
+  /// INPUT of a client; of the node itself, what it tells the program unasked.
+  static func input(
     handle: UInt64, epoch: UInt64, client: ClientKey, offset: UInt64, _ bytes: ByteBuffer
-  ) {
-    writeHead(
-      NodeFrame.inputType, count: 44 + bytes.readableBytes, handle: handle, epoch: epoch)
-    writeInteger(client.high, endianness: .little)
-    writeInteger(client.low, endianness: .little)
-    writeInteger(offset, endianness: .little)
-    writeCounted(bytes)
+  ) -> ByteBuffer {
+    frame(NodeFrame.inputType, handle: handle, epoch: epoch, bytes) {
+      $0.writeInteger(client.high, endianness: .little)
+      $0.writeInteger(client.low, endianness: .little)
+      $0.writeInteger(offset, endianness: .little)
+    }
   }
 
-  mutating func writeAnswer(
-    handle: UInt64, epoch: UInt64, query: UInt64, _ bytes: ByteBuffer
-  ) {
-    writeHead(
-      NodeFrame.answerType, count: 28 + bytes.readableBytes, handle: handle, epoch: epoch)
-    writeInteger(query, endianness: .little)
-    writeCounted(bytes)
+  static func answer(handle: UInt64, epoch: UInt64, query: UInt64, _ bytes: ByteBuffer)
+    -> ByteBuffer
+  {
+    frame(NodeFrame.answerType, handle: handle, epoch: epoch, bytes) {
+      $0.writeInteger(query, endianness: .little)
+    }
+  }
+
+  private static func frame(
+    _ type: UInt8, handle: UInt64, epoch: UInt64, _ bytes: ByteBuffer,
+    place: (inout ByteBuffer) -> Void
+  ) -> ByteBuffer {
+    var frame = ByteBuffer()
+    let length = frame.writerIndex
+    frame.writeInteger(UInt32(0), endianness: .little)
+    let start = frame.writerIndex
+    frame.writeInteger(type)
+    frame.writeInteger(handle, endianness: .little)
+    frame.writeInteger(epoch, endianness: .little)
+    place(&frame)
+    frame.writeInteger(UInt32(truncatingIfNeeded: bytes.readableBytes), endianness: .little)
+    frame.writeImmutableBuffer(bytes)
+    frame.setInteger(
+      UInt32(truncatingIfNeeded: frame.writerIndex - start), at: length, endianness: .little)
+    return frame
+  }
+}
+
+// MARK: From the holder
+
+extension HolderFrame {
+  /// - Parameter bytes: without the length that stands before them.
+  init?(_ bytes: ByteBuffer) {
+    let bytes = Array(bytes.readableBytesView)
+    guard let type = bytes.first else { return nil }
+    self.init(type: type, body: bytes[1...])
+  }
+}
+
+/// OUTPUT, whose bytes stay where they were read.
+struct HeldOutput {
+  var handle: UInt64
+  var offset: UInt64
+  var bytes: ByteBuffer
+
+  /// Nil: another frame.
+  init?(_ frame: ByteBuffer) {
+    var frame = frame
+    guard frame.readInteger(as: UInt8.self) == HolderFrame.outputType,
+      let handle = frame.readInteger(endianness: .little, as: UInt64.self),
+      let offset = frame.readInteger(endianness: .little, as: UInt64.self),
+      let count = frame.readInteger(endianness: .little, as: UInt32.self),
+      frame.readableBytes == Int(count)
+    else { return nil }
+    self.handle = handle
+    self.offset = offset
+    bytes = frame
   }
 }

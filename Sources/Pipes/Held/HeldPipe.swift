@@ -118,13 +118,13 @@ final class HeldPipe: Pipe, SessionKeeper {
   }
 
   private func send(_ piece: Piece) {
-    var frame = ByteBuffer()
-    if case .answer = piece.source {
-      frame.writeAnswer(handle: handle, epoch: epoch, query: piece.offset, piece.bytes)
-    } else {
-      frame.writeInput(
-        handle: handle, epoch: epoch, client: piece.client, offset: piece.offset, piece.bytes)
-    }
+    let frame =
+      if case .answer = piece.source {
+        ByteBuffer.answer(handle: handle, epoch: epoch, query: piece.offset, piece.bytes)
+      } else {
+        ByteBuffer.input(
+          handle: handle, epoch: epoch, client: piece.client, offset: piece.offset, piece.bytes)
+      }
     connection.send(frame)
   }
 
@@ -162,13 +162,15 @@ final class HeldPipe: Pipe, SessionKeeper {
     guard !isOver else { return false }
     discarding = key
     discardsLeft = PipeLimits.discards
-    connection.send(
-      .discard(
-        handle: handle, epoch: epoch, key: key,
-        upTo: inputs.map {
-          HeldLedger(client: connection.keys.key(of: $0.client), written: $0.end)
-        }))
+    let ends = inputs.map {
+      HeldLedger(client: connection.keys.key(of: $0.client), written: $0.end)
+    }
+    sendDiscard(key, upTo: ends)
     return nil
+  }
+
+  private func sendDiscard(_ key: UInt8, upTo ends: [HeldLedger]) {
+    connection.send(.discard(handle: handle, epoch: epoch, key: key, upTo: ends))
   }
 
   func didDiscard(_ did: Bool, for key: UInt8) {
@@ -186,7 +188,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     eventLoop.scheduleTask(in: PipeLimits.discardInterval) {
       let pipe = bound.value
       guard pipe.discarding == key, !pipe.isOver else { return }
-      pipe.connection.send(.discard(handle: pipe.handle, epoch: pipe.epoch, key: key, upTo: []))
+      pipe.sendDiscard(key, upTo: [])
     }
   }
 

@@ -180,18 +180,12 @@ final class HolderConnection {
 
   // MARK: Sending
 
-  func send(_ frame: NodeFrame) {
-    guard case .open(let channel) = state else { return }
-    var writer = FrameWriter()
-    frame.write(to: &writer)
-    channel.write(ByteBuffer(bytes: writer.bytes), promise: nil)
-    flushSoon(channel)
-  }
+  func send(_ frame: NodeFrame) { send(ByteBuffer(frame)) }
 
-  /// A frame, or some.
-  func send(_ frames: ByteBuffer) {
+  /// What is sent while it is broken is lost: each session says what matters when it is attached again.
+  func send(_ frame: ByteBuffer) {
     guard case .open(let channel) = state else { return }
-    channel.write(frames, promise: nil)
+    channel.write(frame, promise: nil)
     flushSoon(channel)
   }
 
@@ -208,10 +202,8 @@ final class HolderConnection {
 
   private func sendNextPart() {
     guard case .open(let channel) = state, let frame = checkpoints.next() else { return }
-    var writer = FrameWriter()
-    frame.write(to: &writer)
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    channel.writeAndFlush(ByteBuffer(bytes: writer.bytes)).whenSuccess {
+    channel.writeAndFlush(ByteBuffer(frame)).whenSuccess {
       bound.value.checkpoints.didWrite()
       bound.value.sendNextPart()
     }

@@ -74,9 +74,8 @@ final class HolderHandler: ChannelInboundHandler {
       greeting = .welcome(
         Handshake.holdersProof(
           key: secret.key, holder: holder, holderNonce: holderNonce, nodeNonce: nonce))
-      var writer = FrameWriter()
-      NodeFrame.proof(version: version, nonce: nonce, mac: proof).write(to: &writer)
-      context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: writer.bytes)), promise: nil)
+      let frame = NodeFrame.proof(version: version, nonce: nonce, mac: proof)
+      context.writeAndFlush(wrapOutboundOut(ByteBuffer(frame)), promise: nil)
       return true
     case (.welcome(let expected), .welcome(let mac)?):
       guard MAC.isEqual(mac, expected) else { return false }
@@ -102,35 +101,6 @@ final class HolderHandler: ChannelInboundHandler {
   func channelInactive(context: ChannelHandlerContext) {
     proven.fail(PipeError(.unavailable, "the holder has closed the connection"))
     if case .over = greeting { connection.didClose() }
-  }
-}
-
-/// OUTPUT, whose bytes stay where they were read.
-private struct HeldOutput {
-  var handle: UInt64
-  var offset: UInt64
-  var bytes: ByteBuffer
-
-  /// Nil: another frame.
-  init?(_ frame: ByteBuffer) {
-    var frame = frame
-    guard frame.readInteger(as: UInt8.self) == HolderFrame.outputType,
-      let handle = frame.readInteger(endianness: .little, as: UInt64.self),
-      let offset = frame.readInteger(endianness: .little, as: UInt64.self),
-      let count = frame.readInteger(endianness: .little, as: UInt32.self),
-      frame.readableBytes == Int(count)
-    else { return nil }
-    self.handle = handle
-    self.offset = offset
-    bytes = frame
-  }
-}
-
-extension HolderFrame {
-  fileprivate init?(_ bytes: ByteBuffer) {
-    let bytes = Array(bytes.readableBytesView)
-    guard let type = bytes.first else { return nil }
-    self.init(type: type, body: bytes[1...])
   }
 }
 

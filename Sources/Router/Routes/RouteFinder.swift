@@ -77,19 +77,19 @@ final class RouteFinder {
       [context] () -> (SessionRecord?, NodeDirectory?, isOfEarlier: Bool) in
       let registry = context.registry
       let record = try await registry.lookUp(session)
-      let isOfEarlier =
-        record == nil ? await registry.remembersAll() : false
       let fresh =
         directory.settles(record) ? nil : NodeDirectory(try await registry.nodes())
-      if let record { return (record, fresh, isOfEarlier) }
+      if let record { return (record, fresh, isOfEarlier: false) }
       let held = try await context.recordAtNodes(
         of: session, among: (fresh ?? directory).all, remembered: remembered)
-      return (held, fresh, isOfEarlier && held == nil)
+      guard held == nil, question.creation == nil else { return (held, fresh, isOfEarlier: false) }
+      return (nil, fresh, isOfEarlier: await registry.remembersAll())
     }.whenComplete { result in
       let (finder, then) = bound.value
       switch result {
       case .success(let (record, fresh, isOfEarlier)):
-        if isOfEarlier, question.creation == nil {
+        if let fresh { finder.directory = fresh }
+        if isOfEarlier {
           return then(
             .failure(
               NoRoute(
@@ -97,7 +97,6 @@ final class RouteFinder {
                 "no session \(session): none of that name since this server started; one from before "
                   + "was lost when it stopped")))
         }
-        if let fresh { finder.directory = fresh }
         then(finder.route(question, record))
       case .failure(let error as NoRoute): then(.failure(error))
       case .failure(let error):

@@ -97,6 +97,18 @@ import Wire
     }
   }
 
+  @Test func anInterruptOvertakesAPasteAtAProgramThatDoesNotRead() async throws {
+    try await kept { server in
+      let viewer = try shell(
+        #"trap "echo INT" INT; echo ready; while :; do sleep 0.1; done"#, server)
+      try await viewer.until("it is ready") { $0.text.contains("ready") }
+      // As much as may be under way, and more than a terminal holds.
+      viewer.type(String(repeating: "echo no\n", count: 8_000))
+      viewer.type("\u{3}")
+      try await viewer.until(ending: "INT\r\n")
+    }
+  }
+
   @Test func aPasteThatIsUnderWayAtAKillIsNeitherLostNorDoubled() async throws {
     try await kept { server in
       let file = server.directory + "/pasted"

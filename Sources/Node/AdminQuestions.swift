@@ -27,7 +27,7 @@ extension NodeLoop {
       end(session, .killed)
       connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
     case .superseded:
-      // The registry, which this node may be cut off from, says so to the router.
+      // The router has this from the registry, from which this node may be cut off.
       if let id = question.session, let epoch = question.epoch,
         let held = holding(of: id)?.epoch, held < epoch
       {
@@ -49,7 +49,7 @@ extension NodeLoop {
     }
   }
 
-  /// The registry has lost the record of a session that is here.
+  /// Writes the record of a session that is here again: the registry has lost it.
   private func announceAgain(_ id: SessionID, _ holding: Holding) {
     guard announcing.insert(id).inserted else { return }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -58,7 +58,7 @@ extension NodeLoop {
     }.whenComplete { result in
       let loop = bound.value
       loop.announcing.remove(id)
-      // What the registry does not take now, it is told with all that this node holds.
+      // If the registry does not take it now, it hears of it when this node announces all that it holds.
       guard case .success(let announcement) = result else { return }
       if announcement.superseded.contains(id) {
         loop.end(superseded: id, epoch: holding.epoch)
@@ -66,7 +66,7 @@ extension NodeLoop {
         loop.logger.warning(
           "the record of a session was missing in the registry, and is there again",
           metadata: ["session": "\(id)"])
-        // It has ended meanwhile: nobody else takes that record away.
+        // The session has ended meanwhile, and nobody else would take its record away.
         if loop.holding(of: id)?.epoch != holding.epoch {
           loop.context.records.release(id, epoch: holding.epoch, tombstone: nil)
         }
@@ -74,8 +74,8 @@ extension NodeLoop {
     }
   }
 
-  /// The session that the question is about, if there is one and the asker may do what is asked; else it is
-  /// answered.
+  /// Returns the session that the question is about. If there is none, or the asker may not do this, it answers the
+  /// question itself and returns nil.
   private func askedFor(
     by question: LinkRequest, on connection: RouterConnection,
     where isAllowed: (_ access: Access, _ creator: String?) -> Bool
@@ -106,7 +106,7 @@ extension NodeLoop {
     show(screen, question, on: connection)
   }
 
-  /// A slice, and the rest after what else waits for the loop.
+  /// Makes one slice, and goes on after whatever else waits for the loop.
   private func show(
     _ screen: ShownScreen, _ question: LinkRequest, on connection: RouterConnection
   ) {
@@ -127,7 +127,7 @@ extension NodeLoop {
 }
 
 extension RouterConnection {
-  /// Why there is no answer.
+  /// Answers the question with a problem.
   fileprivate func answer(_ question: LinkRequest, _ problem: LinkResponse.Problem) {
     send(.response(LinkResponse(id: question.id, isLast: true, error: problem)), stream: 0)
   }

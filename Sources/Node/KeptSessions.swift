@@ -1,6 +1,6 @@
-// Sessions that a holder has kept from before: by an earlier process of this node, that was killed, stopped or upgraded.
-// They are attached under a higher epoch and made again from what was left with the holder; their clients come back to
-// them once all output is read that there was.
+// Sessions that an earlier process of this node left with a holder when it was killed, stopped or upgraded. This
+// process attaches them under a higher epoch, and makes them again from what was left with the holder. Their clients
+// may come back once all output is read that there was.
 
 import FoundationEssentials
 import Logging
@@ -51,7 +51,7 @@ struct Restoration {
 }
 
 extension NodeLoop {
-  /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
+  /// Takes back the sessions of this loop that holders kept. Completes when each is attached, or cannot be.
   func restoreKeptSessions() -> EventLoopFuture<Void> {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
@@ -63,7 +63,7 @@ extension NodeLoop {
   private func restore(_ entries: [KeptEntry], with starter: any PipeStarter)
     -> EventLoopFuture<Void>
   {
-    // Of two lives the later one counts; the other's node died between the two.
+    // If a holder has two lives of a session, the later one counts: a node died before it could forget the older one.
     let ours = entries.compactMap { entry in
       SessionDescriptor(entry.descriptor).flatMap { isOurs($0) ? (entry, $0) : nil }
     }.sorted { $0.0.epoch > $1.0.epoch }
@@ -138,7 +138,7 @@ extension NodeLoop {
     checkEmpty()
   }
 
-  /// All output is read that there was: its clients may come back.
+  /// The session has read all output that there was: its clients may come back.
   func sessionIsUpToDate(_ session: Session) {
     guard case .restoring(let restoration) = sessions[session.id],
       restoration.session === session
@@ -177,7 +177,8 @@ extension NodeLoop {
     letGo(session)
   }
 
-  /// The session goes on without this node. Its record stays: whoever takes it over says so.
+  /// Lets the session go on without this node. Its record stays until another node, or this one's next start, claims
+  /// it.
   func letGo(_ session: Session) {
     session.letGo()
     guard held(session.id) === session else { return }
@@ -195,7 +196,7 @@ extension NodeLoop {
 
 extension KeptSession {
   fileprivate init(_ terminal: KeptTerminal) {
-    // A state that cannot be read is of another version: the session goes on without.
+    // A state that cannot be read is of another version: the session goes on without it.
     let state = try? JSONDecoder().decode(KeptState.self, from: Data(terminal.state))
     self.init(
       state: state ?? KeptState(), checkpoint: terminal.checkpoint, size: terminal.size,

@@ -47,7 +47,7 @@ struct LeaseStory {
     }
   }
 
-  /// What to say of it, and how loud: a Redis that evicts all the time is no news with each heartbeat.
+  /// Returns what to log, and at which level: a Redis that evicts all the time is no news at each heartbeat.
   mutating func announces(_ why: HeartbeatResult.Outdated) -> (text: String, level: Logger.Level) {
     switch why {
     case .lostData: return ("the registry has lost its data", .warning)

@@ -5,17 +5,17 @@ import NIOCore
 import Wire
 
 protocol LinkAnswer {
-  /// The next part; after the one that `isLast` no more are asked for.
+  /// Makes the next part. It is not called again after the part that `isLast`.
   mutating func next() -> LinkResponse
 }
 
-/// Sessions as they are when their part is made; those that have gone by then are left out.
+/// A list of sessions, each as it is when its part is made. Those that have gone by then are left out.
 struct SessionsAnswer: LinkAnswer {
   let id: UInt64
   /// Nil: the session is no more.
   let summary: (SessionID) -> SessionSummary?
   private var rest: ArraySlice<SessionID>
-  /// Made, and too long for the part before.
+  /// A summary that was too long for the part before.
   private var held: SessionSummary?
 
   init(id: UInt64, _ sessions: [SessionID], summary: @escaping (SessionID) -> SessionSummary?) {

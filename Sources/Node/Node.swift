@@ -21,9 +21,9 @@ public struct NodeConfiguration: Sendable {
   public var listen: NodeAddress?
   /// The address to tell routers, if it differs from `listen`; loops count upward as there.
   public var advertise: NodeAddress?
-  /// For links: nil listens for plain text.
+  /// What lies on the sockets of links: nothing, or TLS.
   public var linkTLS: SocketLayer
-  /// Besides, and before, those that say which pipes it starts.
+  /// The operator's own labels. Those that say which pipes the node starts are added, unless the operator has set them.
   public var labels: [String: String]
   public var weight: Double
   public var capacity: Int
@@ -124,7 +124,7 @@ public final class Node: Sendable {
       await restoreKeptSessions()
       try await register(addresses)
       await announceKept()
-      // Beside the lease: an engine may take its time.
+      // The starters attend to their engines while the lease is kept: an engine may take its time.
       let attending = context.starters.map { starter in Task { await starter.attend() } }
       defer { for task in attending { task.cancel() } }
       await onReady(addresses)
@@ -135,13 +135,13 @@ public final class Node: Sendable {
       throw error
     }
     for listener in listeners { try? await listener.close() }
-    // The task is cancelled; what is left to do must not be.
+    // This task is cancelled by now. What is left to do must not be, so it has a task of its own.
     let cause = replaced == nil ? EndCause.stopped : .superseded
     await Task { await stop(cause) }.value
     if let replaced { throw replaced }
   }
 
-  /// Takes back what was kept from before, on all loops at once.
+  /// Takes back the sessions that holders kept, on all loops at once.
   private func restoreKeptSessions() async {
     let restoring = loops.enumerated().map { index, loop in
       eventLoops[index].flatSubmit { loop.value.restoreKeptSessions() }
@@ -170,7 +170,7 @@ public final class Node: Sendable {
         "sessions go on without this node, and wait for its next start",
         metadata: ["node": "\(id)", "sessions": "\(kept)"])
     }
-    // While its lease runs out it is known that the node will be back for them.
+    // If sessions go on, the lease is left to run out: until then routers know that the node will be back for them.
     do {
       if kept == 0 { try await context.records.registry.leave(id, incarnation: incarnation) }
     } catch {

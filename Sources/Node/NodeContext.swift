@@ -17,7 +17,7 @@ final class NodeContext: Sendable {
   let logger: Logger
   let places: Places
   let records: SessionRecords
-  /// Of all sessions' logs.
+  /// The pages of all sessions' logs.
   let pages = PagePool()
   let endsSessions: Bool
   /// Sessions that go on without this node.
@@ -66,7 +66,7 @@ final class Places: Sendable {
     }
   }
 
-  /// For a session that is there already.
+  /// Takes a place for a session that exists already, also where there is none.
   func takeAnyway() { count.withLockedValue { $0 += 1 } }
 
   func giveBack() { count.withLockedValue { $0 -= 1 } }

@@ -9,7 +9,7 @@ struct NodeGreeting {
   let welcome: Welcome
   /// Nil: any router of the cluster's name is taken.
   let key: ClusterKey?
-  /// By its own word.
+  /// The name that the router gives itself.
   private(set) var router: String?
   private var state = State.awaited
 
@@ -23,13 +23,13 @@ struct NodeGreeting {
   /// What a frame leads to.
   struct Answer {
     var reply: Frame?
-    /// For the operator.
+    /// What the log says about it.
     var problem: String?
     var end = End.none
 
     enum End {
       case none
-      /// The reply says why.
+      /// The reply tells the router why.
       case orderly
       case error(WireError)
     }

@@ -1,5 +1,5 @@
-// A node and its registry: it registers, keeps its lease by heartbeats, and sees to it that the registry knows
-// what it holds. What it finds that it is not any more, it lets go of (promise P3).
+// A node and its registry: it registers, keeps its lease by heartbeats, and sees to it that the registry knows what it
+// holds. It lets go of what it finds that it does not own any more (promise P3).
 
 import Logging
 import NIOCore
@@ -47,7 +47,8 @@ extension Node {
       let result = try await patiently { try await registry.heartbeat(record(addresses)) }
       guard case .refused(let holder, let left) = result else { return }
       if let waiting {
-        // The earliest end of the lease that this answer allows lies behind the latest that the first one allowed.
+        // Somebody renews the lease if the earliest end that this answer allows is later than the latest that the first
+        // one allowed.
         let isRenewed = asked + .milliseconds(left) > waiting.end + NodeLimits.registrationInterval
         guard holder == waiting.holder, !isRenewed else { throw exists(holder, left) }
       } else {
@@ -69,7 +70,7 @@ extension Node {
         + "\(left) ms at the earliest): stop it, or give this one another --id")
   }
 
-  /// A registry that is away gets some time to come; one that is wrong does not.
+  /// Asks again for a while if the registry is away. A registry that is wrong is reported at once.
   private func patiently<Answer>(_ ask: () async throws -> Answer) async throws -> Answer {
     let deadline = ContinuousClock.now + NodeLimits.registrationPatience
     while true {
@@ -105,7 +106,7 @@ extension Node {
         case .refused(let holder, _): return replaced(by: holder)
         case .outdated(let why):
           told.renewed()
-          // What an operator wished is lost with the rest of Redis's data.
+          // Redis has lost the operator's wish to drain the node as well.
           if why == .lostData, told.isDraining { _ = try await registry.setDraining(id, true) }
           try await announce(told.announces(why))
         case .alive(let isDraining):
@@ -132,7 +133,7 @@ extension Node {
 
   // MARK: What it holds
 
-  /// What is still to be looked through of all that the node held when the round began.
+  /// One round through all that the node held when the round began.
   struct Confirmation {
     var rest: ArraySlice<(key: SessionID, value: Holding)> = []
     /// How many are looked at with each heartbeat.
@@ -148,7 +149,7 @@ extension Node {
     return held
   }
 
-  /// Says again all that this node holds.
+  /// Announces again all that this node holds.
   private func announce(_ reason: (text: String, level: Logger.Level)) async throws {
     let held = try await held()
     logger.log(
@@ -158,8 +159,8 @@ extension Node {
     try await settle(announcement, of: held)
   }
 
-  /// Says that what an earlier process of this node had is this one's; and then that what is not there any more is lost.
-  /// What the registry does not take now it hears with the node's later rounds.
+  /// Announces the sessions that this node took over from an earlier process, and then that the others of that process
+  /// are lost. What the registry does not take now, it hears in later rounds.
   func announceKept() async {
     guard context.holder != nil else { return }
     do {
@@ -185,8 +186,8 @@ extension Node {
     }
   }
 
-  /// Looks whether the registry still has some of the sessions that this node holds; after all of them, from
-  /// the beginning.
+  /// Asks the registry whether it still has the next few of the sessions that this node holds. After the last of them
+  /// it begins anew.
   private func confirm(_ round: inout Confirmation) async throws {
     if round.rest.isEmpty {
       let all = Array(try await held())
@@ -208,7 +209,7 @@ extension Node {
   }
 
   /// Ends what another node owns by now (promise P3), and takes back the record of what has ended meanwhile.
-  /// - Parameter areNew: they are not expected to be there.
+  /// - Parameter areNew: the registry is not expected to have them yet.
   /// - Returns: how many records were missing.
   @discardableResult
   private func settle(

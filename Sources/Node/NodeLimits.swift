@@ -9,7 +9,7 @@ public enum NodeLimits {
   static let slabPages = 256
   /// Free pages that a node keeps for the next sessions: a log's worth. The rest goes back to the system.
   public static let warmPages = 256
-  /// … after so long, since sessions often end in numbers and others begin.
+  /// Free pages go back to the system after so long: sessions often end in numbers, and others begin.
   public static let tidying = Duration.seconds(1)
   /// A refused link is logged again after this time.
   static let repeatedRefusal = TimeAmount.minutes(1)

@@ -19,7 +19,8 @@ final class NodeLoop {
   private var connections: [UInt64: RouterConnection] = [:]
   private var nextConnection: UInt64 = 0
   private var reaper: RepeatedTask?
-  /// A router that is wrong comes again every other second: when that was last said, and how often it was not.
+  /// When a refused link was last logged, and how many were not since: a router that is refused comes again every other
+  /// second.
   private var refusalSaid: NIODeadline?
   private var refusalsUnsaid = 0
 
@@ -28,14 +29,14 @@ final class NodeLoop {
   /// Why the node stops; nil: it does not.
   var stopCause: EndCause?
   var whenEmpty: EventLoopPromise<Void>?
-  /// Those that have ended and are kept to be read.
+  /// Sessions that have ended and are kept to be read.
   var kept = EndedSessions()
   /// Sessions that are forgotten but for their streams, which have yet to send their last output and ENDED.
   var leaving: [(session: Session, since: NIODeadline)] = []
 
   // For AdminQuestions.swift.
 
-  /// Answers that are being made of screens.
+  /// The number of answers that are being made from screens.
   var screensUnderWay = 0
   /// Sessions whose lost records are being written again.
   var announcing: Set<SessionID> = []
@@ -75,8 +76,8 @@ final class NodeLoop {
 
   // MARK: What it holds
 
-  /// What this loop owns, for a registry that may be wrong about it: also what is being started, which can
-  /// take an engine many seconds.
+  /// All that this loop owns, to be told a registry that may be wrong about it. A session that is being started is
+  /// among it: an engine can take many seconds for that.
   var holdings: [SessionID: Holding] {
     var holdings: [SessionID: Holding] = [:]
     for id in sessions.keys { holdings[id] = holding(of: id) }
@@ -90,7 +91,7 @@ final class NodeLoop {
     return holding
   }
 
-  /// Ends what has lasted long enough, and forgets what was kept long enough.
+  /// Ends the sessions whose time is over, and forgets those that were kept for long enough.
   private func reap() {
     for case .session(let session) in sessions.values {
       session.forgetOldSnapshot()

@@ -21,7 +21,7 @@ final class PagePool: PageSource {
       let memory = mmap(
         nil, PagePool.slab, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
       guard let memory, memory != MAP_FAILED else {
-        // The heap has the same answer to that as to every other lack of memory.
+        // The heap then ends the process, as it does at every other lack of memory.
         return UInt(
           bitPattern: UnsafeMutableRawPointer.allocate(
             byteCount: PagePool.slab, alignment: PagePool.page))
@@ -67,7 +67,7 @@ final class PagePool: PageSource {
     }
   }
 
-  /// Off the loops, and after a moment: sessions end in numbers, and others begin.
+  /// Gives pages back off the loops, and after a moment: sessions end in numbers, and others begin.
   private func tidySoon() {
     Task { [weak self] in
       repeat { try? await Task.sleep(for: NodeLimits.tidying) } while self?.tidy() == true
@@ -97,7 +97,7 @@ final class PagePool: PageSource {
     }
   }
 
-  /// Of a machine whose pages are larger, only whole ones.
+  /// Releases whole pages of the machine only, which may be larger than these.
   private static func release(from start: UInt, to end: UInt) {
     let size = UInt(max(page, sysconf(CInt(_SC_PAGESIZE))))
     let first = (start + size - 1) / size * size

@@ -7,7 +7,7 @@ extension PipeError {
   var refusal: Refused {
     switch code {
     case .noCommand, .noTarget, .noUser, .unavailable: Refused(.startFailed, message)
-    // Here and now: another node may have more, and what is held now is given back.
+    // This node has none left now. Another node may, and what is taken here will be given back.
     case .resources: Refused(.noCapacity, message, retry: NodeLimits.retryFull)
     case .notNow: Refused(.unavailable, message, retry: NodeLimits.retry)
     }

@@ -19,9 +19,9 @@ protocol RouterConnectionDelegate: AnyObject {
 }
 
 final class RouterConnection: LinkPeer {
-  /// Among those of its loop.
+  /// Tells it apart from the other connections of its loop.
   let number: UInt64
-  /// Whom a refusal is about, for the operator.
+  /// The router's address, for the log.
   private let address: String
   var peer: (router: String?, address: String) { (greeting.router, address) }
   private var link: Link?
@@ -131,7 +131,7 @@ final class RouterConnection: LinkPeer {
     link?.setNeedsFlush()
   }
 
-  /// More answers wait than the link can soon carry.
+  /// Whether more answers wait than the link can soon carry.
   var isBusy: Bool { answers.count >= NodeLimits.waitingAnswers }
 
   func linkFill(_ buffer: inout ByteBuffer) -> Bool {

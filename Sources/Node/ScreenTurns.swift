@@ -27,7 +27,7 @@ final class ScreenTurns {
     endTick = { bound.value.began = nil }
   }
 
-  /// What may be worked at once in this tick, in ``Screen``'s units; 0: wait for a turn.
+  /// How much a screen may work at once in this tick, in ``Screen``'s units; 0: it has to wait for a turn.
   func allowance() -> Int {
     let now = NIODeadline.now()
     guard let began = tick.began else {
@@ -43,13 +43,14 @@ final class ScreenTurns {
 
   func isWaiting(_ session: Session) -> Bool { waiting.contains(session) }
 
-  /// The session has work to do when its turn comes.
+  /// Gives the session a turn later: it has work to do.
   func wait(_ session: Session) {
     if waiting.enqueue(session) { schedule() }
   }
 
-  /// A task that is due at once would run before the loop looks at its sockets and pipes again, and so would
-  /// one that is due while others of the same tick run: so it is made when those have run.
+  /// Schedules the next round of turns. A task that is due at once would run before the loop looks at its sockets and
+  /// pipes again, and so would one that is due while others of the same tick run: so the task is made when those have
+  /// run.
   private func schedule() {
     guard !isScheduled else { return }
     isScheduled = true

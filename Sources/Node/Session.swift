@@ -128,13 +128,13 @@ final class Session: PipeDelegate {
   /// Whether it goes on when this node does not.
   var isKept: Bool { pipe.keeper != nil }
 
-  /// It goes on without this node.
+  /// Lets it go on without this node.
   func letGo() {
     stopTimers()
     pipe.keeper?.letGo()
   }
 
-  /// It has ended, and is forgotten.
+  /// Has its holder forget it: it has ended.
   func forgetKept() { pipe.keeper?.forget() }
 
   /// The screen's turn has come.
@@ -148,13 +148,13 @@ final class Session: PipeDelegate {
     carryOutActions()
   }
 
-  /// Its clients are to look for it elsewhere.
+  /// Sends its clients away: they are to look for it elsewhere.
   func sendAway(_ refusal: Refused) {
     core.sendAway(refusal, now: now)
     carryOutActions()
   }
 
-  /// Takes out those who have not read to the end.
+  /// Takes out the streams that have not read to the end.
   func dismissStreams() {
     core.dismissStreams()
     carryOutActions()
@@ -223,7 +223,7 @@ final class Session: PipeDelegate {
         core.inputWasDiscarded(did, for: key, now: now)
       }
     case .discardInputAgain(let key):
-      // Who keeps the session has discarded what was under way as well.
+      // A holder has discarded what was under way as well.
       if !isKept { _ = pipe.discardInput(for: key, givingUp: []) }
     case .keepCheckpoint(let bytes, let size, let offset):
       pipe.keeper?.keep(checkpoint: bytes, size: size, at: offset)
@@ -260,7 +260,7 @@ final class Session: PipeDelegate {
   }
 }
 
-/// A session is itself: it waits for a turn at most once.
+/// Two sessions are equal only if they are one and the same, so that each waits for a turn at most once.
 extension Session: Hashable {
   static func == (a: Session, b: Session) -> Bool { a === b }
   func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }

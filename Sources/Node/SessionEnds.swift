@@ -17,10 +17,10 @@ extension NodeLoop {
         "session": "\(session.id)", "reason": "\(ended?.reason ?? .exited)",
         "status": "\(ended?.status.map(String.init(describing:)) ?? "unknown")",
       ])
-    // What has ended takes no place.
+    // A session that has ended takes no place.
     context.places.giveBack()
     if stopCause != nil || session.core.endCause == .superseded { return forgetOnceRead(session) }
-    // Of one that is being made again it is noted when that is done.
+    // If the session is still being made again, its end is noted once that is done.
     if case .session = sessions[session.id] { noteEnd(session) }
   }
 
@@ -58,7 +58,7 @@ extension NodeLoop {
       metadata: ["node": "\(context.id)", "session": "\(session.id)"])
     session.sendAway(
       Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
-    // What is kept goes on under its other owner: it is the same process.
+    // A session that is kept goes on under its other owner: it is the same process.
     if session.isKept { letGo(session) } else { end(session, .superseded) }
   }
 
@@ -120,7 +120,7 @@ extension NodeLoop {
     session.isKept && session.core.ended == nil && !context.endsSessions
   }
 
-  /// What is kept goes on; its clients wait for who takes it over.
+  /// Stops one session. One that is kept goes on, and its clients wait for the node that takes it over.
   private func stop(_ session: Session, _ cause: EndCause) {
     guard goesOn(session) else { return end(session, cause) }
     context.left.withLockedValue { $0 += 1 }
@@ -128,7 +128,7 @@ extension NodeLoop {
     letGo(session)
   }
 
-  /// What is still being started may wait for a directory that does not answer.
+  /// Gives up the starts that are under way: one may wait for a directory that does not answer.
   private func giveUpStarts() {
     for case .starting(let start) in sessions.values {
       logger.warning(

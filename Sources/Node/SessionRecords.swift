@@ -68,8 +68,8 @@ final class SessionRecords: Sendable {
     try await registry.confirm([session: holding], node: node, incarnation: incarnation)
   }
 
-  /// Says how a session has ended that is kept here to be read, so that this is known even if the node dies.
-  /// What the registry does not take now it is told again with all that this node holds.
+  /// Says how a session has ended that is kept here to be read, so that this is known even if the node dies. If the
+  /// registry does not take it now, it hears of it when this node announces all that it holds.
   func noteEnd(of session: SessionID, _ holding: Holding) {
     Task { _ = try? await confirm(session, holding) }
   }
@@ -100,7 +100,7 @@ final class SessionRecords: Sendable {
           of: node, notIncarnation: incarnation, limit: restored.count + NodeLimits.lostAtOnce)
         let lost = left.sessions.filter { !restored.contains($0.0) }.prefix(NodeLimits.lostAtOnce)
         guard !lost.isEmpty else {
-          // Of one that is here, and is still an earlier incarnation's by its record, more is to be heard.
+          // A record that still names an earlier incarnation, of a session that is here, has yet to be announced.
           self.restored.withLockedValue { $0 = left.sessions.isEmpty }
           break
         }
@@ -134,7 +134,7 @@ final class SessionRecords: Sendable {
     }
   }
 
-  /// What could not be released by now stays: the node leaves.
+  /// Gives up the releases that are still tried, since the node leaves.
   func stop() { hasStopped.withLockedValue { $0 = true } }
 
   /// Waits until every release was taken, or that of one session, for at most `limit`. False: it was not.

@@ -12,7 +12,7 @@ import Wire
 struct Start {
   let id: SessionID
   let creation: Creation
-  /// Whose OPEN it is started for.
+  /// The client whose OPEN it is started for.
   let creator: ClientIdentity
   let size: TerminalSize
   /// That OPEN, then those that came meanwhile.
@@ -176,9 +176,9 @@ extension NodeLoop {
   private func finishStart(
     _ start: Start, life: Life, created: UInt64, epoch: Epoch, pipe: any Pipe
   ) {
-    // As it is by now.
+    // The start may have changed meanwhile.
     guard case .starting(let start) = sessions[start.id] else {
-      // It was not waited for.
+      // Nobody waits for it any more.
       context.places.giveBack()
       pipe.terminate(grace: .zero)
       return

@@ -27,7 +27,7 @@ final class ShownScreen {
     }
   }
 
-  /// One more slice. False: there is more to do.
+  /// Makes one more slice. False: there is more to do.
   func makeSlice() -> Bool {
     guard let text = shown?.text else {
       // In the middle of a resize there is nothing to show.
@@ -71,7 +71,7 @@ private struct ScreenView: Encodable {
   var directory: String?
   /// How many of the lines, the first ones, are above the screen.
   var scrollback = 0
-  /// Put in afterwards.
+  /// The lines are put in afterwards.
   var lines: [String] = []
 
   init(_ screen: Screen) {

@@ -1,7 +1,7 @@
-// What holds a session's terminal, as records name it.
+// The name of what holds a session's terminal, as records have it.
 
-/// A holder's name: the start of its machine and its own identity, such as `BOOT-ID/IDENTITY`. Each start of either has
-/// another, so that while a node has the same, its sessions may live.
+/// A holder's name: the start of its machine and its own identity, such as `BOOT-ID/IDENTITY`. It changes with each
+/// start of either, so that sessions may live for as long as their node has the same one.
 public enum HolderName {
   /// 1 to 128 visible characters of ASCII.
   public static func isValid(_ name: String) -> Bool {

@@ -29,14 +29,14 @@ public struct InFlight: Sendable {
     batches[node] = own
   }
 
-  /// One of those came to nothing: its node refused it.
+  /// Takes one of them back: its node refused it.
   public mutating func takeBack(_ node: NodeID) {
     guard var own = batches[node], let last = own.lastIndex(where: { $0.count > 0 }) else { return }
     own[last].count -= 1
     batches[node] = own
   }
 
-  /// Forgets what the nodes count themselves: what was sent before their last heartbeat.
+  /// Forgets what was sent before the nodes' last heartbeats: they count that themselves.
   /// - Parameter asked: when the nodes were asked for, so that their heartbeats are no younger than thought.
   public mutating func settle(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {
     guard !batches.isEmpty else { return }

@@ -8,7 +8,7 @@ public enum Lease {
   /// Milliseconds after the last heartbeat when a node counts as dead: the lease, and half as much
   /// again for its own clock and a slow network.
   public static let takeover = 15_000
-  /// Milliseconds from the lease's end until then.
+  /// Milliseconds from the lease's end until the node counts as dead.
   static let patience = takeover - length
   /// Milliseconds that a holder keeps its sessions while no node has them, and then ends them: time for an
   /// operator to mend what ended the node, and an end to what nobody will come back for.
@@ -23,7 +23,7 @@ public enum Lease {
   /// How long a question waits until every node that lives has looked through its records again, after Redis
   /// has thrown some away: a heartbeat, and the time to look through thousands.
   static let confirmation = Duration.seconds(5)
-  /// Between two looks meanwhile.
+  /// The time between two looks whether they have.
   static let confirmationInterval = Duration.milliseconds(250)
   /// A node looks through all of its records within so many heartbeats, a minute.
   public static let heartbeatsPerConfirmation = 20

@@ -9,7 +9,7 @@ public actor MemoryRegistry: Registry {
   private struct HeldLease {
     var record: NodeRecord
     var deadline: Int
-    /// Why it is to say what it holds, until it has.
+    /// Why the node is to announce what it holds; nil: it need not, or it has.
     var outdated: HeartbeatResult.Outdated?
   }
 

@@ -33,8 +33,8 @@ extension SessionRecord {
   public func ownerState(among nodes: [NodeEntry]) -> OwnerState {
     guard let entry = nodes.first(where: { $0.record.id == node }) else { return .gone }
     let silence = Int(min(entry.leaseMilliseconds.magnitude, UInt(Int.max)))
-    // What a holder keeps, it keeps for whichever process is this node next. Of one whose end is known only the last
-    // screen is kept, which nobody has to wait for.
+    // A holder keeps a session for whichever process is this node next. If the session's end is known, only its last
+    // screen is kept, and nobody has to wait for that.
     let isKept = holder != nil && (entry.isLive || (end == nil && !entry.isBeyondReturn))
     guard entry.record.incarnation == incarnation else {
       return isKept && entry.mayRestore
@@ -72,11 +72,11 @@ extension SessionRecord {
 }
 
 extension NodeEntry {
-  /// A holder has ended by now what it kept for it.
+  /// Whether its holder has ended by now what it kept for it.
   var isBeyondReturn: Bool { leaseMilliseconds <= -Lease.orphanPatience }
 
-  /// Whether sessions of earlier incarnations may be its own yet: one without a holder has nobody to ask for them, and
-  /// one that has said what it found has not found the others.
+  /// Whether it may yet take over sessions of earlier incarnations. A node without a holder has nobody to ask for them,
+  /// and one that has said which it found will not find others.
   public var mayRestore: Bool {
     record.holder != nil && record.hasRestored != true && !isBeyondReturn
   }

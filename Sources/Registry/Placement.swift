@@ -22,7 +22,7 @@ public struct Placement: Sendable {
     public var weight: Double
     /// Why it cannot take the session; nil if it can.
     public var obstacle: String?
-    /// Nothing but its sessions stands in the way, as far as is known: some may have ended since it told of them.
+    /// Only the number of its sessions stands in the way, and some may have ended since it told of them.
     public var isBusy = false
   }
 
@@ -60,7 +60,7 @@ public struct Placement: Sendable {
     choose(rank(session, nodes: nodes, inFlight: inFlight, requirements: requirements))?.node
   }
 
-  /// Of the nodes as `rank` gave them; nil when none can take the session.
+  /// The same, of the nodes as `rank` gave them.
   public static func choose(_ ranked: [Candidate]) -> Candidate? {
     let able = ranked.filter { $0.obstacle == nil }
     guard let first = able.first else { return nil }
@@ -72,12 +72,12 @@ public struct Placement: Sendable {
     return busier > freer * slack ? second : first
   }
 
-  /// Where none has room by what is known: the one that is asked all the same, since it knows best. The least busy.
+  /// The node that is asked where none has room, as far as is known: the least busy one. It knows best.
   public static func lastResort(_ ranked: [Candidate]) -> Candidate? {
     ranked.filter(\.isBusy).min { $0.load - $0.limit < $1.load - $1.limit }
   }
 
-  /// Why none of them can take it, for whoever asked: of the first few.
+  /// Why none of the nodes can take the session, in words: the reasons of the first few.
   public static func obstacles(_ ranked: [Candidate]) -> String {
     guard !ranked.isEmpty else { return "no node is registered" }
     return ranked.prefix(4).map { "\($0.node): \($0.obstacle ?? "announces no address")" }

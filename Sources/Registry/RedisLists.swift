@@ -54,7 +54,7 @@ extension RedisRegistry {
       unread: Array(unread.sorted { $0.rawValue < $1.rawValue }.prefix(limit)))
   }
 
-  /// All at once: they share a pipeline.
+  /// Reads all of them at once: they share a pipeline.
   private func records(
     of ids: [SessionID], unread: inout Set<SessionID>
   ) async throws -> [SessionID: SessionRecord?] {
@@ -84,7 +84,7 @@ extension RedisRegistry {
     let owned = try await sessions(notOn: [:], limit: limit)
     var found = Dictionary(owned.sessions) { $1 }
     var unread = Set(owned.unread)
-    // It passes everybody's keys.
+    // SCAN goes through the keys of all who use this Redis.
     let endless = RegistryError(
       .misconfigured,
       "Redis has more keys than are looked through for sessions (\(mostScans * RegistryLimits.listPart)): "

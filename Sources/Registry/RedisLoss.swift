@@ -44,7 +44,7 @@ extension RedisRegistry {
     do {
       return try await send(["INFO", section]).string
     } catch let error as RegistryError where !error.code.passes {
-      // Some do not let everybody ask.
+      // Some do not let everybody ask for INFO.
       return nil
     }
   }
@@ -161,7 +161,7 @@ extension RedisRegistry {
       /// When it began to, by Redis's clock.
       var time = 0
 
-      /// Everything that it holds was in Redis after the condition was reached, or after the question came up.
+      /// Whether everything that it holds was in Redis after the condition was reached, or after the question came up.
       func hasSeen(_ condition: RedisCondition, since: Int) -> Bool {
         evicted == condition.evicted || time > since
       }
@@ -184,7 +184,7 @@ extension RedisRegistry {
       guard let id = items[index].string, let deadline = items[index + 1].integer,
         let state = items[index + 2].string
       else { throw Self.corrupt("generation") }
-      // Long dead, whatever numbers stand there.
+      // The node has long been dead, whatever numbers stand there.
       guard deadline > now.subtractingReportingOverflow(Lease.patience).partialValue else {
         continue
       }

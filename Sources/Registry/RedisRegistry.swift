@@ -19,7 +19,7 @@ public struct RedisRegistry: Registry {
   private let mostTombstones: Int
   private let grace: Int
   let mostScans: Int
-  /// Told again with each heartbeat, so that it outlives what Redis loses.
+  /// The registry's identity. Each heartbeat tells it again, so that it outlives what Redis loses.
   private let known = NIOLockedValueBox<RegistryIdentity?>(nil)
 
   /// - Parameters:
@@ -210,14 +210,14 @@ public struct RedisRegistry: Registry {
         ]
       ).integer == 1
     if isReleased {
-      // What is not listed right for want of an answer is only that: the record is what counts.
+      // If Redis does not answer, the list is wrong for a while, and that does no harm: the record counts.
       _ = try? await send(["HDEL", ownedKey, session.rawValue])
       if tombstone != nil { try? await list(tombstoneOf: session) }
     }
     return isReleased
   }
 
-  /// Notes whose they are, where it can be listed: their records, each in a slot of its own, cannot.
+  /// Notes who owns each of them, in a list. Their records cannot be listed: each lies in a slot of its own.
   func list(
     _ sessions: [SessionID], ownedBy node: NodeID, _ incarnation: Incarnation
   ) async throws {
@@ -226,7 +226,7 @@ public struct RedisRegistry: Registry {
     _ = try await send(["HSET", ownedKey] + sessions.flatMap { [$0.rawValue, owner] })
   }
 
-  /// Forgets the oldest where there are too many.
+  /// Notes the tombstone in the list of them, and forgets the oldest where there are too many.
   private func list(tombstoneOf session: SessionID) async throws {
     let oldest = try await run(
       RegistryScripts.listTombstone, keys: [tombstonesKey],

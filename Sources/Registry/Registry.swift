@@ -66,7 +66,8 @@ public struct NodeRecord: Hashable, Sendable, Codable {
 }
 
 extension NodeRecord {
-  /// With what lies beyond brought in, so that one node's mistake harms no calculation with all of them.
+  /// The record with its numbers brought within bounds, so that one node's mistake harms no calculation with all of
+  /// them.
   var bounded: NodeRecord {
     var record = self
     record.weight = min(
@@ -174,11 +175,11 @@ public struct Holding: Hashable, Sendable {
   }
 }
 
-/// What came of a node's word on what it holds.
+/// What the registry found when a node told it what it holds.
 public struct Announcement: Hashable, Sendable {
-  /// Another owns them by now, under a larger epoch.
+  /// The sessions that another node owns by now, under a larger epoch.
   public var superseded: [SessionID]
-  /// Their records were missing or older, and were written.
+  /// The sessions whose records were missing or older, and were written.
   public var repaired: [SessionID]
 
   public init(superseded: [SessionID] = [], repaired: [SessionID] = []) {
@@ -187,7 +188,7 @@ public struct Announcement: Hashable, Sendable {
   }
 }
 
-/// What remains of a closed session. Its node is its record's.
+/// What remains of a closed session. Which node had it stands in its record.
 public struct Tombstone: Hashable, Sendable, Codable {
   public var status: ExitStatus?
   public var reason: EndReason
@@ -311,14 +312,14 @@ public protocol Registry: Sendable {
   /// Nil: never heard of, or long forgotten.
   /// - Throws: ``RegistryError`` `unsettled` for an unknown one while nodes are announcing theirs.
   func lookUp(_ session: SessionID) async throws -> SessionRecord?
-  /// Whether a record may be missing of a session that lives: somebody else can reach them.
+  /// Whether the record of a session that lives may be missing, since others can reach the records.
   var mayLoseRecords: Bool { get }
-  /// Of a session without a record: who had it by the list of those that are owned, which may lag behind.
+  /// Who has a session that has no record, by the list of those that are owned, which may lag behind.
   func listedOwner(of session: SessionID) async throws -> ListedOwner?
   /// Whether it began with this process and remembers every session since: one that it does not know was then an
   /// earlier process's, and is lost.
   func remembersAll() async -> Bool
-  /// Sessions whose owner is none of these: what is not heard of from the nodes themselves. At most `limit`.
+  /// Sessions whose owner is none of these nodes, which cannot tell of them themselves. At most `limit`.
   func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> RecordList
   /// Sessions that earlier incarnations of `node` owned, and nobody has taken over since. At most `limit`.
   func sessions(

@@ -23,8 +23,8 @@ public enum RegistryLimits {
   /// 400 bytes of Redis's memory, and with an id of 64 bytes and an owner of 320 it takes 1.4 KB, so that all of
   /// them take 40 MB, and at the very most 140.
   public static let tombstones = 100_000
-  /// What a node may say of its sessions, its room and its weight: more than any has, and little enough that all
-  /// nodes' together stay a number.
+  /// The numbers that a node may tell of its sessions, its capacity and its weight: more than any has, and little
+  /// enough that the sum of all nodes' does not overflow.
   static let counts = 0...1_000_000_000
   static let weights = 0...1_000_000
   /// Between a placement and the moment when its node counts the session: a link's way, and that of a heartbeat

@@ -14,7 +14,7 @@ public struct RouterConfiguration: Sendable {
   public var port: Int
   public var origins: OriginPolicy
   public var version: String
-  /// Who may come in.
+  /// Which clients may come in.
   public var access: AccessControl
   public var audit: AuditLog?
   /// Proves to nodes that this router is of their cluster.
@@ -27,9 +27,9 @@ public struct RouterConfiguration: Sendable {
   public var path: String
   /// How long an HTTP connection is kept without a request.
   public var keepAlive: TimeAmount
-  /// For clients.
+  /// What lies on the sockets of clients: nothing, or TLS.
   public var tls: SocketLayer
-  /// For links to nodes.
+  /// What lies on the sockets of links to nodes.
   public var linkTLS: SocketLayer
   /// Set in `serve`: the one node is in this process, and links to its loops do not use sockets.
   public var connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?

@@ -81,7 +81,7 @@ final class RouterContext: Sendable {
 
   func noteRefused(by node: NodeID) { created.withLockedValue { $0.takeBack(node) } }
 
-  /// What was under way is in the nodes' own figures once they have reported.
+  /// Forgets the sessions under way to these nodes that they count themselves by now.
   /// - Parameter asked: when they were asked for.
   func noteReports(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {
     created.withLockedValue { $0.settle(nodes, asked: asked) }

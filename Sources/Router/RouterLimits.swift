@@ -59,7 +59,7 @@ public enum RouterLimits {
   static let attempts = 3
   /// Milliseconds after which a client may ask again for what is away.
   static let retryLater = 1_000
-  /// And for room, which comes more slowly.
+  /// Milliseconds after which a client may ask again for room, which comes more slowly.
   static let retryFull = 2_000
   /// Between the tries to reopen a broken stream.
   static let reopenFirst = Duration.milliseconds(50)
@@ -99,6 +99,6 @@ public enum RouterLimits {
   static let tokenCheck = 86_400.0
   /// Sessions in one list that were lost with their nodes.
   static let lostSessions = 10_000
-  /// After GOAWAY, clients leave within this time (milliseconds), spread evenly.
+  /// Milliseconds within which clients leave after GOAWAY, spread evenly.
   static let goAwaySpread = 1_000
 }

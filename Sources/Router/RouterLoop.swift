@@ -7,9 +7,9 @@ import Wire
 
 /// A client of the loop, as the shutdown sees it.
 protocol LoopClient: AnyObject {
-  /// Is asked to go to another router.
+  /// Asks it to go to another router.
   func goAway()
-  /// Is closed.
+  /// Closes its connection.
   func stop()
 }
 

@@ -76,14 +76,14 @@ final class RouterLoops: Sendable {
         if isAway { context.logger.notice("the registry answers again") }
         isAway = false
       } catch {
-        // Before the first answer, the start has said it.
+        // Until the first answer, the router's start has said so already.
         if !isAway, !Task.isCancelled, context.knowsNodes {
           context.logger.warning(
             "the registry does not answer: what runs goes on, and new sessions wait",
             metadata: ["error": "\(error)"])
           isAway = true
         }
-        // Who has left in order had the time to be missing from a list.
+        // A node that left in order has had the time to disappear from a list.
         context.health.sayTroubles(metBefore: .now() - TimeAmount(RouterLimits.directoryInterval))
       }
     }
@@ -108,7 +108,7 @@ final class RouterLoops: Sendable {
   }
 
   private func tell(of nodes: [NodeEntry], asked: ContinuousClock.Instant) async {
-    // Within one process the node's own lines say it.
+    // Within one process the node's own lines of the log say it.
     guard context.connectLocally == nil else { return }
     let misses = story.withLockedValue { $0.misses(nodes) }
     let isSettled = misses ? await isSettled : true
@@ -130,7 +130,7 @@ final class RouterLoops: Sendable {
     }
   }
 
-  /// Each node is one loop's to watch.
+  /// Has each node watched by one of the loops.
   private func tend(_ directory: NodeDirectory, asked: NIODeadline) async {
     // Within this process there is no link to fail.
     guard context.connectLocally == nil, !context.isStopping else { return }

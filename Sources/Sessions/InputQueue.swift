@@ -6,8 +6,8 @@ import Wire
 /// `Client` tells clients apart.
 struct InputQueue<Client: Hashable> {
   private(set) var ledgers: [Client: InputLedger] = [:]
-  /// Shares of the unwritten bytes, in the order in which they were given to the pipe; of nobody are
-  /// the screen's answers to queries.
+  /// Who typed the unwritten bytes, in the order in which the pipe was given them. The screen's answers to queries have
+  /// no client.
   private var unwritten: Deque<(client: Client?, count: Int)> = []
   /// Detached clients, the longest gone first.
   private var detached: Deque<Client> = []
@@ -37,12 +37,12 @@ struct InputQueue<Client: Hashable> {
     _ client: Client, acknowledged: UInt64?, held: UInt64? = nil
   ) -> Attachment {
     detached.removeAll { $0 == client }
-    // What another node took of it and did not get written, the client sends again.
+    // The client sends again what another node took from it and did not get written.
     if ledgers[client] == nil, let held { ledgers[client] = InputLedger(startingAt: held) }
     if var ledger = ledgers[client] {
       if acknowledged == nil { ledger.startAnew() }
       ledgers[client] = ledger
-      // An acknowledgement that was never given: not the client that this ledger is of.
+      // The client tells of an acknowledgement that was never given, so that this is not the ledger of what it typed.
       let isInDoubt = acknowledged.map { $0 > ledger.written } ?? false
       return Attachment(
         accepted: ledger.accepted, written: ledger.written, isInDoubt: isInDoubt)
@@ -55,7 +55,7 @@ struct InputQueue<Client: Hashable> {
 
   mutating func detach(_ client: Client) {
     guard let ledger = ledgers[client], !detached.contains(client) else { return }
-    // Who never typed (a watcher) is not worth remembering, and must not push out who did.
+    // A client that never typed, such as a watcher, is not remembered: it must not push out one that did.
     guard ledger != InputLedger() else {
       ledgers[client] = nil
       return
@@ -80,8 +80,8 @@ struct InputQueue<Client: Hashable> {
     return verdict
   }
 
-  /// The screen answers a query with `count` bytes, behind what was typed before. False: it does not, since
-  /// the program asks and does not read what it is told.
+  /// Takes an answer of the screen's of `count` bytes, behind what was typed before. False: it is dropped, since the
+  /// program asks and does not read what it is told.
   mutating func answer(_ count: Int) -> Bool {
     guard unwrittenAnswers + count <= SessionLimits.unwrittenAnswers else { return false }
     unwrittenAnswers += count

@@ -139,8 +139,8 @@ public final class OutputLog {
     } else {
       marks.append(mark)
       if marks.count > SessionLimits.sizeMarks {
-        // What lies before a forgotten change could not be replayed at its size, and what begins at
-        // it would be without it: it goes with it. The change before last lies before the end.
+        // Output before the change that is forgotten could not be replayed at its size, and who began right at it would
+        // not hear of it: so all of that is forgotten too. (It lies before the end: a later change follows.)
         start = max(start, marks[0].offset + 1)
         marks.removeFirst()
         firstMark += 1

@@ -19,7 +19,7 @@ struct PipeInput {
   private var discarded = 0
   /// An interrupt whose key has yet to get through.
   private var interrupt: Interrupt?
-  /// The pipe was asked whether a key discards input; so many bytes are from that key's frame on, and stay.
+  /// Set while the pipe is asked whether a key discards input: how many bytes came from that key's frame on. They stay.
   private var kept: Int?
 
   private struct Share {
@@ -49,8 +49,8 @@ struct PipeInput {
     if kept != nil { kept? += bytes.count }
   }
 
-  /// The next piece for the pipe, once it has taken the last, and has said whether a key discards what is here; nil:
-  /// there is none, or it has not.
+  /// The next piece for the pipe; nil: there is none, or the pipe has not taken the last one, or it has yet to say
+  /// whether a key discards what waits here.
   mutating func next() -> Piece? {
     guard underWay == 0, kept == nil else { return nil }
     if writing.readableBytes == 0 {
@@ -125,7 +125,7 @@ struct PipeInput {
     return ends
   }
 
-  /// The pipe's answer. True: the next try to make room is to be waited for.
+  /// Takes the pipe's answer. True: room is to be made for the key, and the next try has its time.
   mutating func terminalDidDiscard(_ did: Bool, for key: UInt8) -> Bool {
     guard let kept else { return false }
     self.kept = nil
@@ -146,7 +146,7 @@ struct PipeInput {
     waiting.discardReadBytes()
   }
 
-  /// What the pipe was given before may fill the terminal once more.
+  /// Counts a try to make room: what the pipe was given before may have filled the terminal once more.
   /// - Returns: the key that still waits for room; nil: none does, or it was tried often enough.
   mutating func nextTry() -> UInt8? {
     guard let interrupt, interrupt.tries > 0 else { return nil }
@@ -156,7 +156,7 @@ struct PipeInput {
 }
 
 extension InputSource {
-  /// Of what follows so many bytes of this one.
+  /// The source of what follows the first `count` bytes of this one.
   fileprivate func advanced(by count: Int) -> InputSource {
     if case .client(let client, let offset) = self {
       return .client(client, offset: offset + UInt64(count))

@@ -109,7 +109,7 @@ public struct SessionCore: ~Copyable {
     lastOutput = now
     lastLeft = now
     setTheme(kept?.state.colors)
-    // Nobody asked this node.
+    // The program did not ask this node: those queries are answered.
     _ = screen.takeAnswers()
     if kept?.state.endCause != nil { actions.append(.terminate) }
     updateReading(now: now)
@@ -167,7 +167,7 @@ public struct SessionCore: ~Copyable {
     return request.again == true || request.open.exclusive == true && !creatorKnows
   }
 
-  /// The stream's client has had its OPENED.
+  /// Notes that the stream's client has had its OPENED.
   public mutating func noteAnswered(_ stream: StreamID) {
     guard !creatorKnows, let index = streams.index(of: stream) else { return }
     creatorKnows = streams.list[index].identity == creator
@@ -206,7 +206,7 @@ public struct SessionCore: ~Copyable {
     updateReading(now: now)
   }
 
-  /// Where the output goes on for who comes with this resume.
+  /// Where the output goes on for a client that resumes so.
   private func resumption(_ resume: Resume?, created: Bool) -> (Opened.Resumed, UInt64) {
     if created, log.start == 0 { return (.new, 0) }
     if let resume, resume.life == life, let next = resume.next, next >= log.start, next <= log.end {
@@ -215,8 +215,8 @@ public struct SessionCore: ~Copyable {
     return (.snapshot, log.end)
   }
 
-  /// What of the session is not what the OPEN would have created; nil: nothing. Who may only look is not told how
-  /// it was started.
+  /// In what the session differs from what the OPEN would have created; nil: in nothing. A client that may only look is
+  /// not told how the session was started.
   private func differences(from request: LinkOpen, rights: Rights) -> [String]? {
     guard let wanted = request.open.create else { return nil }
     var names = creator.subject == request.access.subject ? [] : ["owner"]
@@ -233,7 +233,7 @@ public struct SessionCore: ~Copyable {
 
   // MARK: Streams go
 
-  /// The stream's client has left, or its connection has gone.
+  /// Takes a stream out: its client has left, or its connection has gone.
   public mutating func leave(_ stream: StreamID, now: NIODeadline) {
     guard let index = streams.index(of: stream) else { return }
     remove(at: index)
@@ -257,7 +257,7 @@ public struct SessionCore: ~Copyable {
     }
   }
 
-  /// Takes out those who have not read to the end.
+  /// Takes out the streams that have not read to the end.
   public mutating func dismissStreams() {
     while let stream = streams.list.first {
       remove(at: 0)

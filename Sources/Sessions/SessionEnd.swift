@@ -5,8 +5,8 @@ import Screen
 public import Wire
 
 extension SessionCore {
-  /// Ends the process; ENDED with the cause follows its last output. One that has ended by itself did so still, and
-  /// what there is to read of it is waited for no more.
+  /// Ends the process; ENDED with the cause follows its last output. If it has ended by itself already, that stays how
+  /// it ended, but the rest of its output is not waited for.
   public mutating func terminate(_ cause: EndCause, now: NIODeadline) {
     guard ended == nil, endCause == nil else { return }
     endCause = cause
@@ -29,7 +29,7 @@ extension SessionCore {
   ///   - reason: why that is.
   public mutating func pipeDidEnd(_ status: ExitStatus?, reason: String?, now: NIODeadline) {
     guard isRunning else { return }
-    // Who kept it has gone, and its terminal with it.
+    // Its holder has gone, and its terminal with it.
     let isLost = status == nil && kept != nil
     processEnd = (status, reason, endCause?.reason ?? (isLost ? .lost : .exited))
     endIfAllIsRead(now: now)
@@ -41,7 +41,7 @@ extension SessionCore {
     actions.append(.wait(.lastOutput, until: now + SessionLimits.lastOutput))
   }
 
-  /// Whoever had the process ended does not wait for what its last output costs to read.
+  /// Cuts the last output: whoever had the process ended does not wait for what it costs to read.
   private mutating func cutOutput(now: NIODeadline) {
     guard let processEnd, ended == nil else { return }
     let cut = "\(unread.readableBytes) bytes of its last output were cut"
@@ -50,7 +50,7 @@ extension SessionCore {
     endIfAllIsRead(now: now)
   }
 
-  /// The end follows the last byte of output, into the log and to the clients.
+  /// Ends the session once all of its output is read: the end follows the last byte, in the log and at the clients.
   mutating func endIfAllIsRead(now: NIODeadline) {
     guard let processEnd, ended == nil, unread.readableBytes == 0 else { return }
     ended = Ended(
@@ -96,7 +96,8 @@ extension SessionCore {
     return isReadNoMore(now: now, since: endedAt + lifetimes.keep)
   }
 
-  /// Whether nobody reads its end, or somebody too slowly `since` it was to go.
+  /// Whether nobody reads its end any more, or only too slowly.
+  /// - Parameter since: when the session was to go.
   public func isReadNoMore(now: NIODeadline, since: NIODeadline) -> Bool {
     streams.list.indices.allSatisfy {
       now - streams.list[$0].output.lastProgress >= SessionLimits.lastReading

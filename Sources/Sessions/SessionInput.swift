@@ -44,12 +44,12 @@ extension SessionCore {
   /// that no replay types junk and two clients do not answer twice.
   mutating func answerQueries() {
     let answers = screen.takeAnswers()
-    // What another node has read before, it has answered.
+    // Another node has read this before, and has answered it.
     guard log.end > (kept?.answered ?? 0) else { return }
     answer(answers, .answer(before: log.end))
   }
 
-  /// The program is told of what it has not asked for now.
+  /// Tells the program what it asked to be told of, such as another theme.
   mutating func report() { answer(screen.takeAnswers(), .report) }
 
   private mutating func answer(_ answers: [UInt8], _ source: InputSource) {
@@ -79,7 +79,7 @@ extension SessionCore {
   ) {
     input.wrote(written) { client, offset in
       for index in streams.list.indices where streams.list[index].identity == client {
-        // Those of one tick become one frame.
+        // The acknowledgements of one tick become one frame.
         streams.list[index].inputAcknowledgement = offset
         actions.append(.giveTurn(streams.list[index].id))
       }

@@ -66,17 +66,17 @@ public struct KeptSession: Sendable {
   }
 }
 
-/// What a session that is kept must remember for that.
+/// What a session has to remember since it is kept.
 struct SessionKeeping {
-  /// Of what is read again, the queries before this offset are answered.
+  /// Queries before this offset are answered, also where the output is read again.
   let answered: UInt64
   /// The output's end when the session was made again.
   let end: UInt64
-  /// Changes of size that the pipe has told, and how much of what is unread comes before each.
+  /// Changes of size that the pipe has told, and how much of the unread output comes before each.
   var sizes: Deque<(after: Int, size: TerminalSize)> = []
   /// The pipe was asked for a change of size, and has not told of it.
   var isSizeUnderWay = false
-  /// Output before this offset is shown by the checkpoint that was left last.
+  /// The offset of the checkpoint that was left last.
   var checkpoint: UInt64
   var isCheckpointWanted = false
   var isQuietCheckSet = false
@@ -92,7 +92,7 @@ struct SessionKeeping {
     end = kept.end
     checkpoint = kept.offset
     colors = kept.state.colors
-    // Half of what the holder's log has room for: while a checkpoint is made and on its way the process goes on.
+    // Half of what the holder's log has room for: the process goes on while a checkpoint is made and is on its way.
     pace = UInt64(max(logLimit, SessionLimits.logPage) / 2)
   }
 }
@@ -120,16 +120,16 @@ extension SessionCore {
   /// Whether the size has to change, and may: one change is under way at a time.
   var isSizeDue: Bool { isRunning && sizeRule.isDue && kept?.isSizeUnderWay != true }
 
-  /// So much of what is unread comes before the next change of size.
+  /// How much of the unread output comes before the next change of size; nil: there is none.
   var unreadBeforeSize: Int? { kept?.sizes.first?.after }
 
-  /// So much was read.
+  /// Notes that so much of the unread output was read.
   mutating func advanceSizes(by count: Int) {
     guard kept?.sizes.isEmpty == false else { return }
     for index in kept?.sizes.indices ?? 0..<0 { kept?.sizes[index].after -= count }
   }
 
-  /// All is read that comes before it.
+  /// Takes in the next change of size: all output before it is read.
   mutating func takeInNextSize(work: Int) {
     if let next = kept?.sizes.popFirst() { takeInSize(next.size, work: work) }
   }
@@ -161,7 +161,8 @@ extension SessionCore {
     askForSnapshot()
   }
 
-  /// Of a session that has printed nothing for a while: whoever makes it again has little to read then.
+  /// Leaves a checkpoint of a session that has printed nothing for a while, so that whoever makes it again has little
+  /// to read.
   mutating func checkForQuiet(now: NIODeadline) {
     kept?.isQuietCheckSet = false
     guard let kept, isRunning,
@@ -174,14 +175,14 @@ extension SessionCore {
     }
   }
 
-  /// Who keeps the session has the checkpoint of this offset, whatever was left there since.
+  /// Notes that the holder has the checkpoint of this offset, whatever was left there since.
   public mutating func checkpointIs(at offset: UInt64, now: NIODeadline) {
     guard kept != nil else { return }
     kept?.checkpoint = min(offset, log.end)
     updateCheckpoint(now: now)
   }
 
-  /// A snapshot is there.
+  /// Leaves the snapshot as a checkpoint.
   mutating func keep(_ snapshot: ByteBuffer, now: NIODeadline) {
     guard kept?.isCheckpointWanted == true else { return }
     kept?.isCheckpointWanted = false
@@ -194,7 +195,7 @@ extension SessionCore {
 }
 
 extension OutputLog {
-  /// As a holder has it: so much of the output, and the changes of size among it.
+  /// The log of a session as its holder has it: so much of the output, and the changes of size among it.
   convenience init(_ kept: KeptSession, limit: Int, source: any PageSource) {
     let start = kept.offset - min(kept.offset, UInt64(kept.older.readableBytes))
     self.init(limit: limit, source: source, startingAt: start)
@@ -211,7 +212,7 @@ extension OutputLog {
 }
 
 extension Screen {
-  /// As a checkpoint shows it.
+  /// The screen that a checkpoint shows.
   convenience init(_ kept: KeptSession, scrollback: Int) {
     let size = kept.checkpoint?.size ?? kept.size
     self.init(columns: size.columns, rows: size.rows, scrollback: scrollback)

@@ -33,7 +33,7 @@ public enum EndCause: String, Codable, Sendable {
   /// Another node owns the session by now, or another start of this node took its place.
   case superseded
 
-  /// What is told: to clients, who find a new life of the session where they look for it, a superseded one is lost.
+  /// What clients are told. To them a superseded session is lost: they find a new life of it where they look for it.
   public var reason: EndReason {
     switch self {
     case .killed: .killed

@@ -86,7 +86,7 @@ public enum SessionLimits {
   /// Output since the last checkpoint for which another is left once the session is quiet, in bytes: less is read
   /// again in a fraction of a millisecond.
   static let quietCheckpoint: UInt64 = 16 * 1024
-  /// A query that is not answered for so long is not answered any more, as a holder has it.
+  /// A query that is not answered for so long is not answered any more: a holder does the same.
   static let answerable = TimeAmount.seconds(2)
   /// A session is quiet that has printed nothing for so long.
   static let quiet = TimeAmount.seconds(2)

@@ -29,10 +29,10 @@ extension SessionCore {
     isScreenBehind || snapshot.isWanted || isSizeDue
   }
 
-  /// Gives the screen time, in its own units; 0: it has none now, and waits for its turn.
+  /// Lets the screen work for so many of its units; 0: there is no time for it now, and it waits for its turn.
   public mutating func work(_ units: Int, now: NIODeadline) {
     if units == 0 {
-      // Whatever is to be done is done later.
+      // All work is done later.
     } else if screen.isResizing {
       _ = screen.goOnResizing(work: units)
     } else if snapshot.isMaking {
@@ -135,7 +135,7 @@ extension SessionCore {
     case over
     /// It may have more.
     case hasMore
-    /// What else it has may wait for more.
+    /// What else it has may wait until there is more of it.
     case mayWait
   }
 
@@ -199,7 +199,7 @@ extension SessionCore {
     actions.append(.work)
   }
 
-  /// At once, before the screen reads on: it is valid at the log's end.
+  /// Hands the snapshot out at once, before the screen reads on: it is valid at the log's end.
   private mutating func handOutSnapshot(now: NIODeadline) {
     guard let bytes = snapshot.bytes else { return }
     keep(bytes, now: now)

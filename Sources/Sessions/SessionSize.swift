@@ -57,10 +57,10 @@ extension SessionCore {
     }
   }
 
-  /// Changes the size where the output stands; of a session that is kept, where the pipe says.
+  /// Changes the size at this place of the output; of a session that is kept, where the pipe says that it did.
   mutating func changeSize(work: Int, now: NIODeadline) {
     sizeRule.change(now: now)
-    // Before what was typed at this size.
+    // The terminal has to have the size before it gets what was typed at it.
     actions.prepend(.resize(sizeRule.size))
     if kept == nil { takeInSize(sizeRule.size, work: work) } else { kept?.isSizeUnderWay = true }
   }
@@ -104,7 +104,7 @@ extension SessionCore {
 
   // MARK: Viewers
 
-  /// Those who are attached are others than before: all are told.
+  /// Notes that other clients are attached than before: all are to be told.
   mutating func noteViewers() {
     viewersEvent = nil
     for index in streams.list.indices { streams.list[index].note(.viewers) }
@@ -124,7 +124,7 @@ extension SessionCore {
   }
 
   private func makeViewersEvent() -> (named: Event, unnamed: Event) {
-    // An event is one frame: of very many with very long names, the last ones go without.
+    // An event is one frame: where very many clients have very long names, the last names are left out.
     var room = SessionLimits.viewersNames
     let named = streams.list.prefix(SessionLimits.viewersNamed).map { stream in
       let subject = stream.identity.subject

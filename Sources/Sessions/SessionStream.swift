@@ -32,12 +32,12 @@ struct SessionStream {
   // What it has yet to be told. It is told at the stream's next turn, once, however much has changed by then: two
   // hundred viewers who come back at once are not two hundred events to each.
 
-  /// How far its input was written to the pipe; nil: it knows.
+  /// How far its input was written to the pipe; nil: it has been told.
   var inputAcknowledgement: UInt64?
   var news = News.none
   var isTitleDue = false
 
-  /// Of what changed among those who are attached. The later ones hold the earlier ones.
+  /// What has changed among those who are attached. A later case includes the earlier ones.
   enum News: Int { case none, sizeHolder, viewers }
 
   init(_ id: StreamID, _ request: LinkOpen, rights: Rights, creator: String?, output: StreamState) {

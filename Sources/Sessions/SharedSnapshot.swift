@@ -20,12 +20,12 @@ struct SharedSnapshot {
     if case .making = state { true } else { false }
   }
 
-  /// The whole of it.
+  /// The whole snapshot, once it is made.
   var bytes: ByteBuffer? {
     if case .made(let bytes, _) = state { bytes } else { nil }
   }
 
-  /// When it was done.
+  /// When it was made.
   var made: NIODeadline? {
     if case .made(_, let time) = state { time } else { nil }
   }
@@ -45,7 +45,7 @@ struct SharedSnapshot {
     state = snapshot.isDone ? .made(bytes, now) : .making(snapshot, bytes)
   }
 
-  /// The screen is about to change.
+  /// Gives up a finished snapshot: the screen is about to change.
   mutating func outdate() {
     if case .made = state { state = .none }
   }

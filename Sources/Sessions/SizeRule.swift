@@ -48,7 +48,7 @@ struct SizeRule {
     return .change
   }
 
-  /// The terminal was given this size under another node.
+  /// Takes over a size that another node gave the terminal.
   mutating func follow(_ size: TerminalSize) {
     self.size = size
     wanted = size

@@ -11,8 +11,8 @@ struct StreamState {
   /// The next output offset to send.
   private(set) var cursor: UInt64
   private var nextMark: Int
-  /// The log's end when this stream could last have been sent more than there was. What lies beyond was read from
-  /// the pipe for others, who are faster.
+  /// How far the pipe was read for this stream: the log's end when the stream last had room for more than there was.
+  /// Output beyond that was read for others, which are faster.
   private var wanted: UInt64
   /// Cumulative body bytes of OUTPUT and SNAPSHOT frames.
   private(set) var sent: UInt64
@@ -24,13 +24,13 @@ struct StreamState {
   private var snapshots: UInt64 = 0
   /// Bytes counted when the running measurement of acknowledgement time began, and when.
   private var probe: (sent: UInt64, time: NIODeadline)?
-  /// The least that was ever measured: nothing waited before those bytes.
+  /// The shortest time that was ever measured: nothing waited before those bytes.
   private var shortest = TimeAmount.nanoseconds(.max)
   /// When the client last made progress, or was waiting for nothing.
   private(set) var lastProgress: NIODeadline
   /// `sent` when this state began: a client that has consumed more has seen what came of its OPEN.
   private let sentBefore: UInt64
-  /// When it last typed at what it sees.
+  /// When its user last typed in answer to what they see.
   private var lastTyped: NIODeadline?
 
   private struct Snapshot {
@@ -87,20 +87,20 @@ struct StreamState {
     (sent > consumed || !isCaughtUp(with: log)) && now - lastProgress >= SessionLimits.stall
   }
 
-  /// To be called before the log grows: a stream that had all of it begins to wait only now, and one that
-  /// has enough is overrun from here on.
+  /// To be called before the log grows. A stream that had all of it begins to wait only now, and one that has enough to
+  /// send falls behind from here on.
   mutating func logWillGrow(_ log: OutputLog, now: NIODeadline) {
     if sent == consumed, isCaughtUp(with: log) { lastProgress = now }
     if wantsMore(from: log) { wanted = log.end }
   }
 
-  /// Input came: the client waits to see what comes of it. Not so what comes right behind an OPENED: it is
-  /// sent again, or was typed during a cut, and what the client missed meanwhile is what it waits for.
+  /// Notes that input came: the client waits to see what comes of it. Input right behind an OPENED does not count: it
+  /// is sent again, or was typed during a cut, and its client waits for what it missed meanwhile.
   mutating func didType(now: NIODeadline) {
     if consumed > sentBefore { lastTyped = now }
   }
 
-  /// The client has no screen: the next thing that it is sent is a snapshot.
+  /// Notes that the client has no screen: the next thing that it is sent is a snapshot.
   mutating func askForSnapshot() { isSnapshotDue = true }
 
   /// True: the stream needs a snapshot, and may send it. It was asked for; or the log has lost what it needs

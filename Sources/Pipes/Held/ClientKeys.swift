@@ -27,6 +27,6 @@ final class ClientKeys {
 }
 
 extension ClientKey {
-  /// The node itself, when the screen tells the program something: no hash is zero.
+  /// The key of the node itself, for what the screen tells the program. No client's hash is zero.
   static let node = ClientKey(high: 0, low: 0)
 }

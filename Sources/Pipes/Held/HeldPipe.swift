@@ -42,7 +42,7 @@ final class HeldPipe: Pipe, SessionKeeper {
   /// The size that was told last, and the one that was asked for since.
   private var size: TerminalSize
   private var wantedSize: TerminalSize?
-  /// What was left of the session's state last.
+  /// The session's state, as it was left with the holder last.
   private var state: [UInt8]?
   private var look = HeldLook()
   private var isEnding: UInt32?
@@ -71,7 +71,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     didSet { if isReading { grant() } }
   }
 
-  /// A new grant for each half of what may be under way.
+  /// Grants more output each time that half of what may be under way has come.
   private func grant() {
     let most = UInt64(PipeReading.most)
     guard isReading, granted < received + most / 2 else { return }
@@ -141,7 +141,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     didWrite(piece.bytes.readableBytes, of: piece)
   }
 
-  /// So many bytes of the piece are written by now.
+  /// Notes that so many bytes of the piece are written by now.
   private func didWrite(_ done: Int, of piece: Piece) {
     guard done > piece.done else { return }
     if done == piece.bytes.readableBytes { self.piece = nil } else { self.piece?.done = done }
@@ -150,7 +150,7 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   private func note(_ client: ClientKey, _ written: UInt64) {
     if ledgers[client] == nil, ledgers.count >= PipeLimits.heldLedgers {
-      // The holder has forgotten most of them by now; a client of one is told that it is in doubt.
+      // The holder has forgotten most of them by now. A client whose ledger is gone is told that its input is in doubt.
       ledgers = ledgers.filter { $0.key == .node }
     }
     ledgers[client] = max(ledgers[client] ?? 0, written)
@@ -276,7 +276,7 @@ final class HeldPipe: Pipe, SessionKeeper {
       case .answer: if found.answered >= piece.offset { didAnswer(found.answered) }
       }
     }
-    // What of it is written comes back as a duplicate.
+    // The holder answers what it has written already as a duplicate.
     if let piece { send(piece) }
     if let isEnding { connection.send(.end(handle: handle, epoch: epoch, grace: isEnding)) }
     grant()

@@ -84,7 +84,7 @@ final class HolderConnection {
       .whenComplete { result in
         switch result {
         case .success(let channel):
-          // One that answers when nobody waits for it any more is not to be this loop's.
+          // A holder may answer when nobody waits for it any more: that connection is not used.
           proven.futureResult.whenFailure { _ in channel.close(promise: nil) }
         case .failure(let error): proven.fail(error)
         }
@@ -126,7 +126,7 @@ final class HolderConnection {
     }
   }
 
-  /// Nobody listens there any more: the holder is gone, and its terminals with it.
+  /// Tries again, unless nobody listens there any more: then the holder is gone, and its terminals with it.
   private func didNotOpenAgain(_ error: any Error) {
     let isGone = home.isGone(error)
     let isOver = brokenSince.map { .now() - $0 >= PipeLimits.holderGone } ?? true
@@ -143,7 +143,7 @@ final class HolderConnection {
   func close() -> EventLoopFuture<Void> {
     isClosing = true
     guard case .open(let channel) = state else { return eventLoop.makeSucceededVoidFuture() }
-    // What was said before is sent.
+    // What was said before is still to be sent.
     channel.flush()
     return channel.close().recover { _ in }
   }
@@ -219,7 +219,7 @@ final class HolderConnection {
     }
   }
 
-  /// What the holder says makes no sense: a connection that is begun anew does.
+  /// Closes the connection, on which the holder says what makes no sense. A new one begins in step.
   func fail(_ problem: String) {
     logger.error("the holder breaks the protocol", metadata: ["problem": "\(problem)"])
     if case .open(let channel) = state { channel.close(promise: nil) }

@@ -67,7 +67,7 @@ final class HolderHandler: ChannelInboundHandler {
   private func greet(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
     switch (greeting, HolderFrame(bytes)) {
     case (.hello, .hello(let version, let holder, let holderNonce)?):
-      // Another holder than the one whose key this is.
+      // This may be another holder than the one whose key it is.
       guard version == Handshake.version, holder == secret.identity else { return false }
       let proof = Handshake.nodesProof(
         key: secret.key, holder: holder, holderNonce: holderNonce, nodeNonce: nonce)

@@ -10,7 +10,7 @@ import NIOPosix
 import PrivateFiles
 public import Wire
 
-/// By what a holder and its nodes know each other.
+/// What a holder and its nodes know each other by.
 struct HolderSecret: Sendable {
   /// 16 bytes, by which holders are told apart.
   var identity: [UInt8]
@@ -62,7 +62,7 @@ public final class HolderHome: Sendable {
   /// Names this holder on this start of its machine: while it is the same, its terminals may live.
   public let name: String
 
-  /// Where a node keeps it that was told no place: what lasts until the machine is started anew.
+  /// The directory of a node that was told none: it lasts until the machine is started anew.
   static func usual(for scope: String, _ environment: [String: String]) -> String {
     let name = scope.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" }
     let place =
@@ -142,7 +142,7 @@ public final class HolderHome: Sendable {
   private let connections = NIOLockedValueBox<[ObjectIdentifier: NIOLoopBound<HolderConnection>]>(
     [:])
 
-  /// This loop's, open.
+  /// The loop's connection, once it is open.
   func connection(on eventLoop: any EventLoop) -> EventLoopFuture<NIOLoopBound<HolderConnection>> {
     let key = ObjectIdentifier(eventLoop)
     let connection = connections.withLockedValue { connections in
@@ -153,7 +153,7 @@ public final class HolderHome: Sendable {
     }
     return connection.value.open().flatMapError { error in
       guard self.isGone(error) else { return eventLoop.makeFailedFuture(error) }
-      // The holder has died: the next terminals get another one.
+      // The holder has died: the next terminals get another holder.
       return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try self.ensureRunning() }
         .flatMap { _ in connection.value.open() }
     }.map { connection }
@@ -241,7 +241,7 @@ private enum HolderProcess {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-    // A secret that the node has in its environment is none of the holder's.
+    // The holder gets an empty environment: the node may have secrets in its own.
     var words = (arguments.map { strdup($0) }) + [nil]
     var environment: [UnsafeMutablePointer<CChar>?] = [nil]
     defer { for word in words { free(word) } }

@@ -22,13 +22,13 @@ struct ClientState {
   /// What a frame asks for.
   enum Step: Equatable {
     case ignore
-    /// Say whose it is, by `identified(as:)`.
+    /// Find out whose token it brings, and call `identified(as:)`.
     indirect case identify(Hello)
-    /// Say whose its other token is, by `renewed(as:)`.
+    /// Find out whose its other token is, and call `renewed(as:)`.
     indirect case renew(Renewal)
     indirect case open(Open)
     case answer(Frame)
-    /// The stream that it begins is refused.
+    /// Refuse the stream that it begins.
     indirect case refuse(Refused)
   }
 
@@ -51,7 +51,8 @@ struct ClientState {
   /// Takes a frame of the connection, or of a stream that is not open.
   mutating func receive(_ frame: Frame, stream: UInt64) throws(WireError) -> Step {
     if frame.isOfStream, case .open = state {
-      // Its stream is not there any more, and more may be under way; of one never opened, it is a mistake.
+      // Its stream has ended, and more of its frames may be under way. A frame of a stream that was never opened is a
+      // mistake.
       guard stream > 0, stream <= highestStream else {
         throw WireError(.unexpected, "\(frame.type) on stream \(stream), which was never opened")
       }
@@ -95,7 +96,7 @@ struct ClientState {
     }
   }
 
-  /// A stream begins, and with it the use of its number.
+  /// Notes that a stream begins: its number is used from now on.
   private mutating func begin(_ stream: UInt64) throws(WireError) {
     guard stream > 0 else { throw WireError(.unexpected, "stream 0 is the connection itself") }
     guard stream > highestStream else {
@@ -111,7 +112,8 @@ struct ClientState {
     state = .open(Known(client: client, principal: principal))
   }
 
-  /// Another token, before the last one has run out. It must be the same person's; what it gives holds from now on.
+  /// Takes another token, before the last one has run out. It must be the same person's, and what it gives holds from
+  /// now on.
   mutating func renewed(as principal: Principal) throws(AuthError) {
     guard case .open(var known) = state else { return }
     guard principal.subject == known.principal.subject else {
@@ -121,7 +123,7 @@ struct ClientState {
     state = .open(known)
   }
 
-  /// What comes of a token's end.
+  /// What to do about a token's end.
   enum TokenWait: Equatable {
     /// It is far away: look again after so many seconds.
     case look(after: Double)
@@ -145,7 +147,7 @@ struct ClientState {
   enum Opening {
     case stream(RoutedStream)
     case refused(Refused)
-    /// Refused by what the token allows: that is for the audit log.
+    /// Refused since the token does not allow it: that goes into the audit log.
     case forbidden(Refused, SessionID)
   }
 
@@ -193,12 +195,12 @@ extension Principal {
     return why
   }
 
-  /// Why it may do that in no case. Whether it may enter a session that exists is for the session's node to say,
-  /// also where it could not create it.
+  /// Why the OPEN is refused whether the session exists or not; nil: it is not. Whether the client may enter a session
+  /// that exists is for the session's node to say, also where it could not create it.
   fileprivate func obstacle(
     to open: Open, _ session: SessionID, mayNotCreate: String?
   ) -> String? {
-    // A random name is nobody's, and one that must not exist is not entered.
+    // No session has a random name, and one that must not exist is not entered.
     if let mayNotCreate, open.session == nil || open.exclusive == true { return mayNotCreate }
     guard access(to: session).isNothing, mayNotCreate != nil || open.create == nil else {
       return nil

@@ -26,7 +26,7 @@ extension ConnectedClient {
     return principal
   }
 
-  /// Another token holds from now on, for the open streams as well.
+  /// Lets another token hold from now on, for the open streams as well.
   func renew(_ renewal: Renewal) {
     guard let token = renewal.token else {
       return shutOut(AuthError(.missing, "a TOKEN frame has a \"token\""))
@@ -63,7 +63,7 @@ extension ConnectedClient {
     .milliseconds(Int64(seconds * 1_000))
   }
 
-  /// It may come back with another token.
+  /// Closes the connection. The client may come back with another token.
   private func shutOut(_ error: AuthError) {
     audit(.connect, problem: error)
     leave(.unauthorized(error))

@@ -1,6 +1,5 @@
-// A client, from when it comes in by a door until it leaves: what its frames ask for is done here, and what its
-// streams ask for, and what goes to it is written by turns among its streams. What is to be done is decided in
-// `ClientState` and `RoutedStream`.
+// A client, from when it comes in by a door until it leaves. `ClientState` and `RoutedStream` decide what its frames
+// and its streams ask for; it is done here. What goes to the client is written by turns among its streams.
 
 import Auth
 import Links
@@ -28,7 +27,7 @@ final class ConnectedClient {
   /// Links that must drain before the client is read any further.
   private var holds: Set<ObjectIdentifier> = []
 
-  /// What is here of a stream; an object, so that none of it is copied at each byte.
+  /// What a client has of one of its streams. It is an object, so that nothing of it is copied at each byte.
   private final class Stream {
     let number: UInt64
     var routed: RoutedStream
@@ -111,7 +110,7 @@ final class ConnectedClient {
     }
   }
 
-  /// Its streams' rights follow from another token.
+  /// Gives its streams the rights that follow from another token.
   func reauthorizeStreams(for principal: Principal) {
     for stream in streams.values {
       tell(stream, .reauthorized(principal.access(to: stream.routed.session)))
@@ -129,8 +128,8 @@ final class ConnectedClient {
     carryOut(stream)
   }
 
-  /// What is done may be answered at once, by another event of the same stream: what that asks for stands behind what
-  /// was asked for before.
+  /// Does what the stream asks for, in order. An action may be answered at once by another event of the same stream:
+  /// what that asks for comes after what was asked for before.
   private func carryOut(_ stream: Stream) {
     while let action = stream.routed.nextAction() { carryOut(action, stream) }
   }
@@ -233,7 +232,7 @@ final class ConnectedClient {
     if !turns.isEmpty, door.isWritable { setNeedsFlush() }
   }
 
-  /// One frame of the stream goes out.
+  /// Writes one frame of the stream.
   private func takeTurn(_ stream: Stream, _ door: any Door) {
     guard let frame = stream.outgoing.popFirst() else { return }
     waitingFrames -= 1

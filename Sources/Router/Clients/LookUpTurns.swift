@@ -17,7 +17,7 @@ struct LookUpTurns {
     return true
   }
 
-  /// One has its answer.
+  /// Notes that one of them has its answer.
   /// - Returns: who may ask in its place.
   mutating func end() -> UInt64? {
     guard let next = waiting.popFirst() else {
@@ -27,6 +27,6 @@ struct LookUpTurns {
     return next
   }
 
-  /// The stream was closed while it waited: it has nothing to ask any more.
+  /// Takes out a stream that was closed while it waited.
   mutating func cancel(_ stream: UInt64) { waiting.remove(stream) }
 }

@@ -6,7 +6,7 @@ import Wire
 
 struct OutgoingFrames {
   private var frames: Deque<Frame> = []
-  /// So many of the last ones may hold on to a larger buffer.
+  /// How many of the last ones may hold on to a larger buffer.
   private var unsettled = 0
 
   var isEmpty: Bool { frames.isEmpty }
@@ -31,7 +31,8 @@ struct OutgoingFrames {
       && before.readableBytes + count <= WireLimits.dataPayload
   }
 
-  /// The last one is taken out meanwhile, so that nobody else holds its buffer, and it grows where it lies.
+  /// Appends to the last frame. It is taken out meanwhile, so that nobody else holds its buffer, which grows where it
+  /// lies.
   private mutating func extendLast(by bytes: ByteBuffer) {
     guard case .output(let start, var joined)? = frames.popLast() else { return }
     joined.writeImmutableBuffer(bytes)
@@ -44,7 +45,7 @@ struct OutgoingFrames {
     return frame
   }
 
-  /// What has to wait is copied, so that a small slice does not pin the link's read buffer.
+  /// Copies what has to wait, so that a small slice does not pin the link's read buffer.
   mutating func settle() {
     guard unsettled > 0 else { return }
     for index in (frames.count - unsettled)..<frames.count {

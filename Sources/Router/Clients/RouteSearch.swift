@@ -4,7 +4,7 @@ import Registry
 import Transport
 import Wire
 
-/// A stream that was opened begins anew.
+/// Each time that a stream's link breaks, it begins a new search.
 struct RouteSearch {
   /// The owner did not answer: the registry is to be asked, and to be believed.
   var doubtsOwner = false
@@ -21,7 +21,7 @@ struct RouteSearch {
     if let refusal { lastRefusal = refusal }
   }
 
-  /// One try has failed.
+  /// Counts a try that has failed. False: it was the last one.
   mutating func mayTryAgain() -> Bool {
     attempts += 1
     return attempts < RouterLimits.attempts

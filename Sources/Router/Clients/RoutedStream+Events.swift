@@ -44,13 +44,13 @@ extension RoutedStream {
     /// The session that was sent to this node as a new one is not there.
     indirect case noteRefused(by: NodeID)
     indirect case audit(AuditEvent)
-    /// What was delivered and has not gone out is not wanted any more.
+    /// Drop what was delivered and has not gone out.
     case discard
     /// Nothing more will be asked for.
     case finish
   }
 
-  /// Where a stream stands that was opened.
+  /// Where a stream that was opened stands: what a reopening needs.
   struct Position {
     var life: Life
     /// The output offset after the last byte forwarded. Nil: a snapshot has begun, or been promised, and its last

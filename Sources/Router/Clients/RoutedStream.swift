@@ -96,7 +96,7 @@ struct RoutedStream {
     actions.append(.resolve)
   }
 
-  /// What is to be found out for it; nil: nothing any more.
+  /// What is to be found out for it; nil: nothing is, any more.
   var question: RouteQuestion? {
     guard case .resolving(let search) = state else { return nil }
     return RouteQuestion(
@@ -119,16 +119,16 @@ struct RoutedStream {
   private mutating func lookUpFailed(_ refusal: Refused) {
     guard case .resolving(let search) = state else { return }
     if refusal.code == .noCapacity, isToCreate, let last = search.lastRefusal {
-      // None is left that could take it: what the last one said tells more than that.
+      // No node is left that could take it. What the last one said tells more than that.
       return decline(last)
     }
     retryOrDecline(refusal, search)
   }
 
-  /// It has yet to be created.
+  /// Whether the session has yet to be created.
   private var isToCreate: Bool { position == nil && open.create != nil }
 
-  /// A stream that was open waits for better times; a first OPEN is told, and decides itself.
+  /// Tries again for a stream that was open. The client of a first OPEN is told, and decides itself.
   private mutating func retryOrDecline(_ refusal: Refused, _ search: RouteSearch) {
     if position != nil, refusal.retry != nil { retry(search) } else { decline(refusal) }
   }
@@ -139,7 +139,7 @@ struct RoutedStream {
     state = .paused(search)
   }
 
-  /// It was open, and is to be opened again where it stood.
+  /// Has the stream opened again where it stood, after a moment.
   private mutating func resume(_ search: RouteSearch) {
     guard let position else { return }
     open.create = nil
@@ -209,7 +209,7 @@ struct RoutedStream {
       actions.append(.forget(session))
       let refusal = Refused(.unavailable, reason, retry: RouterLimits.retryLater)
       if open.create != nil {
-        // One that has the session by the registry, and is gone, is not why no other can take it.
+        // A node that has the session by the registry, and is gone, says nothing about why no other node takes it.
         search.avoid(asked.route.node, because: asked.route.epoch == nil ? refusal : nil)
       }
       if search.mayTryAgain() { retry(search) } else { decline(refusal) }
@@ -217,7 +217,7 @@ struct RoutedStream {
     }
   }
 
-  /// The last word: it stands in the audit log, whoever refused.
+  /// Refuses the OPEN for good. The audit log tells of it, whoever refused.
   private mutating func decline(_ refusal: Refused) {
     var refusal = refusal
     if position == nil, let mayNotCreate, [.notFound, .gone, .lost].contains(refusal.code) {
@@ -331,7 +331,7 @@ struct RoutedStream {
 
   private var isLive: Bool { if case .live = state { true } else { false } }
 
-  /// The node decides; what it would refuse is not sent.
+  /// Sends KILL, unless the node would surely refuse it. The node decides.
   private mutating func sendKill() {
     guard position?.mayKill == true else {
       let why = "this token may not end session \(session)"
@@ -373,14 +373,14 @@ struct RoutedStream {
     end(with: frame)
   }
 
-  /// The last frame for the client; the stream has no link.
+  /// Ends the stream, which has no link, with a last frame for the client.
   private mutating func end(with frame: Frame) {
     state = .closed
     actions.append(.deliver(frame))
     actions.append(.finish)
   }
 
-  /// The client's connection, or its interest, has ended.
+  /// Leaves the node: the client's connection, or its interest, has ended.
   private mutating func leave(telling close: Close) {
     if hasLink { actions.append(.leave(close)) }
     state = .closed

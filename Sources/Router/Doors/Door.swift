@@ -4,7 +4,7 @@
 import Auth
 import Wire
 
-/// Confined to its client's loop. What it is told by `write` is only noted: `flush` is where something comes of it.
+/// Confined to its client's loop. `write` only collects frames; `flush` sends them.
 protocol Door: AnyObject {
   /// False: what is written waits until the door says `doorDidBecomeWritable`.
   var isWritable: Bool { get }

@@ -1,6 +1,6 @@
 // A loop of a node, as a loop of this router reaches it: the router's end of the link between them. It connects,
-// greets, carries the streams of this loop's clients, and asks the HTTP API's questions. When the link breaks it is
-// done with: its streams find their way anew.
+// greets, carries the streams of this loop's clients, and asks the HTTP API's questions. Once the link is broken it is
+// not used again: its streams look for their nodes anew.
 
 import Links
 import Logging
@@ -10,7 +10,7 @@ import TLS
 import Transport
 import Wire
 
-/// Whose streams are open on a link. `stream` is the number that it gave.
+/// Who has streams open on a link. `stream` is the number by which the user knows its stream.
 protocol LinkUser: AnyObject {
   func nodeDidSend(_ frame: Frame, to stream: UInt64)
   /// The link is gone, and with it what was open on it.
@@ -32,7 +32,7 @@ final class LinkedNode: LinkPeer {
   private var nextStream: UInt64 = 1
   private var questions: [UInt64: (promise: EventLoopPromise<NodeAnswer>, answer: NodeAnswer)] = [:]
   private var nextQuestion: UInt64 = 1
-  /// What was sent before the WELCOME, by stream: what has left by then takes its OPEN with it.
+  /// Frames that wait for the WELCOME, by stream. A stream that leaves before takes its OPEN with it.
   private var waiting: [UInt64: [Frame]] = [:]
   /// Clients that are not read from until this link has written what waits for it, so that no
   /// client's flood can make the link break for the others.
@@ -40,17 +40,17 @@ final class LinkedNode: LinkPeer {
   private var deadline: Scheduled<Void>?
   /// The later keys of `create` that the node obeys.
   private var creates: Set<String> = []
-  /// This end leaves: that is no fault of the node's.
+  /// Whether this end leaves, which is no fault of the node's.
   private var isLeaving = false
 
   private enum State { case connecting, greeting, ready, closed }
 
   private struct Stream {
     let user: any LinkUser
-    /// Its number there.
+    /// The number by which the user knows it.
     let number: UInt64
     let session: SessionID?
-    /// Under which the node has the session; nil: it has not said so.
+    /// The epoch under which the node has the session; nil: it has not said so.
     var epoch: Epoch?
   }
 
@@ -84,7 +84,7 @@ final class LinkedNode: LinkPeer {
       return greet(over: link)
     }
     let eventLoop = eventLoop
-    // A node that is known by its address alone may prove its name instead.
+    // A node's certificate may name its address or the node.
     let connector = Connector(
       .tcp(host: route.address.host, port: route.address.port), context.linkTLS,
       serverNames: [route.address.host, route.node.rawValue])
@@ -155,7 +155,7 @@ final class LinkedNode: LinkPeer {
     if let link { link.close() } else { linkDidClose(nil) }
   }
 
-  /// Why the node cannot be used, as far as its end of the link, or the lack of it, tells.
+  /// Why the node cannot be used, as far as the way in which the link ended tells.
   private func trouble(_ error: (any Error)?, was state: State) -> (isRefusal: Bool, reason: String)
   {
     switch error {
@@ -177,7 +177,7 @@ final class LinkedNode: LinkPeer {
 
   // MARK: Streams
 
-  /// The sessions that streams are open on, and under which epoch their node has them.
+  /// The sessions of its streams, and under which epoch the node has each.
   var sessions: [SessionID: Epoch] {
     streams.values.reduce(into: [:]) { sessions, stream in
       if let session = stream.session, let epoch = stream.epoch { sessions[session] = epoch }
@@ -195,8 +195,8 @@ final class LinkedNode: LinkPeer {
     return number
   }
 
-  /// A PING, which every node answers at once: if there is nothing at all, the node hangs, and is not waited for
-  /// until the link is given up.
+  /// Sends a PING, which every node answers at once. If nothing at all comes, the node hangs, and the new session does
+  /// not wait until the link is given up.
   private func watchCreation(_ number: UInt64) {
     let asked = eventLoop.now
     link?.send(.ping(asked.uptimeNanoseconds), stream: 0)
@@ -233,7 +233,8 @@ final class LinkedNode: LinkPeer {
     }
   }
 
-  /// Sends it, but for an OPEN of which the node would pass over a part, and start something else than was asked for.
+  /// Sends the frame, but for an OPEN of which the node would pass over a part, and start something else than was asked
+  /// for.
   private func pass(_ frame: Frame, _ number: UInt64) {
     guard case .linkOpen(let request) = frame, request.open.create?.user != nil,
       !creates.contains("user")
@@ -245,7 +246,7 @@ final class LinkedNode: LinkPeer {
     eventLoop.execute { bound.value.refuse(number) }
   }
 
-  /// In the node's stead.
+  /// Refuses the OPEN in the node's stead.
   private func refuse(_ number: UInt64) {
     guard let stream = streams[number] else { return }
     stream.user.nodeDidSend(

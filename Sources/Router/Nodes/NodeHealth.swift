@@ -1,6 +1,6 @@
 // How this router gets on with each node, as the last of its loops to try has seen it. The registry says who lives;
-// this says who answers here. Who does not gets no new session while another node can take it, and is tried again
-// by a link that serves nobody else.
+// this says who answers here. A node that does not answer gets no new session while another node can take it, and is
+// tried again by a link that serves nobody else.
 
 import Logging
 import NIOConcurrencyHelpers
@@ -12,9 +12,9 @@ final class NodeHealth: Sendable {
   /// Why a node cannot be used from here.
   struct Trouble: Sendable, Equatable {
     var incarnation: Incarnation
-    /// The loop of the node that did not answer: to hear of another one proves nothing.
+    /// The loop of the node that did not answer: to hear from another one proves nothing.
     var loop: Int
-    /// It answers, and will have nothing to do with this router, or the other way round.
+    /// Whether the node answers and refuses this router, or this router refuses it.
     var isRefusal: Bool
     var reason: String
 
@@ -24,11 +24,11 @@ final class NodeHealth: Sendable {
 
   private struct Known {
     var trouble: Trouble?
-    /// When it was met last: what was heard before proves nothing.
+    /// When the trouble was met last: what was heard before that does not end it.
     var met: NIODeadline?
     /// When trouble with it was last said in the log.
     var said: NIODeadline?
-    /// What has yet to be said: once the node is seen not to have left in order.
+    /// Trouble that has yet to be logged: it waits until the node is seen not to have left in order.
     var unsaid: (address: NodeAddress, since: NIODeadline)?
   }
 
@@ -57,7 +57,8 @@ final class NodeHealth: Sendable {
     }
   }
 
-  /// To be called when the list of nodes has been read, or could not be: who has left is in none, and is no trouble.
+  /// Logs the troubles that were met before `asked`. To be called when the list of nodes has been read, or could not
+  /// be: a node that has left is not in it, and is no trouble.
   /// - Parameter asked: when the list was asked for. A node that left since is still in it, and closed its links.
   func sayTroubles(metBefore asked: NIODeadline, at now: NIODeadline = .now()) {
     let unsaid = known.withLockedValue { known in
@@ -87,20 +88,20 @@ final class NodeHealth: Sendable {
       if let met = known[route.node]?.met, heard <= met { return (nil, false) }
       let trouble = known[route.node]?.trouble
       let wasSaid = known[route.node]?.said != nil
-      // Another loop of it may hang still.
+      // Another loop of the node may still hang.
       if let trouble, trouble.incarnation == route.incarnation, trouble.loop != route.loop {
         return (nil, false)
       }
       known[route.node] = Known()
       return (trouble, wasSaid)
     }
-    // Of what was over before it was said nobody wants to hear the end alone.
+    // If trouble was over before it was logged, its end is not logged either.
     guard let former, wasSaid else { return }
     logger.info(
       "a node answers again", metadata: ["node": "\(route.node)", "before": "\(former.reason)"])
   }
 
-  /// A node that has left, or that was stopped, is no trouble.
+  /// Forgets all other nodes: one that has left, or was stopped, is no trouble.
   func keep(only nodes: Set<NodeID>) {
     known.withLockedValue { known in known = known.filter { nodes.contains($0.key) } }
   }

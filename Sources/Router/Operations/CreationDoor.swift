@@ -32,7 +32,7 @@ final class CreationDoor: Door {
 
   var isWritable: Bool { true }
 
-  /// What was said and has not been looked at.
+  /// Frames that were written and not flushed.
   private(set) var unflushed = 0
 
   func write(_ frame: Frame, stream: UInt64) {

@@ -19,7 +19,7 @@ extension RouterContext {
 }
 
 extension SessionSummary {
-  /// What a record says: the rest is not known.
+  /// The summary of what a record says: the rest is not known.
   init(of id: SessionID, _ record: SessionRecord, _ state: SessionState) {
     self.init(
       session: id, node: record.node.rawValue, life: Life(rawValue: 0), epoch: record.epoch,

@@ -83,7 +83,7 @@ struct RouterOperations: ClusterOperations {
     }
     list.sessions += left.filter { !told.contains($0.session) }
     let principal = caller.principal
-    // Nobody knows whose they are.
+    // A record that cannot be read does not say whose the session is.
     let shown = unread.filter {
       !told.contains($0) && principal.allows(.watch, session: $0, owner: nil).isAllowed
     }
@@ -147,7 +147,7 @@ struct RouterOperations: ClusterOperations {
       return
     }
     audit(.kill, session: id)
-    // What this router remembered may be what another has taken over since: then both are ended (promise P3).
+    // Another node may have taken over the session since this router last saw it: then both are ended (promise P3).
     guard let remembered, let record = try? await context.registry.lookUp(id),
       record.state == .owned, record.epoch > remembered.epoch
     else { return }
@@ -155,7 +155,8 @@ struct RouterOperations: ClusterOperations {
     _ = try await ask(id, .kill)
   }
 
-  /// Takes the record away of what was lost with its node, and is left in lists for as long as that is not claimed.
+  /// Takes away the record of a session that was lost with its node. Otherwise lists would name it until its name is
+  /// claimed again.
   /// - Returns: false: there is none.
   private func forgetLost(_ id: SessionID) async throws -> Bool {
     guard let record = try await registryAnswer({ try await $0.lookUp(id) }),

@@ -31,7 +31,7 @@ extension RouterLoop {
     return entry.isDead || entry.record.incarnation != route.incarnation
   }
 
-  /// Its node ends it, and sends its clients to the owner.
+  /// Tells the node that another owns the session: it ends its own, and sends the clients to the owner.
   func tell(_ doubtful: DoubtfulSession, supersededBy epoch: Epoch) {
     context.forget(doubtful.session)
     _ = ask(

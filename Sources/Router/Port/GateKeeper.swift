@@ -7,7 +7,7 @@ import NIOHTTP1
 struct GateKeeper {
   var rules = RequestRules()
   var keepAlive = RouterLimits.keepAlive
-  /// A request that nothing is wrong with, once its address is known.
+  /// Prepares a valid request for the HTTP server.
   var prepare: (inout HTTPRequestHead) -> Void = { _ in }
   /// What the connection is to become by this valid request; nil: it is for the HTTP API, which explains why.
   var upgrade: (HTTPRequestHead) -> Upgrade?
@@ -29,8 +29,8 @@ struct Upgrade {
   var handlers: () throws -> [any ChannelHandler]
 }
 
-/// Behind HTTP's decoder for the tick in which that leaves: it lets bytes through, and ends a connection whose
-/// decoder has read another request, which another protocol's could not.
+/// Stands behind HTTP's decoder during the tick in which the decoder leaves. It lets bytes through, and ends the
+/// connection if the decoder has read one more request, since the new protocol could not read that.
 final class Sluice: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = Any
 

@@ -1,6 +1,6 @@
-// The door of a client's connection, between HTTP's codec and everything that answers: one request at a time,
-// each phase of it with a deadline (promise P6); what cannot be a request gets one answer and the connection
-// ends; and any request of the connection, not only its first, may bring it to a door of clients.
+// The gate of a connection, between HTTP's codec and everything that answers. It lets through one request at a time,
+// and gives each phase of it a deadline (promise P6). What cannot be a request gets one answer, and the connection
+// ends. Any request of the connection, not only its first, may bring it to a door of clients.
 
 import APIServer
 import DequeModule
@@ -25,9 +25,9 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   private var waiting: Deque<HTTPServerRequestPart> = []
   private var isReadWanted = false
   private var hasServer = false
-  /// The present request is the last one.
+  /// Whether the present request is the last one.
   private var isLast = false
-  /// Answers of which a part has yet to go to the socket.
+  /// The number of answers of which a part has yet to go to the socket.
   private var unflushed = 0
   private var deadline: Scheduled<Void>?
 
@@ -147,7 +147,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   ) throws(RequestProblem) {
     guard exchange?.upgrade == nil else { return }
     exchange?.bodyBytes += bytes.readableBytes
-    // Of a chunked one, whose length nobody has said.
+    // The rules have seen the length of every body but a chunked one.
     guard exchange?.bodyBytes ?? 0 <= WireLimits.frameBody else { throw .tooLarge }
     context.fireChannelRead(wrapInboundOut(.body(bytes)))
   }
@@ -167,7 +167,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     switch event {
     case is ChannelShouldQuiesceEvent:
       isLast = true
-      // While it lingers, it ends by itself.
+      // A connection that lingers ends by itself.
       if exchange == nil, phase == .open { closeOnceAnswered(context) }
     case ChannelEvent.inputClosed:
       isLast = true
@@ -177,7 +177,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     }
   }
 
-  /// No request is open, but the last answer may be on its way still.
+  /// Closes the connection, on which no request is open, once the last answer has gone out.
   private func closeOnceAnswered(_ context: ChannelHandlerContext) {
     if unflushed > 0, phase != .upgraded {
       phase = .closing
@@ -193,7 +193,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
       return context.close(promise: nil)
     }
     if exchange?.hasBodyEnded == true {
-      // What comes behind the last request of a connection is nobody's; and one that can be answered is.
+      // The request itself can be answered. What follows it cannot be read, so that it is the last.
       isLast = true
       return
     }
@@ -210,7 +210,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   func write(
     context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?
   ) {
-    // After the gate has answered by itself, what the server says to the same request is not said.
+    // If the gate has answered by itself, the server's answer to the same request is dropped.
     guard phase == .open, var exchange else {
       promise?.succeed()
       return
@@ -244,9 +244,9 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     _ promise: EventLoopPromise<Void>?
   ) {
     let written = promise ?? context.eventLoop.makePromise()
-    // It may have become the last one behind its head.
+    // It may have become the last one after its answer's head was written.
     if exchange.isLast || isLast { phase = .closing }
-    // The deadline of a body that nobody waits for any more would end nothing.
+    // The request is answered before its body has come: the body's deadline is over, and the reader's begins.
     if !exchange.hasBodyEnded { wait(for: .answer, RouterLimits.answerDeadline) }
     unflushed += 1
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -259,7 +259,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     resume(context)
   }
 
-  /// The next request, if it has come; or the reading of it.
+  /// Takes the next request, if it has come, or reads on.
   private func resume(_ context: ChannelHandlerContext) {
     if phase == .closing { waiting.removeAll() }
     if !waiting.isEmpty {
@@ -272,21 +272,22 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     }
   }
 
-  /// All of an answer has gone to the socket.
+  /// Notes that all of an answer has gone to the socket.
   private func didAnswer() {
     unflushed -= 1
     guard let context, unflushed == 0 else { return }
     switch phase {
     case .open: if exchange == nil { wait(for: .idle, keeper.keepAlive) }
     case .closing:
-      // To close at once, with something unread, would take the answer back from who has yet to read it.
+      // A socket that is closed at once, with something unread, takes its answer away from a client that has yet to
+      // read it.
       context.close(mode: .output, promise: nil)
       wait(for: .lingering, RouterLimits.linger)
     case .upgraded: break
     }
   }
 
-  /// While the connection lingers, nobody else ends it.
+  /// Closes the connection, unless it lingers: then it ends by itself.
   func close(
     context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?
   ) {
@@ -339,7 +340,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
       refuse(
         RequestProblem(
           status: .requestTimeout, code: "too_slow", message: "the request did not come in time"))
-    // Given, and not read.
+    // The answer was given, and its client does not read it.
     case .answer where exchange == nil: context?.close(promise: nil)
     case .answer:
       refuse(

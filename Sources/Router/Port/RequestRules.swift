@@ -41,7 +41,7 @@ struct RequestRules {
   }
 
   private func checkName(_ head: HTTPRequestHead) throws(RequestProblem) {
-    // Without a Host no browser asks.
+    // No browser asks without a Host.
     if let host = head.headers.first(name: "host"), !ownHosts.mayBeCalled(host) {
       throw RequestProblem(
         status: .misdirectedRequest, code: "unknown_host",

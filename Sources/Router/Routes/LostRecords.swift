@@ -9,7 +9,7 @@ import Wire
 
 /// What the nodes say of a session.
 struct NodesAnswer: Sendable {
-  /// By the word of the node that has it, under the largest epoch.
+  /// The session's record, as the node tells it that has the session under the largest epoch.
   var record: SessionRecord?
   var unanswered: [NodeEntry] = []
 }
@@ -27,7 +27,7 @@ struct NodesAsker: Sendable {
 }
 
 extension RouterContext {
-  /// A session's record, by the word of its node if the registry has none.
+  /// The record of a session that has none in the registry, as its node tells it.
   /// - Parameter nodes: those that there are.
   /// - Throws: ``NoRoute`` if a node may have it that does not answer.
   func recordAtNodes(

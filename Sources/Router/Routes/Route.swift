@@ -18,7 +18,7 @@ struct Route: Equatable {
   var loop: Int
   var address: NodeAddress
 
-  /// Where it leads to.
+  /// The loop that it leads to.
   var end: NodeLoopID { NodeLoopID(node: node, incarnation: incarnation, loop: loop) }
 }
 
@@ -49,7 +49,7 @@ struct NodeDirectory: Sendable {
     record.ownerState(among: entries[record.node].map { [$0] } ?? [])
   }
 
-  /// To that loop of the node, whatever the session; nil if it has none.
+  /// A route to that loop of the node, for no session in particular; nil: it has no such loop.
   static func route(to entry: NodeEntry, loop: Int) -> Route? {
     guard entry.record.loops.indices.contains(loop) else { return nil }
     return Route(

@@ -165,7 +165,7 @@ final class RouteFinder {
     let left = directory.all.filter { !avoiding.contains($0.record.id) }
     let answering = left.filter { context.health.trouble(of: $0.record) == nil }
     let best = rank(answering)
-    // Only where the best of these will not do are all the others looked at.
+    // All the others are looked at only where the best of these will not do.
     lazy var all = answering.count == left.count ? best : rank(left)
     // If none answers, or has room by what it last told, one is tried all the same: its reason is the answer.
     let chosen =
@@ -185,7 +185,7 @@ final class RouteFinder {
         retry: RouterLimits.retryFull)
   }
 
-  /// Waiting brings no engine: where nodes live and none has one, that is an answer.
+  /// Says so where nodes live and none can start this kind: waiting would bring no engine.
   private func absence(of target: Target) -> NoRoute? {
     let live = directory.all.filter(\.isLive)
     let fits = { (entry: NodeEntry) in

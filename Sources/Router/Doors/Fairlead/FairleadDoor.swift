@@ -96,7 +96,7 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
   }
 
   private func handFramesIn() {
-    // A frame may end in here again, when what it opens is refused at once.
+    // A frame may lead back to here, when what it opens is refused at once.
     guard !isHandling else { return }
     isHandling = true
     defer { isHandling = false }

@@ -8,7 +8,8 @@
 
 import CHolder
 
-/// Why a holder could not go on; a negative errno of the step that failed.
+/// Why a holder could not go on; a negative errno of the step that failed. No ``Failure``: the holder has no part of
+/// Wire.
 public struct HolderError: Error, Equatable {
   public var step: StaticString
   public var number: Int32

@@ -85,7 +85,7 @@ final class ExitWatcher: Sendable {
   }
 
   /// A process was killed, as it did not come to execute its program in time. One that its file system holds on to
-  /// ends much later.
+  /// ends much later. No ``Failure``: it hands the process to its starter, which says what a client is told.
   struct Late: Error {
     var child: Child
   }

@@ -1,4 +1,4 @@
-// Why a holder could not start a process; what is told of it is the starter's to say.
+// Why a holder could not start a process. No ``Failure``: its starter says what a client is told.
 
 struct HeldStartError: Error {
   /// `p` terminal, `n` there is no such program, `u` user, `d` directory, `x` program, `t` time, `l` a limit.

@@ -53,7 +53,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
 
   private enum Wait { case head, body, answer, idle, lingering }
 
-  /// To who reads the body: it ends before its end.
+  /// Told the reader of a body that breaks off. No ``Failure``: nobody is told of it, since the gate has answered.
   struct BrokenOff: Error {}
 
   init(

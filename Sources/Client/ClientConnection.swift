@@ -170,7 +170,7 @@ final class ClientConnection: ChannelInboundHandler {
     case .connectionClose:
       var data = frame.data
       let code = data.readInteger(as: UInt16.self)
-      isUnauthorized = code == 4_401
+      isUnauthorized = code == CloseCode.unauthorized
       let text = data.readString(length: data.readableBytes) ?? ""
       write(.connectionClose, frame.data)
       closeReason = text.isEmpty ? "the server closed it (\(code ?? 1005))" : text

@@ -133,7 +133,8 @@ extension NodeLoop {
     sessions[id] = nil
     context.places.giveBack()
     for open in restoration.waiting {
-      open.refuse(Refused(.unavailable, "session \(id) is with another node by now", retry: 500))
+      open.refuse(
+        Refused(.unavailable, "session \(id) is with another node by now", retry: NodeLimits.retry))
     }
     checkEmpty()
   }
@@ -160,7 +161,8 @@ extension NodeLoop {
     guard restoration.waiting.count < NodeLimits.waitingOpens else {
       return open.refuse(
         Refused(
-          .tooMany, "\(restoration.waiting.count) clients wait for this session", retry: 1_000))
+          .tooMany, "\(restoration.waiting.count) clients wait for this session",
+          retry: NodeLimits.retry))
     }
     var restoration = restoration
     restoration.waiting.append(open)

@@ -170,9 +170,10 @@ public final class Router: Sendable {
 
   private func watchKeys() async {
     guard let verifier = configuration.access.verifier else {
-      // The group ends with its first task.
-      while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
-      return
+      // The group ends with its first task, so that this one waits until it is cancelled.
+      let (end, continuation) = AsyncStream.makeStream(of: Void.self)
+      for await _ in end {}
+      return withExtendedLifetime(continuation) {}
     }
     let logger = configuration.logger
     await verifier.watch { result in

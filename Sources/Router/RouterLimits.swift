@@ -38,6 +38,9 @@ public enum RouterLimits {
   static let pingInterval = TimeAmount.seconds(10)
   /// Nothing heard for so long, in spite of PINGs: the connection is dead.
   static let silence = TimeAmount.seconds(25)
+  /// Bytes of why a WebSocket is closed: a control frame has 125 at most (RFC 6455 section 5.5), of which the code takes
+  /// two.
+  static let closeReason = 123
   /// After a close has been said, for it to be on its way.
   static let closing = TimeAmount.milliseconds(200)
   /// One WebSocket frame; a sender may put several of our frames into it.

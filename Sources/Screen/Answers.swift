@@ -120,7 +120,7 @@ extension Core {
     var sum: UInt32 = 0
     let cells = max(0, bottom - top) * max(0, right - left)
     guard cells <= Limit.checksum else { return }
-    spent &+= cells * 8
+    spent &+= cells * Cost.checksumCell
     let first = modes.origin ? grid.top : 0
     for row in top..<max(top, bottom) where row + first < rows {
       for column in left..<max(left, right) {

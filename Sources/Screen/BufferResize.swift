@@ -111,7 +111,7 @@ struct BufferResize {
       guard core.spent < work else { return false }
       let line = SourceLine(old.stored(row), isWrapped: old[row].isWrapped)
       reflow.append(line)
-      core.spent &+= line.cells.count + 16
+      core.spent &+= line.cells.count + Cost.storedLine
       row += 1
     }
     reflow.changeRows(saved: saved.isFirstLine ? nil : saved.row, empty: empty)
@@ -140,12 +140,12 @@ struct BufferResize {
       if line == base { endHistory(&core) }
       guard let flowed = reflow.next() else { break }
       if line < 0 {
-        core.spent &+= 4
+        core.spent &+= Cost.droppedLine
       } else if line < base {
         reflow.copy(flowed, to: grid[0])
         core.history.append(
           grid[0], clusters: core.clusters, attributes: core.attributes, links: core.links)
-        core.spent &+= flowed.count * 2 + 40
+        core.spent &+= Cost.packedLine(flowed.count)
       } else {
         core.spent &+= write(flowed, to: line - base, of: grid)
       }
@@ -160,10 +160,12 @@ struct BufferResize {
     let source = reflow.lines[flowed.source]
     if hidesCells { source.split(at: columns) }
     reflow.copy(flowed, to: grid[row])
-    guard hidesCells else { return flowed.count * 2 + columns / 4 + 16 }
+    guard hidesCells else {
+      return Cost.writtenRow(flowed.count) + columns / Cost.columnsPerUnit
+    }
     let shown = min(source.cells.count, columns)
     grid.hide(source.cells.slice(shown, source.cells.count - shown), row)
-    return source.cells.count * 2 + 16
+    return Cost.writtenRow(source.cells.count)
   }
 
   /// All lines of the scrollback are there.

@@ -2,22 +2,16 @@
 // is append-only between collections; a mark added to the last cluster extends it in place.
 
 struct ClusterStore {
-  /// Code points per cluster. Real text needs fewer than ten; the rest of a longer pile is dropped.
-  static let maximumLength = 24
-  /// Words in the store (1 MiB). Beyond it, after a collection, further marks are dropped.
-  static let maximumWords = 1 << 18
-
   /// At a cluster's index: its length, then its code points.
   private var words = Block<UInt32>(count: 1)
   private(set) var count = 0
-  /// Collect when `count` passes this, or when this many marks were dropped because the store was full.
+  /// Collect when `count` passes this, or once ``Limit/droppedMarks`` were dropped because the store was full.
   var collectAt = Limit.clusterWords
   var dropped = 0
-  static let collectAfterDrops = 1 << 16
 
   /// It holds only what a screen of this size needs.
   mutating func collectLater(columns: Int, rows: Int) {
-    collectAt = max(max(Limit.clusterWords, columns * rows / 8), count * 2)
+    collectAt = max(max(Limit.clusterWords, columns * rows / Limit.cellsPerClusterWord), count * 2)
   }
 
   func deallocate() { words.deallocate() }
@@ -41,12 +35,12 @@ struct ClusterStore {
   }
 
   /// Code points of a cluster.
-  func length(_ index: UInt32) -> Int { min(Int(words[Int(index)]), Self.maximumLength) }
+  func length(_ index: UInt32) -> Int { min(Int(words[Int(index)]), Limit.clusterLength) }
   func codePoint(_ index: UInt32, _ position: Int) -> UInt32 { words[Int(index) + 1 + position] }
 
   /// A new cluster of two code points; nil when the store is full.
   mutating func make(_ base: UInt32, _ mark: UInt32) -> UInt32? {
-    guard count + 3 <= Self.maximumWords else { return nil }
+    guard count + 3 <= Limit.clusterStore else { return nil }
     reserve(3)
     let index = UInt32(count)
     words[count] = 2
@@ -60,16 +54,16 @@ struct ClusterStore {
   mutating func append(_ index: UInt32, _ mark: UInt32) -> UInt32? {
     let start = Int(index)
     let length = length(index)
-    guard length < Self.maximumLength else { return nil }
+    guard length < Limit.clusterLength else { return nil }
     if start + 1 + length == count {
-      guard count + 1 <= Self.maximumWords else { return nil }
+      guard count + 1 <= Limit.clusterStore else { return nil }
       reserve(1)
       words[count] = mark
       count += 1
       words[start] = UInt32(length + 1)
       return index
     }
-    guard count + length + 2 <= Self.maximumWords else { return nil }
+    guard count + length + 2 <= Limit.clusterStore else { return nil }
     reserve(length + 2)
     let moved = UInt32(count)
     words[count] = UInt32(length + 1)
@@ -90,16 +84,16 @@ struct ClusterStore {
     return moved
   }
 
-  /// A cluster of another store. It may pass `maximumWords`, but never the 21-bit index.
+  /// A cluster of another store. It may pass ``Limit/clusterStore``, but never the 21-bit index.
   mutating func make(copying index: UInt32, of other: ClusterStore) -> UInt32? {
-    guard count + other.length(index) + 1 < 1 << 21 else { return nil }
+    guard count + other.length(index) + 1 < Limit.clusterIndex else { return nil }
     return copy(index, from: other)
   }
 
   /// Begins a cluster whose code points come one by one, with the same bounds.
   mutating func begin() -> UInt32? {
-    guard count + Self.maximumLength + 1 < 1 << 21 else { return nil }
-    reserve(Self.maximumLength + 1)
+    guard count + Limit.clusterLength + 1 < Limit.clusterIndex else { return nil }
+    reserve(Limit.clusterLength + 1)
     let index = UInt32(count)
     words[count] = 0
     count += 1
@@ -109,17 +103,17 @@ struct ClusterStore {
   /// Adds to the cluster that was begun last.
   mutating func add(_ code: UInt32, to index: UInt32) {
     let length = words[Int(index)]
-    guard length < Self.maximumLength, count < words.count else { return }
+    guard length < Limit.clusterLength, count < words.count else { return }
     words[Int(index)] = length + 1
     words[count] = code
     count += 1
   }
 
-  /// A cluster of given code points (at most `maximumLength` of them are kept). Used when packed
-  /// lines come back into the grid, so it may pass `maximumWords`, but never the 21-bit index.
+  /// A cluster of given code points (at most ``Limit/clusterLength`` of them are kept). Used when packed
+  /// lines come back into the grid, so it may pass ``Limit/clusterStore``, but never the 21-bit index.
   mutating func make(_ codePoints: [UInt32]) -> UInt32? {
-    let kept = min(codePoints.count, Self.maximumLength)
-    guard kept > 0, count + kept + 1 < 1 << 21 else { return nil }
+    let kept = min(codePoints.count, Limit.clusterLength)
+    guard kept > 0, count + kept + 1 < Limit.clusterIndex else { return nil }
     reserve(kept + 1)
     let index = UInt32(count)
     words[count] = UInt32(kept)
@@ -135,7 +129,7 @@ struct ClusterStore {
 
   /// Whether a cluster of that index is whole.
   func holds(_ index: UInt32) -> Bool {
-    Int(index) < count && (2...Self.maximumLength).contains(Int(words[Int(index)]))
+    Int(index) < count && (2...Limit.clusterLength).contains(Int(words[Int(index)]))
       && Int(index) + 1 + Int(words[Int(index)]) <= count
   }
 }

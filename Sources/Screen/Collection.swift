@@ -34,9 +34,9 @@ extension Core {
     }
     penBits = rename(penBits)
     eraseCell = rename(eraseCell)
-    spent &+= cells * 2 + rows * 4
+    spent &+= cells * Cost.collectedCell + rows * Cost.collectedRow
     collectAttributesAt = max(
-      max(Limit.attributes, columns * rows / 16), attributes.count * 2)
+      max(Limit.attributes, columns * rows / Limit.cellsPerAttribute), attributes.count * 2)
     history.lookNumbersChanged()
     collectLinks()
   }

@@ -81,7 +81,7 @@ struct Core {
     history = History(limit: scrollback, columns: columns, widths: widths)
     tabs = TabStops(columns: columns)
     otherTabs = TabStops(columns: columns)
-    collectAttributesAt = max(Limit.attributes, columns * rows / 16)
+    collectAttributesAt = max(Limit.attributes, columns * rows / Limit.cellsPerAttribute)
     clusters.collectLater(columns: columns, rows: rows)
   }
 
@@ -153,7 +153,7 @@ struct Core {
     grid.top = 0
     grid.bottom = rows - 1
     // New rows are made, and the old ones freed.
-    spent &+= rows * 32 + 1_000
+    spent &+= rows * Cost.newRow + Cost.reset
     history.removeAll()
     saved = SavedCursor()
     otherSaved = SavedCursor()
@@ -196,7 +196,7 @@ struct Core {
     if eraseCell != Cell.blank {
       for row in 0..<rows { grid[row].clear(eraseCell, wrapped: false) }
     }
-    spent &+= rows * 32 + 2_000
+    spent &+= rows * Cost.newRow + Cost.alternateBuffer
     swap(&saved, &otherSaved)
     swap(&tabs, &otherTabs)
     swap(&keyboard, &hiddenKeyboard)

@@ -55,7 +55,7 @@ extension Core {
     let column = column ?? (x < columns ? x : 0)
     clampPendingWrap()
     guard y >= grid.top && y <= grid.bottom else { return }
-    spent &+= (grid.bottom - grid.top) * 8
+    spent &+= (grid.bottom - grid.top) * Cost.erasedRow
     for index in grid.top...grid.bottom {
       let row = grid[index]
       if insert {
@@ -117,7 +117,7 @@ extension Core {
   /// ED and DECSED.
   mutating func eraseInDisplay(_ part: Int32, selective: Bool) {
     restrictCursor(columns)
-    spent &+= rows * 8
+    spent &+= rows * Cost.erasedRow
     switch part {
     case 0:
       erase(y, x, columns, selective: selective)
@@ -216,7 +216,7 @@ extension Core {
     look.link = 0
     if look.foreground & Attributes.underlined != 0 { look.underlineStyle = 1 }
     let cell = Cell(attributes.intern(look.forCell)) << 32 | Cell.narrow | 0x45
-    spent &+= rows * 4
+    spent &+= rows * Cost.filledRow
     for row in 0..<rows { grid[row].clear(cell, wrapped: false) }
     setCursor(0, 0)
   }

@@ -12,9 +12,6 @@
 struct History {
   /// Small, so that a page that is not full wastes little; a longer line gets a page of its own.
   static let pageSize = 4_096
-  /// What it costs to measure a line, and a cell where some are wide, in the units of ``Screen/workPerCall``.
-  static let costOfLine = 24
-  static let costOfCell = 4
 
   /// Where a line is.
   struct Position: Equatable {
@@ -321,7 +318,7 @@ struct History {
     guard nextToCount == nil else { return }
     while lines > limit && spent < work {
       removeFirst()
-      spent &+= Self.costOfLine
+      spent &+= Cost.measuredLine
     }
   }
 

@@ -12,14 +12,14 @@ extension History {
     if isWhole, index + 1 >= pages.count || isStart(next),
       page.columns == columns || (!page.hasWrapped && page.longest <= columns)
     {
-      return (page.lines, position, 8)
+      return (page.lines, position, Cost.page)
     }
     if !isWhole {
       while let here = position, here.page == index, !isStart(here) { position = self.next(here) }
     }
     let begin = position
     var count = 0
-    var cost = 8
+    var cost = Cost.page
     while let here = position, here.page == index {
       let measured = measure(from: here)
       count += measured.lines
@@ -45,13 +45,14 @@ extension History {
       count += 1
       position = next(here)
     }
-    let cost = count * Self.costOfLine
+    let cost = count * Cost.measuredLine
     if width == columns { return (count, position, cost) }
     if count == 1 && (columns > width || last <= columns) { return (1, position, cost) }
     if isUneven {
       var reader = HistoryReader(self, from: start)
       defer { reader.deallocate() }
-      return (reader.linesOfNext(), position, cost + count * width * Self.costOfCell + 200)
+      let reading = count * width * Cost.measuredCell + Cost.measuredText
+      return (reader.linesOfNext(), position, cost + reading)
     }
     let cells = columns > width ? content : (count - 1) * width + last
     return (max(1, (cells + columns - 1) / columns), position, cost)
@@ -74,11 +75,11 @@ extension History {
     while search.page >= first, search.found < search.wanted, spent < work {
       begins.removeAll(keepingCapacity: true)
       var position: Position? = Position(page: search.page, offset: pages[search.page].start)
-      spent &+= 8
+      spent &+= Cost.page
       if search.page > first {
         while let here = position, here.page == search.page, !isStart(here) {
           position = next(here)
-          spent &+= Self.costOfLine
+          spent &+= Cost.measuredLine
         }
       }
       while let here = position, here.page == search.page {

@@ -33,7 +33,7 @@ struct HyperlinkTable {
   /// The link's number; nil when the table is full.
   mutating func intern(_ link: Hyperlink) -> UInt32? {
     // Programs write a link's text right after its address, so the last ones are the likely ones.
-    for index in links.indices.reversed().prefix(64) where links[index] == link {
+    for index in links.indices.reversed().prefix(Limit.recentLinks) where links[index] == link {
       return UInt32(index + 1)
     }
     let size = link.id.count + link.address.count

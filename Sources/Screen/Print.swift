@@ -173,7 +173,7 @@ extension Core {
     if row[column].isRightHalf && column > 0 { column -= 1 }
     let cell = row[column]
     guard cell.hasContent else { return }
-    if clusters.count >= clusters.collectAt || clusters.dropped >= ClusterStore.collectAfterDrops {
+    if clusters.count >= clusters.collectAt || clusters.dropped >= Limit.droppedMarks {
       collectClusters()
     }
     let current = row[column]
@@ -220,7 +220,7 @@ extension Core {
     let filler = content | penBits | Cell(width) << Cell.widthShift
     let codePoints = content & Cell.clusterBit == 0 ? 1 : clusters.length(filler.code)
     // What is not narrow and single is stored, and packed cell by cell when it scrolls away.
-    let cost = width == 1 && codePoints == 1 ? 1 : 8 * codePoints
+    let cost = width == 1 && codePoints == 1 ? 1 : Cost.repeatedCodePoint * codePoints
     var left = min(count, max(256, min(columns * rows, Limit.repetition) / max(1, codePoints)))
     while left > 0 {
       if x &+ width > columns {

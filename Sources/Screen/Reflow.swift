@@ -168,7 +168,7 @@ struct Reflow {
         }
         _ = cut(&place, of: group)
         group.count += 1
-        spent &+= 3
+        spent &+= Cost.cutLine
       } while place.done < end
       if isWider {
         removed += max(0, group.sources.count - group.count)
@@ -191,7 +191,7 @@ struct Reflow {
       if lines[index].content > 0 { content = total + min(length, lines[index].content) }
       total += length
     }
-    spent &+= sources.count * 3
+    spent &+= sources.count * Cost.cutLine
     current = (
       Group(sources: sources, total: total, content: content), Place(source: sources.lowerBound)
     )

@@ -41,7 +41,7 @@ extension SnapshotWriter {
     walk.isFull = line.used == columns && (walk.lastCell.hasContent || walk.lastCell.isRightHalf)
     walk.lastLooks = lineLooks
     writeCells(line, walk.source.clusters, isDirty: isDirty)
-    return ScreenText.cost(line)
+    return Cost.shownLine(line.used)
   }
 
   private var hasBackground: Bool { pen.current.background & Attributes.colorMask != 0 }

@@ -190,7 +190,7 @@ extension Core {
         id = parameter.dropFirst(3)
         break
       }
-      let link = Hyperlink(id: Array(id.prefix(256)), address: Array(address))
+      let link = Hyperlink(id: Array(id.prefix(Limit.linkID)), address: Array(address))
       pen.link = 0
       var number = links.intern(link)
       // A collection is a walk over everything: not for each of many links that find no room.
@@ -205,6 +205,6 @@ extension Core {
 
   private mutating func shellMarked(_ text: ArraySlice<UInt8>) {
     guard let kind = text.first, kind >= 0x41, kind <= 0x5A else { return }
-    shellMark = ShellMark(kind: kind, detail: Array(text.dropFirst().prefix(128)))
+    shellMark = ShellMark(kind: kind, detail: Array(text.dropFirst().prefix(Limit.shellMark)))
   }
 }

@@ -74,7 +74,7 @@ struct TakenLines {
         core.history.tookBack(lines.count)
         return true
       }
-      core.spent &+= entry.cells.count * 2 + 24
+      core.spent &+= Cost.takenLine(entry.cells.count)
       keep(entry, of: reader, &core)
     }
     self.reader = reader

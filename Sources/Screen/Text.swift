@@ -53,7 +53,7 @@ struct LineSource {
     guard isFound, let start = search.start else { return isFound }
     var reader = HistoryReader(history, from: start)
     for _ in 0..<max(0, search.found - search.wanted) {
-      spent &+= 16 + (reader.next()?.cells.count ?? 0)
+      spent &+= Cost.passedLine + (reader.next()?.cells.count ?? 0)
     }
     self.reader = reader
     return true
@@ -158,14 +158,11 @@ public final class ScreenText {
         if tail != nil { finishTail(&bytes) } else { isDone = true }
         break
       }
-      spent += ScreenText.cost(line)
+      spent += Cost.shownLine(line.used)
       if tail == nil { add(line, &bytes) } else { join(line) }
     }
     return bytes
   }
-
-  /// What it costs to write a line, in the units of `write`: its looks and characters are looked up.
-  static func cost(_ line: Line) -> Int { line.used * 5 + 80 }
 
   /// All of it.
   func all() -> [UInt8] {

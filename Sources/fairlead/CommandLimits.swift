@@ -17,6 +17,10 @@ enum CommandLimits {
   static let emergencyBytes = 4_096
   /// Bytes of what was typed and not delivered that are shown: some lines, and not a whole paste.
   static let shownInput = 1_000
+  /// Bytes that are read from the standard input at once: many keys, and a part of a paste.
+  static let inputRead = 16 * 1024
+  /// Milliseconds of one wait for a standard output that takes nothing now; then it is tried all the same.
+  static let outputPoll: Int32 = 1_000
   /// Bytes of a terminal's reply; what grows beyond is none.
   static let reply = 8 * 1024
   /// Queries whose reply is awaited; a terminal that answers none of them must not make them pile up.
@@ -39,6 +43,8 @@ enum CommandLimits {
   static let waitInterval = Duration.seconds(10)
   /// For `certs show` to connect.
   static let connect = TimeAmount.seconds(5)
+  /// Bytes of a `--token-file`: twice the longest token.
+  static let tokenFile = 16 * 1024
   /// Records that `sessions` reads at most where no router answers.
   static let records = 10_000
 

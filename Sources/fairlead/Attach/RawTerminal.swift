@@ -37,12 +37,15 @@ enum RawTerminal {
   /// What to say to who has a larger terminal than a session can have; nil: it has not.
   static var excess: String? {
     guard let window, let size = fitting(window), size != window else { return nil }
-    return "this terminal is \(window); a session has at most 1000x1000, so this one gets \(size)"
+    return
+      "this terminal is \(window); a session has at most \(most)x\(most), so this one gets \(size)"
   }
+
+  private static let most = WireLimits.side.upperBound
 
   static func fitting(_ window: TerminalSize) -> TerminalSize? {
     guard window.columns > 0, window.rows > 0 else { return nil }
-    return TerminalSize(columns: min(window.columns, 1_000), rows: min(window.rows, 1_000))
+    return TerminalSize(columns: min(window.columns, most), rows: min(window.rows, most))
   }
 
   private static var window: TerminalSize? {

@@ -18,7 +18,7 @@ final class StandardInput: Sendable {
     taken.signal()
     let queue = DispatchQueue(label: "fairlead.stdin")
     queue.async {
-      var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+      var buffer = [UInt8](repeating: 0, count: CommandLimits.inputRead)
       while true {
         taken.wait()
         let count = read(STDIN_FILENO, &buffer, buffer.count)
@@ -56,7 +56,7 @@ final class StandardOutput: Sendable {
       if count < 0, errno == EINTR { continue }
       if count < 0, errno == EAGAIN {
         var wait = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
-        poll(&wait, 1, 1_000)
+        poll(&wait, 1, CommandLimits.outputPoll)
         continue
       }
       guard count > 0 else { return false }

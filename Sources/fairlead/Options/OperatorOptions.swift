@@ -107,7 +107,9 @@ struct APIOptions: ParsableArguments {
   }
 
   private static func read(_ path: String) -> String? {
-    guard let data = try? Data(contentsOf: URL(filePath: path)), data.count <= 16_384 else {
+    guard let data = try? Data(contentsOf: URL(filePath: path)),
+      data.count <= CommandLimits.tokenFile
+    else {
       return nil
     }
     let text = String(decoding: data, as: UTF8.self)

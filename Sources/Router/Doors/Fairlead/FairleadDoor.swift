@@ -178,21 +178,17 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
   func close(_ parting: Parting) {
     switch parting {
     case .mistake(let error): close(code: .protocolError, reason: error.description)
-    case .unauthorized(let error): close(code: Self.unauthorized, reason: error.description)
-    case .shuttingDown: close(code: Self.restart, reason: "this router is shutting down")
+    case .unauthorized(let error):
+      close(code: .unknown(CloseCode.unauthorized), reason: error.description)
+    case .shuttingDown:
+      close(code: .unknown(CloseCode.restart), reason: "this router is shutting down")
     }
   }
-
-  /// Come back with another token; RFC 6455 section 7.4.2 leaves 4000 to 4999 to applications.
-  private static let unauthorized = WebSocketErrorCode.unknown(4_401)
-  /// Service restart (RFC 6455 registry).
-  private static let restart = WebSocketErrorCode.unknown(1_012)
 
   private func close(code: WebSocketErrorCode, reason: String) {
     var data = ByteBuffer()
     data.write(webSocketErrorCode: code)
-    // A control frame has at most 125 bytes (RFC 6455 §5.5).
-    data.writeString(reason.clipped(to: 123))
+    data.writeString(reason.clipped(to: RouterLimits.closeReason))
     finish(data)
   }
 

@@ -1,0 +1,8 @@
+// With which codes a WebSocket of `fairlead.v1` is closed, beside those of RFC 6455; docs/protocol.md.
+
+public enum CloseCode {
+  /// The client is to come back with another token. RFC 6455, section 7.4.2, leaves 4000 to 4999 to applications.
+  public static let unauthorized: UInt16 = 4_401
+  /// Service restart, of IANA's registry for RFC 6455: another router serves the client.
+  public static let restart: UInt16 = 1_012
+}

@@ -1,5 +1,5 @@
 // Who may do what: every kind of token, every operation, every kind of session, against a table
-// written by hand. What the table does not name is refused.
+// written by hand. What the table does not name is refused (promise P9).
 
 import TestSupport
 import Testing

@@ -1,5 +1,5 @@
 // A proxy's word on a client's address: read exactly, bounded, and believed only of proxies that were
-// named.
+// named (promise P9).
 
 import TestSupport
 import Testing

@@ -1,5 +1,5 @@
 // `serve` as its user meets it: the ticket in the URL, the cookie, the commands that just work, the
-// token that runs out in the open connection; and who it believes about where a client comes from.
+// token that runs out in the open connection; and who it believes about where a client comes from (promise P9).
 
 import Foundation
 import NIOCore

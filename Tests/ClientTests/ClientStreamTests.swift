@@ -1,5 +1,5 @@
 // The client's side of a stream: it resumes at the byte where it left off, resends what was not
-// acknowledged and nothing else, and gives credit for what was consumed.
+// acknowledged and nothing else, and gives credit for what was consumed (promises P1, P2).
 
 import NIOCore
 import Testing

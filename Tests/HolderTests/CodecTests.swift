@@ -1,3 +1,5 @@
+// Frames of nodes and holders are read as they were written, and nothing else is taken for one (promise P9).
+
 import Holder
 import TestSupport
 import Testing

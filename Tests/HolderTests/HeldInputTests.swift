@@ -1,3 +1,5 @@
+// What a holder writes to a terminal: each client's bytes once, in order, whichever node hands them in (promise P2).
+
 import TestSupport
 import Testing
 

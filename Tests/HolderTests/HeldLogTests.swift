@@ -1,3 +1,5 @@
+// The output that a holder keeps is exact: the pipe's bytes, each once, with the sizes at their places (promise P1).
+
 import TestSupport
 import Testing
 

@@ -1,3 +1,5 @@
+// A holder obeys the node of the highest epoch alone, and keeps what the next one needs (promises P3, P11).
+
 import TestSupport
 import Testing
 

@@ -1,3 +1,6 @@
+// A holder as a process: its terminals outlive its nodes, it lets in who knows its key, and it leaves nothing behind
+// (promises P9, P11).
+
 import CHolderBinary
 import Foundation
 import Glibc

@@ -1,3 +1,5 @@
+// The proof by which a holder and its nodes know each other is HMAC (promise P9).
+
 import Crypto
 import Foundation
 import Holder

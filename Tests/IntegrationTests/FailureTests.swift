@@ -1,5 +1,5 @@
 // What fails, and what its users see: each row of the table in docs/design.md, section 8, with real
-// processes that are really killed.
+// processes that are really killed (promises P3, P4, P5, P10).
 
 import API
 import APIClient

@@ -1,4 +1,4 @@
-// Sessions whose router or node has died, as `new` and `attach` see them.
+// Sessions whose router or node has died, as `new` and `attach` see them (promise P10).
 
 import Foundation
 import TestSupport

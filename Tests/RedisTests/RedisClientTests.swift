@@ -1,4 +1,4 @@
-// The client against a real server: pipelining, login, scripts, reconnecting, deadlines.
+// The client against a real server: pipelining, login, scripts, reconnecting, deadlines (promises P5, P6).
 
 import Logging
 import NIOCore

@@ -110,7 +110,7 @@ import Wire
 
   @Test func aRecordWithABadHolderIsUnreadable() async throws {
     try await with(.redis) { registry in
-      guard let registry = registry as? RedisRegistry else { return }
+      let registry = try #require(registry as? RedisRegistry)
       _ = try await registry.heartbeat(record(a, first))
       _ = try await claim(session, node: a, first, holder: holder, in: registry)
       _ = try await registry.send(["HSET", registry.key(session), "holder", "two words"])

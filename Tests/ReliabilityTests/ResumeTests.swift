@@ -27,8 +27,8 @@ import Wire
       let before = try await RawClient.greet(port: port, client: id)
       before.send(
         .open(Open(session: session, create: printer(300_000), size: .standard)), stream: 1)
-      let opened = try await before.frame("OPENED", stream: 1) { $0.type == .opened }
-      guard case .opened(let first) = opened else { return }
+      let first = try #require(
+        try await before.frame("OPENED", stream: 1) { $0.type == .opened }.opened)
       try await eventually("it is ready") { try before.output(stream: 1) == "ready" }
       before.close()
 
@@ -40,8 +40,8 @@ import Wire
       let after = try await RawClient.greet(port: port, client: id)
       let resume = Resume(life: first.life, next: 5, input: 0)
       after.send(.open(Open(session: session, resume: resume, size: .standard)), stream: 1)
-      let again = try await after.frame("OPENED", stream: 1) { $0.type == .opened }
-      guard case .opened(let second) = again else { return }
+      let second = try #require(
+        try await after.frame("OPENED", stream: 1) { $0.type == .opened }.opened)
       #expect(second.resumed == .exact)
       after.send(.input(offset: 0, ByteBuffer(string: "typed during the cut")), stream: 1)
       try await after.frame("INPUT_ACK", stream: 1) { $0.type == .inputAck }
@@ -90,4 +90,8 @@ import Wire
       try await newer.frame("ENDED", stream: 1) { $0.type == .ended }
     }
   }
+}
+
+extension Frame {
+  fileprivate var opened: Opened? { if case .opened(let opened) = self { opened } else { nil } }
 }

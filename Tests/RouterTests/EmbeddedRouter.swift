@@ -8,6 +8,7 @@ import NIOEmbedded
 import NIOWebSocket
 import Registry
 import TestSupport
+import Testing
 import Wire
 
 @testable import Router
@@ -128,7 +129,7 @@ final class EmbeddedRouter {
   func open(_ session: SessionID = SessionID(unchecked: "s"), stream: UInt64 = 1) throws {
     know(session)
     try send(.open(Open(session: session, size: .standard)), stream: stream)
-    guard let opening = node.received.last else { return }
+    let opening = try #require(node.received.last, "the node got an OPEN")
     node.send(ScriptedNode.opened(session), stream: opening.stream)
     loop.run()
   }

@@ -1,4 +1,4 @@
-// Nothing that a program writes makes the screen trap, grow without bound, or lose its way. The long
+// Nothing that a program writes makes the screen trap, grow without bound, or lose its way (promises P6, P9). The long
 // run of the same is deploy/fuzz-screen.sh.
 
 import TestSupport

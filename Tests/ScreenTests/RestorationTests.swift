@@ -1,5 +1,5 @@
 // What the output has set on a terminal is undone when the terminal is given back: after the restoration, a
-// terminal that had read the same output is as a fresh one, but for what it shows.
+// terminal that had read the same output is as a fresh one, but for what it shows (promise P1).
 
 import TestSupport
 import Testing

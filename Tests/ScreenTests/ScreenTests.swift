@@ -1,4 +1,4 @@
-// What sessions and the API ask of a screen, case by case.
+// What sessions and the API ask of a screen, case by case (promise P1).
 
 import Testing
 

@@ -1,5 +1,5 @@
 // A character takes as many columns as Unicode 16 and the C library say, so that the cursor stands where the program
-// believes it to be.
+// believes it to be (promise P1).
 
 import Testing
 

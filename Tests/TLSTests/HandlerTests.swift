@@ -1,4 +1,4 @@
-// The handler on sockets: its deadline, what is written early, back-pressure, closing and truncation.
+// The handler on sockets: its deadline, what is written early, back-pressure, closing and truncation (promises P6, P9).
 
 import Foundation
 import Logging

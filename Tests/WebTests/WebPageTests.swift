@@ -82,7 +82,7 @@ struct WebPageTests {
     let page = webPage()
     let path = "/assets/xterm-6.0.0/xterm.js"
     let plain = try await page.ask(path)
-    guard plain.status == .ok else { return }
+    try #require(plain.status == .ok, "./deploy/assets.sh brings it")
     #expect(plain.headers[.contentEncoding] == nil)
     #expect(plain.headers[.cacheControl]?.contains("immutable") == true)
     let compressed = try await page.ask(

@@ -7,7 +7,7 @@ import Glibc
 public import Wire
 
 public struct Placement: Sendable {
-  /// No node gets above ⌈this × its weighted share of all sessions, plus one⌉.
+  /// No node gets above ⌈this × (its weighted share of all sessions + 1)⌉.
   public static let slack = 1.25
 
   public struct Candidate: Sendable, Equatable {

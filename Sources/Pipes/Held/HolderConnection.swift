@@ -4,7 +4,6 @@
 import Holder
 import Logging
 import NIOCore
-import NIOPosix
 import Transport
 import Wire
 
@@ -73,22 +72,19 @@ final class HolderConnection {
     let limit = eventLoop.scheduleTask(in: PipeLimits.holderPatience) {
       proven.fail(PipeError(.unavailable, "the holder does not answer"))
     }
-    ClientBootstrap(group: eventLoop)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(
-            HolderHandler(bound.value, secret: secret, proven: proven))
-        }
+    let connector = Connector(.unix(path: home.socketPath))
+    connector.connect(on: eventLoop, within: PipeLimits.holderPatience) { channel in
+      try channel.pipeline.syncOperations.addHandler(
+        HolderHandler(bound.value, secret: secret, proven: proven))
+      return channel
+    }.whenComplete { result in
+      switch result {
+      case .success(let channel):
+        // A holder may answer when nobody waits for it any more: that connection is not used.
+        proven.futureResult.whenFailure { _ in channel.close(promise: nil) }
+      case .failure(let error): proven.fail(error)
       }
-      .connect(unixDomainSocketPath: home.socketPath)
-      .whenComplete { result in
-        switch result {
-        case .success(let channel):
-          // A holder may answer when nobody waits for it any more: that connection is not used.
-          proven.futureResult.whenFailure { _ in channel.close(promise: nil) }
-        case .failure(let error): proven.fail(error)
-        }
-      }
+    }
     return proven.futureResult.always { _ in limit.cancel() }
   }
 

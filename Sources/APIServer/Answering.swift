@@ -103,7 +103,7 @@ struct SameOriginOnly: RouterMiddleware {
   private func isOwn(_ origin: String, _ request: Request) -> Bool {
     let isOfPublicURL = pages.ownOrigins.contains(origin.lowercased())
     return isOfPublicURL
-      || request.head.authority.map { pages.ownHosts.own(pageOf: origin, calling: $0) } ?? false
+      || request.head.authority.map { pages.ownHosts.isOwnPage(of: origin, calling: $0) } ?? false
   }
 }
 

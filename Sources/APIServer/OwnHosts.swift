@@ -43,7 +43,7 @@ public struct OwnHosts: Sendable {
   /// - Parameters:
   ///   - origin: an Origin header's value, such as `https://console.example.com`.
   ///   - authority: a Host header's value.
-  public func own(pageOf origin: String, calling authority: String) -> Bool {
+  public func isOwnPage(of origin: String, calling authority: String) -> Bool {
     let (origin, authority) = (origin.lowercased(), authority.lowercased())
     guard !authority.isEmpty, contains(authority) else { return false }
     // A browser leaves the scheme's own port out of both; what lies between may put it into Host.

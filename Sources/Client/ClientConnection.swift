@@ -225,11 +225,11 @@ private final class RefusalReader: ChannelInboundHandler {
   }
 
   private func finish(_ context: ChannelHandlerContext) {
-    tell()
+    report()
     context.close(promise: nil)
   }
 
-  private func tell() {
+  private func report() {
     guard let status else {
       return promise.fail(ClientError(.notConnected, "the connection was closed"))
     }
@@ -241,10 +241,10 @@ private final class RefusalReader: ChannelInboundHandler {
         code: answer?.error.code == "tls_required" ? .tlsRequired : .notConnected))
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) { tell() }
+  func handlerRemoved(context: ChannelHandlerContext) { report() }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    if status != nil { tell() } else { promise.fail(error) }
+    if status != nil { report() } else { promise.fail(error) }
     context.close(promise: nil)
   }
 }

@@ -59,9 +59,9 @@ final class ClientCore: ConnectionOwner {
   func add(_ entry: StreamEntry) {
     lastID += 1
     entry.id = lastID
-    entry.tell(.state(.connecting))
+    entry.emit(.state(.connecting))
     switch phase {
-    case .closed: return entry.tell(.closed(reason: "the client was closed"))
+    case .closed: return entry.emit(.closed(reason: "the client was closed"))
     case .idle: connect()
     case .connected: begin(entry)
     case .connecting, .waiting: break
@@ -75,7 +75,7 @@ final class ClientCore: ConnectionOwner {
       switch action {
       case .send(let frame):
         if let number = entry.number { send(frame, on: number) }
-      case .tell(let event): entry.tell(event)
+      case .emit(let event): entry.emit(event)
       case .reopen(let delay, let reason): reopen(entry, after: delay, reason: reason)
       case .openAgain:
         forgetNumber(of: entry)
@@ -158,7 +158,7 @@ final class ClientCore: ConnectionOwner {
     phase = .idle
     for entry in streams.values {
       entry.number = nil
-      entry.tell(.closed(reason: reason))
+      entry.emit(.closed(reason: reason))
       entry.failWaiters(reason)
     }
     streams = [:]
@@ -190,7 +190,7 @@ final class ClientCore: ConnectionOwner {
         if case .waiting = bound.value.phase { bound.value.connect() }
       })
     for entry in streams.values {
-      entry.tell(.state(.reconnecting(in: delay, reason: reason, code: code)))
+      entry.emit(.state(.reconnecting(in: delay, reason: reason, code: code)))
     }
   }
 
@@ -231,7 +231,7 @@ final class ClientCore: ConnectionOwner {
     forgetNumber(of: entry)
     entry.isWaiting = true
     let delay = min(milliseconds, ClientLimits.longestWait)
-    entry.tell(.state(.postponed(in: .milliseconds(delay), reason: reason)))
+    entry.emit(.state(.postponed(in: .milliseconds(delay), reason: reason)))
     let bound = NIOLoopBound((self, entry), eventLoop: eventLoop)
     eventLoop.scheduleTask(in: .milliseconds(Int64(delay))) {
       let (core, entry) = bound.value
@@ -349,7 +349,7 @@ final class StreamEntry {
     self.continuation = continuation
   }
 
-  func tell(_ event: TerminalEvent) {
+  func emit(_ event: TerminalEvent) {
     continuation.yield(event)
     if event.isLast { continuation.finish() }
   }

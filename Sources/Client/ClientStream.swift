@@ -8,7 +8,7 @@ public import Wire
 public struct ClientStream: Sendable {
   public enum Action: Sendable, Equatable {
     case send(Frame)
-    case tell(TerminalEvent)
+    case emit(TerminalEvent)
     /// REFUSED for now: OPEN again after so many milliseconds, on a new stream number.
     case reopen(afterMilliseconds: Int, reason: String)
     /// OPEN again at once, on a new stream number.
@@ -98,13 +98,13 @@ public struct ClientStream: Sendable {
       try input.acknowledge(offset)
       remember()
       return typed()
-    case .resized(let offset, let size): return [.tell(.resized(offset: offset, size))]
+    case .resized(let offset, let size): return [.emit(.resized(offset: offset, size))]
     case .event(let event):
       if case .refused = event { wantsKill = false }
       sizeWish.hear(event)
-      guard event == .paused else { return [.tell(.event(event))] }
+      guard event == .paused else { return [.emit(.event(event))] }
       phase = .paused
-      return [.tell(.state(.paused))]
+      return [.emit(.state(.paused))]
     case .refused(let refused):
       if let retry = refused.retry {
         phase = .opening
@@ -112,10 +112,10 @@ public struct ClientStream: Sendable {
       }
       if refused.code == .lost, startsAnew {
         startsAnew = false
-        return [.tell(.lost(refused)), .openAgain]
+        return [.emit(.lost(refused)), .openAgain]
       }
       // What was typed meanwhile is not sent anywhere any more.
-      return (input.drop().map { [.tell(.inDoubt($0))] } ?? []) + finish(.refused(refused))
+      return (input.drop().map { [.emit(.inDoubt($0))] } ?? []) + finish(.refused(refused))
     case .ended(let ended): return finish(.ended(ended))
     case .close(let close): return finish(.closed(reason: close.reason.rawValue))
     default: throw WireError(.unexpected, "\(frame.type) is not for a server to send on a stream")
@@ -139,8 +139,8 @@ public struct ClientStream: Sendable {
     startsAnew = false
     remember()
     phase = .live
-    var actions: [Action] = [.tell(.opened(opened)), .tell(.state(.live))]
-    if let lost { actions.append(.tell(.inDoubt(lost))) }
+    var actions: [Action] = [.emit(.opened(opened)), .emit(.state(.live))]
+    if let lost { actions.append(.emit(.inDoubt(lost))) }
     if sizeWish.isOpen { actions.append(.send(.take)) }
     if wantsKill { actions.append(.send(.kill)) }
     // What was consumed while the stream was paused could not be acknowledged then, and nothing more may
@@ -158,7 +158,7 @@ public struct ClientStream: Sendable {
     received += UInt64(bytes.readableBytes)
     self.next = offset + UInt64(bytes.readableBytes)
     remember()
-    return [.tell(.output(offset: offset, bytes))]
+    return [.emit(.output(offset: offset, bytes))]
   }
 
   private mutating func didReceive(_ part: SnapshotPart) throws(WireError) -> [Action] {
@@ -191,7 +191,7 @@ public struct ClientStream: Sendable {
     }
     next = whole.offset
     remember()
-    return [.tell(.snapshot(offset: whole.offset, size: whole.size, whole.bytes))]
+    return [.emit(.snapshot(offset: whole.offset, size: whole.size, whole.bytes))]
   }
 
   /// An interrupted snapshot is sent again whole; what came of it counts as consumed.
@@ -202,7 +202,7 @@ public struct ClientStream: Sendable {
 
   private mutating func finish(_ event: TerminalEvent) -> [Action] {
     phase = .over
-    return [.tell(event), .finish]
+    return [.emit(event), .finish]
   }
 
   // MARK: From the user
@@ -211,7 +211,7 @@ public struct ClientStream: Sendable {
   public mutating func type(_ bytes: ByteBuffer) -> [Action] {
     guard phase != .over else { return [] }
     guard input.append(bytes) else {
-      return [.tell(.notTyped(bytes: bytes.readableBytes, because: .tooMuchWaits))]
+      return [.emit(.notTyped(bytes: bytes.readableBytes, because: .tooMuchWaits))]
     }
     return typed()
   }
@@ -222,7 +222,7 @@ public struct ClientStream: Sendable {
     guard phase != .over else { return [] }
     let discarded = input.interrupt(bytes)
     let told: [Action] =
-      discarded > 0 ? [.tell(.notTyped(bytes: discarded, because: .interrupted))] : []
+      discarded > 0 ? [.emit(.notTyped(bytes: discarded, because: .interrupted))] : []
     return told + typed()
   }
 

@@ -104,10 +104,10 @@ final class RouterLoops: Sendable {
     }
     context.knowsNodes = true
     await tend(directory, asked: askedOnLoops)
-    await tell(of: nodes, asked: asked)
+    await logStory(of: nodes, asked: asked)
   }
 
-  private func tell(of nodes: [NodeEntry], asked: ContinuousClock.Instant) async {
+  private func logStory(of nodes: [NodeEntry], asked: ContinuousClock.Instant) async {
     // Within one process the node's own lines of the log say it.
     guard context.connectLocally == nil else { return }
     let misses = story.withLockedValue { $0.misses(nodes) }

@@ -49,14 +49,14 @@ private struct Observed {
         precondition(bytes.readableBytes > 0 && bytes.readableBytes <= WireLimits.dataPayload)
         input = offset + UInt64(bytes.readableBytes)
       case .send(.outputAck(_, let consumed)): precondition(consumed <= Varint.maximum)
-      case .tell(.output(let offset, let bytes)):
+      case .emit(.output(let offset, let bytes)):
         precondition(offset == output ?? offset, "output told at \(offset)")
         output = offset + UInt64(bytes.readableBytes)
         unconsumed += bytes.readableBytes
-      case .tell(.snapshot(let offset, _, let bytes)):
+      case .emit(.snapshot(let offset, _, let bytes)):
         output = offset
         unconsumed += bytes.readableBytes
-      case .tell(.opened(let opened)):
+      case .emit(.opened(let opened)):
         input = opened.input
         if opened.resumed != .exact { output = nil }
       default: break

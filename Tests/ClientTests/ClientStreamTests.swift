@@ -34,7 +34,7 @@ import Wire
   }
 
   func told(_ actions: [ClientStream.Action]) -> [TerminalEvent] {
-    actions.compactMap { if case .tell(let event) = $0 { event } else { nil } }
+    actions.compactMap { if case .emit(let event) = $0 { event } else { nil } }
   }
 
   func open(_ frame: Frame) throws -> Open {
@@ -81,7 +81,7 @@ import Wire
     var stream = ClientStream(creating, startsAnew: true)
     _ = stream.begin()
     _ = stream.type(bytes("ls\n"))
-    #expect(try stream.receive(.refused(lost)) == [.tell(.lost(lost)), .openAgain])
+    #expect(try stream.receive(.refused(lost)) == [.emit(.lost(lost)), .openAgain])
     #expect(try open(stream.begin()).create != nil)
     let actions = try stream.receive(opened(.new))
     #expect(sent(actions) == [.input(offset: 0, bytes("ls\n"))])
@@ -339,7 +339,7 @@ import Wire
     let whole = ByteBuffer(repeating: 0x20, count: 48_000)
     #expect(
       try stream.receive(part(false, true))
-        == [.tell(.snapshot(offset: 90, size: .standard, whole))])
+        == [.emit(.snapshot(offset: 90, size: .standard, whole))])
     #expect(stream.consume(48_000) == [.send(.outputAck(offset: 90, consumed: 48_000))])
     _ = try stream.receive(.output(offset: 90, bytes("x")))
     #expect(stream.next == 91)
@@ -353,7 +353,7 @@ import Wire
         == [.reopen(afterMilliseconds: 300, reason: "wait")])
     _ = stream.begin()
     let gone = Refused(.gone, "it has ended")
-    #expect(try stream.receive(.refused(gone)) == [.tell(.refused(gone)), .finish])
+    #expect(try stream.receive(.refused(gone)) == [.emit(.refused(gone)), .finish])
     #expect(stream.isOver)
   }
 

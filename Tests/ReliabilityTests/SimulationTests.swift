@@ -169,7 +169,7 @@ private struct Simulation {
     for action in actions {
       switch action {
       case .send(let frame): up.append(frame)
-      case .tell(let event): told.append(event)
+      case .emit(let event): told.append(event)
       case .reopen, .openAgain, .finish: Issue.record("seed \(seed): \(action)")
       }
     }

@@ -80,7 +80,7 @@ final class ConnectedClient {
 
   func receive(_ frame: Frame, stream number: UInt64) {
     // A stream that is open judges its own frames.
-    if frame.isOfStream, let stream = streams[number] { return tell(stream, .client(frame)) }
+    if frame.isOfStream, let stream = streams[number] { return handle(.client(frame), of: stream) }
     do throws(WireError) {
       switch try state.receive(frame, stream: number) {
       case .answer(let answer): send(answer)
@@ -113,17 +113,17 @@ final class ConnectedClient {
   /// Gives its streams the rights that follow from another token.
   func reauthorizeStreams(for principal: Principal) {
     for stream in streams.values {
-      tell(stream, .reauthorized(principal.access(to: stream.routed.session)))
+      handle(.reauthorized(principal.access(to: stream.routed.session)), of: stream)
     }
   }
 
   // MARK: What a stream asks for
 
-  private func tell(_ number: UInt64, _ event: RoutedStream.Event) {
-    if let stream = streams[number] { tell(stream, event) }
+  private func handle(_ event: RoutedStream.Event, of number: UInt64) {
+    if let stream = streams[number] { handle(event, of: stream) }
   }
 
-  private func tell(_ stream: Stream, _ event: RoutedStream.Event) {
+  private func handle(_ event: RoutedStream.Event, of stream: Stream) {
     stream.routed.handle(event)
     carryOut(stream)
   }
@@ -150,7 +150,7 @@ final class ConnectedClient {
     case .retry(let longest):
       let delay = longest * Double.random(in: 0...1)
       let number = stream.number
-      _ = after(TimeAmount(delay)) { $0.tell(number, .timeToRetry) }
+      _ = after(TimeAmount(delay)) { $0.handle(.timeToRetry, of: number) }
     case .remember(let session, let route, let epoch):
       loop.context.remember(session, at: route, epoch: epoch)
     case .forget(let session): loop.context.forget(session)
@@ -169,8 +169,8 @@ final class ConnectedClient {
     loop.routes.find(question) { [self] result in
       didLookUp()
       switch result {
-      case .success(let route): tell(number, .found(route))
-      case .failure(let refusal): tell(number, .notFound(refusal.refused))
+      case .success(let route): handle(.found(route), of: number)
+      case .failure(let refusal): handle(.notFound(refusal.refused), of: number)
       }
     }
   }
@@ -267,7 +267,7 @@ final class ConnectedClient {
     state.close()
     let left = streams.values
     streams = [:]
-    for stream in left { tell(stream, .left(.disconnected)) }
+    for stream in left { handle(.left(.disconnected), of: stream) }
     turns.removeAll()
     loop.remove(self)
   }
@@ -286,16 +286,16 @@ extension ConnectedClient: LoopClient {
 }
 
 extension ConnectedClient: LinkUser {
-  func nodeDidSend(_ frame: Frame, to stream: UInt64) { tell(stream, .node(frame)) }
+  func nodeDidSend(_ frame: Frame, to stream: UInt64) { handle(.node(frame), of: stream) }
 
   func nodeHangs(_ stream: UInt64, because reason: String) {
-    tell(stream, .nodeHangs(because: reason))
+    handle(.nodeHangs(because: reason), of: stream)
   }
 
   func linkDidBreak(_ stream: UInt64, because reason: String) {
     guard let stream = streams[stream] else { return }
     stream.link = nil
-    tell(stream, .linkBroke(because: reason))
+    handle(.linkBroke(because: reason), of: stream)
   }
 
   /// More waits for the link than it can take: the client is read no further until it has gone.

@@ -32,7 +32,7 @@ extension RouterLoop {
   }
 
   /// Tells the node that another owns the session: it ends its own, and sends the clients to the owner.
-  func tell(_ doubtful: DoubtfulSession, supersededBy epoch: Epoch) {
+  func supersede(_ doubtful: DoubtfulSession, by epoch: Epoch) {
     context.forget(doubtful.session)
     _ = ask(
       doubtful.route,
@@ -44,11 +44,11 @@ extension RouterLoops {
   func watchOwners() async {
     while !Task.isCancelled {
       try? await Task.sleep(for: RouterLimits.ownersInterval)
-      if !Task.isCancelled { await tellSuperseded() }
+      if !Task.isCancelled { await supersedeDoubtful() }
     }
   }
 
-  private func tellSuperseded() async {
+  private func supersedeDoubtful() async {
     for loop in eventLoops {
       for doubtful in await on(loop, { $0.doubtfulSessions }) ?? [] {
         let record: SessionRecord?
@@ -64,7 +64,7 @@ extension RouterLoops {
             "session": "\(doubtful.session)", "node": "\(doubtful.route.node)",
             "owner": "\(record.node)",
           ])
-        await on(loop) { $0.tell(doubtful, supersededBy: record.epoch) }
+        await on(loop) { $0.supersede(doubtful, by: record.epoch) }
       }
     }
   }

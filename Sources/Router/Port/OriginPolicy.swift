@@ -45,6 +45,6 @@ public struct OriginPolicy: Sendable {
     guard origins.count == 1, let origin = origins.first else { return false }
     if allowed.contains(Self.withoutPort(origin)) { return true }
     guard hosts.count == 1, let host = hosts.first else { return false }
-    return ownHosts.own(pageOf: origin, calling: host)
+    return ownHosts.isOwnPage(of: origin, calling: host)
   }
 }

@@ -75,10 +75,10 @@ struct ReplyFilter {
       state = .escape
     case .escape:
       switch byte {
-      case UInt8(ascii: "["): hold(byte, as: .csi)
+      case UInt8(ascii: "["): withhold(byte, as: .csi)
       case UInt8(ascii: "]"), UInt8(ascii: "P"), UInt8(ascii: "_"):
         if stringsDue > 0 {
-          hold(byte, as: .string(afterEscape: false))
+          withhold(byte, as: .string(afterEscape: false))
         } else {
           typed += release() + [byte]
         }
@@ -118,7 +118,7 @@ struct ReplyFilter {
     }
   }
 
-  private mutating func hold(_ byte: UInt8, as next: State) {
+  private mutating func withhold(_ byte: UInt8, as next: State) {
     held.append(byte)
     state = next
   }

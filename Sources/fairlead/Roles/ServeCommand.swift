@@ -88,7 +88,7 @@ struct ServeCommand: AsyncParsableCommand {
         // The last is stopped first: clients are told how their sessions ended before they are sent away.
         routerService, nodeService, file,
       ], logger: logger)
-    tell(owner.sessionsLeft)
+    announceLeft(owner.sessionsLeft)
   }
 
   private func sayStart(_ pipes: PipeStarters, _ logger: Logger) {
@@ -108,7 +108,7 @@ struct ServeCommand: AsyncParsableCommand {
     return (isReady, service)
   }
 
-  private func tell(_ left: Int) {
+  private func announceLeft(_ left: Int) {
     guard left > 0 else { return }
     announce(
       "\(left) terminal\(left == 1 ? " goes" : "s go") on, for an hour, and \(left == 1 ? "is" : "are") here again "

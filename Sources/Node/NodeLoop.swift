@@ -24,7 +24,7 @@ final class NodeLoop {
   private var refusalSaid: NIODeadline?
   private var refusalsUnsaid = 0
 
-  // For SessionEnds.swift.
+  // What SessionEnds.swift keeps here.
 
   /// Why the node stops; nil: it does not.
   var stopCause: EndCause?
@@ -34,7 +34,7 @@ final class NodeLoop {
   /// Sessions that are forgotten but for their streams, which have yet to send their last output and ENDED.
   var leaving: [(session: Session, since: NIODeadline)] = []
 
-  // For AdminQuestions.swift.
+  // What AdminQuestions.swift keeps here.
 
   /// The number of answers that are being made from screens.
   var screensUnderWay = 0

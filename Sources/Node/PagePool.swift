@@ -79,7 +79,7 @@ final class PagePool: PageSource {
   func tidy() -> Bool {
     var pages = state.withLockedValue { state in
       let surplus = max(0, state.warm.count - NodeLimits.warmPages)
-      // Those that were used last are kept.
+      // The pages that were used last are kept.
       defer { state.warm.removeFirst(surplus) }
       return Array(state.warm.prefix(surplus))
     }

@@ -14,7 +14,7 @@ protocol RouterConnectionDelegate: AnyObject {
   func connection(_ connection: RouterConnection, didReceive question: LinkRequest)
   func connection(_ connection: RouterConnection, wasRefused problem: String)
   func connectionDidClose(_ connection: RouterConnection)
-  /// Who the node is, for those who greet it.
+  /// Who the node is, for a router that greets it.
   var greeting: NodeGreeting { get }
 }
 

@@ -169,7 +169,7 @@ extension RedisRegistry {
     var now: Int
     var generation: String
     var isInGrace: Bool
-    /// Those that do not count as dead.
+    /// The nodes that do not count as dead.
     var living: [Node]
   }
 

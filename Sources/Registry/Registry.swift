@@ -96,7 +96,7 @@ public struct NodeEntry: Hashable, Sendable, Codable {
     self.leaseMilliseconds = leaseMilliseconds
   }
 
-  /// As it was read, with numbers of any size.
+  /// An entry as it was read, with numbers of any size.
   /// - Parameters:
   ///   - deadline: the lease's end, in milliseconds by the registry's clock.
   ///   - now: the time of that clock.
@@ -127,11 +127,11 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   public var state: State
   /// The subject that created it; nil: nobody's, or not known.
   public var owner: String?
-  /// Of an owned one, how its process ended, so that this is known even if its node dies then; nil: it runs,
-  /// as far as is known.
+  /// How the process of an owned session ended, so that this is known even if its node dies then; nil: it runs, as far
+  /// as is known.
   public var end: Tombstone?
-  /// Of an owned one, what holds its terminal while nodes come and go (``HolderName``); nil: nothing, and it
-  /// ends with its node.
+  /// What holds the terminal of an owned session while nodes come and go (``HolderName``); nil: nothing, and the
+  /// session ends with its node.
   public var holder: String?
 
   public init(

@@ -18,8 +18,8 @@ enum RegistryScripts {
   /// ('' if not known), how long a drained one is remembered, the holder that it has or ''.
   /// → {1, drains, announces} or {0, the other's incarnation, milliseconds left}.
   ///
-  /// One that has the same holder as the incarnation whose lease lives is believed to follow it: it has the lock of
-  /// the holder's directory. It registers once: what that incarnation itself may yet say is refused.
+  /// A node that has the same holder as the incarnation whose lease lives is believed to follow it: it has the lock of
+  /// the holder's directory. From then on the heartbeats of the earlier incarnation are refused.
   ///
   /// A node that has registered before and is unknown was forgotten (`announces` 1), as everything may be that
   /// another run of Redis has written; one that counted as dead (2) may find its sessions taken for lost; and

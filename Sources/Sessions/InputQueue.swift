@@ -16,7 +16,7 @@ struct InputQueue<Client: Hashable> {
   private(set) var totalAccepted: UInt64 = 0
   /// Bytes accepted and not yet written, of all clients.
   private(set) var unwrittenBytes = 0
-  /// Those of them that are answers.
+  /// How many of them are answers.
   private(set) var unwrittenAnswers = 0
 
   /// - Parameter hasForgotten: whether another node, or a holder, has dropped some client's ledger before.

@@ -4,7 +4,7 @@ import DequeModule
 import Holder
 import NIOCore
 
-/// Of one connection; confined to its event loop.
+/// The checkpoints of one connection; confined to its event loop.
 struct CheckpointQueue {
   private struct Entry {
     var handle: UInt64
@@ -17,7 +17,7 @@ struct CheckpointQueue {
   private var entries: Deque<Entry> = []
   private var isPartUnderWay = false
 
-  /// One that has not begun to be sent gives way to the session's next.
+  /// Adds a checkpoint. The session's earlier one gives way to it unless some of it was sent.
   mutating func append(handle: UInt64, epoch: UInt64, offset: UInt64, _ bytes: ByteBuffer) {
     entries.removeAll { $0.handle == handle && $0.isFirst }
     entries.append(Entry(handle: handle, epoch: epoch, offset: offset, bytes: bytes))

@@ -21,6 +21,6 @@ struct HeldLook {
     isShell = ShellCommand.isInteractive(words.last == "" ? words.dropLast() : words)
   }
 
-  /// As long as it is not known, something may be.
+  /// Whether something may be at work: it may, as long as that is not known.
   var hasJob: Bool { !(leaderHasForeground && isShell == true) }
 }

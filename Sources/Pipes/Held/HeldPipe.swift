@@ -35,7 +35,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     var client: ClientKey
     var offset: UInt64
     var bytes: ByteBuffer
-    /// So many of its bytes are written.
+    /// How many of its bytes are written.
     var done = 0
   }
 

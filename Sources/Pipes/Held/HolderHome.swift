@@ -118,7 +118,7 @@ public final class HolderHome: Sendable {
 
   private static func secret(in directory: String) throws -> HolderSecret {
     let path = directory + "/key"
-    // One that is there and cannot be read now is not replaced: its holder would not be found again.
+    // A key that is there and cannot be read now is not replaced: its holder would not be found again.
     guard let bytes = try PrivateFile.read(path) else {
       let secret = HolderSecret.random()
       try PrivateFile.write(secret.bytes, to: path)

@@ -13,7 +13,7 @@ final class ConnectedClient {
   /// Nil: it has left.
   private(set) var door: (any Door)?
   var state: ClientState
-  /// Who the door says it is, if anybody; HELLO's token goes before it.
+  /// Whom the door takes the client for, if anybody. A token in HELLO goes before it.
   let identity: Result<Principal?, AuthError>
   /// HELLO's deadline, then the token's.
   var timer: Scheduled<Void>?

@@ -19,7 +19,7 @@ extension RoutedStream {
     case timeToRetry
     /// The client's token gives it this from now on.
     case reauthorized(Access)
-    /// So many body bytes of what was delivered went on to the client's connection.
+    /// The client's connection has taken so many body bytes of what was delivered.
     case handedOver(UInt64)
     /// The client's connection has ended.
     case left(Close)

@@ -42,8 +42,8 @@ struct RoutedStream {
   private var sizeWish: SizeWish
   /// Cumulative body bytes that came from the node.
   private var sent: UInt64 = 0
-  /// Of these, what was handed on to the client's connection: more it cannot have consumed. Otherwise
-  /// a client that acknowledges what it never reads would have the rest pile up here.
+  /// How many of these were handed on to the client's connection, which is the most that it can have consumed.
+  /// Otherwise a client that acknowledges what it never reads would have the rest pile up here.
   private var handedOver: UInt64 = 0
   private var consumed: UInt64 = 0
   private var acknowledgedInput: UInt64

@@ -18,7 +18,7 @@ final class NodeHealth: Sendable {
     var isRefusal: Bool
     var reason: String
 
-    /// For a client and for an operator, behind the node's name.
+    /// What stands behind the node's name for a client and in the log.
     var description: String { (isRefusal ? "refused: " : "does not answer: ") + reason }
   }
 

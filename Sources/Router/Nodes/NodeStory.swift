@@ -51,7 +51,7 @@ struct NodeStory: Sendable {
       if hasBegun, let line = Self.line(from: before, to: current) { lines.append(line) }
       next[entry.record.id] = current
     }
-    // One that died is forgotten in time.
+    // A node that died is forgotten after a time.
     for (id, gone) in known.sorted(by: { $0.key.rawValue < $1.key.rawValue })
     where next[id] == nil && !gone.isDead {
       guard isSettled else {

@@ -50,8 +50,9 @@ struct RouterOperations: ClusterOperations {
 
   func link(to node: NodeEntry) async -> String? { context.health.view(of: node.record) }
 
-  /// Those that the caller may see. All loops of all nodes are asked at the same time, and who does not answer
-  /// is said; what was lost with its node, or is held while that is away, is listed by its record.
+  /// The sessions that the caller may see. All loops of all nodes are asked at the same time, and the answer names the
+  /// nodes that did not answer. A session that was lost with its node, or is held while that is away, is listed by its
+  /// record.
   func sessions(node: NodeID?) async throws -> SessionList {
     let nodes = try await allNodes()
     if let node, !nodes.contains(where: { $0.record.id == node }) {

@@ -88,8 +88,8 @@ struct ClientChannel: HTTPChannelHandler {
           configuration.origins.allows(head.headers)
         else { return nil }
         let identity = configuration.access.identity(of: head.headers)
-        // Who offers a token that is no good hears why from the HTTP API. A cookie may be an old one,
-        // and HELLO can still bring a token.
+        // A client whose token is no good hears why from the HTTP API. A cookie may be an old one, and HELLO can still
+        // bring a token.
         if case .failure = identity, head.headers.contains(name: "authorization") { return nil }
         let from = client.client(of: head.headers, configuration.proxies)
         return FairleadDoor.upgrade {
@@ -117,7 +117,7 @@ struct ClientChannel: HTTPChannelHandler {
 }
 
 extension AccessControl {
-  /// Who the headers say it is, if anybody.
+  /// Whom the headers name as the caller, if anybody.
   fileprivate func identity(of headers: HTTPHeaders) -> Result<Principal?, AuthError> {
     Result { () throws(AuthError) in
       try principal(

@@ -8,9 +8,9 @@ import NIOHTTP1
 public struct OriginPolicy: Sendable {
   /// Whole origins, such as `https://console.example.com`, in the form that browsers send.
   let allowed: Set<String>
-  /// By which names the server's own pages may call it.
+  /// The names by which the server's own pages may call it.
   let ownHosts: OwnHosts
-  /// Of `allowed`, those of the server's own pages.
+  /// Those of `allowed` that are the server's own pages'.
   let own: Set<String>
 
   public init(
@@ -22,7 +22,7 @@ public struct OriginPolicy: Sendable {
       allowed.map { Self.withoutPort($0.hasSuffix("/") ? String($0.dropLast()) : $0) })
   }
 
-  /// As browsers send it: without the port that its scheme has anyway.
+  /// The origin as browsers send it: without the port that its scheme has anyway.
   private static func withoutPort(_ origin: String) -> String {
     let origin = origin.lowercased()
     for (scheme, port) in [("http://", ":80"), ("https://", ":443")]

@@ -251,7 +251,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     unflushed += 1
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
     written.futureResult.whenComplete { _ in bound.value.didAnswer() }
-    // To HEAD the encoder would write the end of a body of chunks.
+    // In an answer to HEAD the encoder would write the end of a body of chunks.
     let end: HTTPServerResponsePart =
       exchange.isHEAD ? .body(.byteBuffer(ByteBuffer())) : .end(trailers)
     context.write(wrapOutboundOut(end), promise: written)

@@ -25,7 +25,7 @@ struct RequestProblem: Error, Equatable {
 struct RequestRules {
   /// Where the public URL puts all of this: empty, or beginning with a slash and not ending with one.
   var path = ""
-  /// By which names it may be called.
+  /// The names by which this server may be called.
   var ownHosts = OwnHosts.any
 
   /// Brings `head` into the one form that what follows reads: a path of this server, and the Host that was

@@ -29,7 +29,7 @@ struct NoRoute: Error {
     refused = Refused(code, message, retry: retry, status: status)
   }
 
-  /// Of a session that is no more.
+  /// Says that a session is no more.
   /// - Parameter end: nil: its node died with it.
   init(_ session: SessionID, of node: NodeID, _ end: Tombstone?) {
     if let end, !end.isLost {
@@ -39,7 +39,7 @@ struct NoRoute: Error {
     }
   }
 
-  /// Of a session whose node is away, and which is not lost.
+  /// Says that a session's node is away, and that it is not lost.
   init(_ session: SessionID, of node: NodeID, away state: OwnerState) {
     let words =
       switch state {

@@ -35,7 +35,8 @@ public struct KeptSession: Sendable {
   public var checkpoint: (bytes: ByteBuffer, size: TerminalSize)?
   /// The terminal's size at the checkpoint's offset.
   public var size: TerminalSize
-  /// The output before the checkpoint's offset that can still be sent, and the changes of size among it.
+  /// The output before the checkpoint's offset that can still be sent, and the changes of size among it and right
+  /// behind it.
   public var older: ByteBuffer
   public var olderSizes: [(offset: UInt64, size: TerminalSize)]
   /// The checkpoint's offset.
@@ -221,6 +222,17 @@ extension Screen {
     // What the checkpoint's bytes ask and say was answered and told before.
     _ = takeAnswers()
     _ = takeEvents()
-    if size != kept.size { resize(columns: kept.size.columns, rows: kept.size.rows) }
+    for size in kept.sizes(since: size) { resize(columns: size.columns, rows: size.rows) }
+  }
+}
+
+extension KeptSession {
+  /// The sizes that the terminal has had since its checkpoint was made, at the checkpoint's offset. Each of them moved
+  /// the cursor and the lines, so that the last one alone would not lead to the same screen.
+  fileprivate func sizes(since shown: TerminalSize) -> [TerminalSize] {
+    var sizes = olderSizes.filter { $0.offset == offset }.map(\.size)
+    if let index = sizes.lastIndex(of: shown) { sizes.removeFirst(index + 1) }
+    if (sizes.last ?? shown) != size { sizes.append(size) }
+    return sizes
   }
 }

@@ -135,6 +135,27 @@ import Wire
       """)
   }
 
+  @Test("has each size that its terminal had right behind its checkpoint")
+  func sizesAtTheCheckpoint() {
+    var kept = Kept()
+    // Without scrollback a row that a smaller size took away does not come back with a larger one.
+    kept.output = Array((String(repeating: "a", count: 9_000) + "\u{1B}[?1049h\u{1B}[20;3H").utf8)
+    kept.tell()
+    kept.takeWhatWasLeft()
+    let end = UInt64(kept.output.count)
+    #expect(kept.checkpoint?.offset == end)
+    let reference = Screen(columns: 80, rows: 24, scrollback: 50)
+    reference.write(kept.output)
+    for rows in [5, 15] {
+      kept.sizes.append((end, TerminalSize(columns: 80, rows: rows)))
+      reference.resize(columns: 80, rows: rows)
+    }
+    kept.kill()
+    kept.tell()
+    let isSame = kept.session.core.screen.snapshot() == reference.snapshot()
+    #expect(isSame && reference.cursorRow == 4)
+  }
+
   @Test("lets a client that comes back go on at its byte, from before the checkpoint too")
   func resumes() {
     var kept = Kept()

@@ -26,6 +26,14 @@ docker)
   module=Pipes
   files=(Sources/Pipes/*.swift Sources/Pipes/*/*.swift Tests/PipesTests/DockerOperations.swift)
   ;;
+held)
+  module=Pipes
+  files=(Sources/Pipes/*.swift Sources/Pipes/*/*.swift Tests/PipesTests/HeldOperations.swift)
+  ;;
+holder)
+  module=Holder
+  files=(Sources/Holder/*.swift Tests/HolderTests/{HolderOperations,SimulatedPeer,SimulatedSystem}.swift)
+  ;;
 *) echo "no fuzzer $target" >&2 && exit 64 ;;
 esac
 
@@ -50,5 +58,5 @@ done
 # The files import the module that they are now part of.
 swiftc -O -wmo -parse-as-library -swift-version 6 "${features[@]}" -suppress-warnings \
   -sanitize=fuzzer,address -D FUZZING -module-name "$module" -I "$built/Modules" \
-  -I Sources/CHiredis -I Sources/COpenSSL "${files[@]}" "@$arguments" -lhiredis -lssl -lcrypto -lz \
+  -I Sources/CHiredis -I Sources/COpenSSL -I Sources/CHolder/include "${files[@]}" "@$arguments" -lhiredis -lssl -lcrypto -lz \
   -lFoundationEssentials -lswiftSynchronization -use-ld=lld -o "$program"

@@ -2,10 +2,11 @@
 # A fuzzer that is guided by coverage (libFuzzer, with the address sanitizer), in a build of its own:
 #   ./deploy/fuzz.sh screen 3600     the terminal model, for an hour
 #   ./deploy/fuzz.sh screen --keep   what was found since into Tests/Fuzz/Corpus/screen, as few inputs as reach the same
-# `screen` is a target of Package.swift (`fuzz-…`), built whole. The others, `wire`, `client`, `input`, `redis`, `http` and
-# `docker`, take in what comes from a peer: only the files that do so are built for the fuzzer, by deploy/fuzz-build.sh,
-# and linked with the rest of the ordinary debug build. An input that fails is printed and kept in
-# .build-fuzz/failures; put it into Tests/Fuzz/Corpus once it is mended: the tests replay what is there.
+# `screen` is a target of Package.swift (`fuzz-…`), built whole. The others, `wire`, `client`, `input`, `redis`, `http`,
+# `docker`, `holder` (the whole holder, on a system that is played) and `held` (a node that is told things by a holder),
+# take in what comes from a peer: only the files that do so are built for the fuzzer, by deploy/fuzz-build.sh, and linked
+# with the rest of the ordinary debug build. An input that fails is printed and kept in .build-fuzz/failures; put it into
+# Tests/Fuzz/Corpus once it is mended: the tests replay what is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-}

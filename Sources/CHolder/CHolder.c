@@ -463,10 +463,8 @@ static int has_line(const char *path, const char *wanted) {
   return 0;
 }
 
-pid_t holder_signal_marked(const char *mark, int number) {
-  pid_t child = fork();
-  if (child != 0) return child;
-  alarm(10);  // SIGALRM ends it: a /proc that hangs holds nobody else up
+// Kills each process that carries the mark, this one excepted. Returns how many there were.
+static int kill_marked(const char *mark) {
   DIR *processes = opendir("/proc");
   struct dirent *entry;
   int found = 0;
@@ -476,29 +474,49 @@ pid_t holder_signal_marked(const char *mark, int number) {
     if (*end || pid <= 1 || pid == getpid() || pid == getppid()) continue;
     char path[64];
     snprintf(path, sizeof path, "/proc/%ld/environ", pid);
-    if (has_line(path, mark)) {
-      found = 1;
-      kill((pid_t)pid, number);
-    }
+    if (!has_line(path, mark)) continue;
+    found++;
+    kill((pid_t)pid, SIGKILL);
   }
-  _exit(found);
+  if (processes) closedir(processes);
+  return found;
 }
 
-int holder_look(pid_t leader, pid_t *child) {
+pid_t holder_kill_marked(const char *mark) {
+  pid_t child = fork();
+  if (child != 0) return child;
+  close_from(3);
+  alarm(10);  // SIGALRM ends it: a /proc that hangs holds nobody else up
+  // Among processes that fork without end it would hardly have a turn.
+  setpriority(PRIO_PROCESS, 0, -20);
+  // One that is forked while this looks has a number behind the others, mostly: it is found in the same pass. At first
+  // without a pause, then with one, for those that are dying or may not be killed.
+  for (int pass = 0; pass < 200; pass++) {
+    if (kill_marked(mark) == 0) _exit(0);
+    if (pass >= 20) usleep(20 * 1000);
+  }
+  _exit(1);
+}
+
+int holder_look(pid_t leader) {
   int pipes[2];
   if (pipe2(pipes, O_CLOEXEC)) return -errno;
-  *child = fork();
-  if (*child < 0) {
+  pid_t child = fork();
+  if (child < 0) {
     int error = -errno;
     close(pipes[0]);
     close(pipes[1]);
     return error;
   }
-  if (*child > 0) {
+  if (child > 0) {
     close(pipes[1]);
     fcntl(pipes[0], F_SETFL, O_NONBLOCK);
     return pipes[0];
   }
+  // What the holder has open is not to stay open where /proc hangs.
+  int out = 3;
+  if (pipes[1] != out && dup2(pipes[1], out) < 0) _exit(1);
+  close_from(4);
   alarm(2);
   char path[64], text[4096];
   snprintf(path, sizeof path, "/proc/%d/cmdline", leader);
@@ -506,11 +524,11 @@ int holder_look(pid_t leader, pid_t *child) {
   ssize_t count = fd < 0 ? 0 : holder_read(fd, text, sizeof text);
   for (ssize_t i = 0; i < count; i++)
     if (text[i] == '\n') text[i] = ' ';
-  ssize_t ignored = count > 0 ? write(pipes[1], text, (size_t)count) : 0;
-  ignored = write(pipes[1], "\n", 1);
+  ssize_t ignored = count > 0 ? write(out, text, (size_t)count) : 0;
+  ignored = write(out, "\n", 1);
   snprintf(path, sizeof path, "/proc/%d/cwd", leader);
   count = readlink(path, text, sizeof text);
-  if (count > 0) ignored = write(pipes[1], text, (size_t)count);
+  if (count > 0) ignored = write(out, text, (size_t)count);
   (void)ignored;
   _exit(0);
 }
@@ -555,4 +573,4 @@ int holder_cgroup_kill(const char *path) {
   return put < 0 ? (int)put : 0;
 }
 
-void holder_cgroup_remove(const char *path) { rmdir(path); }
+int holder_cgroup_remove(const char *path) { return rmdir(path) ? -errno : 0; }

@@ -6,6 +6,8 @@ struct Checkpoint {
   private struct Next {
     var offset: UInt64
     var drop: Int
+    /// Bytes of the pieces that it goes on with.
+    var kept: Int
     var scrollback: [UInt8] = []
     var screen: [UInt8] = []
   }
@@ -13,7 +15,6 @@ struct Checkpoint {
   private(set) var offset: UInt64 = 0
   private(set) var scrollback: [[UInt8]] = []
   private(set) var screen: [UInt8] = []
-  private var bytes = 0
   private var next: Next?
 
   enum Verdict: Equatable { case part, whole, wrong }
@@ -24,17 +25,20 @@ struct Checkpoint {
     _ piece: [UInt8], end: UInt64
   ) -> Verdict {
     if isFirst {
+      next = nil
       guard offset >= self.offset, offset <= end, Int(drop) <= scrollback.count else {
         return .wrong
       }
-      next = Next(offset: offset, drop: Int(drop))
+      let kept = scrollback.dropFirst(Int(drop)).reduce(0) { $0 + $1.count }
+      next = Next(offset: offset, drop: Int(drop), kept: kept)
     }
     guard var next, next.offset == offset else { return .wrong }
     self.next = nil  // so that it is not copied
-    guard bytes + next.scrollback.count + next.screen.count + piece.count <= HolderLimits.checkpoint
-    else {
-      return .wrong
-    }
+    // What it replaces does not count: it would keep a large one from ever being followed.
+    guard
+      next.kept + next.scrollback.count + next.screen.count + piece.count
+        <= HolderLimits.checkpoint
+    else { return .wrong }
     switch part {
     case .scrollback: next.scrollback.append(contentsOf: piece)
     case .screen: next.screen.append(contentsOf: piece)
@@ -50,8 +54,6 @@ struct Checkpoint {
     if !next.scrollback.isEmpty { scrollback.append(next.scrollback) }
     screen = next.screen
     self.offset = next.offset
-    bytes = screen.count
-    for piece in scrollback { bytes += piece.count }
     return .whole
   }
 

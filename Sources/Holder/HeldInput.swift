@@ -34,8 +34,12 @@ struct HeldInput {
   var isEmpty: Bool { first == pieces.count }
   var states: [HeldLedger] { ledgers.map { HeldLedger(client: $0.client, written: $0.written) } }
 
+  private func hasRoom(for bytes: [UInt8]) -> Bool {
+    waiting + bytes.count <= HolderLimits.input && pieces.count - first < HolderLimits.inputPieces
+  }
+
   mutating func take(_ client: ClientKey, offset: UInt64, _ bytes: [UInt8]) -> Verdict {
-    guard waiting + bytes.count <= HolderLimits.input else { return .tooMuch }
+    guard hasRoom(for: bytes) else { return .tooMuch }
     let (end, overflow) = offset.addingReportingOverflow(UInt64(bytes.count))
     guard !overflow else { return .gap }
     guard let index = ledger(of: client, startingAt: offset) else { return .tooMuch }
@@ -66,7 +70,7 @@ struct HeldInput {
 
   /// - Parameter settled: queries before this offset are too old to be answered.
   mutating func answer(query: UInt64, _ bytes: [UInt8], settled: UInt64) -> Verdict {
-    guard waiting + bytes.count <= HolderLimits.input else { return .tooMuch }
+    guard hasRoom(for: bytes) else { return .tooMuch }
     answered = max(answered, settled)
     let pending = pieces[first...].last { $0.client == nil }?.end ?? 0
     guard query > answered, query > pending else { return .duplicate }

@@ -19,7 +19,7 @@ struct HeldSession {
   /// The peer that serves it.
   private(set) var peer: UInt32?
   var state: [UInt8] = []
-  var checkpoint = Checkpoint()
+  private(set) var checkpoint = Checkpoint()
   /// The time that it has been without a node, as far as the holder has counted, in milliseconds.
   private var orphaned: UInt64 = 0
 
@@ -197,6 +197,21 @@ struct HeldSession {
     .write(to: &writer)
     partsLeft = isLast ? nil : end == bytes.count ? (parts.piece + 1, 0) : (parts.piece, end)
     return true
+  }
+
+  // MARK: Its checkpoint
+
+  /// A part of the next one, from the peer that serves it.
+  mutating func keepCheckpoint(
+    _ part: CheckpointPart, isFirst: Bool, isLast: Bool, offset: UInt64, drop: UInt32,
+    _ bytes: [UInt8]
+  ) -> Checkpoint.Verdict {
+    // Who has not been sent all of the last one cannot have another, and none shows what its node was not sent.
+    guard partsLeft == nil else { return .wrong }
+    let verdict = checkpoint.receive(
+      part, isFirst: isFirst, isLast: isLast, offset: offset, drop: drop, bytes, end: cursor)
+    if verdict == .whole { log.need(from: offset) }
+    return verdict
   }
 
   // MARK: The end

@@ -79,9 +79,8 @@ extension Holder {
     switch held.rules.attach(peer: peer.number, epoch: epoch, next: next, now: now) {
     case .refused(let highest): send(.refused(handle: handle, epoch: highest), to: peer)
     case .attached(let former):
-      if let former {
-        held.isInTurn = false
-        if let other = peers[former] { send(.superseded(handle: handle, epoch: epoch), to: other) }
+      if let other = former.flatMap({ peers[$0] }) {
+        send(.superseded(handle: handle, epoch: epoch), to: other)
       }
       send(.attached(held.rules.found), to: peer)
       giveTurn(held)
@@ -131,7 +130,7 @@ extension Holder {
       }
     case .answer(_, _, let query, let bytes): answer(held, query, bytes, peer)
     case .discard(_, _, let key, let ends):
-      let did = held.terminal?.discardInput(for: key) ?? false
+      let did = held.master >= 0 && system.discardInput(held.master, for: key)
       send(.discarded(handle: held.handle, key: key, did: did), to: peer)
       guard did else { return }
       for report in held.rules.input.discard(upTo: ends) { tell(report, of: held) }
@@ -142,13 +141,10 @@ extension Holder {
     case .state(_, _, let bytes): held.rules.state = bytes
     case .checkpoint(_, _, let part, let isFirst, let isLast, let offset, let drop, let bytes):
       // It shows nothing that its node was not sent.
-      let verdict = held.rules.checkpoint.receive(
-        part, isFirst: isFirst, isLast: isLast, offset: offset, drop: drop, bytes,
-        end: held.rules.cursor)
+      let verdict = held.rules.keepCheckpoint(
+        part, isFirst: isFirst, isLast: isLast, offset: offset, drop: drop, bytes)
       if verdict == .wrong { markOver(peer) }
-      guard verdict == .whole else { return }
-      held.rules.log.need(from: offset)
-      updateInterest(of: held)
+      if verdict == .whole { updateInterest(of: held) }
     case .forget: if held.rules.hasEnded { forget(held) }
     case .proof, .ping, .list, .start, .attach, .read, .look: break
     }
@@ -164,8 +160,8 @@ extension Holder {
   }
 
   private func resize(_ held: Held, _ columns: UInt16, _ rows: UInt16) {
-    guard columns > 0, rows > 0, let terminal = held.terminal,
-      terminal.resize(columns: columns, rows: rows)
+    guard columns > 0, rows > 0, held.master >= 0,
+      system.resize(held.master, columns: columns, rows: rows)
     else { return }
     held.rules.log.resize(columns: columns, rows: rows)
     giveTurn(held)

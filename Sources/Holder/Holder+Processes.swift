@@ -1,5 +1,5 @@
-// How processes begin and end. Nothing here waits: a child that hangs before its exec, a look at /proc that hangs,
-// a process that does not die each have their time.
+// How processes begin, and what is waited for. Nothing here waits itself: a child that hangs before its exec, a look at
+// /proc that hangs, a process that does not die each have their time.
 
 import CHolder
 
@@ -32,6 +32,8 @@ struct Processes {
     case accept
     /// SIGKILL for all that is left.
     case kill(Ending)
+    /// A control group that was not empty, and how often it was tried.
+    case removeGroup([UInt8], times: Int)
   }
 
   /// A session that is being ended; what is left of it is ended, too, after it was forgotten.
@@ -73,11 +75,11 @@ extension Holder {
       return send(
         .notStarted(tag: request.tag, step: UInt8(ascii: "l"), error: UInt32(EAGAIN)), to: peer)
     }
-    let group = makeGroup()
+    let group = system.makeGroup(nextHandle &+ UInt64(processes.next) << 32)
     var process = holder_process()
     let result = run(request, group: group, &process)
     guard result == 0 else {
-      if let group { group.withCString { holder_cgroup_remove($0) } }
+      if let group { removeGroup(group) }
       let error = UInt32(truncatingIfNeeded: -result)
       return send(.notStarted(tag: request.tag, step: UInt8(ascii: "p"), error: error), to: peer)
     }
@@ -87,15 +89,8 @@ extension Holder {
       request: request, peer: peer.number, process: process.pid, master: process.master,
       outcome: process.outcome,
       group: group)
-    watch(process.outcome, holder_readable, was: 0, Tag.outcome | UInt64(number))
+    watch(process.outcome, holder_readable, was: 0, EventTag.outcome | UInt64(number))
     processes.timers.append((now + HolderLimits.start, .start(number)))
-  }
-
-  private func makeGroup() -> [UInt8]? {
-    var path = [CChar](repeating: 0, count: 4_096)
-    let result = holder_cgroup_make(nextHandle &+ UInt64(processes.next) << 32, &path, path.count)
-    guard result == 0 else { return nil }
-    return path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
   }
 
   private func run(_ request: StartRequest, group: [UInt8]?, _ process: inout holder_process)
@@ -128,7 +123,7 @@ extension Holder {
                   command.directory = request.directory.isEmpty ? nil : directory
                   command.cgroup = group == nil ? nil : cgroup
                   command.groups = groups.baseAddress
-                  return holder_start(&command, &process)
+                  return system.start(&command, &process)
                 }
               }
             }
@@ -161,9 +156,9 @@ extension Holder {
   func startDidComeOut(_ number: UInt32) {
     guard let start = processes.starts.removeValue(forKey: number) else { return }
     var step: CChar = 0
-    let error = holder_outcome(start.outcome, &step)
+    let error = system.outcome(start.outcome, &step)
     watch(start.outcome, 0, was: holder_readable, 0)
-    holder_close(start.outcome)
+    system.close(start.outcome)
     dropTimers { if case .start(let other) = $0 { other == number } else { false } }
     guard error == 0 else {
       fail(start, step: UInt8(bitPattern: step), error: UInt32(truncatingIfNeeded: error))
@@ -183,87 +178,17 @@ extension Holder {
       aboutTo: held)
     updateInterest(of: held)
     if let exit = start.exit { leaderDidExit(held, exit) }
+    if isEnding { endOrForget(held) }
   }
 
   private func fail(_ start: Processes.Start, step: UInt8, error: UInt32) {
-    holder_close(start.master)
-    if let group = start.group { group.withCString { holder_cgroup_remove($0) } }
+    system.close(start.master)
+    if let group = start.group { removeGroup(group) }
     guard let peer = peers[start.peer] else { return }
     send(.notStarted(tag: start.request.tag, step: step, error: error), to: peer)
   }
 
-  // MARK: Ending
-
-  func reapChildren() {
-    while true {
-      var kind: Int32 = 0
-      var value: Int32 = 0
-      let process = holder_reap(&kind, &value)
-      guard process > 0 else { return }
-      let exit: HeldExit = kind == 2 ? .signalled(value) : .exited(value)
-      if let held = processes.leaders[process].flatMap({ sessions[$0] }) {
-        leaderDidExit(held, exit)
-      } else if let ending = processes.killers.removeValue(forKey: process) {
-        // It says by its status whether there was anybody left.
-        if kind != 1 || value != 0 { killAgain(ending) }
-      } else {
-        for number in processes.starts.keys where processes.starts[number]!.process == process {
-          processes.starts[number]!.exit = exit
-        }
-      }
-    }
-  }
-
-  private func leaderDidExit(_ held: Held, _ exit: HeldExit) {
-    held.rules.leaderDidExit(exit)
-    processes.leaders[held.rules.process] = nil
-    processes.timers.append((now + HolderLimits.drain, .drain(held.handle)))
-    updateInterest(of: held)
-  }
-
-  func signal(_ held: Held, _ number: Int32) {
-    guard held.rules.exit == nil, number > 0, number < 65 else { return }
-    if let foreground = held.terminal?.foreground, foreground != held.rules.process {
-      holder_signal(foreground, number)
-    }
-    holder_signal(held.rules.process, number)
-  }
-
-  /// SIGHUP, as when a terminal is taken away; and after the grace all that is left of it is killed.
-  func end(_ held: Held, grace: UInt64) {
-    held.isEnding = true
-    signal(held, SIGHUP)
-    signal(held, SIGCONT)
-    let handle = held.handle
-    dropTimers { if case .kill(let ending) = $0 { ending.handle == handle } else { false } }
-    let ending = Processes.Ending(handle: handle, mark: held.rules.mark, group: held.rules.group)
-    processes.timers.append((now + min(grace, 60_000), .kill(ending)))
-  }
-
-  private func kill(_ ending: Processes.Ending) {
-    if let held = sessions[ending.handle] { signal(held, SIGKILL) }
-    if let group = ending.group {
-      let result = group.withCString { holder_cgroup_kill($0) }
-      group.withCString { holder_cgroup_remove($0) }
-      if result == 0 { return }
-    }
-    guard !ending.mark.isEmpty else { return }
-    let child = ending.mark.withCString { holder_signal_marked($0, SIGKILL) }
-    // Without a process to be had for it, it is tried again.
-    if child > 0 { processes.killers[child] = ending } else { killAgain(ending) }
-  }
-
-  private func killAgain(_ ending: Processes.Ending) {
-    guard ending.times < HolderLimits.ends else {
-      if let held = sessions[ending.handle] {
-        send(.survivors(handle: ending.handle), aboutTo: held)
-      }
-      return
-    }
-    var again = ending
-    again.times += 1
-    processes.timers.append((now + HolderLimits.endAgain, .kill(again)))
-  }
+  // MARK: Time
 
   func handleProcessTimers() {
     guard let next = processes.nextTimer, next <= now else { return }
@@ -273,6 +198,7 @@ extension Holder {
       switch entry.timer {
       case .start(let number): startIsLate(number)
       case .drain(let handle): if let held = sessions[handle] { drain(held) }
+      case .removeGroup(let group, let times): removeGroup(group, times: times)
       case .open(let handle): if let held = sessions[handle] { openAgain(held) }
       case .accept: acceptAgain()
       case .kill(let ending): kill(ending)
@@ -287,36 +213,22 @@ extension Holder {
 
   private func startIsLate(_ number: UInt32) {
     guard let start = processes.starts.removeValue(forKey: number) else { return }
-    holder_signal(start.process, SIGKILL)
+    system.signal(start.process, SIGKILL)
     watch(start.outcome, 0, was: holder_readable, 0)
-    holder_close(start.outcome)
+    system.close(start.outcome)
     fail(start, step: UInt8(ascii: "t"), error: UInt32(ETIMEDOUT))
   }
 
-  /// What the terminal holds is read, and then it is over, whoever else may hold it open.
-  private func drain(_ held: Held) {
-    guard held.master >= 0 else { return }
-    while held.rules.isReading, read(held) > 0 {}
-    let isAwaited = !held.isEnding || held.rules.peer != nil
-    if held.rules.log.room == 0, held.rules.rest < HolderLimits.drained, isAwaited {
-      // There is no room for what it may still hold: it is kept until there is.
-      processes.timers.append((now + HolderLimits.endAgain, .drain(held.handle)))
-    } else {
-      terminalDidClose(held)
-    }
-  }
-
-  private func dropTimers(_ isOver: (Processes.Timer) -> Bool) {
+  func dropTimers(_ isOver: (Processes.Timer) -> Bool) {
     processes.timers.removeAll { isOver($0.timer) }
   }
 
   // MARK: Looking
 
   func look(_ handle: UInt64, for peer: Peer) {
-    var child: pid_t = 0
     let descriptor =
       processes.looks.count < HolderLimits.peers
-      ? sessions[handle].map { holder_look($0.rules.process, &child) } ?? -ESRCH : -EAGAIN
+      ? sessions[handle].map { system.look($0.rules.process) } ?? -ESRCH : -EAGAIN
     guard descriptor >= 0 else {
       return send(.looked(handle: handle, isForeground: false, words: [], directory: []), to: peer)
     }
@@ -324,15 +236,13 @@ extension Holder {
     processes.next &+= 1
     processes.looks[number] = Processes.Look(
       handle: handle, peer: peer.number, descriptor: descriptor)
-    watch(descriptor, holder_readable, was: 0, Tag.look | UInt64(number))
+    watch(descriptor, holder_readable, was: 0, EventTag.look | UInt64(number))
   }
 
   func lookDidAnswer(_ number: UInt32) {
     guard let look = processes.looks[number] else { return }
     var bytes = [UInt8](repeating: 0, count: 8_192)
-    let count = bytes.withUnsafeMutableBytes {
-      holder_read(look.descriptor, $0.baseAddress, $0.count)
-    }
+    let count = bytes.withUnsafeMutableBytes { system.read(look.descriptor, $0) }
     if count == -Int(EAGAIN) { return }
     if count > 0, look.answer.count < 16_384 {
       processes.looks[number]?.answer.append(contentsOf: bytes[..<count])
@@ -340,9 +250,9 @@ extension Holder {
     }
     processes.looks[number] = nil
     watch(look.descriptor, 0, was: holder_readable, 0)
-    holder_close(look.descriptor)
+    system.close(look.descriptor)
     guard let held = sessions[look.handle], let peer = peers[look.peer] else { return }
-    let foreground = held.terminal?.foreground
+    let foreground = held.master >= 0 ? system.foreground(held.master) : nil
     let end = look.answer.firstIndex(of: UInt8(ascii: "\n")) ?? look.answer.endIndex
     send(
       .looked(

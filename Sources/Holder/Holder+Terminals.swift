@@ -13,7 +13,7 @@ extension Holder {
 
   private func setInterest(of held: Held, _ wanted: Int32) {
     guard wanted != held.interest else { return }
-    watch(held.master, wanted, was: held.interest, Tag.terminal | held.handle)
+    watch(held.master, wanted, was: held.interest, EventTag.terminal | held.handle)
     held.interest = wanted
   }
 
@@ -35,7 +35,9 @@ extension Holder {
   /// Reads a piece of what the process prints into the log; returns how much, or why not.
   func read(_ held: Held) -> Int {
     let most = min(HolderLimits.terminalRead, held.rules.log.room)
-    let count = scratch.withUnsafeMutableBytes { holder_read(held.master, $0.baseAddress, most) }
+    let count = scratch.withUnsafeMutableBytes {
+      system.read(held.master, UnsafeMutableRawBufferPointer(rebasing: $0[..<most]))
+    }
     guard count > 0 else { return count }
     held.rules.didRead(scratch[..<count], now: now)
     return count
@@ -43,7 +45,7 @@ extension Holder {
 
   func writeTerminal(_ held: Held) {
     while held.master >= 0, !held.rules.input.isEmpty {
-      let count = held.rules.input.withNext { holder_write(held.master, $0.baseAddress, $0.count) }
+      let count = held.rules.input.withNext { system.write(held.master, $0) }
       guard count > 0 else {
         if count != -Int(EAGAIN) { hangUp(held) }
         break
@@ -68,7 +70,7 @@ extension Holder {
     // While the leader lives it stays: to take it away would send it SIGHUP. Its descriptor would tell of the hangup
     // without end, and does not tell when the leader opens the terminal again: it is looked at again after a time.
     guard held.rules.exit != nil else { return hangUp(held) }
-    holder_close(held.master)
+    system.close(held.master)
     held.master = -1
     held.rules.terminalDidClose()
     giveTurn(held)
@@ -84,10 +86,10 @@ extension Holder {
   func forget(_ held: Held) {
     guard sessions.removeValue(forKey: held.handle) != nil else { return }
     processes.leaders[held.rules.process] = nil
-    if let group = held.rules.group { group.withCString { holder_cgroup_remove($0) } }
+    if let group = held.rules.group { removeGroup(group) }
     guard held.master >= 0 else { return }
     setInterest(of: held, 0)
-    holder_close(held.master)
+    system.close(held.master)
     held.master = -1
   }
 }

@@ -10,15 +10,25 @@ import CHolder
 
 /// Why a holder could not go on; a negative errno of the step that failed. No ``Failure``: the holder has no part of
 /// Wire.
-public struct HolderError: Error, Equatable {
-  public var step: StaticString
-  public var number: Int32
-  public static func == (left: HolderError, right: HolderError) -> Bool {
-    left.number == right.number
-  }
+struct HolderError: Error, Equatable {
+  var step: StaticString
+  var number: Int32
+  static func == (left: HolderError, right: HolderError) -> Bool { left.number == right.number }
 }
 
-public final class Holder {
+/// What an event of epoll is about: the kind in the upper byte, a number below.
+enum EventTag {
+  static let listener: UInt64 = 1 << 56
+  static let signals: UInt64 = 2 << 56
+  static let peer: UInt64 = 3 << 56
+  static let terminal: UInt64 = 4 << 56
+  static let outcome: UInt64 = 5 << 56
+  static let look: UInt64 = 6 << 56
+  static let kind: UInt64 = 0xff << 56
+}
+
+final class Holder<System: HolderSystem> {
+  let system: System
   let identity: [UInt8]
   let key: [UInt8]
   private let listener: Int32
@@ -30,7 +40,7 @@ public final class Holder {
   var sessions: [UInt64: Held] = [:]
   /// Not from 1 on: a node that has not noticed that the holder before this one is gone must not take one of these
   /// for one of those.
-  var nextHandle = Holder.firstHandle
+  var nextHandle: UInt64
   var processes = Processes()
   /// Peers that have something to be written, or to be filled.
   private var busy: [Peer] = []
@@ -42,38 +52,32 @@ public final class Holder {
   /// It was told to end: nothing more is started.
   private(set) var isEnding = false
   private var isAcceptingPaused = false
+  /// Children have ended that are not reaped yet.
+  var isReapDue = false
+  private var events = [holder_event](repeating: holder_event(), count: 64)
   var scratch = [UInt8](repeating: 0, count: HolderLimits.payload)
-
-  /// What an event of epoll is about: the kind in the upper byte, a number below.
-  enum Tag {
-    static let listener: UInt64 = 1 << 56
-    static let signals: UInt64 = 2 << 56
-    static let peer: UInt64 = 3 << 56
-    static let terminal: UInt64 = 4 << 56
-    static let outcome: UInt64 = 5 << 56
-    static let look: UInt64 = 6 << 56
-    static let kind: UInt64 = 0xff << 56
-  }
 
   /// - Parameters:
   ///   - identity: 16 bytes, by which nodes tell holders apart.
   ///   - key: 32 bytes, that a peer has to know.
   ///   - path: of the socket, in a directory that nobody else may enter.
   ///   - kept: a descriptor that stays open (-1: none), and its new number.
-  public init(identity: [UInt8], key: [UInt8], path: [UInt8], keeping kept: inout Int32)
-    throws(HolderError)
-  {
+  init(
+    _ system: System, identity: [UInt8], key: [UInt8], path: [UInt8], keeping kept: inout Int32
+  ) throws(HolderError) {
+    self.system = system
     self.identity = identity
     self.key = key
-    signals = try Self.check("signals", holder_prepare(&kept))
-    listener = try Self.check("listen", path.withCString { holder_listen($0) })
-    epoll = try Self.check("epoll", holder_epoll())
-    now = holder_now()
+    signals = try Self.check("signals", system.prepare(keeping: &kept))
+    listener = try Self.check("listen", system.listen(path))
+    epoll = try Self.check("epoll", system.makePoll())
+    now = system.now
+    nextHandle = system.random(6).reduce(UInt64(1)) { $0 << 8 | UInt64($1) }
     lastTick = now
     lastPing = now
     lastUsed = now
-    watch(listener, holder_readable, was: 0, Tag.listener)
-    watch(signals, holder_readable, was: 0, Tag.signals)
+    watch(listener, holder_readable, was: 0, EventTag.listener)
+    watch(signals, holder_readable, was: 0, EventTag.signals)
   }
 
   private static func check(_ step: StaticString, _ result: Int32) throws(HolderError) -> Int32 {
@@ -84,21 +88,22 @@ public final class Holder {
   // MARK: The loop
 
   /// Returns when it was told to end and no session is left.
-  public func run() {
-    var events = [holder_event](repeating: holder_event(), count: 64)
-    while !isOver {
-      let count = holder_wait(epoll, &events, Int32(events.count), timeout)
-      now = holder_now()
-      if !isUnused { lastUsed = now }
-      for index in 0..<Int(max(0, count)) { handle(events[index]) }
-      handleTimers()
-      serveBusyPeers()
-    }
+  func run() { while !isOver { turn() } }
+
+  /// What has come since the last turn; waits for it.
+  func turn() {
+    let count = system.wait(epoll, &events, timeout)
+    now = system.now
+    if !isUnused { lastUsed = now }
+    for index in 0..<Int(max(0, count)) { handle(events[index]) }
+    if isReapDue { reapChildren() }
+    handleTimers()
+    serveBusyPeers()
   }
 
   private var isUnused: Bool { sessions.isEmpty && peers.isEmpty && processes.isEmpty }
 
-  private var isOver: Bool {
+  var isOver: Bool {
     isEnding
       ? sessions.isEmpty && processes.isEmpty
       : isUnused && now >= lastUsed + HolderLimits.idle
@@ -106,6 +111,8 @@ public final class Holder {
 
   /// Milliseconds until something is due at the latest.
   private var timeout: Int32 {
+    // There is more than one turn takes.
+    if isReapDue { return 0 }
     var due = UInt64.max
     if isUnused { due = lastUsed + HolderLimits.idle }
     if !peers.isEmpty { due = lastPing + HolderLimits.ping }
@@ -116,22 +123,22 @@ public final class Holder {
   }
 
   private func handle(_ event: holder_event) {
-    let number = event.tag & ~Tag.kind
-    switch event.tag & Tag.kind {
-    case Tag.listener: accept()
-    case Tag.signals:
-      if holder_signals(signals) & 2 != 0 { beginEnding() }
-      reapChildren()
-    case Tag.peer:
+    let number = event.tag & ~EventTag.kind
+    switch event.tag & EventTag.kind {
+    case EventTag.listener: accept()
+    case EventTag.signals:
+      if system.signals(signals) & 2 != 0 { beginEnding() }
+      isReapDue = true
+    case EventTag.peer:
       guard let peer = peers[UInt32(truncatingIfNeeded: number)] else { return }
       if event.is_readable != 0 || event.is_closed != 0 { receive(from: peer) }
       if event.is_writable != 0 { markBusy(peer) }
-    case Tag.terminal:
+    case EventTag.terminal:
       guard let held = sessions[number] else { return }
       if event.is_readable != 0 || event.is_closed != 0 { readTerminal(held) }
       if event.is_writable != 0 { writeTerminal(held) }
-    case Tag.outcome: startDidComeOut(UInt32(truncatingIfNeeded: number))
-    case Tag.look: lookDidAnswer(UInt32(truncatingIfNeeded: number))
+    case EventTag.outcome: startDidComeOut(UInt32(truncatingIfNeeded: number))
+    case EventTag.look: lookDidAnswer(UInt32(truncatingIfNeeded: number))
     default: break
     }
   }
@@ -156,7 +163,7 @@ public final class Holder {
     }
   }
 
-  private func endOrForget(_ held: Held) {
+  func endOrForget(_ held: Held) {
     if held.rules.hasEnded { forget(held) } else { end(held, grace: 5_000) }
   }
 
@@ -169,8 +176,9 @@ public final class Holder {
   // MARK: Peers
 
   private func accept() {
-    while true {
-      let descriptor = holder_accept(listener)
+    // Epoll tells of those that are left.
+    for _ in 0..<HolderLimits.accepts {
+      let descriptor = system.accept(listener)
       guard descriptor >= 0 else {
         // Without a descriptor to be had it would be told of this one without end.
         if descriptor != -EAGAIN { pauseAccepting() }
@@ -182,13 +190,13 @@ public final class Holder {
         guard
           let stranger = peers.values.filter({ !$0.isProven }).min(by: { $0.number < $1.number })
         else {
-          holder_close(descriptor)
+          system.close(descriptor)
           continue
         }
         close(stranger)
       }
       let peer = Peer(
-        number: nextPeer, descriptor: descriptor, nonce: Self.random(Handshake.nonce), now: now)
+        number: nextPeer, descriptor: descriptor, nonce: system.random(Handshake.nonce), now: now)
       nextPeer &+= 1
       peers[peer.number] = peer
       setInterest(of: peer, holder_readable)
@@ -205,24 +213,12 @@ public final class Holder {
 
   func acceptAgain() {
     isAcceptingPaused = false
-    watch(listener, holder_readable, was: 0, Tag.listener)
-  }
-
-  private static var firstHandle: UInt64 {
-    random(6).reduce(UInt64(1)) { $0 << 8 | UInt64($1) }
-  }
-
-  static func random(_ count: Int) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    bytes.withUnsafeMutableBytes { holder_random($0.baseAddress, $0.count) }
-    return bytes
+    watch(listener, holder_readable, was: 0, EventTag.listener)
   }
 
   private func receive(from peer: Peer) {
     // A turn reads what one buffer holds: other peers and terminals have theirs.
-    let count = scratch.withUnsafeMutableBytes {
-      holder_read(peer.descriptor, $0.baseAddress, $0.count)
-    }
+    let count = scratch.withUnsafeMutableBytes { system.read(peer.descriptor, $0) }
     if count == -Int(EAGAIN) { return }
     guard count > 0 else { return close(peer) }
     peer.lastHeard = now
@@ -248,10 +244,9 @@ public final class Holder {
     guard peers.removeValue(forKey: peer.number) != nil else { return }
     peer.isOver = true
     if peer.interest != 0 { watch(peer.descriptor, 0, was: peer.interest, 0) }
-    holder_close(peer.descriptor)
+    system.close(peer.descriptor)
     for held in sessions.values where held.rules.peer == peer.number {
       held.rules.detach()
-      held.isInTurn = false
       updateInterest(of: held)
     }
   }
@@ -299,37 +294,29 @@ public final class Holder {
   }
 
   private func serve(_ peer: Peer) {
-    while true {
+    // One that reads as fast as this writes has its next turn like everybody.
+    for _ in 0..<HolderLimits.writes {
       peer.fill()
       listNext(to: peer)
       guard peer.unsent > 0 else { return setInterest(of: peer, holder_readable) }
       let count = peer.outgoing.bytes.withUnsafeBytes { bytes in
-        let rest = bytes[(bytes.count - peer.unsent)...]
-        return holder_write(
-          peer.descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        system.write(
+          peer.descriptor, UnsafeRawBufferPointer(rebasing: bytes[(bytes.count - peer.unsent)...]))
       }
       if count == -Int(EAGAIN) { return setInterest(of: peer, holder_readable | holder_writable) }
       guard count > 0 else { return close(peer) }
       peer.didWrite(count)
     }
+    setInterest(of: peer, holder_readable | holder_writable)
   }
 
   private func setInterest(of peer: Peer, _ wanted: Int32) {
     guard peer.interest != wanted, !peer.isOver else { return }
-    watch(peer.descriptor, wanted, was: peer.interest, Tag.peer | UInt64(peer.number))
+    watch(peer.descriptor, wanted, was: peer.interest, EventTag.peer | UInt64(peer.number))
     peer.interest = wanted
   }
 
   func watch(_ descriptor: Int32, _ interest: Int32, was: Int32, _ tag: UInt64) {
-    _ = holder_watch(epoll, descriptor, interest, was, tag)
-  }
-}
-
-extension [UInt8] {
-  /// As C has it, with a 0 behind.
-  func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
-    (self + [0]).withUnsafeBufferPointer { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { body($0.baseAddress!) }
-    }
+    system.watch(epoll, descriptor, interest, was: was, tag)
   }
 }

@@ -41,10 +41,11 @@ public enum HolderCommand {
     guard !detach || starter >= 0 else {
       return say("fairlead-holder: no process is to be had\n", 71)
     }
-    let holder: Holder
+    let holder: Holder<LinuxSystem>
     do throws(HolderError) {
       holder = try Holder(
-        identity: Array(secret[..<16]), key: Array(secret[16...]), path: path, keeping: &starter)
+        LinuxSystem(), identity: Array(secret[..<16]), key: Array(secret[16...]), path: path,
+        keeping: &starter)
     } catch {
       let status: Int32 = -error.number == EADDRINUSE ? 75 : 71
       let said = say("fairlead-holder: cannot listen in this directory\n", status)

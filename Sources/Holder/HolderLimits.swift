@@ -34,12 +34,15 @@ public enum HolderLimits {
   public static let descriptor = 512 * 1024
   /// Bytes of a session's state, which its node leaves beside the checkpoint: some names, colours and words.
   public static let state = 16 * 1024
-  /// Bytes of a session's checkpoint: a screen of 1,000 × 1,000 with attributes, and 100,000 lines.
+  /// Bytes of a session's checkpoint: a screen of 1,000 × 1,000 in 60 colours a line, or 100,000 lines of 600 columns. A
+  /// node leaves out lines, the oldest first, that do not go into it. While the next one comes, there are two.
   public static let checkpoint = 64 * 1024 * 1024
   /// Pieces of scrollback that a checkpoint is made of.
   public static let checkpointPieces = 4_096
   /// Bytes of input that waits for a terminal: a node gives the next piece once this one was written.
   public static let input = 256 * 1024
+  /// Pieces of input that wait for a terminal: a node has one under way, and answers.
+  static let inputPieces = 1_024
   /// Clients whose input a session remembers.
   public static let ledgers = 64
   /// Milliseconds after which a query is not answered any more: a shell would read the answer as typed.
@@ -53,10 +56,25 @@ public enum HolderLimits {
   public static let drain: UInt64 = 200
   /// Bytes of output that are read after the leader's exit.
   public static let drained = 256 * 1024
-  /// How often what a session left is signalled before it is told that it survives.
+  /// How often what a session left is signalled before it is told that it survives: each time by a child that looks at
+  /// all processes up to 200 times, until it finds none.
   public static let ends = 5
   /// Milliseconds between two of these signals.
   public static let endAgain: UInt64 = 1_000
+  /// Milliseconds until it is tried again where no process was to be had for that: those of a session that forks
+  /// without end are gone for a moment whenever some end.
+  public static let endSoon: UInt64 = 50
+  /// How often that is tried again.
+  public static let endsWithoutProcess = 200
+  /// How often a control group that is not empty is tried to be removed again, after 50 ms and then twice as long each
+  /// time, up to a tick: for some 20 minutes.
+  public static let groupRemovals = 30
+  /// Children that are reaped in a turn of the loop: orphans of a session that forks come as fast.
+  static let reaps = 256
+  /// Connections that are accepted in a turn of the loop: those of a stranger that makes many are one turn's work.
+  static let accepts = 16
+  /// Writes to a peer in a turn of the loop: one that reads as fast as the holder writes would keep it for itself.
+  static let writes = 4
   /// Milliseconds that one look may count of the time without a node: a machine that slept has not waited.
   public static let tick: UInt64 = 60_000
 }

@@ -19,7 +19,8 @@ final class Peer {
   var isOver = false
   /// Sessions that a listing has yet to tell of.
   var listing: (left: [UInt64], count: UInt32)?
-  /// Sessions that may have something to send, in the order of their turns; each has `isInTurn`.
+  /// Sessions that may have something to send, in the order of their turns; each that is this peer's knows it
+  /// (`turnAt`).
   private var turns: [Held] = []
 
   init(number: UInt32, descriptor: Int32, nonce: [UInt8], now: UInt64) {
@@ -33,8 +34,8 @@ final class Peer {
   var unsent: Int { outgoing.bytes.count - written }
 
   func enqueue(_ held: Held) {
-    guard !held.isInTurn else { return }
-    held.isInTurn = true
+    guard held.turnAt != number else { return }
+    held.turnAt = number
     turns.append(held)
   }
 
@@ -44,7 +45,9 @@ final class Peer {
     while unsent < HolderLimits.outbox, served < turns.count {
       let held = turns[served]
       served += 1
-      held.isInTurn = false
+      // It may have gone to another peer since, and wait there.
+      guard held.turnAt == number else { continue }
+      held.turnAt = nil
       if held.rules.peer == number, held.rules.writeNext(to: &outgoing) { enqueue(held) }
     }
     turns.removeFirst(served)
@@ -52,7 +55,14 @@ final class Peer {
 
   func didWrite(_ count: Int) {
     written += count
-    guard unsent == 0 else { return }
+    guard unsent == 0 else {
+      // What is written goes also while there is always more: at most as much is kept of it as of what waits.
+      if written >= HolderLimits.outbox {
+        outgoing.bytes.removeFirst(written)
+        written = 0
+      }
+      return
+    }
     // A buffer that a flood has made large is given back.
     outgoing.bytes.removeAll(keepingCapacity: outgoing.bytes.capacity <= 2 * HolderLimits.outbox)
     written = 0
@@ -70,8 +80,8 @@ final class Held {
   var isHungUp = false
   /// It was told to end, or nobody has come for it: nobody is waited for to take the rest of its output.
   var isEnding = false
-  /// It stands in its peer's turns.
-  var isInTurn = false
+  /// The peer in whose turns it stands.
+  var turnAt: UInt32?
 
   init(_ rules: HeldSession, master: Int32) {
     self.rules = rules
@@ -79,7 +89,4 @@ final class Held {
   }
 
   var handle: UInt64 { rules.handle }
-
-  /// Nil: it is closed.
-  var terminal: TerminalControl? { master >= 0 ? TerminalControl(master: master) : nil }
 }

@@ -58,14 +58,11 @@ import Testing
         .output(handle: 1, offset: 3, bytes: [4, 5]),
       ])
     #expect(
-      session.checkpoint.receive(
-        .scrollback, isFirst: true, isLast: false, offset: 3, drop: 0, [8, 8], end: session.cursor)
-        == .part)
+      session.keepCheckpoint(
+        .scrollback, isFirst: true, isLast: false, offset: 3, drop: 0, [8, 8]) == .part)
     #expect(
-      session.checkpoint.receive(
-        .screen, isFirst: false, isLast: true, offset: 3, drop: 0, [9], end: session.cursor)
-        == .whole)
-    session.log.need(from: 3)
+      session.keepCheckpoint(
+        .screen, isFirst: false, isLast: true, offset: 3, drop: 0, [9]) == .whole)
     #expect(session.attach(peer: 2, epoch: 2, next: nil, now: 0) == .attached(former: 1))
     let found = session.found
     #expect(found.checkpoint == 3)
@@ -198,12 +195,10 @@ import Testing
             peer: 2, epoch: number % 40, next: random.chance(0.5) ? number : nil, now: now)
         case 1: session.grant(upTo: random.chance(0.1) ? .max : number)
         case 2:
-          _ = session.checkpoint.receive(
+          _ = session.keepCheckpoint(
             random.chance(0.5) ? .screen : .scrollback, isFirst: random.chance(0.5),
             isLast: random.chance(0.5),
-            offset: number % (session.cursor + 2), drop: UInt32(number % 3), [1],
-            end: session.cursor)
-          session.log.need(from: session.checkpoint.offset)
+            offset: number % (session.cursor + 2), drop: UInt32(number % 3), [1])
         case 3: session.log.resize(columns: UInt16(1 + number % 500), rows: 3)
         case 4:
           _ = session.input.take(ClientKey(high: 0, low: number % 100), offset: number % 9, [1, 2])

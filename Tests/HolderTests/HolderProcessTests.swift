@@ -193,6 +193,35 @@ import Testing
     for pid in pids { try until("\(pid) lives on") { !isAlive(pid) } }
   }
 
+  @Test("ends processes that fork without end, and is soon done with it") func endsForks() throws {
+    let holder = try RunningHolder()
+    let node = try holder.connect()
+    let mark = "FAIRLEAD_MARK=\(UInt64.random(in: 0...UInt64.max))"
+    // Each forks two that leave its session and group, and goes; so many at a time at most.
+    let script = """
+      export R='trap "" HUP TERM; (setsid sh -c "$R" &); sleep 0.02'
+      for i in 1 2 3 4 5 6 7 8 9 10 11 12; do (setsid sh -c "$R" &); done; echo ready; cat
+      """
+    let handle = try node.start(["/bin/sh", "-c", script], mark: mark)
+    node.send(.credit(handle: handle, epoch: 1, upTo: 1 << 40))
+    _ = try node.output(of: handle, until: "ready")
+    func count() -> Int {
+      let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+      return processes.count { name in
+        guard Int(name) != nil,
+          let bytes = FileManager.default.contents(atPath: "/proc/\(name)/environ")
+        else { return false }
+        return bytes.range(of: Data(mark.utf8)) != nil
+      }
+    }
+    try until("none forks") { count() >= 12 }
+    node.send(.end(handle: handle, epoch: 1, grace: 0))
+    _ = try node.exit(of: handle)
+    try until("some live on") { count() == 0 }
+    usleep(200_000)
+    #expect(count() == 0)
+  }
+
   @Test(
     "holds what a process prints without a node until its log is full, and then the process waits")
   func fullLog() throws {

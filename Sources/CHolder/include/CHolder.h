@@ -96,13 +96,14 @@ void holder_signal(pid_t group, int signal);
 // Some child that has ended, reaped: its number, with *kind 1: exited, 2: signalled, and the code. 0: none.
 pid_t holder_reap(int *kind, int *value);
 
-// In a child process, since /proc may hang: sends the signal to each process whose environment holds `mark`, this
-// one excepted. Returns that child's number; its exit status is 1 if there was one, else 0.
-pid_t holder_signal_marked(const char *mark, int signal);
+// In a child process, since /proc may hang: kills each process whose environment holds `mark`, this one excepted, and
+// looks again until there is none, for some seconds at most. Returns that child's number; its exit status is 0 if there
+// is none, 1 if some live on.
+pid_t holder_kill_marked(const char *mark);
 
 // In a child process: what runs at the terminal. Its answer is read from the descriptor that is returned: the command
 // line of `leader`, a line end, and the working directory of `leader`; at most 8 KiB.
-int holder_look(pid_t leader, pid_t *child);
+int holder_look(pid_t leader);
 
 // MARK: Control groups
 
@@ -111,4 +112,5 @@ int holder_look(pid_t leader, pid_t *child);
 int holder_cgroup_make(uint64_t name, char *path, size_t capacity);
 // Kills all that is in it. 0 or a negative errno.
 int holder_cgroup_kill(const char *path);
-void holder_cgroup_remove(const char *path);
+// 0 or a negative errno: -EBUSY as long as somebody is in it.
+int holder_cgroup_remove(const char *path);

@@ -20,6 +20,8 @@ struct SessionDescriptor: Codable {
   var created: UInt64
   var node: NodeID
   var cluster: String
+  /// Bytes of output that its holder keeps; nil: as many as the node in its own log.
+  var logLimit: Int?
 
   var bytes: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) }
 
@@ -37,6 +39,7 @@ struct SessionDescriptor: Codable {
     self.created = created
     node = context.id
     cluster = context.cluster
+    logLimit = context.settings.heldLog
   }
 }
 
@@ -80,7 +83,9 @@ extension NodeLoop {
   }
 
   private func discard(_ entry: KeptEntry, with starter: any PipeStarter) -> EventLoopFuture<Void> {
-    starter.attach(entry, epoch: Epoch(entry.epoch.rawValue + 1), on: eventLoop).map { attached in
+    starter.attach(
+      entry, epoch: Epoch(entry.epoch.rawValue + 1), latest: 0, on: eventLoop
+    ).map { attached in
       attached.value.pipe.terminate(grace: .zero)
       attached.value.pipe.keeper?.letGo()
     }
@@ -94,7 +99,9 @@ extension NodeLoop {
     sessions[id] = .restoring(Restoration(descriptor: descriptor, epoch: epoch))
     context.places.takeAnyway()
     let bound = NIOLoopBound((self, descriptor), eventLoop: eventLoop)
-    return starter.attach(entry, epoch: epoch, on: eventLoop).map { attached in
+    return starter.attach(
+      entry, epoch: epoch, latest: context.settings.logLimit, on: eventLoop
+    ).map { attached in
       let (loop, descriptor) = bound.value
       loop.finishRestoring(descriptor, epoch, attached.value)
     }.flatMapErrorThrowing { error in
@@ -116,7 +123,8 @@ extension NodeLoop {
     let core = SessionCore(
       id: id, life: descriptor.life, epoch: epoch, creation: descriptor.creation,
       creator: descriptor.creator, size: attached.terminal.size,
-      kept: KeptSession(attached.terminal), settings: context.settings, pages: context.pages,
+      kept: KeptSession(attached.terminal, logLimit: descriptor.logLimit),
+      settings: context.settings, pages: context.pages,
       created: eventLoop.now - .milliseconds(Int64(clamping: age)),
       createdTime: descriptor.created, now: eventLoop.now)
     let session = Session(core, pipe: attached.pipe, turns: turns, delegate: self)
@@ -197,12 +205,13 @@ extension NodeLoop {
 }
 
 extension KeptSession {
-  fileprivate init(_ terminal: KeptTerminal) {
+  fileprivate init(_ terminal: KeptTerminal, logLimit: Int?) {
     // A state that cannot be read is of another version: the session goes on without it.
     let state = try? JSONDecoder().decode(KeptState.self, from: Data(terminal.state))
     self.init(
       state: state ?? KeptState(), checkpoint: terminal.checkpoint, size: terminal.size,
       older: terminal.older, olderSizes: terminal.olderSizes, offset: terminal.offset,
-      end: terminal.end, answered: terminal.answered, hasForgotten: terminal.hasForgotten)
+      end: terminal.end, answered: terminal.answered, hasForgotten: terminal.hasForgotten,
+      logLimit: logLimit)
   }
 }

@@ -156,7 +156,7 @@ extension NodeLoop {
     let request = PipeRequest(
       session: start.id, creation: start.creation, size: start.size, epoch: epoch,
       descriptor: SessionDescriptor(start, life: life, created: created, in: context).bytes,
-      logLimit: context.settings.logLimit)
+      logLimit: context.settings.heldLog)
     starter.start(request, on: eventLoop).whenComplete { result in
       let (loop, start) = bound.value
       switch result {
@@ -185,7 +185,9 @@ extension NodeLoop {
     }
     let core = SessionCore(
       id: start.id, life: life, epoch: epoch, creation: start.creation, creator: start.creator,
-      size: start.size, kept: pipe.keeper == nil ? nil : KeptSession(size: start.size),
+      size: start.size,
+      kept: pipe.keeper == nil
+        ? nil : KeptSession(size: start.size, logLimit: context.settings.heldLog),
       settings: context.settings, pages: context.pages, createdTime: created, now: eventLoop.now)
     let session = Session(core, pipe: pipe, turns: turns, delegate: self)
     sessions[start.id] = .session(session)

@@ -155,8 +155,9 @@ public protocol PipeStarter: Sendable {
   /// The sessions of this event loop that are kept from before, with what their nodes said of them at their start.
   func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]>
   /// Makes such a session this node's.
+  /// - Parameter latest: bytes of its latest output that its clients may still be sent.
   /// - Throws (fails with): ``PipeError``: another node has it, or it is gone.
-  func attach(_ entry: KeptEntry, epoch: Epoch, on eventLoop: any EventLoop)
+  func attach(_ entry: KeptEntry, epoch: Epoch, latest: Int, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
   /// Told once, before anything is started: which registry the node is in. What the node of the same name of
   /// another registry left is not its own.
@@ -181,7 +182,7 @@ extension PipeStarter {
   public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {
     eventLoop.makeSucceededFuture([])
   }
-  public func attach(_ entry: KeptEntry, epoch: Epoch, on eventLoop: any EventLoop)
+  public func attach(_ entry: KeptEntry, epoch: Epoch, latest: Int, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
   {
     eventLoop.makeFailedFuture(PipeError(.noTarget, "nothing is kept here"))

@@ -9,6 +9,15 @@
 //
 // Pages are shared with snapshots under way: a page is only added to, or let go of.
 
+/// A point in the life of a scrollback.
+public struct ScrollbackMark: Equatable, Sendable {
+  var generation = 0
+  var lines = 0
+
+  /// Since then only new lines came, and the oldest went.
+  public func isOfSameLife(as later: ScrollbackMark) -> Bool { generation == later.generation }
+}
+
 struct History {
   /// Small, so that a page that is not full wastes little; a longer line gets a page of its own.
   static let pageSize = 4_096
@@ -29,6 +38,8 @@ struct History {
   private(set) var pages: [HistoryPage] = []
   /// Pages before this one are gone.
   private(set) var first = 0
+  /// Lines that have come since its birth, and how often other lines went than the oldest, or all flowed anew.
+  private(set) var mark = ScrollbackMark()
   /// The oldest logical line when it has another width: how many lines it is now, 0 if nobody asked, and how many
   /// of them are gone.
   private var frontLines = 0
@@ -58,6 +69,12 @@ struct History {
     return copy
   }
 
+  /// Whether each of its lines has come since then.
+  func isYounger(than mark: ScrollbackMark) -> Bool {
+    !isUncounted && self.mark.generation == mark.generation
+      && lines <= self.mark.lines &- mark.lines
+  }
+
   var isEmpty: Bool { first >= pages.count }
   var isUncounted: Bool { nextToCount != nil || lines > limit }
 
@@ -72,6 +89,7 @@ struct History {
   }
 
   mutating func removeAll() {
+    mark.generation &+= 1
     pages = []
     first = 0
     lines = 0
@@ -115,6 +133,7 @@ struct History {
       }
       pages[page].took(length, used: used, columns: columns, wrapped: row.isWrapped)
     }
+    mark.lines &+= 1
     guard nextToCount == nil else { return false }
     lines &+= 1
     guard lines > limit else { return false }
@@ -242,6 +261,7 @@ struct History {
   /// The newest lines go, from a position on, which begins a logical line.
   mutating func truncate(at position: Position) {
     guard position.page < pages.count else { return }
+    mark.generation &+= 1
     for index in position.page..<pages.count where index > position.page {
       looks.forget(pages[index].memory)
     }
@@ -270,6 +290,7 @@ struct History {
 
   /// From now on lines flow into another width. They are to be counted, once all are there.
   mutating func setColumns(_ columns: Int) {
+    mark.generation &+= 1
     // As much of the oldest logical line goes as is gone at this width.
     if frontGone > 0, let start, let line = line(at: start) {
       var rest = frontGone * self.columns / max(1, line.columns)

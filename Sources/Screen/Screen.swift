@@ -100,8 +100,22 @@ public final class Screen {
   /// directly. The bytes contain no query.
   public func snapshot() -> [UInt8] { beginSnapshot().all() }
 
-  /// The same in slices, of the screen as it is now, whatever becomes of it meanwhile.
-  public func beginSnapshot() -> ScreenSnapshot { ScreenSnapshot(settled) }
+  /// The same in slices, of the screen as it is now, whatever becomes of it meanwhile; with so many lines of the
+  /// scrollback, the latest ones.
+  public func beginSnapshot(scrollback: Int = .max) -> ScreenSnapshot {
+    ScreenSnapshot(settled, scrollback: scrollback)
+  }
+
+  /// Where the scrollback stands.
+  public var scrollbackMark: ScrollbackMark { settled.history.mark }
+  /// Whether each of its lines has come since then, and nothing else happened to it: then a screen that was as this one
+  /// was, but for the scrollback, and has read what this one has, has the same scrollback. (If there was a line then,
+  /// that screen must have had one, too.)
+  public func isScrollbackYounger(than mark: ScrollbackMark) -> Bool {
+    settled.history.isYounger(than: mark)
+  }
+  /// About how many bytes it takes to tell all of the scrollback.
+  public var scrollbackBytes: Int { settled.history.byteCount * 5 / 4 }
 
   /// What happened since the last call. Cheap to poll after each `write`.
   public func takeEvents() -> ScreenEvents {

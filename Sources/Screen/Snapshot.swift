@@ -8,7 +8,9 @@
 public final class ScreenSnapshot {
   private var writer: SnapshotWriter
 
-  init(_ core: Core) { writer = SnapshotWriter(core.frozen(), core.looks) }
+  init(_ core: Core, scrollback: Int) {
+    writer = SnapshotWriter(core.frozen(), core.looks, scrollback: scrollback)
+  }
 
   deinit { writer.deallocate() }
 
@@ -38,7 +40,7 @@ extension Screen {
 }
 
 struct SnapshotWriter {
-  private enum Step { case start, primary, between, alternate, end, done }
+  private enum Step { case start, find, primary, between, alternate, end, done }
 
   /// Frozen, and without a table of looks: those are in `looks`.
   private(set) var core: Core
@@ -48,13 +50,16 @@ struct SnapshotWriter {
   var bytes: [UInt8] = []
   var pen = RenditionWriter()
   let columns: Int
+  /// So many lines of the scrollback come with it, the latest.
+  private let scrollback: Int
   private var step = Step.start
   private var walk: LineWalk?
   /// The primary buffer's saved cursor, once the first line is there.
   private var saved: SavedCursor
 
-  init(_ core: Core, _ looks: Looks) {
+  init(_ core: Core, _ looks: Looks, scrollback: Int = .max) {
     self.core = core
+    self.scrollback = scrollback
     self.looks = looks
     lineLooks = looks
     columns = core.columns
@@ -82,7 +87,10 @@ struct SnapshotWriter {
       switch step {
       case .start:
         writeStart()
-        walk = LineWalk(LineSource(core, looks, grid: primary, scrollback: .max))
+        walk = LineWalk(LineSource(core, looks, grid: primary, scrollback: scrollback))
+        step = .find
+      case .find:
+        guard walk?.source.findStart(work: work, &spent) != false else { return }
         step = .primary
       case .primary, .alternate:
         if let walk, let cost = writeNextLine(walk) {

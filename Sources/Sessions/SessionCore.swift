@@ -99,7 +99,7 @@ public struct SessionCore: ~Copyable {
       screen = Screen(columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
     }
     self.size = kept?.size ?? size
-    self.kept = kept.map { SessionKeeping($0, logLimit: settings.logLimit) }
+    self.kept = kept.map { SessionKeeping($0, settings) }
     input = InputQueue(hasForgotten: kept?.hasForgotten ?? false)
     endCause = kept?.state.endCause
     lifetimes = SessionLifetimes(creation, settings)

@@ -47,13 +47,15 @@ public struct KeptSession: Sendable {
   public var answered: UInt64
   /// The holder has dropped some client's ledger.
   public var hasForgotten: Bool
+  /// Bytes of output that the holder keeps; nil: as many as this node has in its own log.
+  public var logLimit: Int?
 
   public init(
     state: KeptState = KeptState(),
     checkpoint: (bytes: ByteBuffer, size: TerminalSize)? = nil,
     size: TerminalSize, older: ByteBuffer = ByteBuffer(),
     olderSizes: [(offset: UInt64, size: TerminalSize)] = [], offset: UInt64 = 0, end: UInt64 = 0,
-    answered: UInt64 = 0, hasForgotten: Bool = false
+    answered: UInt64 = 0, hasForgotten: Bool = false, logLimit: Int? = nil
   ) {
     self.state = state
     self.checkpoint = checkpoint
@@ -64,6 +66,7 @@ public struct KeptSession: Sendable {
     self.end = end
     self.answered = answered
     self.hasForgotten = hasForgotten
+    self.logLimit = logLimit
   }
 }
 
@@ -79,22 +82,29 @@ struct SessionKeeping {
   var isSizeUnderWay = false
   /// The offset of the checkpoint that was left last.
   var checkpoint: UInt64
-  var isCheckpointWanted = false
+  /// How long that was, if it told the whole scrollback.
+  var checkpointBytes = 0
+  /// A checkpoint without the scrollback, which may be left once that has come anew since.
+  var young: YoungCheckpoint?
+  /// A checkpoint that is being made. The session reads nothing meanwhile.
+  var making: CheckpointMaker?
+  /// Lines of the scrollback that go into one, and its bytes at most.
+  var scrollback = Int.max
+  var most = SessionLimits.checkpoint
   var isQuietCheckSet = false
   /// When the oldest answer that is not written yet was given.
   var unansweredSince: NIODeadline?
   /// The theme that the state tells.
   var colors: ThemeColors?
-  /// How much output may come between two checkpoints.
-  let pace: UInt64
+  /// What the holder's log has room for.
+  let room: UInt64
 
-  init(_ kept: KeptSession, logLimit: Int) {
+  init(_ kept: KeptSession, _ settings: SessionSettings) {
     answered = kept.answered
     end = kept.end
     checkpoint = kept.offset
     colors = kept.state.colors
-    // Half of what the holder's log has room for: the process goes on while a checkpoint is made and is on its way.
-    pace = UInt64(max(logLimit, SessionLimits.logPage) / 2)
+    room = UInt64(max(kept.logLimit ?? settings.logLimit, SessionLimits.logPage))
   }
 }
 
@@ -133,63 +143,6 @@ extension SessionCore {
   /// Takes in the next change of size: all output before it is read.
   mutating func takeInNextSize(work: Int) {
     if let next = kept?.sizes.popFirst() { takeInSize(next.size, work: work) }
-  }
-
-  // MARK: Checkpoints
-
-  /// To be called when output was read: leaves a checkpoint when it is time.
-  mutating func updateCheckpoint(now: NIODeadline) {
-    guard let kept, isRunning else { return }
-    let since = log.end - min(kept.checkpoint, log.end)
-    if since >= kept.pace, !isAnswerUnderWay(now: now) {
-      wantCheckpoint()
-    } else if since >= SessionLimits.quietCheckpoint, !kept.isQuietCheckSet {
-      self.kept?.isQuietCheckSet = true
-      actions.append(.wait(.checkpoint, until: now + SessionLimits.quiet))
-    }
-  }
-
-  /// Whether the program waits for an answer that may be lost with this node: who reads the output again from a
-  /// checkpoint behind the question would not give it. After a while nobody answers any more.
-  private func isAnswerUnderWay(now: NIODeadline) -> Bool {
-    guard input.unwrittenAnswers > 0, let since = kept?.unansweredSince else { return false }
-    return now - since < SessionLimits.answerable
-  }
-
-  private mutating func wantCheckpoint() {
-    guard kept?.isCheckpointWanted == false else { return }
-    kept?.isCheckpointWanted = true
-    askForSnapshot()
-  }
-
-  /// Leaves a checkpoint of a session that has printed nothing for a while, so that whoever makes it again has little
-  /// to read.
-  mutating func checkForQuiet(now: NIODeadline) {
-    kept?.isQuietCheckSet = false
-    guard let kept, isRunning,
-      log.end - min(kept.checkpoint, log.end) >= SessionLimits.quietCheckpoint
-    else { return }
-    if now - lastOutput >= SessionLimits.quiet, !isAnswerUnderWay(now: now) {
-      wantCheckpoint()
-    } else {
-      updateCheckpoint(now: now)
-    }
-  }
-
-  /// Notes that the holder has the checkpoint of this offset, whatever was left there since.
-  public mutating func checkpointIs(at offset: UInt64, now: NIODeadline) {
-    guard kept != nil else { return }
-    kept?.checkpoint = min(offset, log.end)
-    updateCheckpoint(now: now)
-  }
-
-  /// Leaves the snapshot as a checkpoint.
-  mutating func keep(_ snapshot: ByteBuffer, now: NIODeadline) {
-    guard kept?.isCheckpointWanted == true else { return }
-    kept?.isCheckpointWanted = false
-    guard !isAnswerUnderWay(now: now) else { return updateCheckpoint(now: now) }
-    kept?.checkpoint = log.end
-    actions.append(.keepCheckpoint(snapshot, size: size, at: log.end))
   }
 
   mutating func noteState() { if kept != nil { actions.append(.keepState) } }

@@ -86,6 +86,15 @@ public enum SessionLimits {
   /// Output since the last checkpoint for which another is left once the session is quiet, in bytes: less is read
   /// again in a fraction of a millisecond.
   static let quietCheckpoint: UInt64 = 16 * 1024
+  /// The part of a checkpoint's length after which the next one is left once the session is quiet: so much output is read
+  /// as fast as that checkpoint.
+  static let quietPart = 8
+  /// Bytes of a checkpoint: a holder takes 64 MiB. Lines of the scrollback are left out of a larger one, the oldest
+  /// first; an eighth of them is tried each time. A screen that alone is larger is left blank.
+  static let checkpoint = 60 * 1024 * 1024
+  /// Bytes of a session's output that a holder keeps for each line of scrollback: three times what a line takes, so that
+  /// a flood has filled the scrollback anew before a checkpoint would have to tell it.
+  static let heldLine = 256
   /// A query that is not answered for so long is not answered any more: a holder does the same.
   static let answerable = TimeAmount.seconds(2)
   /// A session is quiet that has printed nothing for so long.
@@ -104,6 +113,8 @@ public struct SessionSettings: Sendable {
   public var scrollback: Int
   /// Whether a driver that types takes the terminal's size over. If not, only TAKE does.
   public var typingTakesSize = true
+  /// Bytes of output that a holder keeps of a session.
+  public var heldLog: Int { max(logLimit, min(scrollback, 100_000) * SessionLimits.heldLine) }
 
   public init(
     idleTimeout: TimeAmount = .minutes(30), keepEnded: TimeAmount = .minutes(30),

@@ -20,7 +20,7 @@ extension SessionCore {
 
   /// Whether the pipe is held back until the screen is done with what it has.
   private var isScreenBehind: Bool {
-    unread.readableBytes > 0 || snapshot.isMaking || screen.isResizing
+    unread.readableBytes > 0 || snapshot.isMaking || kept?.making != nil || screen.isResizing
       || kept?.sizes.isEmpty == false
   }
 
@@ -41,6 +41,8 @@ extension SessionCore {
     } else if snapshot.isWanted {
       snapshot.begin(screen, work: units, now: now)
       handOutSnapshot(now: now)
+    } else if kept?.making != nil {
+      goOnKeeping(units, now: now)
     } else if kept?.sizes.first?.after == 0 {
       takeInNextSize(work: units)
     } else if isSizeDue {
@@ -202,7 +204,6 @@ extension SessionCore {
   /// Hands the snapshot out at once, before the screen reads on: it is valid at the log's end.
   private mutating func handOutSnapshot(now: NIODeadline) {
     guard let bytes = snapshot.bytes else { return }
-    keep(bytes, now: now)
     for index in streams.list.indices
     where streams.list[index].output.needsSnapshot(from: log, now: now) {
       streams.list[index].output.begin(snapshot: bytes, size: size, log: log)

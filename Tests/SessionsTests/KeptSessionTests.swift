@@ -25,10 +25,13 @@ import Wire
 
     static let size = TerminalSize(columns: 80, rows: 24)
     static let settings = SessionSettings(logLimit: 16 * 1024, scrollback: 50)
+    let settings: SessionSettings
 
-    init() {
+    init(_ settings: SessionSettings = Self.settings) {
+      self.settings = settings
       session = TestSession(
-        size: Self.size, kept: KeptSession(size: Self.size), settings: Self.settings)
+        size: Self.size, kept: KeptSession(size: Self.size, logLimit: settings.heldLog),
+        settings: settings)
     }
 
     func size(at offset: UInt64) -> TerminalSize {
@@ -60,7 +63,8 @@ import Wire
           older: ByteBuffer(bytes: output[start..<Int(offset)]),
           olderSizes: sizes.filter { $0.offset >= UInt64(start) && $0.offset <= offset }
             .map { ($0.offset, $0.size) },
-          offset: offset, end: UInt64(output.count), answered: answered), settings: Self.settings)
+          offset: offset, end: UInt64(output.count), answered: answered,
+          logLimit: settings.heldLog), settings: settings)
       told = Int(offset)
       toldSizes = sizes.count { $0.offset <= offset }
     }
@@ -83,16 +87,17 @@ import Wire
     }
   }
 
-  @Test("shows what it showed, whenever its nodes are killed") func killedAtRandom() {
-    for _ in 0..<5 { historyOfKills() }
+  @Test("shows what it showed, whenever its nodes are killed", arguments: [0, 1, 3, 50, 400])
+  func killedAtRandom(scrollback: Int) {
+    for _ in 0..<5 { historyOfKills(scrollback) }
   }
 
-  private func historyOfKills() {
+  private func historyOfKills(_ scrollback: Int) {
     let seed = SeededGenerator.announcedSeed("killedAtRandom")
     var output = OutputGenerator(seed: seed)
     var random = SeededGenerator(seed: seed &+ 1)
-    var kept = Kept()
-    let reference = Screen(columns: 80, rows: 24, scrollback: 50)
+    var kept = Kept(SessionSettings(logLimit: 16 * 1024, scrollback: scrollback))
+    let reference = Screen(columns: 80, rows: 24, scrollback: scrollback)
     var answers: [UInt8] = []
     for _ in 0..<400 {
       switch output.number(10) {
@@ -139,7 +144,7 @@ import Wire
   func sizesAtTheCheckpoint() {
     var kept = Kept()
     // Without scrollback a row that a smaller size took away does not come back with a larger one.
-    kept.output = Array((String(repeating: "a", count: 9_000) + "\u{1B}[?1049h\u{1B}[20;3H").utf8)
+    kept.output = Array((String(repeating: "a", count: 13_000) + "\u{1B}[?1049h\u{1B}[20;3H").utf8)
     kept.tell()
     kept.takeWhatWasLeft()
     let end = UInt64(kept.output.count)
@@ -156,13 +161,57 @@ import Wire
     #expect(isSame && reference.cursorRow == 4)
   }
 
+  @Test("In a flood no checkpoint tells the scrollback, and yet it is there again") func flood() {
+    var kept = Kept(SessionSettings(logLimit: 64 * 1024, scrollback: 300))
+    let reference = Screen(columns: 80, rows: 24, scrollback: 300)
+    var checkpoints: Set<UInt64> = []
+    for number in 0..<20_000 {
+      let line = Array("line \(number) \u{1B}[3\(number % 8)mof a flood\u{1B}[m\r\n".utf8)
+      kept.output += line
+      reference.write(line)
+      guard number % 100 == 0 else { continue }
+      kept.tell()
+      kept.takeWhatWasLeft()
+      guard let checkpoint = kept.checkpoint, checkpoints.insert(checkpoint.offset).inserted
+      else { continue }
+      #expect(checkpoint.bytes.readableBytes < 4_000)
+      let behind = kept.session.core.log.end - checkpoint.offset
+      #expect(behind <= UInt64(kept.settings.heldLog))
+    }
+    #expect(checkpoints.count > 10)
+    kept.kill()
+    kept.tell()
+    let isSame = kept.session.core.screen.snapshot() == reference.snapshot()
+    #expect(isSame)
+  }
+
+  @Test("A checkpoint that is too large is without the oldest lines, or blank; the process goes on")
+  func tooLarge() {
+    var kept = Kept(SessionSettings(logLimit: 64 * 1024, scrollback: 2_000))
+    kept.session.core.kept?.most = 20_000
+    // The scrollback is filled, and then nothing scrolls.
+    kept.output = (0..<3_000).flatMap { Array("a line that scrolls out \($0)\r\n".utf8) }
+    kept.tell()
+    for number in 0..<60_000 { kept.output += Array("\u{1B}[H\(number)".utf8) }
+    for _ in 0..<10 { kept.tell(100_000) }
+    kept.takeWhatWasLeft()
+    let bytes = kept.checkpoint?.bytes.readableBytes ?? 0
+    #expect((2_000...20_000).contains(bytes))
+    kept.session.core.kept?.most = 10
+    for number in 0..<60_000 { kept.output += Array("\u{1B}[H\(number)".utf8) }
+    for _ in 0..<10 { kept.tell(100_000) }
+    kept.takeWhatWasLeft()
+    #expect(kept.checkpoint.map { Array($0.bytes.readableBytesView) } == Screen.freshTerminal)
+  }
+
   @Test("lets a client that comes back go on at its byte, from before the checkpoint too")
   func resumes() {
     var kept = Kept()
     kept.output = Array(repeating: UInt8(ascii: "a"), count: 12_000)
-    kept.tell(9_000)
+    // Enough to fill the scrollback anew behind a checkpoint.
+    for _ in 0..<2 { kept.tell(4_500) }
     kept.takeWhatWasLeft()
-    #expect(kept.checkpoint != nil)
+    #expect(kept.checkpoint?.offset == 4_500)
     let life = kept.session.core.life
     kept.kill()
     let session = TestSession(

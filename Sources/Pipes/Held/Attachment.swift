@@ -46,9 +46,15 @@ struct Attachment {
   private var older = ByteBuffer()
   private var isOlderDone = false
 
-  init(_ promise: EventLoopPromise<NIOLoopBound<AttachedPipe>>, epoch: UInt64) {
+  /// So much of the latest output is of use.
+  private let latest: UInt64
+  /// Where what is older than the checkpoint begins, as far as it is asked for.
+  private var olderStart: UInt64 = 0
+
+  init(_ promise: EventLoopPromise<NIOLoopBound<AttachedPipe>>, epoch: UInt64, latest: Int) {
     self.promise = promise
     self.epoch = epoch
+    self.latest = UInt64(max(0, latest))
   }
 
   /// The output to ask for next: what is older than the checkpoint, for clients that come back.
@@ -56,8 +62,9 @@ struct Attachment {
 
   /// False: no holder has such a session.
   mutating func didFind(_ state: HeldState) -> Bool {
-    guard state.isPossible, state.next == state.checkpoint else { return false }
+    guard found == nil, state.isPossible, state.next == state.checkpoint else { return false }
     found = state
+    olderStart = max(state.logStart, state.logEnd - min(state.logEnd, latest))
     askForOlder()
     return true
   }
@@ -65,13 +72,14 @@ struct Attachment {
   private mutating func askForOlder() {
     wanted = nil
     guard let found else { return }
-    let from = found.logStart + UInt64(older.readableBytes)
+    let from = olderStart + UInt64(older.readableBytes)
     if from < found.checkpoint { wanted = from..<found.checkpoint } else { isOlderDone = true }
   }
 
   /// False: that is more than a holder has.
   mutating func didReceiveCheckpoint(_ bytes: [UInt8], isLast: Bool) -> Bool {
-    guard checkpoint.readableBytes + bytes.count <= HolderLimits.checkpoint else { return false }
+    guard !isCheckpointDone, checkpoint.readableBytes + bytes.count <= HolderLimits.checkpoint
+    else { return false }
     checkpoint.writeBytes(bytes)
     isCheckpointDone = isLast
     return true
@@ -80,7 +88,7 @@ struct Attachment {
   /// False: that is not what was asked for.
   mutating func didReceiveOlder(_ bytes: [UInt8], at offset: UInt64) -> Bool {
     guard let found, let asked = wanted else { return false }
-    let expected = found.logStart + UInt64(older.readableBytes)
+    let expected = olderStart + UInt64(older.readableBytes)
     guard offset == expected, UInt64(bytes.count) <= found.checkpoint - expected else {
       return false
     }
@@ -121,10 +129,13 @@ struct Attachment {
 }
 
 extension HeldState {
-  /// Whether its offsets can be those of a session: in their order, and not so far that a sum of them is no number.
+  /// Whether it can be a session's: its offsets in their order, and not so far that a sum of them is no number, and
+  /// no more of anything than a holder keeps.
   var isPossible: Bool {
     logStart <= checkpoint && checkpoint <= next && next <= logEnd && logEnd <= Varint.maximum
       && checkpoint - logStart <= UInt64(HolderLimits.logMost)
+      && ledgers.count <= HolderLimits.ledgers && sizes.count <= HolderLimits.sizes
+      && sizes.allSatisfy { $0.offset <= next }
   }
 }
 

@@ -167,9 +167,11 @@ final class HolderConnection {
   }
 
   /// Makes a session this node's.
-  func attach(_ handle: UInt64, epoch: UInt64) -> EventLoopFuture<NIOLoopBound<AttachedPipe>> {
+  func attach(_ handle: UInt64, epoch: UInt64, latest: Int) -> EventLoopFuture<
+    NIOLoopBound<AttachedPipe>
+  > {
     let promise = eventLoop.makePromise(of: NIOLoopBound<AttachedPipe>.self)
-    attachments[handle] = Attachment(promise, epoch: epoch)
+    attachments[handle] = Attachment(promise, epoch: epoch, latest: latest)
     send(.attach(handle: handle, epoch: epoch, next: nil))
     return promise.futureResult
   }

@@ -59,14 +59,14 @@ extension PTYStarter {
     }
   }
 
-  public func attach(_ entry: KeptEntry, epoch: Epoch, on eventLoop: any EventLoop)
+  public func attach(_ entry: KeptEntry, epoch: Epoch, latest: Int, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
   {
     guard let holder else {
       return eventLoop.makeFailedFuture(PipeError(.noTarget, "nothing is kept here"))
     }
     return holder.connection(on: eventLoop).flatMap {
-      $0.value.attach(entry.handle, epoch: epoch.rawValue)
+      $0.value.attach(entry.handle, epoch: epoch.rawValue, latest: latest)
     }
   }
 

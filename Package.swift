@@ -309,8 +309,8 @@ let package = Package(
     .testTarget(
       name: "PipesTests",
       dependencies: [
-        "Pipes", "HTTPClient", "TestSupport", "Transport", "fairlead", "Wire", nio("NIOCore"),
-        nio("NIOPosix"),
+        "Pipes", "Holder", "HTTPClient", "TestSupport", "Transport", "fairlead", "Wire",
+        nio("NIOCore"), nio("NIOPosix"),
         nio("NIOConcurrencyHelpers"), nio("NIOEmbedded"), nio("NIOHTTP1"), logging,
       ],
       swiftSettings: swiftSettings),

@@ -32,7 +32,7 @@ held)
   ;;
 holder)
   module=Holder
-  files=(Sources/Holder/*.swift Tests/HolderTests/{HolderOperations,SimulatedPeer,SimulatedSystem}.swift)
+  files=(Sources/Holder/*.swift Tests/HolderTests/{HolderInvariants,HolderOperations,SimulatedPeer,SimulatedSystem}.swift)
   ;;
 *) echo "no fuzzer $target" >&2 && exit 64 ;;
 esac

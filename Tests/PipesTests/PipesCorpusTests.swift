@@ -1,5 +1,5 @@
-// What the fuzzers of the HTTP client and of the Docker engine's answers found, run again: their operations stop at
-// what is wrong.
+// What the fuzzers of the HTTP client, of a holder's frames and of the Docker engine's answers found, run again: their
+// operations stop at what is wrong.
 
 import TestSupport
 import Testing
@@ -7,6 +7,10 @@ import Testing
 @Suite struct PipesCorpusTests {
   @Test func whatTheFuzzerFoundInAnswers() throws {
     for input in try fuzzCorpus("http") { input.bytes.withUnsafeBytes { httpOperations($0) } }
+  }
+
+  @Test func whatTheFuzzerFoundInWhatAHolderSays() throws {
+    for input in try fuzzCorpus("held") { input.bytes.withUnsafeBytes { heldOperations($0) } }
   }
 
   @Test func whatTheFuzzerFoundInAnEnginesJSON() throws {

@@ -79,7 +79,10 @@ final class HeldPipe: Pipe, SessionKeeper {
     connection.send(.credit(handle: handle, epoch: epoch, upTo: granted))
   }
 
+  // Of one that is over, nothing is told any more: who said that it has ended may go on all the same.
+
   func didRead(_ bytes: ByteBuffer, at offset: UInt64) {
+    guard !isOver else { return }
     guard offset == received else {
       return connection.fail("output at \(offset) instead of \(received)")
     }
@@ -89,7 +92,7 @@ final class HeldPipe: Pipe, SessionKeeper {
   }
 
   func didResize(_ columns: UInt16, _ rows: UInt16, at offset: UInt64) {
-    guard offset == received, let size = TerminalSize(columns, rows) else { return }
+    guard !isOver, offset == received, let size = TerminalSize(columns, rows) else { return }
     didResize(size)
   }
 
@@ -130,14 +133,14 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   func didWrite(_ client: ClientKey, upTo offset: UInt64) {
     note(client, offset)
-    guard let piece, piece.client == client else { return }
+    guard !isOver, let piece, piece.client == client else { return }
     if case .answer = piece.source { return }
     let written = offset - min(offset, piece.offset)
     didWrite(Int(min(written, UInt64(piece.bytes.readableBytes))), of: piece)
   }
 
   func didAnswer(_ query: UInt64) {
-    guard let piece, case .answer = piece.source, piece.offset <= query else { return }
+    guard !isOver, let piece, case .answer = piece.source, piece.offset <= query else { return }
     didWrite(piece.bytes.readableBytes, of: piece)
   }
 
@@ -174,7 +177,7 @@ final class HeldPipe: Pipe, SessionKeeper {
   }
 
   func didDiscard(_ did: Bool, for key: UInt8) {
-    guard discarding == key else { return }
+    guard !isOver, discarding == key else { return }
     if did, discardsLeft > 0 { return discardAgain(key) }
     discarding = nil
     delegate?.pipeDidDiscardInput(did, for: key)
@@ -255,6 +258,7 @@ final class HeldPipe: Pipe, SessionKeeper {
   }
 
   func didAttachAgain(_ found: HeldState) {
+    guard !isOver else { return }
     guard found.epoch == epoch, found.next == received else {
       return connection.fail("an attachment at \(found.next) instead of \(received)")
     }

@@ -50,22 +50,39 @@ public struct CreationRule: Hashable, Sendable, Codable {
     return longest > AuthLimits.patterns ? "a rule with \(longest) patterns" : nil
   }
 
-  func allows(_ creation: Creation) -> Bool {
+  func allows(_ creation: Creation) -> Bool { obstacle(to: creation) == nil }
+
+  /// The first part of what is asked for that it does not allow; nil: it allows all.
+  func obstacle(to creation: Creation) -> CreationObstacle? {
     let target = creation.target.description
-    guard targets.contains(where: { matches($0, target) }) else { return false }
-    guard commands.contains(where: { $0.allows(creation.command) }) else { return false }
+    guard targets.contains(where: { matches($0, target) }) else {
+      return CreationObstacle(.target, "the target \(target)", allowed: targets)
+    }
+    guard commands.contains(where: { $0.allows(creation.command) }) else {
+      return CreationObstacle(
+        .command, creation.command.isEmpty ? "the login shell" : "this command",
+        allowed: commands.map(\.description))
+    }
     let isFree = commands.contains(.any)
     if !(isFree && env == nil) {
       let names = env ?? []
-      guard creation.environment.keys.allSatisfy({ key in names.contains { matches($0, key) } })
-      else { return false }
+      let others = creation.environment.keys.filter { key in
+        !names.contains { matches($0, key) }
+      }
+      if let name = others.min() {
+        return CreationObstacle(.env, "the variable \(name)", allowed: names)
+      }
     }
     if let directory = creation.workingDirectory, !(isFree && cwd == nil) {
       guard !directory.split(separator: "/").contains(".."),
         (cwd ?? []).contains(where: { matches($0, directory) })
-      else { return false }
+      else { return CreationObstacle(.cwd, "this directory", allowed: cwd ?? []) }
     }
-    return creation.user.map(allows) ?? true
+    if let user = creation.user, !allows(user) {
+      let name = user.isRoot ? "\(user), whom no pattern stands for" : "\(user)"
+      return CreationObstacle(.user, "the user \(name)", allowed: users ?? [])
+    }
+    return nil
   }
 
   private func allows(_ user: UserName) -> Bool {
@@ -79,11 +96,60 @@ public struct CreationRule: Hashable, Sendable, Codable {
   }
 }
 
+/// Why a rule does not allow what is asked for: which part of it, and what the rule allows there instead. The command
+/// that was asked for is not in it, nor a directory or a variable's value, since the audit log has it too.
+struct CreationObstacle: Equatable {
+  /// In the order in which they are looked at.
+  enum Part: Int { case target, command, env, cwd, user }
+
+  let part: Part
+  private let asked: String
+  private var allowed: [String]
+
+  init(_ part: Part, _ asked: String, allowed: [String]) {
+    self.part = part
+    self.asked = asked.clipped(to: AuthLimits.toldPattern)
+    self.allowed = allowed
+  }
+
+  /// Of several rules: that of the ones which allow the most of what was asked for.
+  static func nearest(_ obstacles: [CreationObstacle]) -> CreationObstacle? {
+    guard var nearest = obstacles.max(by: { $0.part.rawValue < $1.part.rawValue }) else {
+      return nil
+    }
+    nearest.allowed = obstacles.filter { $0.part == nearest.part }.flatMap(\.allowed)
+    return nearest
+  }
+
+  var description: String {
+    "this token does not allow \(asked) (create.\(part)); it allows \(Self.list(allowed))"
+  }
+
+  /// Some of them, each once.
+  static func list(_ patterns: [String]) -> String {
+    var told: [String] = []
+    for pattern in patterns where !told.contains(pattern) { told.append(pattern) }
+    guard !told.isEmpty else { return "none" }
+    let more = told.count - AuthLimits.toldPatterns
+    return told.prefix(AuthLimits.toldPatterns)
+      .map { $0.clipped(to: AuthLimits.toldPattern) }.joined(separator: ", ")
+      + (more > 0 ? ", and \(more) more" : "")
+  }
+}
+
 /// Which command a rule allows: `"*"`, or a list of words, `[]` being the login shell. A last word `*`
 /// stands for any further words.
-public enum CommandPattern: Hashable, Sendable, Codable {
+public enum CommandPattern: Hashable, Sendable, Codable, CustomStringConvertible {
   case any
   case words([String])
+
+  /// As the claim has it.
+  public var description: String {
+    switch self {
+    case .any: "*"
+    case .words(let words): "[" + words.map { "\"\($0)\"" }.joined(separator: ",") + "]"
+    }
+  }
 
   func allows(_ command: [String]) -> Bool {
     switch self {

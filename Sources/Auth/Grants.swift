@@ -56,6 +56,14 @@ public enum SessionPattern: Hashable, Sendable, Codable, CustomStringConvertible
     }
   }
 
+  /// With the subject in its place.
+  func description(for subject: String?) -> String {
+    guard case .ofSubject(let before, let after, let isPrefix) = self, let subject else {
+      return description
+    }
+    return before + subject + after + (isPrefix ? "*" : "")
+  }
+
   /// Whether the name alone, whoever owns it, makes the session one of these.
   func names(_ session: SessionID, subject: String?) -> Bool {
     switch self {
@@ -222,13 +230,17 @@ extension Grants {
       return access.mayKill(owner: owner)
         ? .allowed : .refused("this token may not end session \(session)")
     case .create(let creation):
-      let candidates = all.filter { $0.rights >= .write && $0.covers(session, subject: subject) }
-      let rules = candidates.compactMap(\.create)
-      if rules.contains(where: { $0.allows(creation) }) { return .allowed }
+      let creating = all.filter { $0.rights >= .write && $0.create != nil }
+      let rules = creating.filter { $0.covers(session, subject: subject) }.compactMap(\.create)
+      let obstacles = rules.map { $0.obstacle(to: creation) }
+      if obstacles.contains(nil) { return .allowed }
+      if let nearest = CreationObstacle.nearest(obstacles.compactMap(\.self)) {
+        return .refused(nearest.description)
+      }
+      let names = creating.flatMap(\.sessions).map { $0.description(for: subject) }
       return .refused(
-        rules.isEmpty
-          ? "this token may not create session \(session)"
-          : "this token may not start that: target \(creation.target), command, env, cwd or user")
+        "this token may not create session \(session); it may create "
+          + CreationObstacle.list(names))
     case .operate: return .refused("")
     }
   }

@@ -238,6 +238,76 @@ extension AuthMatrix.Kind {
     #expect(!CreationRule.anything.allows(user("app")))
   }
 
+  private func refusal(
+    _ claim: String, _ creation: Creation, _ session: String = "x"
+  ) throws -> String {
+    let decision = try Grants(json: claim).allows(
+      .create(creation), session: SessionID(unchecked: session), subject: "alice")
+    guard case .refused(let why) = decision else { return "allowed" }
+    return why
+  }
+
+  /// Which part of it, and what the token allows there; what was asked for stands in it only where the audit log may
+  /// have it.
+  @Test func aRefusalNamesThePartAndWhatIsAllowed() throws {
+    func grant(_ rule: String) -> String {
+      #"{"sessions":["@own"],"rights":"write","create":\#(rule)}"#
+    }
+    let full = grant(
+      #"{"targets":["pty","docker:web-*"],"commands":[["make","*"],[]],"env":["LC_*"],"users":["app","job-*"]}"#
+    )
+    let make = ["make", "secret"]
+    for (creation, words) in [
+      (
+        docker("db"),
+        "this token does not allow the target docker:db (create.target); it allows pty, docker:web-*"
+      ),
+      (
+        Creation(command: ["secret"]),
+        #"this token does not allow this command (create.command); it allows ["make","*"], []"#
+      ),
+      (
+        Creation(command: make, environment: ["LC_ALL": "C", "LD_PRELOAD": "secret"]),
+        "this token does not allow the variable LD_PRELOAD (create.env); it allows LC_*"
+      ),
+      (
+        Creation(command: make, workingDirectory: "/secret"),
+        "this token does not allow this directory (create.cwd); it allows none"
+      ),
+      (
+        Creation(command: make, user: UserName("www")),
+        "this token does not allow the user www (create.user); it allows app, job-*"
+      ),
+      (
+        Creation(command: make, user: UserName("root")),
+        "this token does not allow the user root, whom no pattern stands for (create.user); it allows app, job-*"
+      ),
+    ] { #expect(try refusal(full, creation) == words) }
+    // Of several rules the one that is nearest, with what others allow of that part.
+    let rules = [
+      #"{"targets":["docker:a"],"commands":["*"],"users":["x"]}"#,
+      #"{"targets":["pty"],"commands":["*"],"users":["y"]}"#,
+      #"{"targets":["pty"],"commands":["*"],"users":["y","z"]}"#,
+    ].map(grant)
+    #expect(
+      try refusal("[\(rules.joined(separator: ","))]", Creation(user: UserName("www")))
+        == "this token does not allow the user www (create.user); it allows y, z")
+  }
+
+  @Test func aRefusalOfANameSaysWhichMayBeCreated() throws {
+    let rule = #""rights":"write","create":{"targets":["pty"],"commands":["*"]}"#
+    let claim = #"[{"sessions":["b-*","{sub}-*"],\#(rule)},{"sessions":["c"],"rights":"write"}]"#
+    #expect(
+      try refusal(claim, Creation(), "c")
+        == "this token may not create session c; it may create b-*, alice-*")
+    #expect(
+      try refusal(#"{"sessions":["*"],"rights":"write"}"#, Creation())
+        == "this token may not create session x; it may create none")
+    let many = (0..<20).map { #""n\#($0)""# }.joined(separator: ",")
+    let long = #"{"sessions":[\#(many)],\#(rule)}"#
+    #expect(try refusal(long, Creation()).hasSuffix("n6, n7, and 12 more"))
+  }
+
   @Test func tooManyPatternsAreNoClaim() {
     let many = Array(repeating: #""x""#, count: 65).joined(separator: ",")
     #expect(throws: (any Error).self) {

@@ -6,6 +6,8 @@ public struct TargetKind: Sendable {
   public let name: String
   /// How it is written, such as `docker:CONTAINER`.
   public let form: String
+  /// What a place of it is, in words: "a container's name has 2 characters or more"; nil: the form says it all.
+  public let rule: String?
   /// Arguments of `fairlead new` that show its use, without `fairlead new`.
   public let examples: [String]
   /// What is told of it where nodes live and none can start it, since waiting brings none; nil: one may come.
@@ -15,11 +17,12 @@ public struct TargetKind: Sendable {
   public let isPlace: @Sendable (_ place: String?) -> Bool
 
   public init(
-    _ name: String, form: String, examples: [String] = [], absence: String? = nil,
-    isPlace: @Sendable @escaping (_ place: String?) -> Bool
+    _ name: String, form: String, rule: String? = nil, examples: [String] = [],
+    absence: String? = nil, isPlace: @Sendable @escaping (_ place: String?) -> Bool
   ) {
     self.name = name
     self.form = form
+    self.rule = rule
     self.examples = examples
     self.absence = absence
     self.isPlace = isPlace
@@ -37,8 +40,12 @@ public struct TargetKinds: Sendable {
   /// `pty, or docker:CONTAINER`.
   public var form: String { listed(all.map(\.form), ", or ") }
 
-  private var misuse: String {
-    "create.target: a target is \(listed(all.map { "\"\($0.form)\"" }, " or "))"
+  /// How a target is written that was to be `target`, and is not: by the rule of its kind, if it is known.
+  public func form(insteadOf target: Target) -> String { self[target.kind]?.rule ?? form }
+
+  private func misuse(_ target: Target) -> String {
+    let rule = self[target.kind]?.rule.map { $0 + "; " } ?? ""
+    return "create.target: \(rule)a target is \(listed(all.map { "\"\($0.form)\"" }, " or "))"
   }
 
   private func listed(_ forms: [String], _ last: String) -> String {
@@ -52,13 +59,13 @@ public struct TargetKinds: Sendable {
   /// a newer node's, and is then checked there.
   public func problem(of target: Target) -> Refused? {
     guard let kind = self[target.kind], !kind.isPlace(target.place) else { return nil }
-    return Refused(.badRequest, misuse)
+    return Refused(.badRequest, misuse(target))
   }
 
   /// The answer where nodes live, and none announces the kind of `target`; nil: one may come.
   public func absence(of target: Target) -> Refused? {
     guard let kind = self[target.kind] else {
-      return all.isEmpty ? nil : Refused(.badRequest, misuse)
+      return all.isEmpty ? nil : Refused(.badRequest, misuse(target))
     }
     return kind.absence.map { Refused(.noCapacity, "no node can start \(target): \($0)") }
   }

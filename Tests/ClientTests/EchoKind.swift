@@ -7,7 +7,10 @@ import Wire
 extension PipeKind {
   /// `echo:WORD`: says what was typed, after its word.
   static let echo = PipeKind(
-    target: TargetKind("echo", form: "echo:WORD", absence: "none echoes (see --echo)") { place in
+    target: TargetKind(
+      "echo", form: "echo:WORD", rule: "a word has letters only",
+      absence: "none echoes (see --echo)"
+    ) { place in
       place?.utf8.allSatisfy { (0x61...0x7A).contains($0) } ?? false
     },
     options: [PipeOption("echo", value: "mark", help: "Echoes, with this mark behind the word.")],

@@ -110,7 +110,8 @@ import Wire
       let wrong = try await refusal(client, "echo:o1")
       #expect(wrong.code == .badRequest && wrong.retry == nil)
       #expect(
-        wrong.message.hasSuffix(#"a target is "pty", "docker:CONTAINER" or "echo:WORD""#),
+        wrong.message
+          == #"create.target: a word has letters only; a target is "pty", "docker:CONTAINER" or "echo:WORD""#,
         "\(wrong.message)")
       terminal.kill()
       try await client.close()
@@ -134,7 +135,10 @@ import Wire
       let absent = try await refusal(client, "docker:web1")
       #expect(absent.code == .noCapacity && absent.retry == nil)
       #expect(absent.message.contains("Docker engine"), "\(absent.message)")
-      #expect(try await refusal(client, "docker:x").code == .badRequest)
+      let short = try await refusal(client, "docker:x")
+      #expect(short.code == .badRequest && short.retry == nil)
+      #expect(
+        short.message.contains("a container's name has 2 characters or more"), "\(short.message)")
       try await client.close()
     }
   }

@@ -7,7 +7,7 @@ public import Wire
 extension PipeKind {
   public static let docker = PipeKind(
     target: TargetKind(
-      "docker", form: "docker:CONTAINER",
+      "docker", form: "docker:CONTAINER", rule: containerRule,
       examples: [
         "--target docker:web1 --env TERM=xterm-256color -- bash -l",
         "--target docker:web1 --user www-data",
@@ -69,6 +69,11 @@ extension Target {
     return place
   }
 }
+
+/// ``isContainer(_:)``, for people.
+private let containerRule =
+  "a container's name has 2 characters or more (at most \(PipeLimits.containerName)), of letters, digits, _ . and -, "
+  + "and begins with a letter or a digit"
 
 /// Docker's own rule for names, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; it keeps a name from becoming a path.
 private func isContainer(_ name: String) -> Bool {

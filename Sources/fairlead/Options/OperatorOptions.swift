@@ -198,6 +198,9 @@ extension TerminalSize: Formed {
 
 extension Target: Formed {
   static let form = PipeKinds.standard.targets.form
+  static func form(insteadOf text: String) -> String {
+    PipeKinds.standard.targets.form(insteadOf: Target(unchecked: text))
+  }
   init?(formed text: String) {
     self.init(text)
     guard PipeKinds.standard.targets.knows(self) else { return nil }

@@ -23,13 +23,17 @@ func environment(_ name: String) -> String? {
 /// An option's value of a form that is said to who did not keep to it.
 protocol Formed: ExpressibleByArgument {
   static var form: String { get }
+  /// The form that `text` was to have, which it has not.
+  static func form(insteadOf text: String) -> String
   init?(formed text: String)
 }
 
 extension Formed {
+  static func form(insteadOf text: String) -> String { form }
+
   init?(argument: String) {
     guard let value = Self(formed: argument) else {
-      Misuse.missed(Self.form)
+      Misuse.missed(Self.form(insteadOf: argument))
       return nil
     }
     self = value
@@ -144,7 +148,7 @@ func fromEnvironment<Value: ExpressibleByArgument>(_ name: String, default value
   guard let parsed = Value(argument: text) else {
     let values = Value.allValueStrings
     let form =
-      (Value.self as? any Formed.Type).map { ": \($0.form)" }
+      (Value.self as? any Formed.Type).map { ": \($0.form(insteadOf: text))" }
       ?? (values.isEmpty ? ". See --help." : ": it is one of \(values.joined(separator: ", "))")
     complain("Error: FAIRLEAD_\(name)=\(printable(text)) is not a valid value\(form)")
     exit(64)

@@ -38,38 +38,52 @@ struct Fairlead: AsyncParsableCommand {
     ])
 
   static func main() async {
+    let words = Array(CommandLine.arguments.dropFirst())
+    var runs: (any ParsableCommand.Type)?
     do {
-      let words = Array(CommandLine.arguments.dropFirst())
       // The holder of this node's terminals, where no static one was built. Before anything of a role is set up.
       if words.first == "holder" {
         Glibc.exit(HolderCommand.run(words.dropFirst().map { Array($0.utf8) }))
       }
-      if let problem = Misuse.unknownCommand(in: words, of: self) { throw ValidationError(problem) }
+      if let unknown = Misuse.unknownCommand(in: words, of: self) {
+        runs = unknown.parent
+        throw ValidationError(unknown.message)
+      }
       var command = try parseAsRoot(words)
+      runs = type(of: command)
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {
         try command.run()
       }
     } catch let error as APIOptions.Ambiguous {
-      leave(ValidationError(error.description))
+      leave(ValidationError(error.description), words, runs)
     } catch let error as APIError {
       flushLogs()
       complain("Error: \(printable(NextStep.advised(error)))")
       Glibc.exit(ExitCode.failure.rawValue)
     } catch {
-      leave(error)
+      leave(error, words, runs)
     }
     flushLogs()
   }
 
   /// Says what went wrong after what the log has to say of it.
-  private static func leave(_ error: any Error) -> Never {
+  /// - Parameter command: what ran; nil: the words are none that it could run with.
+  private static func leave(
+    _ error: any Error, _ words: [String], _ command: (any ParsableCommand.Type)?
+  ) -> Never {
     flushLogs()
     let code = exitCode(for: error)
     // Help and completions, which were asked for.
     if code == .success { exit(withError: error) }
-    let message = Misuse.explained(fullMessage(for: error))
+    let message =
+      if let command {
+        (error as? ValidationError).map { Misuse.told($0, by: command, of: self) }
+          ?? fullMessage(for: error)
+      } else {
+        Misuse.explained(fullMessage(for: error), in: words)
+      }
     if !message.isEmpty { complain(message) }
     Glibc.exit(code.rawValue)
   }

@@ -10,37 +10,108 @@ enum Misuse {
 
   static func missed(_ form: String) { self.form.withLock { $0 = form } }
 
-  /// What the parser says, mended.
-  static func explained(_ message: String) -> String {
+  /// What the parser says of the words, mended.
+  static func explained(_ message: String, in words: [String]) -> String {
     let end = message.firstIndex(of: "\n") ?? message.endIndex
     let first = message[..<end]
-    guard first.contains("' is invalid for '"), first.hasSuffix("'"),
-      let form = form.withLock({ $0 })
+    let rest = message[end...]
+    // Of the words as they are: to look for others that are taken tries more.
+    let form = form.withLock { $0 }
+    if let divided = dividedForNew(words) {
+      let said = withoutSuggestion(String(first))
+      let stop = said.hasSuffix(".") || said.hasSuffix("?") ? String(said.dropLast()) : said
+      return stop + "; what is the command's goes behind --: \(divided)" + rest
+    }
+    guard first.contains("' is invalid for '"), first.hasSuffix("'"), let form
     else { return withoutFarSuggestion(message) }
-    return first + ": " + form + message[end...]
+    return first + ": " + form + rest
   }
 
-  /// Why the words name no command; nil: they do, or begin with an option.
-  static func unknownCommand(in arguments: [String], of root: any ParsableCommand.Type) -> String? {
+  /// How `fairlead new` takes words that it did not take: some of them are options of the program that it is to
+  /// start. Nil: they are not, or are taken.
+  private static func dividedForNew(_ words: [String]) -> String? {
+    guard words.first == name(of: NewCommand.self), !words.contains("--"),
+      words.count <= CommandLimits.dividedWords, (try? Fairlead.parseAsRoot(words)) == nil
+    else { return nil }
+    for index in words.indices.dropFirst() where !words[index].hasPrefix("-") {
+      let divided = words[..<index] + ["--"] + words[index...]
+      guard (try? Fairlead.parseAsRoot(Array(divided))) is NewCommand else { continue }
+      let line = printable("\(name(of: Fairlead.self)) \(shellQuoted(Array(divided)))")
+      return line.utf8.count <= CommandLimits.dividedLine ? line : "fairlead new -- COMMAND"
+    }
+    return nil
+  }
+
+  // MARK: Commands
+
+  struct UnknownCommand {
+    /// What was said, and what may have been meant.
+    let message: String
+    /// Whose subcommand it was to be.
+    let parent: any ParsableCommand.Type
+  }
+
+  /// Words of other tools, or ones that are near, and what does that here.
+  private static let elsewhere = [
+    "undrain": "drain NODE --undo", "uncordon": "drain NODE --undo", "cordon": "drain NODE",
+    "ls": "sessions", "list": "sessions", "ps": "sessions", "run": "new", "start": "new",
+    "create": "new", "exec": "new", "enter": "attach", "connect": "attach", "rm": "kill",
+    "stop": "kill", "end": "kill",
+  ]
+
+  /// Nil: the words name a command, or begin with an option.
+  static func unknownCommand(
+    in arguments: [String], of root: any ParsableCommand.Type
+  ) -> UnknownCommand? {
     var command = root
-    var path = name(of: root)
     for word in arguments {
       let known = command.configuration.subcommands
       guard !known.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
       if let next = known.first(where: { name(of: $0) == word }) {
         command = next
-        path += " " + word
         continue
       }
-      let likely = meant(by: word, among: known.map(name(of:)))
-      return "there is no command \"\(printable(word))\"; "
-        + (likely.map { "did you mean \"\(path) \($0)\"?" } ?? "see \(path) --help")
+      let likely =
+        meant(by: word, among: known.map(name(of:))) ?? (command == root ? elsewhere[word] : nil)
+      let path = path(to: command, from: root)
+      return UnknownCommand(
+        message: "there is no command \"\(printable(word))\"; "
+          + (likely.map { "did you mean \"\(path) \($0)\"?" } ?? "see \(path) --help"),
+        parent: command)
     }
     return nil
   }
 
+  /// What a command found wrong with its words once it ran, as the parser says what it finds itself.
+  static func told(
+    _ error: ValidationError, by command: any ParsableCommand.Type,
+    of root: any ParsableCommand.Type
+  ) -> String {
+    let usage = root.usageString(for: command)
+    return
+      "Error: \(error.message)\nUsage: \(usage)\n  See '\(path(to: command, from: root)) --help' "
+      + "for more information."
+  }
+
+  /// As it is typed.
+  private static func path(
+    to command: any ParsableCommand.Type, from root: any ParsableCommand.Type
+  ) -> String {
+    func names(_ at: any ParsableCommand.Type) -> [String]? {
+      if at == command { return [name(of: at)] }
+      let below = at.configuration.subcommands.lazy.compactMap(names).first
+      return below.map { [name(of: at)] + $0 }
+    }
+    return (names(root) ?? [name(of: root)]).joined(separator: " ")
+  }
+
   private static func name(of command: any ParsableCommand.Type) -> String {
     command.configuration.commandName ?? ""
+  }
+
+  /// The parser's suggestion is of an option, where a program's was given.
+  private static func withoutSuggestion(_ line: String) -> String {
+    line.firstRange(of: " Did you mean '").map { String(line[..<$0.lowerBound]) } ?? line
   }
 
   /// The parser suggests whatever option is nearest, be it as far as --cert from --sort.

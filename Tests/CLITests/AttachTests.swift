@@ -276,25 +276,6 @@ import Wire
   }
 }
 
-@Suite struct MisuseTests {
-  @Test func aSlipOfTheHandIsSeen() {
-    let commands = ["attach", "session", "sessions", "screen", "new"]
-    #expect(Misuse.meant(by: "atach", among: commands) == "attach")
-    #expect(Misuse.meant(by: "attahc", among: commands) == "attach")
-    #expect(Misuse.meant(by: "sesions", among: commands) == "sessions")
-    #expect(Misuse.meant(by: "scr", among: commands) == "screen")
-    #expect(Misuse.meant(by: "list", among: commands) == nil)
-    #expect(Misuse.meant(by: String(repeating: "x", count: 100_000), among: commands) == nil)
-  }
-
-  @Test func aDistanceCountsSlipsOfTheHand() {
-    #expect(Misuse.distance("kitten", "sitting") == 3)
-    #expect(Misuse.distance("ab", "ba") == 1)
-    #expect(Misuse.distance("", "abc") == 3)
-    #expect(Misuse.distance("--sort", "--cert") == 2)
-  }
-}
-
 @Suite struct ShellQuotingTests {
   @Test func wordsAreThoseThatAShellReads() {
     #expect(shellQuoted(["make", "-j8", "all"]) == "make -j8 all")

@@ -106,6 +106,13 @@ private struct Served {
     (["new", "--target", "telnet:x"], "docker:CONTAINER"),
     (["attach", "a/b"], "1 to 64 characters"),
     (["serve", "--lsten", "127.0.0.1:0"], "Did you mean '--listen'?"),
+    (["undrain", "a"], #"did you mean "fairlead drain NODE --undo"?"#),
+    (["new", "ls", "-la"], "fairlead new -- ls -la"),
+    (["certs", "frob"], "Usage: fairlead certs <subcommand>"),
+    (["certs", "show"], "Usage: fairlead certs show "),
+    (["attach", "x", "--api", "ftp://h"], "Usage: fairlead attach "),
+    (["nodes", "--api", "http://127.0.0.1:1", "--redis", "x://h"], "Usage: fairlead nodes "),
+    (["node", "--listen", "0.0.0.0:7080"], "Usage: fairlead node "),
   ]) func misuseSaysWhatIsMeant(arguments: [String], words: String) async throws {
     let (code, output) = try await Fairlead.run(arguments)
     #expect(code == 64)

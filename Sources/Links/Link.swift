@@ -16,8 +16,14 @@ public protocol LinkPeer: AnyObject {
   func linkFill(_ buffer: inout ByteBuffer) -> Bool
   /// What had made the link ``Link/isCongested`` was written.
   func linkDidDrain()
+  /// The last frame to the other end, which tells it what it did wrong; nil: there is none.
+  func linkParting(after error: any Error) -> Frame?
   /// Called once. `error` is nil for an orderly end.
   func linkDidClose(_ error: (any Error)?)
+}
+
+extension LinkPeer {
+  public func linkParting(after error: any Error) -> Frame? { nil }
 }
 
 /// What carries a link's bytes: a socket, or another loop of this process.
@@ -142,7 +148,11 @@ public final class Link {
   /// Closes the connection; the peer is told. Safe to call twice.
   public func close(_ error: (any Error)? = nil) {
     guard let transport else { return }
-    if error == nil, out.readableBytes > 0 { transport.write(out) }
+    if let error {
+      out.clear()
+      if let frame = peer?.linkParting(after: error) { out.writeFrame(frame, stream: 0) }
+    }
+    if out.readableBytes > 0 { transport.write(out) }
     self.transport = nil
     pings?.cancel()
     transport.close()

@@ -215,7 +215,7 @@ public final class Node: Sendable {
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             try SocketTransport.configure(channel)
-            try tls.add(to: channel)
+            try tls.add(to: channel, answerInClear: NodeGreeting.answerInClear)
             let transport = SocketTransport()
             try channel.pipeline.syncOperations.addHandler(transport)
             let from = channel.remoteAddress.flatMap { address in

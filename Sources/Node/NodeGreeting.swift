@@ -2,6 +2,7 @@
 // Pure.
 
 import Links
+import NIOCore
 import Wire
 
 struct NodeGreeting {
@@ -91,8 +92,26 @@ struct NodeGreeting {
 
   private mutating func turnAway(_ reason: String) -> Answer {
     state = .done
-    return Answer(
-      reply: .goAway(GoAway(reason: reason, within: 0, spread: 0)), problem: reason, end: .orderly)
+    return Answer(reply: Self.goAway(reason), problem: reason, end: .orderly)
+  }
+
+  private static func goAway(_ reason: String) -> Frame {
+    .goAway(GoAway(reason: reason, within: 0, spread: 0))
+  }
+
+  /// A node that takes links by TLS says this to a router that greets without TLS.
+  static let answerInClear = {
+    let reason =
+      "this node takes links by TLS: give the router --link-cert, --link-key and --link-ca"
+    var bytes = ByteBuffer()
+    bytes.writeFrame(goAway(reason), stream: 0)
+    return bytes
+  }()
+
+  /// The node says this to a peer whose first bytes are no greeting. A router that begins TLS learns by any answer that
+  /// this node speaks none.
+  func parting(after error: any Error) -> Frame? {
+    isDone ? nil : Self.goAway("\(error)")
   }
 
   /// A router that leaves before it is greeted has another key, or TLS where this node has none, or the other way

@@ -200,6 +200,8 @@ final class RouterConnection: LinkPeer {
   /// A session's frames wait for their windows, and nothing else that a node sends comes in floods.
   func linkDidDrain() {}
 
+  func linkParting(after error: any Error) -> Frame? { greeting.parting(after: error) }
+
   func linkDidClose(_ error: (any Error)?) {
     if let problem = greeting.problem(endedBy: error) {
       delegate?.connection(self, wasRefused: problem)

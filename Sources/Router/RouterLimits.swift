@@ -93,6 +93,8 @@ public enum RouterLimits {
   static let lately = TimeAmount.seconds(5)
   /// Bytes of why a node is not used; a peer may have written them.
   static let reason = 200
+  /// Nodes that are told of one by one where none can be used.
+  static let toldNodes = 4
   /// The same trouble with a node is logged again after this time.
   static let repeated = TimeAmount.minutes(1)
   /// Before a token runs out, the client is asked for another one this long (or half of what is left

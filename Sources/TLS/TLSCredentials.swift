@@ -4,6 +4,7 @@
 internal import Glibc
 public import Logging
 internal import NIOConcurrencyHelpers
+public import NIOCore
 public import Wire
 
 public final class TLSCredentials: Sendable {
@@ -31,9 +32,12 @@ public final class TLSCredentials: Sendable {
   public var context: TLSContext { current.withLockedValue { $0.context } }
 
   /// The handler of a new connection, which goes next to the socket.
-  /// - Parameter serverNames: as for ``TLSConnection/init(_:serverNames:)``.
-  public func handler(serverNames: [String] = []) throws(TLSError) -> TLSHandler {
-    try TLSHandler(context, serverNames: serverNames, logger: logger)
+  /// - Parameters: as for ``TLSHandler/init(_:serverNames:handshakeDeadline:answerInClear:logger:)``.
+  public func handler(
+    serverNames: [String] = [], answerInClear: ByteBuffer? = nil
+  ) throws(TLSError) -> TLSHandler {
+    try TLSHandler(
+      context, serverNames: serverNames, answerInClear: answerInClear, logger: logger)
   }
 
   /// Reads the files again, whether or not they seem to have changed.

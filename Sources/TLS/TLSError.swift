@@ -31,6 +31,16 @@ public enum TLSErrorCode: String, FailureCode {
   case `internal`
 }
 
+extension TLSError {
+  /// Whether another try would fail, too, before somebody changes certificates or turns TLS on or off.
+  public var isOfConfiguration: Bool {
+    switch code {
+    case .configuration, .plainHTTP, .notTLS, .verification, .refused: true
+    case .handshake, .timeout, .truncated, .violation, .limit, .internal: false
+    }
+  }
+}
+
 /// One entry of OpenSSL's queue of errors, which belongs to the thread.
 struct QueuedError {
   var library: Int32

@@ -19,6 +19,7 @@ public final class TLSHandler: ChannelDuplexHandler {
 
   public let connection: TLSConnection
   private let handshakeDeadline: TimeAmount
+  private let answerInClear: ByteBuffer?
   private let logger: Logger?
   private var phase = Phase.waiting
   private var context: ChannelHandlerContext?
@@ -43,12 +44,15 @@ public final class TLSHandler: ChannelDuplexHandler {
   /// - Parameters:
   ///   - context: its role says whether this end is the server.
   ///   - serverNames: as for ``TLSConnection/init(_:serverNames:)``.
+  ///   - answerInClear: a server sends this to a client that speaks neither TLS nor HTTP.
   ///   - logger: is told what goes wrong, besides the handlers that follow.
   public init(
     _ context: TLSContext, serverNames: [String] = [],
-    handshakeDeadline: TimeAmount = TLSLimits.handshake, logger: Logger? = nil
+    handshakeDeadline: TimeAmount = TLSLimits.handshake, answerInClear: ByteBuffer? = nil,
+    logger: Logger? = nil
   ) throws(TLSError) {
     connection = try TLSConnection(context, serverNames: serverNames)
+    self.answerInClear = answerInClear
     self.handshakeDeadline = handshakeDeadline
     self.logger = logger
   }
@@ -348,10 +352,13 @@ public final class TLSHandler: ChannelDuplexHandler {
     deadline?.cancel()
     send(context)
     // Said in its own language: it could read nothing else, and OpenSSL writes no alert.
-    if error.code == .plainHTTP {
-      context.writeAndFlush(
-        wrapOutboundOut(ByteBuffer(string: Self.answerToPlainHTTP)), promise: nil)
-    }
+    let answer =
+      switch error.code {
+      case .plainHTTP: ByteBuffer(string: Self.answerToPlainHTTP)
+      case .notTLS: answerInClear
+      default: nil as ByteBuffer?
+      }
+    if let answer { context.writeAndFlush(wrapOutboundOut(answer), promise: nil) }
     flushCiphertext(context)
     deliverAll(context)
     abandon(error)

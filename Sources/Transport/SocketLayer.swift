@@ -30,12 +30,17 @@ public struct SocketLayer: Sendable {
   public var isEncrypted: Bool { if case .plain = kind { false } else { true } }
 
   /// To be called on the channel's loop, before the handlers of its protocol are added.
-  /// - Parameter serverNames: as for ``TLSConnection/init(_:serverNames:)``; none where one listens.
-  public func add(to channel: any Channel, serverNames: [String] = []) throws {
+  /// - Parameters:
+  ///   - serverNames: as for ``TLSConnection/init(_:serverNames:)``; none where one listens.
+  ///   - answerInClear: as for ``TLSHandler``; for a port that listens.
+  public func add(
+    to channel: any Channel, serverNames: [String] = [], answerInClear: ByteBuffer? = nil
+  ) throws {
     let handler: TLSHandler
     switch kind {
     case .plain: return
-    case .tls(let credentials): handler = try credentials.handler(serverNames: serverNames)
+    case .tls(let credentials):
+      handler = try credentials.handler(serverNames: serverNames, answerInClear: answerInClear)
     case .interactive(let context):
       handler = try TLSHandler(
         context, serverNames: serverNames, handshakeDeadline: TLSLimits.clientHandshake)

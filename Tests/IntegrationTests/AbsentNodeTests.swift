@@ -134,6 +134,13 @@ import Wire
     #expect(code != 0)
     #expect(
       output.contains("node a refuses this router's link: ") && output.contains(word), "\(output)")
+    // Waiting brings no keys: who wants a terminal is not kept waiting.
+    let waited = try await Fairlead.run(
+      ["new", "--wait", "1h", "--api", router.url, "--", "true"])
+    #expect(waited.code == 255)
+    #expect(
+      waited.output.contains("waiting does not help: node a refuses this router's link: "),
+      "\(waited.output)")
     let nodes = try await Fairlead.run(["nodes", "--api", router.url]).output
     #expect(nodes.contains("refused: ") && nodes.contains("live"), "\(nodes)")
     try await eventually("both say it in their logs") {

@@ -38,7 +38,7 @@ import Wire
   private var said: [String] { lines.said.withLockedValue { $0 } }
 
   private func fail(_ reason: String = "gone", after seconds: Int64) {
-    health.failed(route, isRefusal: false, reason: reason, at: start + .seconds(seconds))
+    health.failed(route, .silence, reason: reason, at: start + .seconds(seconds))
   }
 
   /// The list has it still, since it was asked for before.

@@ -116,7 +116,7 @@ import Wire
     let route = try #require(
       router.routerLoop.directory.route(
         .random(), node: ScriptedNode.id, incarnation: nil, epoch: nil))
-    health.failed(route, isRefusal: false, reason: "it hangs", at: router.loop.now)
+    health.failed(route, .silence, reason: "it hangs", at: router.loop.now)
     router.routerLoop.tend([entry])
     #expect(health.trouble(of: entry.record)?.reason == "it hangs")
     router.loop.advanceTime(by: LinkLimits.pingInterval + .seconds(1))

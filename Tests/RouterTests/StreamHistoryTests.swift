@@ -280,7 +280,7 @@ private struct History {
         switch Int.random(in: 0..<12, using: &random) {
         case 0, 1: event = .found(StreamUnderTest.route(epoch: random.chance(0.5) ? 1 : nil))
         case 2: event = .notFound(refusals.randomElement(using: &random)!)
-        case 3: event = .linkBroke(because: "")
+        case 3: event = .linkBroke(because: "", isFinal: random.chance(0.3))
         case 4: event = .nodeHangs(because: "")
         case 5: event = .timeToRetry
         case 6, 7: event = StreamUnderTest.opened(mayKill: random.chance(0.5))

@@ -80,7 +80,7 @@ struct RoutedStream {
     case .node(let frame): nodeDidSend(frame)
     case .found(let route): connect(to: route)
     case .notFound(let refusal): lookUpFailed(refusal)
-    case .linkBroke(let reason): linkDidBreak(because: reason)
+    case .linkBroke(let reason, let isFinal): linkDidBreak(because: reason, isFinal: isFinal)
     case .nodeHangs(let reason): nodeHangs(because: reason)
     case .timeToRetry: if case .paused(let search) = state { resolve(search) }
     case .reauthorized(let access): reauthorize(access)
@@ -200,14 +200,16 @@ struct RoutedStream {
       than: asked.route.node, Refused(.unavailable, reason, retry: RouterLimits.retryLater), search)
   }
 
-  private mutating func linkDidBreak(because reason: String) {
+  private mutating func linkDidBreak(because reason: String, isFinal: Bool) {
     switch state {
     case .live: pause()
     case .opening(var search, let asked):
       search.doubtsOwner = true
       guard position == nil else { return resume(search) }
       actions.append(.forget(session))
-      let refusal = Refused(.unavailable, reason, retry: RouterLimits.retryLater)
+      // A client waits for a terminal that it had. For a new one the next look-up says whether a node is left.
+      let isLast = isFinal && open.resume == nil && open.create == nil
+      let refusal = Refused(.unavailable, reason, retry: isLast ? nil : RouterLimits.retryLater)
       if open.create != nil {
         // A node that has the session by the registry, and is gone, says nothing about why no other node takes it.
         search.avoid(asked.route.node, because: asked.route.epoch == nil ? refusal : nil)

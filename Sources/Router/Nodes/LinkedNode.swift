@@ -14,7 +14,8 @@ import Wire
 protocol LinkUser: AnyObject {
   func nodeDidSend(_ frame: Frame, to stream: UInt64)
   /// The link is gone, and with it what was open on it.
-  func linkDidBreak(_ stream: UInt64, because reason: String)
+  /// - Parameter isFinal: no link comes to stand before somebody changes a key, a name or a certificate.
+  func linkDidBreak(_ stream: UInt64, because reason: String, isFinal: Bool)
   /// The node does not answer, though the link to it stands.
   func nodeHangs(_ stream: UInt64, because reason: String)
   /// More waits for the link than it can take: whoever can sends no more until it has drained.
@@ -118,7 +119,8 @@ final class LinkedNode: LinkPeer {
     guard state == .greeting else { return }
     guard welcome.node == route.node.rawValue, welcome.incarnation == route.incarnation else {
       return fail(
-        LinkRefused(reason: "another node, or another start of it, answers at its address"))
+        LinkRefused(
+          reason: "another node, or another start of it, answers at its address", isFinal: false))
     }
     guard prove(to: welcome) else {
       return fail(LinkRefused(reason: "it does not know this cluster's key (--cluster-key-file)"))
@@ -156,22 +158,24 @@ final class LinkedNode: LinkPeer {
   }
 
   /// Why the node cannot be used, as far as the way in which the link ended tells.
-  private func trouble(_ error: (any Error)?, was state: State) -> (isRefusal: Bool, reason: String)
-  {
+  private func trouble(
+    _ error: (any Error)?, was state: State
+  ) -> (kind: NodeHealth.Trouble.Kind, reason: String) {
     switch error {
-    case let error as LinkRefused: return (true, error.reason)
+    case let error as LinkRefused: return (error.isFinal ? .mismatch : .refusal, error.reason)
     case let error as TLSError:
       return (
-        true, "TLS failed: \(error); do both ends have --link-cert, --link-key and --link-ca?"
+        error.isOfConfiguration ? .mismatch : .refusal,
+        "TLS failed: \(error); do both ends have --link-cert, --link-key and --link-ca?"
       )
-    case let error as WireError: return (false, error.message)
-    case let error?: return (false, cause(of: error))
-    case nil where state == .ready: return (false, "its link has ended")
+    case let error as WireError: return (.silence, error.message)
+    case let error?: return (.silence, cause(of: error))
+    case nil where state == .ready: return (.silence, "its link has ended")
     case nil:
       let hint =
         !context.linkTLS.isEncrypted
         ? "; if it takes links by TLS, give this router --link-cert, --link-key and --link-ca" : ""
-      return (true, "it ends links before WELCOME" + hint)
+      return (.refusal, "it ends links before WELCOME" + hint)
     }
   }
 
@@ -211,7 +215,7 @@ final class LinkedNode: LinkPeer {
       eventLoop.now - link.silence < asked
     else { return }
     context.health.failed(
-      route, isRefusal: false,
+      route, .silence,
       reason: "nothing was heard for \(RouterLimits.createSilence.nanoseconds / 1_000_000_000) s",
       at: eventLoop.now)
     stream.user.nodeHangs(stream.number, because: "node \(route.node) does not answer")
@@ -292,7 +296,7 @@ final class LinkedNode: LinkPeer {
     // Within this process a link ends with the node, and with the process.
     if !isLeaving, context.connectLocally == nil {
       context.health.failed(
-        route, isRefusal: trouble.isRefusal, reason: trouble.reason, at: eventLoop.now)
+        route, trouble.kind, reason: trouble.reason, at: eventLoop.now)
     }
     let broken = streams.values
     streams = [:]
@@ -307,8 +311,9 @@ final class LinkedNode: LinkPeer {
       stream.user.linkDidBreak(
         stream.number,
         because: "node \(route.node) "
-          + (trouble.isRefusal ? "refuses this router's link: " : "does not answer: ")
-          + trouble.reason.clipped(to: RouterLimits.reason))
+          + (trouble.kind == .silence ? "does not answer: " : "refuses this router's link: ")
+          + trouble.reason.clipped(to: RouterLimits.reason),
+        isFinal: trouble.kind == .mismatch)
     }
   }
 
@@ -356,6 +361,8 @@ final class LinkedNode: LinkPeer {
 /// ``Failure``: it has one kind, which its type says.
 private struct LinkRefused: Error, CustomStringConvertible {
   var reason: String
+  /// Nothing changes this but somebody who changes a key, a name or a certificate.
+  var isFinal = true
   var description: String { reason }
 }
 

@@ -11,12 +11,21 @@ import Wire
 final class NodeHealth: Sendable {
   /// Why a node cannot be used from here.
   struct Trouble: Sendable, Equatable {
+    enum Kind: Sendable {
+      case silence
+      /// The node answers and refuses this router, or this router refuses it.
+      case refusal
+      /// One refuses the other by a key, a name or a certificate: waiting does not help.
+      case mismatch
+    }
+
     var incarnation: Incarnation
     /// The loop of the node that did not answer: to hear from another one proves nothing.
     var loop: Int
-    /// Whether the node answers and refuses this router, or this router refuses it.
-    var isRefusal: Bool
+    var kind: Kind
     var reason: String
+
+    var isRefusal: Bool { kind != .silence }
 
     /// What stands behind the node's name for a client and in the log.
     var description: String { (isRefusal ? "refused: " : "does not answer: ") + reason }
@@ -42,9 +51,9 @@ final class NodeHealth: Sendable {
     return trouble?.incarnation == record.incarnation ? trouble : nil
   }
 
-  func failed(_ route: Route, isRefusal: Bool, reason: String, at now: NIODeadline) {
+  func failed(_ route: Route, _ kind: Trouble.Kind, reason: String, at now: NIODeadline) {
     let trouble = Trouble(
-      incarnation: route.incarnation, loop: route.loop, isRefusal: isRefusal,
+      incarnation: route.incarnation, loop: route.loop, kind: kind,
       reason: reason.clipped(to: RouterLimits.reason))
     known.withLockedValue { known in
       let before = known[route.node]

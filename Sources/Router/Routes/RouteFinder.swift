@@ -157,6 +157,8 @@ final class RouteFinder {
     if let refused = context.targets.problem(of: creation.target) {
       return .failure(NoRoute(refused))
     }
+    // This stream has just tried a node, so that the health of the nodes is fresh.
+    if !avoiding.isEmpty, let refused = mismatch(for: creation.target) { return .failure(refused) }
     let inFlight = context.inFlight()
     func rank(_ nodes: [NodeEntry]) -> [Placement.Candidate] {
       Placement.rank(
@@ -187,11 +189,35 @@ final class RouteFinder {
 
   /// Says so where nodes live and none can start this kind: waiting would bring no engine.
   private func absence(of target: Target) -> NoRoute? {
-    let live = directory.all.filter(\.isLive)
-    let fits = { (entry: NodeEntry) in
-      target.requirements.allSatisfy { entry.record.labels[$0.key] == $0.value }
+    guard directory.all.contains(where: \.isLive), ableNodes(for: target).isEmpty else {
+      return nil
     }
-    guard !live.isEmpty, !live.contains(where: fits) else { return nil }
     return context.targets.absence(of: target).map { NoRoute($0) }
+  }
+
+  /// Says so where this router can have no link to any node that lives and fits: waiting would bring no key.
+  private func mismatch(for target: Target) -> NoRoute? {
+    let able = ableNodes(for: target)
+    let troubles = able.compactMap { entry in
+      context.health.trouble(of: entry.record).map { (entry.record.id, $0) }
+    }
+    guard !able.isEmpty, troubles.count == able.count,
+      troubles.allSatisfy({ $0.1.kind == .mismatch })
+    else { return nil }
+    let told = troubles.sorted { $0.0.rawValue < $1.0.rawValue }
+      .prefix(RouterLimits.toldNodes).map { "node \($0) refuses this router's link: \($1.reason)" }
+    let more = troubles.count - told.count
+    return NoRoute(
+      .unavailable,
+      "no node can be used, and waiting does not help: "
+        + told.joined(separator: "; ") + (more > 0 ? "; and \(more) more" : ""))
+  }
+
+  /// Those that live, and could start it.
+  private func ableNodes(for target: Target) -> [NodeEntry] {
+    directory.all.filter { entry in
+      entry.isLive
+        && target.requirements.allSatisfy { entry.record.labels[$0.key] == $0.value }
+    }
   }
 }

@@ -36,6 +36,8 @@ public final class TLSConnection {
   private var hasSentClose = false
   /// Plaintext of a record that is not full yet.
   private var staged = ByteBuffer()
+  /// The first bytes of a server's peer, until the handshake is over.
+  private var opening: [UInt8] = []
 
   /// - Parameter serverNames: for a client, the host's name or IP address, and other names any of
   ///   which its certificate may have instead. The first one is asked for by SNI, if it is a name.
@@ -77,6 +79,9 @@ public final class TLSConnection {
   public func receive(_ bytes: ByteBuffer) -> Progress {
     var progress = Progress()
     guard state != .closed, state != .failed else { return progress }
+    if state == .handshaking, context.isServer, opening.count < TLSLimits.opening {
+      opening += bytes.readableBytesView.prefix(TLSLimits.opening - opening.count)
+    }
     if ciphertext.inbound.readableBytes == 0 {
       ciphertext.inbound = bytes
     } else {
@@ -94,6 +99,7 @@ public final class TLSConnection {
     let result = SSL_do_handshake(ssl)
     if result == 1 {
       state = .open
+      opening = []
       progress.finishedHandshake = true
     } else {
       note(result, &progress)
@@ -136,8 +142,19 @@ public final class TLSConnection {
     let isHandshake = state == .handshaking
     state = .failed
     let queue = QueuedError.takeAll()
-    return ciphertext.refusal.flatMap { ciphertext.acceptsAnything ? nil : $0 }
-      ?? TLSError(queue: queue, isServer: context.isServer, isHandshake: isHandshake)
+    if let refusal = ciphertext.refusal, !ciphertext.acceptsAnything { return refusal }
+    let error = TLSError(queue: queue, isServer: context.isServer, isHandshake: isHandshake)
+    return error.code == .notTLS && isRequest ? .plainHTTP(error.cause) : error
+  }
+
+  /// The peer began with a method's name, whichever (RFC 9110, section 9.1): OpenSSL knows four of them. No record of
+  /// TLS begins with a letter.
+  private var isRequest: Bool {
+    let name = opening.prefix { $0 != UInt8(ascii: " ") }
+    return name.count >= 3
+      && name.allSatisfy {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == UInt8(ascii: "-")
+      }
   }
 
   // MARK: Out

@@ -82,6 +82,12 @@ extension TLSError {
     TLSError(code, message, cause: QueuedError.takeAll().cause)
   }
 
+  static func plainHTTP(_ cause: (any Error)?) -> TLSError {
+    TLSError(
+      .plainHTTP, "the client speaks plain HTTP to a TLS port: use https:// or wss://",
+      cause: cause)
+  }
+
   /// The error of a connection: what OpenSSL queued, in words for the operator.
   init(queue: [QueuedError], isServer: Bool, isHandshake: Bool) {
     let cause = queue.cause
@@ -104,9 +110,7 @@ extension TLSError {
         .handshake, "the peer speaks no TLS version that is accepted here: 1.2 or 1.3 is needed",
         cause: cause)
     case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST:
-      self.init(
-        .plainHTTP, "the client speaks plain HTTP to a TLS port: use https:// or wss://",
-        cause: cause)
+      self = .plainHTTP(cause)
     case SSL_R_WRONG_VERSION_NUMBER where isHandshake, SSL_R_RECORD_TOO_SMALL where isHandshake,
       SSL_R_PACKET_LENGTH_TOO_LONG where isHandshake,
       SSL_R_RECORD_LENGTH_MISMATCH where isHandshake:

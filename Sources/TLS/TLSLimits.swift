@@ -3,6 +3,8 @@
 public import NIOCore
 
 public enum TLSLimits {
+  /// Bytes of what a client said first: the longest name of an HTTP method, and some.
+  static let opening = 24
   /// A handshake takes two round trips and some milliseconds of CPU; a stalling peer gets no more.
   public static let handshake = TimeAmount.seconds(10)
   /// The same for a client that a user waits for: less than that client waits for an answer, so that it can

@@ -173,11 +173,32 @@ private final class Pair {
     #expect(progress.plaintext == nil)
   }
 
+  /// In one piece, and byte by byte.
+  @Test(arguments: [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "ACL",
+    "PROPFIND", "M-SEARCH", "VERSION-CONTROL",
+  ]) func everyMethodOfHTTPIsRecognised(method: String) throws {
+    for size in [1, 3, 100] {
+      let server = try TLSConnection(certificates.server())
+      _ = server.start()
+      var request = ByteBuffer(string: "\(method) / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+      var failure: TLSError?
+      while failure == nil,
+        let piece = request.readSlice(length: min(size, request.readableBytes)),
+        piece.readableBytes > 0
+      {
+        failure = server.receive(piece).failure
+      }
+      #expect(failure?.code == .plainHTTP, "\(size): \(String(describing: failure))")
+      #expect(failure?.message.contains("use https://") == true)
+    }
+  }
+
   @Test func plainTextIsRecognised() throws {
     let server = try TLSConnection(certificates.server())
     _ = server.start()
-    let http = server.receive(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-    #expect(http.failure?.message.contains("use https://") == true)
+    let banner = server.receive(ByteBuffer(string: "SSH-2.0-OpenSSH_9.2\r\n"))
+    #expect(banner.failure?.code == .notTLS)
     let client = try TLSConnection(certificates.client(), serverNames: ["localhost"])
     _ = client.start()
     let other = client.receive(ByteBuffer(string: "SSH-2.0-OpenSSH_9.2\r\n"))

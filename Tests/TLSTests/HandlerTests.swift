@@ -115,6 +115,18 @@ import Wire
     try await server.close()
   }
 
+  @Test(arguments: ["GET", "DELETE", "OPTIONS", "PATCH"])
+  func plainHTTPIsAnsweredWhateverItsMethod(method: String) async throws {
+    let context = try certificates.server()
+    let server = try await EchoServer({ context })
+    let client = try await Connection(nil, port: server.port)
+    try await client.send("\(method) /v1/sessions HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    try await eventually("the answer, and the end") { client.observer.isClosed }
+    #expect(client.observer.text.hasPrefix("HTTP/1.1 400 "), "\(client.observer.text)")
+    #expect(client.observer.text.contains("this port speaks TLS"))
+    try await server.close()
+  }
+
   @Test func anEndDuringTheHandshakeIsTold() async throws {
     let server = try await server()
     let bare = try await Connection(nil, port: server.port)

@@ -9,8 +9,8 @@ import Wire
 
 @Suite struct WaitingTests {
   @Test func theSameReasonIsNotSaidEachTimeAndTheWaitHasAnEnd() {
-    var waiting = Waiting(atMost: .seconds(30))
     let start = ContinuousClock.now
+    var waiting = Waiting(atMost: .seconds(30), from: start)
     var said: [String] = []
     var end: (second: Int, words: String)?
     for second in stride(from: 0, through: 60, by: 2) where end == nil {
@@ -37,14 +37,29 @@ import Wire
       session: .random(), isNew: true, isWatching: false, waiting: Waiting(atMost: .seconds(1)),
       giveUp: { finish.yield($0) })
     let postponed = TerminalEvent.state(.postponed(in: .seconds(3_600), reason: "full"))
-    let early = await screen.show(postponed)
-    #expect(early.map { "\($0)" } == nil)
-    let outcome = await outcomes.first { _ in true }
+    // At once on a machine that was slow to come here.
+    var outcome = await screen.show(postponed)
+    if outcome == nil { outcome = await outcomes.first { _ in true } }
     guard case .gaveUp(let words) = outcome else {
       Issue.record("\(String(describing: outcome))")
       return
     }
-    #expect(words.hasPrefix("waited for ") && words.hasSuffix(" s in vain: full"), "\(words)")
+    #expect(words == "waited for 1 s in vain: full")
+  }
+
+  /// The server may take longer to say that it cannot than the user waits, and a timer may be late.
+  @Test func theAnswersTimeCountsAndNoLongerOneIsTold() {
+    let start = ContinuousClock.now
+    var late = Waiting(atMost: .seconds(2), from: start)
+    #expect(late.end == nil, "there is nothing to wait for")
+    #expect(
+      late.postponed("away", at: start + .seconds(9)) == .giveUp("waited for 2 s in vain: away"))
+    var early = Waiting(atMost: .seconds(10), from: start)
+    let said = early.postponed("away", at: start + .seconds(4))
+    #expect(said == .say("waiting, for 6 s more at most: away"))
+    #expect(early.end == start + .seconds(10))
+    #expect(early.inVain(at: start + .seconds(13)) == "waited for 10 s in vain: away")
+    #expect(early.inVain(at: start + .milliseconds(6_900)) == "waited for 6 s in vain: away")
   }
 
   @Test func whoDoesNotWaitIsToldAtOnce() {

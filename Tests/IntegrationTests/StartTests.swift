@@ -60,6 +60,26 @@ import Testing
     #expect(try await next.waitForExit() == 0)
   }
 
+  /// Promise P10: a node that is started while another process has its port waits for that one to leave.
+  @Test func aNodeTakesOverFromTheOneThatLeaves() async throws {
+    let redis = try await RedisServer.start()
+    let address = "127.0.0.1:\(try freePort())"
+    let first = try Fairlead.start(
+      ["node", "--id", "a", "--redis", redis.url, "--listen", address])
+    _ = try await first.line(with: "takes links on \(address)")
+    let next = try Fairlead.start(
+      ["node", "--id", "b", "--redis", redis.url, "--listen", address])
+    _ = try await next.line(with: "the address is in use")
+    first.signal(SIGTERM)
+    #expect(try await first.waitForExit() == 0)
+    _ = try await next.line(with: "takes links on \(address)")
+    let router = try await TestRouter.start("r", redis: redis.url)
+    let made = try await Fairlead.run(["new", "--api", router.url, "--", "echo", "taken over"])
+    #expect(made.code == 0 && made.output.contains("taken over"), "\(made.output)")
+    next.signal(SIGTERM)
+    #expect(try await next.waitForExit() == 0)
+  }
+
   @Test func aNodeWithoutARedisGivesUpAndSaysWhy() async throws {
     let port = try freePort()
     let (code, output) = try await Fairlead.run(

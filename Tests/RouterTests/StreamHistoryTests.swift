@@ -248,8 +248,11 @@ private struct History {
 }
 
 @Suite struct StreamHistoryTests {
-  @Test func whateverBreaksNoByteIsLostOrDoubled() {
-    var seeds = SeededGenerator.announced()
+  /// Each run has a seed of its own.
+  private static let runs = 1...4
+
+  @Test(arguments: runs) func whateverBreaksNoByteIsLostOrDoubled(run: Int) {
+    var seeds = SeededGenerator.announced("\(#function) \(run)")
     for _ in 0..<100 {
       var history = History(random: SeededGenerator(seed: seeds.next()))
       history.carryOutFirst()
@@ -264,8 +267,8 @@ private struct History {
   }
 
   /// Whatever comes in whatever order: once it has ended it asks for nothing, and it waits for one thing at a time.
-  @Test func noOrderOfEventsLeavesItWithoutAnEnd() {
-    var random = SeededGenerator.announced()
+  @Test(arguments: runs) func noOrderOfEventsLeavesItWithoutAnEnd(run: Int) {
+    var random = SeededGenerator.announced("\(#function) \(run)")
     let refusals = [
       Refused(.notOwner, ""), Refused(.noCapacity, "", retry: 1), Refused(.gone, ""),
       Refused(.unavailable, "", retry: 1),

@@ -138,8 +138,10 @@ struct Connection: Sendable {
       .connect(host: "127.0.0.1", port: port).get()
   }
 
-  func send(_ text: String) async throws {
-    try await channel.writeAndFlush(ByteBuffer(string: text))
+  func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+
+  func send(_ bytes: [UInt8]) async throws {
+    try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
   }
 
   func close() async throws { try await channel.close() }

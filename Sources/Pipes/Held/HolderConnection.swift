@@ -167,7 +167,8 @@ final class HolderConnection {
   }
 
   /// Makes a session this node's.
-  func attach(_ handle: UInt64, epoch: UInt64, latest: Int) -> EventLoopFuture<
+  /// - Parameter latest: bytes of its latest output that are of use; who ends it needs none.
+  func attach(_ handle: UInt64, epoch: UInt64, latest: Int = 0) -> EventLoopFuture<
     NIOLoopBound<AttachedPipe>
   > {
     let promise = eventLoop.makePromise(of: NIOLoopBound<AttachedPipe>.self)

@@ -231,7 +231,7 @@ let package = Package(
     .testTarget(
       name: "ReliabilityTests",
       dependencies: [
-        "Chaos", "Client", "Judge", "Sessions", "TestSupport", "Wire", nio("NIOCore"),
+        "Chaos", "Client", "Judge", "Pipes", "Sessions", "TestSupport", "Wire", nio("NIOCore"),
         "fairlead", "fairlead-generator",
       ], swiftSettings: swiftSettings),
     // MARK: Measurements, each beside its rivals.

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -97,6 +98,12 @@ void holder_detached(int fd, unsigned char status) {
   holder_close(fd);
 }
 
+extern char **environ;
+
+char *const *holder_environment(void) { return environ; }
+
+long holder_length(const char *text) { return (long)strlen(text); }
+
 void holder_random(void *bytes, size_t count) {
   while (count > 0) {
     ssize_t got = getrandom(bytes, count, 0);
@@ -154,14 +161,15 @@ int holder_connect(const char *path) {
   return fd;
 }
 
-// The directory is this user's own, and nobody else may write to it.
-static int check_directory(const char *path) {
+// The directory is this user's own, and nobody else may write to it. It is made unless something of its name is there.
+static int make_directory(const char *path) {
   char directory[PATH_MAX];
   if (strlen(path) >= sizeof directory) return -ENAMETOOLONG;
   strcpy(directory, path);
   char *slash = strrchr(directory, '/');
   if (!slash || slash == directory) return -EINVAL;
   *slash = 0;
+  if (mkdir(directory, 0700) && errno != EEXIST) return -errno;
   struct stat status;
   if (lstat(directory, &status)) return -errno;
   if (!S_ISDIR(status.st_mode)) return -ENOTDIR;
@@ -169,10 +177,23 @@ static int check_directory(const char *path) {
   return 0;
 }
 
+// Held for as long as this process lives: -EADDRINUSE if another one does.
+static int take_lock(const char *path) {
+  char lock[PATH_MAX];
+  if ((size_t)snprintf(lock, sizeof lock, "%s.lock", path) >= sizeof lock) return -ENAMETOOLONG;
+  int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return -errno;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+  int error = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+  close(fd);
+  return error;
+}
+
 int holder_listen(const char *path) {
   struct sockaddr_un at;
   int error = address(path, &at);
-  if (!error) error = check_directory(path);
+  if (!error) error = make_directory(path);
+  if (!error) error = take_lock(path);
   if (error) return error;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;

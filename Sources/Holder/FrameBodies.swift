@@ -73,7 +73,8 @@ extension StartRequest {
       logLimit: reader.word(), orphanAfter: reader.word(),
       descriptor: reader.counted(most: HolderLimits.descriptor), mark: reader.counted(),
       paths: reader.list(), names: reader.list(), arguments: reader.list(),
-      environment: reader.list(), directory: reader.counted(),
+      environment: reader.list(), addsHoldersEnvironment: reader.bool(),
+      directory: reader.counted(),
       isDirectoryPreferred: reader.bool(), user: HeldUser.read(&reader), filesSoft: reader.long(),
       filesHard: reader.long())
   }
@@ -91,6 +92,7 @@ extension StartRequest {
     writer.write(list: names)
     writer.write(list: arguments)
     writer.write(list: environment)
+    writer.write(addsHoldersEnvironment)
     writer.write(directory)
     writer.write(isDirectoryPreferred)
     writer.write(user != nil)

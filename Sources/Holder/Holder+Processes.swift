@@ -112,7 +112,7 @@ extension Holder {
     return withCStrings(request.paths) { paths in
       withCStrings(request.names) { names in
         withCStrings(request.arguments) { arguments in
-          withCStrings(request.environment) { environment in
+          withCStrings(environment(of: request)) { environment in
             request.directory.withCString { directory in
               (group ?? []).withCString { cgroup in
                 groups.withUnsafeBufferPointer { groups in
@@ -134,6 +134,23 @@ extension Holder {
   }
 
   /// The texts as C has them: pointers into one array of bytes, with a null behind the last.
+  private func environment(of request: StartRequest) -> [[UInt8]] {
+    guard request.addsHoldersEnvironment else { return request.environment }
+    func name(_ entry: [UInt8]) -> [UInt8] { Array(entry.prefix { $0 != UInt8(ascii: "=") }) }
+    var given: Set<[UInt8]> = []
+    for entry in request.environment { given.insert(name(entry)) }
+    var environment = request.environment
+    var next = holder_environment()
+    while let at = next, let text = at.pointee {
+      let entry = UnsafeBufferPointer(start: text, count: holder_length(text)).map {
+        UInt8(bitPattern: $0)
+      }
+      if !given.contains(name(entry)) { environment.append(entry) }
+      next = at + 1
+    }
+    return environment
+  }
+
   private func withCStrings(
     _ texts: [[UInt8]], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Int32
   ) -> Int32 {

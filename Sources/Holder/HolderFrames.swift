@@ -32,6 +32,9 @@ public struct StartRequest: Sendable, Equatable {
   public var names: [[UInt8]]
   public var arguments: [[UInt8]]
   public var environment: [[UInt8]]
+  /// The holder's own environment comes with it, but for variables of these names: in a container it is the one that
+  /// the engine gives to what it executes there.
+  public var addsHoldersEnvironment: Bool
   public var directory: [UInt8]
   /// A directory that is not there is no fault: `/` then.
   public var isDirectoryPreferred: Bool
@@ -45,7 +48,7 @@ public struct StartRequest: Sendable, Equatable {
     tag: UInt32, epoch: UInt64, columns: UInt16, rows: UInt16, logLimit: UInt32,
     orphanAfter: UInt32,
     descriptor: [UInt8], mark: [UInt8], paths: [[UInt8]], names: [[UInt8]], arguments: [[UInt8]],
-    environment: [[UInt8]],
+    environment: [[UInt8]], addsHoldersEnvironment: Bool = false,
     directory: [UInt8], isDirectoryPreferred: Bool, user: HeldUser?, filesSoft: UInt64,
     filesHard: UInt64
   ) {
@@ -61,6 +64,7 @@ public struct StartRequest: Sendable, Equatable {
     self.names = names
     self.arguments = arguments
     self.environment = environment
+    self.addsHoldersEnvironment = addsHoldersEnvironment
     self.directory = directory
     self.isDirectoryPreferred = isDirectoryPreferred
     self.user = user

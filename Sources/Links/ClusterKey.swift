@@ -60,6 +60,12 @@ public struct ClusterKey: Sendable {
     base64URLEncode(HMAC<SHA256>.authenticationCode(for: text(end, greeting), using: key))
   }
 
+  /// Another key of 32 bytes, for what has nothing to do with links: it tells nothing of this one.
+  public func derived(for purpose: String) -> [UInt8] {
+    Array(
+      HMAC<SHA256>.authenticationCode(for: Array("fairlead key \(purpose)".utf8), using: key))
+  }
+
   /// Compares in constant time.
   public func isProof(_ proof: String?, of end: End, _ greeting: Greeting) -> Bool {
     guard let proof, proof.utf8.count == 43, let code = base64URLDecode(Array(proof.utf8)) else {

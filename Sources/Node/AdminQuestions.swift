@@ -18,7 +18,7 @@ extension NodeLoop {
           guard let self else { return nil }
           guard let session = session($0) else { return nil }
           var summary = session.summary(node: context.id)
-          if session.isKept { summary.holder = context.holder }
+          summary.holder = holding(of: $0)?.holder
           return summary
         })
     case .kill:

@@ -54,27 +54,59 @@ struct Restoration {
 }
 
 extension NodeLoop {
-  /// Takes back the sessions of this loop that holders kept. Completes when each is attached, or cannot be.
-  func restoreKeptSessions() -> EventLoopFuture<Void> {
+  /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
+  /// - Returns: whether all places could be asked; to be called again if not.
+  func restoreKeptSessions() -> EventLoopFuture<Bool> {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
-      starter.kept(on: eventLoop).flatMap { bound.value.restore($0, with: starter) }
+      starter.kept(on: eventLoop).flatMap { kept in
+        bound.value.restore(kept.entries).map { $0 && kept.isWhole }
+      }
     }
-    return EventLoopFuture.andAllSucceed(found, on: eventLoop)
+    return EventLoopFuture.whenAllSucceed(found, on: eventLoop).map { $0.allSatisfy { $0 } }
   }
 
-  private func restore(_ entries: [KeptEntry], with starter: any PipeStarter)
-    -> EventLoopFuture<Void>
-  {
-    // If a holder has two lives of a session, the later one counts: a node died before it could forget the older one.
+  /// - Returns: whether it is known of all of them whose they are.
+  private func restore(_ entries: [KeptEntry]) -> EventLoopFuture<Bool> {
+    // Of two lives the later one counts; the other's node died between the two.
     let ours = entries.compactMap { entry in
       SessionDescriptor(entry.descriptor).flatMap { isOurs($0) ? (entry, $0) : nil }
     }.sorted { $0.0.epoch > $1.0.epoch }
-    let attaching = ours.map { entry, descriptor in
-      sessions[descriptor.session] == nil
-        ? restore(entry, descriptor, with: starter) : discard(entry, with: starter)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let attaching = ours.map { entry, descriptor -> EventLoopFuture<Bool> in
+      guard entry.isShared else {
+        return restoreUnlessHere(entry, descriptor).map { true }
+      }
+      // Another node may have taken it over meanwhile.
+      return eventLoop.makeFutureWithTask { [context] in
+        try await context.records.registry.lookUp(descriptor.session)?.node
+      }.flatMap { node in
+        node == nil || node == bound.value.context.id
+          ? bound.value.restoreUnlessHere(entry, descriptor).map { true }
+          : bound.value.eventLoop.makeSucceededFuture(true)
+      }.flatMapError { _ in
+        // A registry that is away does not keep what nobody else has from going on (promise P5).
+        entry.isAttached
+          ? bound.value.eventLoop.makeSucceededFuture(false)
+          : bound.value.restoreUnlessHere(entry, descriptor).map { true }
+      }
     }
-    return EventLoopFuture.andAllComplete(attaching, on: eventLoop)
+    return EventLoopFuture.whenAllSucceed(attaching, on: eventLoop).map { $0.allSatisfy { $0 } }
+  }
+
+  private func restoreUnlessHere(_ entry: KeptEntry, _ descriptor: SessionDescriptor)
+    -> EventLoopFuture<Void>
+  {
+    let result: EventLoopFuture<Void>? =
+      switch sessions[descriptor.session] {
+      case nil: restore(entry, descriptor, under: entry.epoch.next, waiting: [])
+      // It is here since an earlier round.
+      case .restoring(let restoration) where restoration.descriptor.life == descriptor.life: nil
+      case .session(let session) where session.core.life == descriptor.life: nil
+      case .starting, .takingOver: nil
+      case .restoring, .session: discard(entry)
+      }
+    return (result ?? eventLoop.makeSucceededVoidFuture()).recover { _ in }
   }
 
   private func isOurs(_ descriptor: SessionDescriptor) -> Bool {
@@ -82,25 +114,23 @@ extension NodeLoop {
       && descriptor.session.loopIndex(of: context.loopCount) == index
   }
 
-  private func discard(_ entry: KeptEntry, with starter: any PipeStarter) -> EventLoopFuture<Void> {
-    starter.attach(
-      entry, epoch: Epoch(entry.epoch.rawValue + 1), latest: 0, on: eventLoop
-    ).map { attached in
+  private func discard(_ entry: KeptEntry) -> EventLoopFuture<Void> {
+    entry.attach(epoch: entry.epoch.next, latest: 0, on: eventLoop).map { attached in
       attached.value.pipe.terminate(grace: .zero)
       attached.value.pipe.keeper?.letGo()
     }
   }
 
-  private func restore(
-    _ entry: KeptEntry, _ descriptor: SessionDescriptor, with starter: any PipeStarter
+  func restore(
+    _ entry: KeptEntry, _ descriptor: SessionDescriptor, under epoch: Epoch, waiting: [WaitingOpen]
   ) -> EventLoopFuture<Void> {
     let id = descriptor.session
-    let epoch = Epoch(entry.epoch.rawValue + 1)
-    sessions[id] = .restoring(Restoration(descriptor: descriptor, epoch: epoch))
+    sessions[id] = .restoring(
+      Restoration(descriptor: descriptor, epoch: epoch, waiting: waiting))
     context.places.takeAnyway()
     let bound = NIOLoopBound((self, descriptor), eventLoop: eventLoop)
-    return starter.attach(
-      entry, epoch: epoch, latest: context.settings.logLimit, on: eventLoop
+    return entry.attach(
+      epoch: epoch, latest: context.settings.logLimit, on: eventLoop
     ).map { attached in
       let (loop, descriptor) = bound.value
       loop.finishRestoring(descriptor, epoch, attached.value)
@@ -140,6 +170,8 @@ extension NodeLoop {
       metadata: ["session": "\(id)", "error": "\(error)"])
     sessions[id] = nil
     context.places.giveBack()
+    // By its record it may be this node's.
+    context.records.letGo(of: id, epoch: restoration.epoch)
     for open in restoration.waiting {
       open.refuse(
         Refused(.unavailable, "session \(id) is with another node by now", retry: NodeLimits.retry))
@@ -202,6 +234,11 @@ extension NodeLoop {
   private func held(_ id: SessionID) -> Session? {
     if case .restoring(let restoration) = sessions[id] { restoration.session } else { session(id) }
   }
+}
+
+extension Epoch {
+  /// A higher one. Those that holders tell are bounded where they come in.
+  fileprivate var next: Epoch { Epoch(rawValue &+ 1) }
 }
 
 extension KeptSession {

@@ -121,11 +121,13 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       for starter in context.starters { await starter.check() }
-      await restoreKeptSessions()
+      let isWhole = await restoreKeptSessions()
       try await register(addresses)
-      await announceKept()
-      // The starters attend to their engines while the lease is kept: an engine may take its time.
-      let attending = context.starters.map { starter in Task { await starter.attend() } }
+      await announceKept(isWhole: isWhole)
+      // Beside the lease: an engine may take its time.
+      var attending = context.starters.map { starter in Task { await starter.attend() } }
+      if !isWhole { attending.append(Task { await restoreTheRest() }) }
+      attending.append(Task { await adopt() })
       defer { for task in attending { task.cancel() } }
       await onReady(addresses)
       replaced = await keepLease(addresses)
@@ -141,15 +143,30 @@ public final class Node: Sendable {
     if let replaced { throw replaced }
   }
 
-  /// Takes back the sessions that holders kept, on all loops at once.
-  private func restoreKeptSessions() async {
+  /// Takes back what was kept from before, on all loops at once.
+  /// - Returns: whether all that keeps sessions could be asked.
+  private func restoreKeptSessions() async -> Bool {
     let restoring = loops.enumerated().map { index, loop in
       eventLoops[index].flatSubmit { loop.value.restoreKeptSessions() }
     }
+    var isWhole = true
     for future in restoring {
-      do { try await future.get() } catch {
-        logger.error("what was kept from before is not to be had", metadata: ["error": "\(error)"])
+      do { isWhole = try await future.get() && isWhole } catch {
+        isWhole = false
+        logger.error(
+          "what was kept from before is not all to be had; it is tried again",
+          metadata: ["error": "\(error)"])
       }
+    }
+    return isWhole
+  }
+
+  /// Until all that keeps sessions has been asked, none of this node's counts as lost.
+  private func restoreTheRest() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: NodeLimits.restoringInterval)
+      if Task.isCancelled { return }
+      if await restoreKeptSessions() { return await announceKept(isWhole: true) }
     }
   }
 

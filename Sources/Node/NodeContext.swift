@@ -42,8 +42,21 @@ final class NodeContext: Sendable {
 
   var starters: [any PipeStarter] { pipes.all }
 
-  /// What keeps sessions of this node while no node has them; nil: nothing does.
+  /// By what a process is known that takes up what earlier ones of this node left; nil: nothing is left.
   var holder: String? { starters.lazy.compactMap(\.keeperName).first }
+
+  /// What keeps a session there while no node has it; nil: nothing does.
+  func keeperName(of creation: Creation) -> String? {
+    starter(for: creation.target)?.keeperName(of: creation)
+  }
+
+  /// Whether any holder of this node is reached by other nodes, too.
+  var sharesHolders: Bool { !engines.isEmpty }
+
+  /// The engines whose containers it reaches.
+  var engines: Set<String> {
+    Set(starters.compactMap { $0.labels[HolderName.engineLabel] })
+  }
 
   func starter(for target: Target) -> (any PipeStarter)? { pipes.starter(for: target) }
 }

@@ -112,6 +112,7 @@ extension Node {
         case .alive(let isDraining):
           told.renewed()
           told.draining(isDraining)
+          if isDraining { try await moveSessions() }
           try await confirm(&confirmation)
         }
       } catch {
@@ -159,13 +160,15 @@ extension Node {
     try await settle(announcement, of: held)
   }
 
-  /// Announces the sessions that this node took over from an earlier process, and then that the others of that process
-  /// are lost. What the registry does not take now, it hears in later rounds.
-  func announceKept() async {
+  /// Says that what an earlier process of this node had is this one's; and then that what is not there any more is lost.
+  /// What the registry does not take now it hears with the node's later rounds.
+  /// - Parameter isWhole: whether all that keeps sessions could be asked: if not, nothing is said to be lost.
+  func announceKept(isWhole: Bool) async {
     guard context.holder != nil else { return }
     do {
       let restored = try await held()
       if !restored.isEmpty { await announce(restored: restored) }
+      guard isWhole else { return }
       let records = context.records
       Task { await records.releaseLost(except: Set(restored.keys)) }
     } catch {

@@ -42,6 +42,14 @@ public enum NodeLimits {
   /// A node that stops waits so long for what it is starting, so that no process of an engine is left: as long as
   /// one of its own processes has to end.
   static let lastStarts = grace
+  /// Until those places are asked again that could not be asked what they keep for this node.
+  static let restoringInterval = Duration.seconds(5)
+  /// How often a node looks for sessions in containers that no node has, and how many records it reads then.
+  static let adoptionInterval = Duration.seconds(5)
+  static let adoptedAtOnce = 2_000
+  /// Sessions of a loop that are handed over with one heartbeat of a node that is being drained: each costs the one
+  /// that takes it over some milliseconds.
+  static let movedAtOnce = 50
   /// A node that stops waits so long for a registry to take the records of its sessions: one that answers takes
   /// milliseconds for each, and what it has not taken it knows as lost when the lease runs out.
   static let lastReleases = Duration.seconds(5)

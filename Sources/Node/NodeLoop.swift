@@ -45,6 +45,7 @@ final class NodeLoop {
     case starting(Start)
     case session(Session)
     case restoring(Restoration)
+    case takingOver(Takeover)
   }
 
   init(context: NodeContext, eventLoop: any EventLoop, index: Int) {
@@ -87,7 +88,7 @@ final class NodeLoop {
   func holding(of id: SessionID) -> Holding? {
     guard let entry = sessions[id] else { return nil }
     var holding = entry.holding
-    if entry.isKept { holding?.holder = context.holder }
+    holding?.holder = entry.keptCreation.flatMap(context.keeperName(of:))
     return holding
   }
 
@@ -111,17 +112,20 @@ final class NodeLoop {
 }
 
 extension NodeLoop.Entry {
-  fileprivate var isKept: Bool {
+  /// Where something keeps it while no node has it; nil: nothing does.
+  fileprivate var keptCreation: Creation? {
     switch self {
-    case .starting: false
-    case .session(let session): session.isKept
-    case .restoring: true
+    case .starting, .takingOver: nil
+    case .session(let session): session.isKept ? session.core.creation : nil
+    case .restoring(let restoration): restoration.descriptor.creation
     }
   }
 
   /// Nil: it is not claimed yet.
   fileprivate var holding: Holding? {
     switch self {
+    // Its record says so already, if it comes to that.
+    case .takingOver: nil
     case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
     case .session(let session):
       Holding(epoch: session.core.epoch, owner: session.creator, end: session.tombstone)

@@ -109,6 +109,9 @@ extension NodeLoop {
       for open in restoration.waiting { open.refuse(isLeaving) }
       if let session = restoration.session { stop(session, cause) }
     }
+    for case .takingOver(let takeover) in sessions.values {
+      for open in takeover.waiting { open.refuse(isLeaving) }
+    }
     checkEmpty()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let limit = eventLoop.scheduleTask(in: NodeLimits.lastStarts) { bound.value.giveUpStarts() }
@@ -124,8 +127,7 @@ extension NodeLoop {
   private func stop(_ session: Session, _ cause: EndCause) {
     guard goesOn(session) else { return end(session, cause) }
     context.left.withLockedValue { $0 += 1 }
-    session.sendAway(isLeaving)
-    letGo(session)
+    leave(session, isLeaving)
   }
 
   /// Gives up the starts that are under way: one may wait for a directory that does not answer.

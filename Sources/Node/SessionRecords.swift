@@ -40,6 +40,36 @@ final class SessionRecords: Sendable {
       session, node: node, incarnation: incarnation, owner: creator, holder: holder)
   }
 
+  /// Says of a session of this node that nothing holds its terminal after all: with the node it is lost. A registry
+  /// that does not take it goes on to wait for the node.
+  func noteUnheld(_ session: SessionID, creator: String?) {
+    Task {
+      _ = try? await registry.claim(
+        session, node: node, incarnation: incarnation, owner: creator, holder: nil)
+    }
+  }
+
+  /// Nil: it is another's by now.
+  func takeOver(_ session: SessionID, from record: SessionRecord) async throws -> Epoch? {
+    try await registry.takeOver(session, from: record, node: node, incarnation: incarnation)
+  }
+
+  /// Says that any node may take the session over that reaches its holder. What the registry does not take is found out
+  /// by this node's lease.
+  func letGo(of session: SessionID, epoch: Epoch) {
+    releasing.withLockedValue { _ = $0.insert(session) }
+    Task {
+      _ = try? await registry.letGo(
+        of: session, node: node, incarnation: incarnation, epoch: epoch)
+      releasing.withLockedValue { _ = $0.remove(session) }
+    }
+  }
+
+  /// The same; false: it is not this node's any more.
+  func letGoNow(of session: SessionID, epoch: Epoch) async throws -> Bool {
+    try await registry.letGo(of: session, node: node, incarnation: incarnation, epoch: epoch)
+  }
+
   /// Frees the session's record, trying again while the registry is away, however long that is: a record
   /// that stayed would keep its clients asking for a session that nobody has.
   func release(_ session: SessionID, epoch: Epoch, tombstone: Tombstone?) {
@@ -98,10 +128,12 @@ final class SessionRecords: Sendable {
       do {
         let left = try await registry.sessions(
           of: node, notIncarnation: incarnation, limit: restored.count + NodeLimits.lostAtOnce)
-        let lost = left.sessions.filter { !restored.contains($0.0) }.prefix(NodeLimits.lostAtOnce)
+        // What was let go of is for the next node that reaches it.
+        let lost = left.sessions.filter { !restored.contains($0.0) && !$0.1.isFree }
+          .prefix(NodeLimits.lostAtOnce)
         guard !lost.isEmpty else {
-          // A record that still names an earlier incarnation, of a session that is here, has yet to be announced.
-          self.restored.withLockedValue { $0 = left.sessions.isEmpty }
+          // Of one that is here, and is still an earlier incarnation's by its record, more is to be heard.
+          self.restored.withLockedValue { $0 = left.sessions.allSatisfy { $0.1.isFree } }
           break
         }
         let released = try await release(lost: lost)

@@ -51,8 +51,12 @@ extension NodeLoop {
       connection.open(stream, request, of: session, isFirst: false)
     case .starting(let start): wait(open, for: start)
     case .restoring(let restoration): wait(open, for: restoration)
+    case .takingOver(let takeover): wait(open, for: takeover, of: id)
     case nil:
-      guard let creation = request.open.create else { return refuseUnknown(id, open) }
+      guard let creation = request.open.create else {
+        return context.sharesHolders && request.epoch == nil
+          ? lookForHolder(of: id, for: open) : refuseUnknown(id, open)
+      }
       let start = Start(
         id: id, creation: creation, creator: ClientIdentity(request), size: request.open.size,
         waiting: [open])
@@ -86,7 +90,7 @@ extension NodeLoop {
     sessions[start.id] = .starting(start)
   }
 
-  private func refuseUnknown(_ id: SessionID, _ open: WaitingOpen) {
+  func refuseUnknown(_ id: SessionID, _ open: WaitingOpen) {
     // The router remembers a session that was here; the registry knows what became of it.
     if let epoch = open.request.epoch {
       context.records.disown(id, epoch: epoch)
@@ -112,7 +116,7 @@ extension NodeLoop {
     }
     let bound = NIOLoopBound((self, start), eventLoop: eventLoop)
     let creator = start.creator.subject
-    let holder = starter.keeperName
+    let holder = starter.keeperName(of: start.creation)
     let claim = eventLoop.makeFutureWithTask { [context] in
       try await context.records.claim(id, creator: creator, holder: holder)
     }
@@ -128,6 +132,9 @@ extension NodeLoop {
     let id = start.id
     switch result {
     case .success(.claimed(let epoch)): return startPipe(start, epoch: epoch, with: starter)
+    case .success(.owned(let record)) where record.isWithin(reach: context.engines):
+      context.places.giveBack()
+      return takeOver(id, for: start.id)
     case .success(.owned(let record)):
       giveUpStart(
         of: id,
@@ -191,6 +198,9 @@ extension NodeLoop {
       settings: context.settings, pages: context.pages, createdTime: created, now: eventLoop.now)
     let session = Session(core, pipe: pipe, turns: turns, delegate: self)
     sessions[start.id] = .session(session)
+    if !session.isKept, context.keeperName(of: start.creation) != nil {
+      context.records.noteUnheld(start.id, creator: start.creator.subject)
+    }
     logger.info(
       "session started",
       metadata: ["session": "\(start.id)", "target": "\(start.creation.target)"])

@@ -150,15 +150,19 @@ public protocol PipeStarter: Sendable {
   /// - Throws (fails with): ``PipeError``.
   func start(_ request: PipeRequest, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
-  /// What keeps this node's sessions while no node has them, on this start of this machine; nil: nothing does.
+  /// By what a process is known that takes up what earlier ones of this node left with holders, on this start of this
+  /// machine; nil: nothing is left.
   var keeperName: String? { get }
-  /// The sessions of this event loop that are kept from before, with what their nodes said of them at their start.
-  func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]>
-  /// Makes such a session this node's.
-  /// - Parameter latest: bytes of its latest output that its clients may still be sent.
-  /// - Throws (fails with): ``PipeError``: another node has it, or it is gone.
-  func attach(_ entry: KeptEntry, epoch: Epoch, latest: Int, on eventLoop: any EventLoop)
-    -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
+  /// What keeps such a session while no node has it (``HolderName``); nil: nothing does.
+  func keeperName(of creation: Creation) -> String?
+  /// What a router must know of the node, beside the kind itself, to find it for a session.
+  var labels: [String: String] { get }
+  /// The sessions that are kept from before: of this event loop, and maybe of others.
+  /// - Throws (fails with): ``PipeError``.
+  func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>
+  /// What such a holder keeps, whichever node has left it there. Nil: it is not to be reached by this node.
+  /// - Throws (fails with): ``PipeError``.
+  func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>?
   /// Told once, before anything is started: which registry the node is in. What the node of the same name of
   /// another registry left is not its own.
   func enter(registry: String)
@@ -179,13 +183,12 @@ public protocol PipeStarter: Sendable {
 /// Of a backend that is always there.
 extension PipeStarter {
   public var keeperName: String? { nil }
-  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {
-    eventLoop.makeSucceededFuture([])
-  }
-  public func attach(_ entry: KeptEntry, epoch: Epoch, latest: Int, on eventLoop: any EventLoop)
-    -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
-  {
-    eventLoop.makeFailedFuture(PipeError(.noTarget, "nothing is kept here"))
+  public func keeperName(of creation: Creation) -> String? { nil }
+  public var labels: [String: String] { [:] }
+  public func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>?
+  { nil }
+  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
+    eventLoop.makeSucceededFuture(KeptEntries())
   }
   public var isAvailable: Bool { true }
   public var credentials: TLSCredentials? { nil }

@@ -76,16 +76,21 @@ public struct PipeSetup: Sendable {
   public var files: FileLimit?
   /// Names the node across its incarnations, within whatever it shares with other nodes.
   public var scope: String
+  /// 32 bytes, known to the nodes that may have each other's sessions; nil: this one's are its own.
+  public var key: [UInt8]?
   public var logger: Logger
+  /// Where what is kept for this node is found again; nil: nothing is kept.
+  var home: HolderHome?
 
   public init(
     options: PipeOptions = PipeOptions(), environment: [String: String] = [:],
-    files: FileLimit? = nil, scope: String, logger: Logger
+    files: FileLimit? = nil, scope: String, key: [UInt8]? = nil, logger: Logger
   ) {
     self.options = options
     self.environment = environment
     self.files = files
     self.scope = scope
+    self.key = key
     self.logger = logger
   }
 }
@@ -125,6 +130,7 @@ public struct PipeStarters: Sendable {
     var labels = given
     for entry in entries {
       labels[entry.name] = entry.starter.isAvailable ? given[entry.name] ?? "true" : nil
+      labels.merge(entry.starter.labels) { $1 }
     }
     return labels
   }

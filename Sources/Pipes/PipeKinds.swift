@@ -15,7 +15,11 @@ public struct PipeKinds: Sendable {
   /// How their targets are written.
   public var targets: TargetKinds { TargetKinds(all.map(\.target)) }
 
-  public var options: [PipeOption] { all.flatMap(\.options) }
+  /// Those that kinds share stand once.
+  public var options: [PipeOption] {
+    var names: Set<String> = []
+    return all.flatMap(\.options).filter { names.insert($0.name).inserted }
+  }
 
   /// What is wrong with what was given; nil: nothing is.
   public func problem(with options: PipeOptions) -> String? {
@@ -25,7 +29,9 @@ public struct PipeKinds: Sendable {
   /// Those that a node is set up for.
   /// - Throws: what a kind's files are, or hold, that keeps it from starting anything.
   public func starters(_ setup: PipeSetup) throws -> PipeStarters {
-    PipeStarters(
-      try all.compactMap { kind in try kind.makeStarter(setup).map { (kind, $0) } })
+    var setup = setup
+    setup.home = try setup.openHome()
+    return PipeStarters(
+      try all.compactMap { [setup] kind in try kind.makeStarter(setup).map { (kind, $0) } })
   }
 }

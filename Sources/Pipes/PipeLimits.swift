@@ -76,6 +76,19 @@ public enum PipeLimits {
   static let clientKeys = 4_096
   /// Bytes of a checkpoint that are written at once: a keystroke waits behind one part.
   static let checkpointPart = 64 * 1024
+  /// Microseconds that a holder's epoch may be ahead of this machine's time: clocks differ by less than a day.
+  static let epochAhead: UInt64 = 86_400_000_000
+  /// A relay into a container that no session needs for so long is closed.
+  static let relayIdle = TimeAmount.seconds(30)
+  /// Holders in containers that are remembered, and failures to have one; the latter for so long.
+  static let containerHolders = 10_000
+  static let holderFailure = Duration.seconds(60)
+  /// Tries to start one that has just been put there: another node may be putting it there at the same moment.
+  static let holderStarts = 3
+  /// Bytes of the folder in which one is: a socket's path takes no more.
+  static let holderDirectory = 100
+  /// A node that starts waits so long for an engine to say what is kept in its containers, and then goes on to ask.
+  static let keptPatience = TimeAmount.seconds(5)
   /// A session that no node has had for so long is ended.
   static let orphan = TimeAmount.hours(1)
 

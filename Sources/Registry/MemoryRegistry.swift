@@ -137,6 +137,7 @@ public actor MemoryRegistry: Registry {
       if record.node == node, record.incarnation == incarnation {
         records[session]?.end = nil
         records[session]?.holder = HolderName.checked(holder)
+        records[session]?.isFree = false
         return .claimed(record.epoch)
       }
       let state = record.ownerState(among: nodes())
@@ -157,12 +158,39 @@ public actor MemoryRegistry: Registry {
     return .claimed(Epoch(lastEpoch))
   }
 
+  public func takeOver(
+    _ session: SessionID, from record: SessionRecord, node: NodeID, incarnation: Incarnation
+  ) -> Epoch? {
+    guard var held = records[session], held.state == .owned, held.node == record.node,
+      held.incarnation == record.incarnation, held.epoch == record.epoch
+    else { return nil }
+    lastEpoch = max(lastEpoch, held.epoch.rawValue) + 1
+    held.node = node
+    held.incarnation = incarnation
+    held.epoch = Epoch(lastEpoch)
+    held.isFree = false
+    records[session] = held
+    return held.epoch
+  }
+
+  public func letGo(
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+  ) -> Bool {
+    guard let held = records[session], held.state == .owned, held.node == node,
+      held.incarnation == incarnation, held.epoch == epoch
+    else { return false }
+    records[session]?.isFree = true
+    return true
+  }
+
   public func release(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?
   ) -> Bool {
     guard var record = records[session], record.state == .owned, record.node == node,
-      record.incarnation == incarnation, record.epoch == epoch
+      record.incarnation == incarnation, record.epoch == epoch,
+      // What its node has let go of is not lost for its not having it.
+      !(record.isFree && tombstone?.isLost == true)
     else { return false }
     if let tombstone {
       var tombstone = tombstone.isLost ? record.end ?? tombstone : tombstone

@@ -8,6 +8,8 @@ public enum OwnerState: Hashable, Sendable {
   case silent(milliseconds: Int)
   /// Silent for so long that it counts as dead, but a holder keeps the session until a node comes back for it.
   case held(milliseconds: Int)
+  /// No node has it, and any that reaches its holder may take it over.
+  case free
   /// Another process is that node by now, and will say whether it has the session from its holder.
   case restarted(as: Incarnation)
   /// Silent for so long that the session counts as lost.
@@ -31,24 +33,34 @@ extension SessionRecord {
   public func isLost(among nodes: [NodeEntry]) -> Bool { ownerState(among: nodes).isLost }
 
   public func ownerState(among nodes: [NodeEntry]) -> OwnerState {
-    guard let entry = nodes.first(where: { $0.record.id == node }) else { return .gone }
+    if isFree, holder != nil { return .free }
+    // Of one whose end is known only the last screen is kept, which is not taken over.
+    let isShared = end == nil && engine != nil
+    guard let entry = nodes.first(where: { $0.record.id == node }) else {
+      return isShared ? .free : .gone
+    }
     let silence = Int(min(entry.leaseMilliseconds.magnitude, UInt(Int.max)))
     // A holder keeps a session for whichever process is this node next. If the session's end is known, only its last
     // screen is kept, and nobody has to wait for that.
     let isKept = holder != nil && (entry.isLive || (end == nil && !entry.isBeyondReturn))
     guard entry.record.incarnation == incarnation else {
-      return isKept && entry.mayRestore
-        ? .restarted(as: entry.record.incarnation) : .replaced(by: entry.record.incarnation)
+      if isKept, entry.mayRestore { return .restarted(as: entry.record.incarnation) }
+      return isShared ? .free : .replaced(by: entry.record.incarnation)
     }
     if entry.isLive { return .alive }
     guard entry.isDead else { return .silent(milliseconds: silence) }
+    if isShared { return .free }
     return isKept ? .held(milliseconds: silence) : .dead(milliseconds: silence)
   }
+
+  /// The engine of the container that its holder is in; nil: it is on its node's machine, or has none.
+  public var engine: String? { holder.flatMap(HolderName.Container.init)?.engine }
 
   /// Where the session is, in a sentence that an operator can act on.
   public func explanation(_ state: OwnerState) -> String {
     let owner = "\(node) (incarnation \(incarnation))"
-    let keeper = holder.map { "held on its node's machine by \($0)" } ?? "held by nothing"
+    let place = engine == nil ? "held on its node's machine by" : "held in"
+    let keeper = holder.map { "\(place) \($0)" } ?? "held by nothing"
     return switch state {
     case .alive: "owned by \(owner)" + (holder == nil ? "" : ", and \(keeper)")
     case .silent(let time):
@@ -57,6 +69,8 @@ extension SessionRecord {
     case .held(let time):
       "\(keeper); node \(owner) has been silent since its lease ended \(time / 1_000) s ago: the session goes on "
         + "when that node is started again, within the hour"
+    case .free:
+      "\(keeper); was on \(owner), which has let go of it or is dead: the next node that reaches it takes it over"
     case .restarted(let other):
       "\(keeper); node \(owner) has been started anew since (incarnation \(other)), and has yet to say whether it "
         + "has the session"
@@ -89,7 +103,7 @@ extension OwnerState {
   /// Whether the session's process is gone, as far as the registry can know.
   public var isLost: Bool {
     switch self {
-    case .alive, .silent, .held, .restarted: false
+    case .alive, .silent, .held, .free, .restarted: false
     case .dead, .replaced, .gone: true
     }
   }
@@ -98,7 +112,7 @@ extension OwnerState {
   public func leaseEnd(now: UInt64) -> UInt64? {
     switch self {
     case .silent(let time), .held(let time), .dead(let time): now - min(now, UInt64(clamping: time))
-    case .alive, .restarted, .replaced, .gone: nil
+    case .alive, .free, .restarted, .replaced, .gone: nil
     }
   }
 }

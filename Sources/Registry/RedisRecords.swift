@@ -22,6 +22,7 @@ extension RedisRegistry {
       record.holder = nil
     } else {
       record.end = try end(in: fields[4], owner: record.owner)
+      record.isFree = fields[7].string == "1"
     }
     return record
   }

@@ -181,12 +181,13 @@ public struct RedisRegistry: Registry {
       try? await list([session], ownedBy: node, incarnation)
       return .claimed(Epoch(UInt64(clamping: epoch)))
     }
-    guard items.count == 7,
+    guard items.count == 8,
       var record = Self.record(
         node: items[1].string, incarnation: items[2].string, epoch: items[3].integer,
         owner: items[4].string, holder: items[6].string)
     else { throw Self.corrupt("claim") }
     record.end = try end(in: items[5], owner: record.owner)
+    record.isFree = items[7].string == "1"
     let state = record.ownerState(among: try await nodes())
     guard state.isLost else { return .owned(record) }
     // Only one asker gets this answer, the one whose release sets the tombstone; the others find the tombstone.
@@ -242,7 +243,9 @@ public struct RedisRegistry: Registry {
     try await send(["HGET", ownedKey, session.rawValue]).string.flatMap(ListedOwner.init)
   }
 
-  static let fields = ["node", "incarnation", "epoch", "state", "tombstone", "owner", "holder"]
+  static let fields = [
+    "node", "incarnation", "epoch", "state", "tombstone", "owner", "holder", "free",
+  ]
 
   public func lookUp(_ session: SessionID) async throws -> SessionRecord? {
     if let record = try await read(session) { return record }

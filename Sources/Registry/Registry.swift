@@ -133,10 +133,12 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   /// What holds the terminal of an owned session while nodes come and go (``HolderName``); nil: nothing, and the
   /// session ends with its node.
   public var holder: String?
+  /// Its node has let go of it: another may take it over at once.
+  public var isFree: Bool
 
   public init(
     node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
-    owner: String? = nil, end: Tombstone? = nil, holder: String? = nil
+    owner: String? = nil, end: Tombstone? = nil, holder: String? = nil, isFree: Bool = false
   ) {
     self.node = node
     self.incarnation = incarnation
@@ -145,6 +147,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     self.owner = owner
     self.end = end
     self.holder = holder
+    self.isFree = isFree
   }
 
   /// What is left of it once its owner is dead.
@@ -303,6 +306,15 @@ public protocol Registry: Sendable {
   func claim(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
   ) async throws -> ClaimResult
+  /// Makes a session the caller's that its node has let go of, or died with, while its holder keeps it: only if its record
+  /// still is this one. Nil: it is not.
+  func takeOver(
+    _ session: SessionID, from record: SessionRecord, node: NodeID, incarnation: Incarnation
+  ) async throws -> Epoch?
+  /// Lets go of it: any node that reaches its holder may take it over. Only if node, incarnation and epoch match (true).
+  func letGo(
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+  ) async throws -> Bool
   /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that
   /// is left in its place for `keepTombstone`; without one, nothing is left (the pipe never started).
   func release(
@@ -356,6 +368,14 @@ extension Registry {
   ) async throws -> ClaimResult {
     try await claim(session, node: node, incarnation: incarnation, owner: owner, holder: nil)
   }
+
+  public func takeOver(
+    _ session: SessionID, from record: SessionRecord, node: NodeID, incarnation: Incarnation
+  ) async throws -> Epoch? { nil }
+
+  public func letGo(
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+  ) async throws -> Bool { false }
 
   public func remembersAll() async -> Bool { false }
 

@@ -9,8 +9,6 @@ public enum RegistryLimits {
   static let silentNode = 86_400_000
   /// Milliseconds that an operator's wish to drain a node is remembered while the node is away.
   static let drain = 30 * 86_400_000
-  /// Bytes of a holder's name: a boot id of 36 and an identity of 32, and room.
-  static let holderName = 128
   /// A claim is tried so often: each time somebody else has claimed and lost the session in between.
   static let claims = 8
   /// Parts of a list that is read to its end, and keys of a part: five million in all. One that has no end is no list.

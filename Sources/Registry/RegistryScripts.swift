@@ -187,14 +187,14 @@ enum RegistryScripts {
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
     local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner',
-      'tombstone', 'holder')
+      'tombstone', 'holder', 'free')
     if held[4] == 'owned' then
       if held[1] == ARGV[1] and held[2] == ARGV[2] then
-        redis.call('HDEL', KEYS[1], 'tombstone', 'holder')
+        redis.call('HDEL', KEYS[1], 'tombstone', 'holder', 'free')
         if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[5]) end
         return {1, tonumber(held[3])}
       end
-      return {0, held[1], held[2], held[3], held[5], held[6], held[7]}
+      return {0, held[1], held[2], held[3], held[5], held[6], held[7], held[8]}
     end
     local epoch = math.max(now, (tonumber(held[3] or 0) or 0) + 1)
     redis.call('DEL', KEYS[1])
@@ -206,20 +206,51 @@ enum RegistryScripts {
     return {1, epoch}
     """)
 
-  /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept, its owner or ''.
-  /// → whether it was theirs. How it ended, if that is known, is not overwritten by its being lost.
-  static let release = RedisScript(
+  /// KEYS session; ARGV node, incarnation and epoch that it has, node and incarnation that take it over, how long the
+  /// record is kept at most. → its next epoch, as `claim` makes one; 0 if it is another's by now, or has ended.
+  static let takeOver = RedisScript(
     """
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'tombstone')
+    local time = redis.call('TIME')
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
     if held[4] ~= 'owned' or held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then
       return 0
     end
+    local epoch = math.max(time[1] * 1000000 + time[2], (tonumber(held[3]) or 0) + 1)
+    redis.call('HSET', KEYS[1], 'node', ARGV[4], 'incarnation', ARGV[5],
+      'epoch', string.format('%.0f', epoch))
+    redis.call('HDEL', KEYS[1], 'free')
+    redis.call('PEXPIRE', KEYS[1], ARGV[6])
+    return epoch
+    """)
+
+  /// KEYS session; ARGV node, incarnation, epoch. → whether it was theirs.
+  static let letGo = RedisScript(
+    """
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
+    if held[4] ~= 'owned' or held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then
+      return 0
+    end
+    redis.call('HSET', KEYS[1], 'free', '1')
+    return 1
+    """)
+
+  /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept, its owner or ''.
+  /// → whether it was theirs. How it ended, if that is known, is not overwritten by its being lost. What its node has let
+  /// go of is not lost for its not having it.
+  static let release = RedisScript(
+    """
+    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'tombstone',
+      'free')
+    if held[4] ~= 'owned' or held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then
+      return 0
+    end
+    local isLost = string.find(ARGV[4], '"reason":"lost"', 1, true)
+    if isLost and held[6] then return 0 end
     if ARGV[4] == '' then
       redis.call('DEL', KEYS[1])
     else
-      local isLost = string.find(ARGV[4], '"reason":"lost"', 1, true)
       redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', isLost and held[5] or ARGV[4])
-      redis.call('HDEL', KEYS[1], 'holder')
+      redis.call('HDEL', KEYS[1], 'holder', 'free')
       if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[6]) end
       redis.call('PEXPIRE', KEYS[1], ARGV[5])
     end

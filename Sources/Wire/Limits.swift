@@ -47,6 +47,8 @@ public enum WireLimits {
   /// little in the logs and lists that it is shown in.
   static let targetKind = 32
   static let targetPlace = 256
+  /// Bytes of a holder's name: an engine's id of 59, a container's name of 128 and a user's of 64, and room.
+  static let holderName = 300
   /// Seconds that `create` may ask for its session to be kept after its end: a week, since it takes memory.
   public static let keep = 7 * 86_400
   /// Viewers in a session's summary.

@@ -45,6 +45,8 @@ enum CommandLimits {
   static let dividedLine = 200
   /// The same reason to wait is said again after so long: it is still waited.
   static let waitInterval = Duration.seconds(10)
+  /// Between two looks at what a drained node still has.
+  static let drainInterval = Duration.seconds(1)
   /// For `certs show` to connect.
   static let connect = TimeAmount.seconds(5)
   /// Bytes of a `--token-file`: twice the longest token.

@@ -10,7 +10,8 @@ import Testing
     descriptor: [1, 2],
     mark: Array("FAIRLEAD_MARK=x".utf8), paths: [Array("/bin/sh".utf8), [9]], names: [[1], []],
     arguments: [Array("sh".utf8), []],
-    environment: [Array("A=b".utf8)], directory: [], isDirectoryPreferred: true,
+    environment: [Array("A=b".utf8)], addsHoldersEnvironment: true, directory: [],
+    isDirectoryPreferred: true,
     user: HeldUser(uid: 1, gid: 2, groups: [3, 4]), filesSoft: 1_024, filesHard: 4_096)
   static let client = ClientKey(high: .max, low: 3)
   static let nodeFrames: [NodeFrame] = [

@@ -5,6 +5,7 @@ public import Chaos
 import Foundation
 import NIOConcurrencyHelpers
 public import TestSupport
+public import Wire
 
 /// A server that is killed and started again with the same arguments, in a state directory of its own.
 public final class KeptServer: Sendable {
@@ -94,14 +95,18 @@ public final class KeptServer: Sendable {
   }
 
   /// The processes that hold terminals in its directory.
-  public var holders: [Int32] {
+  public var holders: [Int32] { Self.holders { $0 == directory } }
+
+  /// Those that hold terminals in such directories.
+  public static func holders(in isWanted: (String) -> Bool) -> [Int32] {
     let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return processes.compactMap(Int32.init).filter { pid in
       guard let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") else {
         return false
       }
       let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-      return words.contains("serve") && words.contains(directory) && words.contains("--detach")
+      return words.contains("serve") && words.contains("--detach")
+        && words.contains(where: isWanted)
     }
   }
 }
@@ -110,14 +115,16 @@ extension Fleet {
   /// `fairlead serve` that is killed with pauses of so many seconds, chaos before it.
   public static func kept(
     _ profile: ChaosProfile = .faithful, seed: UInt64 = 0, pause: ClosedRange<Double> = 0.5...4,
+    options: [String] = [], target: Target = .pty,
     _ body: @Sendable (Fleet, KeptServer) async throws -> Void
   ) async throws {
-    let server = try await KeptServer()
+    let server = try await KeptServer(options: options)
     let front = try await client(profile, port: server.port, seed: seed)
     let killing = Task { try await server.dieAgainAndAgain(pause: pause, seed: seed) }
     var failure: (any Error)?
     do {
-      try await body(Fleet(url: "http://127.0.0.1:\(front.port)", proxies: [front]), server)
+      let fleet = Fleet(url: "http://127.0.0.1:\(front.port)", proxies: [front])
+      try await body(fleet.with(target: target), server)
     } catch { failure = error }
     killing.cancel()
     do { try await killing.value } catch is CancellationError {} catch {

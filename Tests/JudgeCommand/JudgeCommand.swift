@@ -45,7 +45,7 @@ import TestSupport
   @Option(
     help: """
       node: the process of serve is killed again and again, and started with the same arguments; a holder \
-      keeps its terminals. Goes with serve alone.
+      keeps its terminals. Goes with serve or docker.
       """)
   var kill: Victim?
   @Option(help: "Seconds from one death to the next, at most.")
@@ -60,8 +60,8 @@ import TestSupport
   func validate() throws {
     guard (0...1).contains(halfOpen) else { throw ValidationError("--half-open is 0 to 1") }
     guard (1...200).contains(sessions) else { throw ValidationError("--sessions is 1 to 200") }
-    guard kill == nil || on.isEmpty || on == [.serve] else {
-      throw ValidationError("--kill goes with --on serve")
+    guard kill == nil || on.isEmpty || on == [.serve] || on == [.docker] else {
+      throw ValidationError("--kill goes with --on serve or --on docker")
     }
     guard (0.5...3600).contains(pause) else { throw ValidationError("--pause is 0.5 to 3600") }
     guard (seconds ?? minutes) > 0 else { throw ValidationError("the time is above 0") }
@@ -69,8 +69,8 @@ import TestSupport
 
   func run() async throws {
     let total = seconds ?? minutes * 60
-    let grounds =
-      kill != nil ? [.serve] : on.isEmpty ? Ground.allCases.filter { !$0.isDocker } : on
+    let usual = kill == nil ? Ground.allCases.filter { !$0.isDocker } : [.serve]
+    let grounds = on.isEmpty ? usual : on
     print("judging for \(Int(total)) s on \(grounds.map(\.rawValue).joined(separator: ", "))")
     print("again with: --seed \(seed) --seconds \(Int(total))")
     var all = Verdict()
@@ -119,6 +119,16 @@ import TestSupport
         await trial(fleet)
         print("\(server.kills) kills")
         if !result.get().0.differences.isEmpty { print(server.remarks.joined(separator: "\n")) }
+      }
+    case .docker where kill == .node:
+      try await Fleet.withDocker { [clients] options, target in
+        try await Fleet.kept(
+          clients, seed: seed, pause: 0.5...pause, options: options, target: target
+        ) { fleet, server in
+          await trial(fleet)
+          print("\(server.kills) kills")
+          if !result.get().0.differences.isEmpty { print(server.remarks.joined(separator: "\n")) }
+        }
       }
     case .serve: try await Fleet.serve(clients, seed: seed, trial)
     case .docker:

@@ -92,7 +92,7 @@ import Wire
   /// What would make a record unreadable is not written.
   @Test(arguments: Kind.allCases) func aNameThatIsNoneIsAsNone(_ kind: Kind) async throws {
     try await with(kind) { (registry: any Registry) async throws in
-      for (index, name) in ["", "two words", "é", String(repeating: "x", count: 129)].enumerated() {
+      for (index, name) in ["", "two words", "é", String(repeating: "x", count: 301)].enumerated() {
         _ = try await registry.heartbeat(record(a, first, holder: name))
         let id = SessionID(unchecked: "s\(index)")
         let epoch = try await claim(id, node: a, first, holder: name, in: registry)
@@ -101,7 +101,7 @@ import Wire
         _ = try await registry.confirm(holding, node: a, incarnation: first)
         #expect(try await registry.lookUp(id)?.holder == nil)
       }
-      let longest = String(repeating: "x", count: 128)
+      let longest = String(repeating: "x", count: 300)
       let epoch = try await claim(session, node: a, first, holder: longest, in: registry)
       #expect(try await registry.lookUp(session)?.holder == longest)
       #expect(epoch > Epoch(0))

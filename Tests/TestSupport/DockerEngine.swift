@@ -30,6 +30,10 @@ public struct DockerEngine: Sendable {
 
   /// Runs `docker ARGUMENTS` against it and returns what it prints.
   @discardableResult public func docker(_ arguments: String...) async throws -> String {
+    try await docker(arguments: arguments)
+  }
+
+  @discardableResult public func docker(arguments: [String]) async throws -> String {
     let process = try ChildProcess(
       "/usr/bin/env", ["docker"] + arguments, environment: ["DOCKER_HOST": "unix://\(socket)"])
     let code = try await process.waitForExit(atMost: .seconds(60))

@@ -23,6 +23,11 @@ void holder_detached(int fd, unsigned char status);
 // from a descriptor, ignores SIGPIPE and SIGHUP. Returns that descriptor: of SIGCHLD and SIGTERM.
 int holder_prepare(int *kept);
 
+// This process's environment, with a NULL at its end.
+char *const *holder_environment(void);
+// Of a text, without its zero.
+long holder_length(const char *text);
+
 void holder_random(void *bytes, size_t count);
 // CLOCK_MONOTONIC, in milliseconds: it stands still while the machine sleeps.
 uint64_t holder_now(void);
@@ -34,8 +39,9 @@ ssize_t holder_read(int fd, void *bytes, size_t count);
 ssize_t holder_write(int fd, const void *bytes, size_t count);
 void holder_close(int fd);
 
-// A listening Unix socket at `path`, in a directory that belongs to this user and is no other's. An old socket that
-// nobody listens on is replaced; one that somebody does is -EADDRINUSE.
+// A listening Unix socket at `path`, in a directory that belongs to this user and is no other's; it is made if it is not
+// there. An old socket that nobody listens on is replaced; one that somebody does is -EADDRINUSE. A lock beside it
+// decides between two that come at once.
 int holder_listen(const char *path);
 int holder_accept(int listener);
 int holder_connect(const char *path);

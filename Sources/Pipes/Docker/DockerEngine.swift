@@ -55,7 +55,11 @@ struct DockerEngine: Sendable {
     var containerID: String
     var processConfig: Process?
 
-    struct Process: Decodable, Sendable { var user: String? }
+    struct Process: Decodable, Sendable {
+      var user: String?
+      var entrypoint: String?
+      var arguments: [String]?
+    }
     /// Whom it was to run as; nil: the container's own user.
     var user: String? { processConfig?.user.flatMap { $0.isEmpty ? nil : $0 } }
   }
@@ -69,11 +73,13 @@ struct DockerEngine: Sendable {
     return try Self.checked(created.id)
   }
 
-  /// Starts an exec; `handler` gets the terminal's bytes.
+  /// Starts an exec; `handler` gets what comes.
+  /// - Parameter size: its terminal's; nil: it was created without one.
   func startExec(
-    _ exec: String, size: TerminalSize, container: String, handler: NIOLoopBound<any ChannelHandler>
+    _ exec: String, size: TerminalSize?, container: String,
+    handler: NIOLoopBound<any ChannelHandler>
   ) async throws -> any Channel {
-    let start = ExecStart(consoleSize: [size.rows, size.columns])
+    let start = ExecStart(tty: size != nil, consoleSize: size.map { [$0.rows, $0.columns] })
     let result = try await reaching {
       try await http.upgrade(
         .POST, path("/exec/\(exec)/start"), to: "tcp", headers: Self.json,
@@ -116,14 +122,46 @@ struct DockerEngine: Sendable {
   // MARK: Containers
 
   struct Container: Decodable, Sendable {
-    struct State: Decodable, Sendable { var running: Bool }
-    struct Config: Decodable, Sendable { var env: [String]? }
+    struct State: Decodable, Sendable {
+      var running: Bool
+      var paused: Bool?
+      var isPaused: Bool { paused == true }
+    }
+    struct Config: Decodable, Sendable {
+      var env: [String]?
+      var workingDir: String?
+    }
+    var id: String
     var state: State
     var config: Config?
   }
 
   func inspect(container: String) async throws -> Container {
-    try await call(.GET, "/containers/\(container)/json", nil as Int?, container: container)
+    let found: Container = try await call(
+      .GET, "/containers/\(container)/json", nil as Int?, container: container)
+    // It becomes part of paths.
+    _ = try Self.checked(found.id)
+    return found
+  }
+
+  /// Unpacks an archive there, as the container's root and whatever its image has: not where its root file system is
+  /// read-only, and below what is mounted over it.
+  func put(_ archive: ByteBuffer, at folder: String, in container: String) async throws {
+    let answer = try await send(
+      .PUT, "/containers/\(container)/archive?path=\(folder)", archive, type: "application/x-tar",
+      largestBody: PipeLimits.startAnswer)
+    guard answer.status == .ok else { throw Self.error(answer, container: container, address) }
+  }
+
+  /// By which an engine is known, whatever its address: 1 to 128 visible characters, without a slash.
+  func identity() async throws -> String {
+    struct Information: Decodable { var iD: String }
+    let found: Information = try await call(.GET, "/info", nil as Int?, container: nil)
+    let isName = found.iD.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "/") }
+    guard isName, (1...128).contains(found.iD.utf8.count) else {
+      throw PipeError(.unavailable, "the Docker engine answered with a strange id")
+    }
+    return found.iD
   }
 
   struct Listed: Decodable, Sendable { var id: String }
@@ -138,20 +176,43 @@ struct DockerEngine: Sendable {
   /// Whom a container's execs run as; nil: its own user. Nobody where none runs.
   /// - Returns: also whether all of them could be looked at.
   func users(in container: String) async throws -> (users: Set<String?>, isWhole: Bool) {
+    var users: Set<String?> = [nil]
+    let found = try await lookAtExecs(in: container) { state in
+      users.insert(state.user)
+      return users.count < PipeLimits.sweptUsers
+    }
+    return found.areAny ? (users, found.isWhole) : ([], true)
+  }
+
+  /// Looks at a container's execs, some at a time.
+  /// - Parameter look: returns false when no more are to be looked at.
+  /// - Returns: also whether all of them could be looked at.
+  func lookAtExecs(in container: String, _ look: (ExecState) -> Bool) async throws
+    -> (areAny: Bool, isWhole: Bool)
+  {
     let details: Details = try await call(
       .GET, "/containers/\(container)/json", nil as Int?, container: container)
-    guard let execs = details.execIDs, !execs.isEmpty else { return ([], true) }
-    var users: Set<String?> = [nil]
+    let execs = details.execIDs ?? []
     let start = ContinuousClock.now
-    for (index, exec) in execs.enumerated() {
-      guard index < PipeLimits.sweptExecs, users.count < PipeLimits.sweptUsers,
-        ContinuousClock.now - start < PipeLimits.sweptExecsDeadline
-      else { return (users, false) }
-      // An exec that has ended meanwhile has nothing left to find.
-      guard let state = try? await inspect(Self.checked(exec)) else { continue }
-      users.insert(state.user)
+    var rest = execs.prefix(PipeLimits.sweptExecs)
+    while !rest.isEmpty {
+      guard ContinuousClock.now - start < PipeLimits.sweptExecsDeadline else {
+        return (true, false)
+      }
+      let some = rest.prefix(PipeLimits.engineCalls)
+      rest = rest.dropFirst(some.count)
+      let states = await withTaskGroup(of: ExecState?.self) { group in
+        for exec in some {
+          // An exec that has ended meanwhile has nothing left to find.
+          group.addTask { try? await inspect(Self.checked(exec)) }
+        }
+        return await group.reduce(into: [ExecState]()) { if let state = $1 { $0.append(state) } }
+      }
+      for state in states {
+        guard look(state) else { return (true, false) }
+      }
     }
-    return (users, true)
+    return (!execs.isEmpty, execs.count <= PipeLimits.sweptExecs)
   }
 
   /// Whether there may be processes in a container; true if nobody answers.
@@ -182,12 +243,12 @@ struct DockerEngine: Sendable {
 
   private func send(
     _ method: HTTPMethod, _ path: String, _ body: ByteBuffer? = nil,
-    largestBody: Int = PipeLimits.engineAnswer
+    type: String = "application/json", largestBody: Int = PipeLimits.engineAnswer
   ) async throws -> HTTPResponse {
     try await reaching {
       try await http.send(
-        method, self.path(path), headers: Self.json, body: body, within: PipeLimits.engineDeadline,
-        largestBody: largestBody)
+        method, self.path(path), headers: HTTPHeaders([("Content-Type", type)]), body: body,
+        within: PipeLimits.engineDeadline, largestBody: largestBody)
     }
   }
 

@@ -25,8 +25,9 @@ extension PipeKind {
         "docker-cert", value: "file",
         help: "PEM file of the certificate to show to the Docker Engine."),
       PipeOption("docker-key", value: "file", help: "PEM file of its private key."),
-    ],
+    ] + PipeOption.ofHolders,
     problem: { options in
+      if let problem = options.holderProblem { return problem }
       let url = options["docker"]
       guard url.isEmpty || Address(url) != nil else {
         return
@@ -40,7 +41,8 @@ extension PipeKind {
     makeStarter: { setup in
       guard let address = Address(setup.options["docker"]) else { return nil }
       return DockerStarter(
-        address, scope: setup.scope, credentials: try credentials(setup), logger: setup.logger)
+        address, scope: setup.scope, credentials: try credentials(setup), home: setup.home,
+        key: setup.key, mode: setup.options.holderMode, logger: setup.logger)
     })
 }
 

@@ -10,7 +10,10 @@ public import Transport
 import Wire
 
 public struct DockerStarter: PipeStarter {
-  private let engine: DockerEngine
+  let engine: DockerEngine
+  /// What keeps its sessions while nodes come and go; nil: nothing does.
+  let holders: ContainerHolders?
+  public let keeperName: String?
   private let node: String
   private let registry = NIOLockedValueBox("")
   private let incarnation: IncarnationLock
@@ -18,7 +21,7 @@ public struct DockerStarter: PipeStarter {
   private let leftovers: DockerLeftovers
   private let sweeping: DockerSweep
   private let answers = NIOLockedValueBox(Answers())
-  private let logger: Logger
+  let logger: Logger
   public let credentials: TLSCredentials?
 
   /// - Parameters:
@@ -30,7 +33,27 @@ public struct DockerStarter: PipeStarter {
     _ address: Address, scope: String, credentials: TLSCredentials? = nil,
     seesProcesses: Bool = true, logger: Logger
   ) {
+    self.init(
+      address, scope: scope, credentials: credentials, seesProcesses: seesProcesses, home: nil,
+      logger: logger)
+  }
+
+  /// - Parameters:
+  ///   - home: where what is kept is found again; nil: nothing is kept.
+  ///   - key: of the nodes that may have each other's sessions; nil: this one's are its own.
+  init(
+    _ address: Address, scope: String, credentials: TLSCredentials? = nil,
+    seesProcesses: Bool = true, home: HolderHome?, key: [UInt8]? = nil, mode: HolderMode = .off,
+    logger: Logger
+  ) {
     engine = DockerEngine(address, layer: SocketLayer(credentials))
+    keeperName = home?.name
+    holders = home.map { [engine] in
+      ContainerHolders(
+        engine, key: key ?? $0.secret.key,
+        notes: ContainerNotes(in: $0.directory, logger: logger), isRequired: mode == .require,
+        logger: logger)
+    }
     self.credentials = credentials
     node = scope
     incarnation = IncarnationLock(.random())
@@ -46,6 +69,18 @@ public struct DockerStarter: PipeStarter {
     /// Nil: not asked yet.
     var isAvailable: Bool?
     var failures = 0
+    /// Nil: not known yet.
+    var engine: String?
+  }
+
+  /// Which engine it is, by its own word, and which key this node has there: whose key is another reaches other holders.
+  /// Nil: it has not been asked.
+  var engineID: String? { answers.withLockedValue { $0.engine } }
+
+  /// One that is there again may be another one.
+  private func learnEngine() async {
+    guard let holders, let found = try? await engine.identity() else { return }
+    answers.withLockedValue { $0.engine = "\(found).\(holders.keyName)" }
   }
 
   public var isAvailable: Bool { answers.withLockedValue { $0.isAvailable ?? true } }
@@ -54,6 +89,7 @@ public struct DockerStarter: PipeStarter {
     var problem: String?
     do { try await engine.ping(within: PipeLimits.ping) } catch { problem = "\(error)" }
     if Task.isCancelled { return }
+    if problem == nil, engineID == nil || !isAvailable { await learnEngine() }
     let hasChanged = answers.withLockedValue { [problem] answers in
       let had = answers.isAvailable
       answers.failures = problem == nil ? 0 : answers.failures + 1
@@ -110,7 +146,20 @@ public struct DockerStarter: PipeStarter {
       return eventLoop.makeFailedFuture(
         PipeError(.noTarget, "\(request.creation.target) is not a container"))
     }
-    return eventLoop.flatSubmit {
+    guard let holders else { return startUnheld(request, in: container, on: eventLoop) }
+    return eventLoop.makeFutureWithTask {
+      try await startHeld(request, in: container, with: holders, on: eventLoop)
+    }.flatMap { pipe in
+      pipe.map(eventLoop.makeSucceededFuture)
+        ?? startUnheld(request, in: container, on: eventLoop)
+    }
+  }
+
+  /// As an exec of the engine's, whose connection is the terminal: it ends with this node.
+  private func startUnheld(
+    _ request: PipeRequest, in container: String, on eventLoop: any EventLoop
+  ) -> EventLoopFuture<NIOLoopBound<any Pipe>> {
+    eventLoop.flatSubmit {
       let handler = NIOLoopBound(DockerHandler(eventLoop: eventLoop), eventLoop: eventLoop)
       let started = eventLoop.makeFutureWithTask {
         try await launch(request, in: container, handler)
@@ -208,7 +257,7 @@ public struct DockerStarter: PipeStarter {
 
   static let shell = "/bin/sh"
 
-  private static func command(_ creation: Creation) -> [String] {
+  static func command(_ creation: Creation) -> [String] {
     creation.command.isEmpty ? [shell] : creation.command
   }
 
@@ -217,12 +266,7 @@ public struct DockerStarter: PipeStarter {
     -> DockerEngine.ExecRequest
   {
     let creation = request.creation
-    var environment = ["TERM": "xterm-256color", "COLORTERM": "truecolor"]
-    if !Locale.isSet(in: given.map { String($0.prefix { $0 != "=" }) }) {
-      environment[Locale.variable] = Locale.usual
-    }
-    environment.merge(creation.environment) { $1 }
-    environment["FAIRLEAD_SESSION"] = request.session.rawValue
+    var environment = environment(of: request, given: given)
     environment[DockerMark.variable] = mark.value
     return DockerEngine.ExecRequest(
       cmd: command(creation),
@@ -231,6 +275,17 @@ public struct DockerStarter: PipeStarter {
       user: creation.user?.rawValue,
       detachKeys: detachKeys(),
       consoleSize: [request.size.rows, request.size.columns])
+  }
+
+  /// What is put over the container's own environment.
+  static func environment(of request: PipeRequest, given: [String]) -> [String: String] {
+    var environment = ["TERM": "xterm-256color", "COLORTERM": "truecolor"]
+    if !Locale.isSet(in: given.map { String($0.prefix { $0 != "=" }) }) {
+      environment[Locale.variable] = Locale.usual
+    }
+    environment.merge(request.creation.environment) { $1 }
+    environment["FAIRLEAD_SESSION"] = request.session.rawValue
+    return environment
   }
 
   /// The engine filters a terminal's input for a sequence of keys that detaches, ctrl-p ctrl-q unless

@@ -4,20 +4,6 @@ import Holder
 public import NIOCore
 public import Wire
 
-/// A session of a holder as it was found there, and its pipe, which is not reading yet.
-public struct AttachedPipe {
-  public let pipe: any Pipe
-  public let terminal: KeptTerminal
-}
-
-/// A session that is kept while no node has it.
-public struct KeptEntry: Sendable {
-  let handle: UInt64
-  /// The highest under which a node has had it.
-  public let epoch: Epoch
-  public let descriptor: [UInt8]
-}
-
 /// What a holder tells of a session.
 public struct KeptTerminal: Sendable {
   /// What a node left beside the checkpoint.

@@ -11,7 +11,7 @@ import Wire
 final class HolderConnection {
   let eventLoop: any EventLoop
   let keys: ClientKeys
-  private let home: HolderHome
+  private let place: any HolderPlace
   private let logger: Logger
   private var state = State.closed
   /// Sessions, by their handles.
@@ -23,6 +23,7 @@ final class HolderConnection {
   private var checkpoints = CheckpointQueue()
   private var isFlushDue = false
   private var isClosing = false
+  private var isIdleCheckSet = false
   private var backoff = Backoff(
     first: PipeLimits.holderRetryFirst, last: PipeLimits.holderRetryLast)
   /// Since when it is broken.
@@ -40,11 +41,11 @@ final class HolderConnection {
     case open(any Channel)
   }
 
-  init(_ home: HolderHome, eventLoop: any EventLoop) {
-    self.home = home
+  init(_ place: any HolderPlace, eventLoop: any EventLoop) {
+    self.place = place
     self.eventLoop = eventLoop
-    keys = ClientKeys(home.secret)
-    logger = home.logger
+    keys = ClientKeys(place.secret)
+    logger = place.logger
   }
 
   // MARK: Opening
@@ -67,20 +68,15 @@ final class HolderConnection {
 
   private func connect() -> EventLoopFuture<Void> {
     let proven = eventLoop.makePromise(of: Void.self)
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    let secret = home.secret
-    let limit = eventLoop.scheduleTask(in: PipeLimits.holderPatience) {
+    let handler = NIOLoopBound(
+      HolderHandler(self, secret: place.secret, proven: proven), eventLoop: eventLoop)
+    let limit = eventLoop.scheduleTask(in: place.patience) {
       proven.fail(PipeError(.unavailable, "the holder does not answer"))
     }
-    let connector = Connector(.unix(path: home.socketPath))
-    connector.connect(on: eventLoop, within: PipeLimits.holderPatience) { channel in
-      try channel.pipeline.syncOperations.addHandler(
-        HolderHandler(bound.value, secret: secret, proven: proven))
-      return channel
-    }.whenComplete { result in
+    place.connect(handler).whenComplete { result in
       switch result {
       case .success(let channel):
-        // A holder may answer when nobody waits for it any more: that connection is not used.
+        // One that answers when nobody waits for it any more is not to be this loop's.
         proven.futureResult.whenFailure { _ in channel.close(promise: nil) }
       case .failure(let error): proven.fail(error)
       }
@@ -93,6 +89,7 @@ final class HolderConnection {
     brokenSince = nil
     backoff.reset()
     for pipe in pipes.values { pipe.attachAgain() }
+    closeWhenIdle()
   }
 
   func didClose() {
@@ -108,7 +105,7 @@ final class HolderConnection {
       brokenSince = .now()
       logger.warning(
         "the connection to the holder has broken; its sessions wait for it",
-        metadata: ["holder": "\(home.directory)", "sessions": "\(pipes.count)"])
+        metadata: ["holder": "\(place.description)", "sessions": "\(pipes.count)"])
     }
     openAgain()
   }
@@ -124,15 +121,41 @@ final class HolderConnection {
 
   /// Tries again, unless nobody listens there any more: then the holder is gone, and its terminals with it.
   private func didNotOpenAgain(_ error: any Error) {
-    let isGone = home.isGone(error)
-    let isOver = brokenSince.map { .now() - $0 >= PipeLimits.holderGone } ?? true
-    guard isGone || isOver else { return openAgain() }
+    let silence = brokenSince.map { .now() - $0 } ?? .zero
+    guard place.isGone(error) || place.goneAfter.map({ silence >= $0 }) ?? false else {
+      return openAgain()
+    }
     logger.error(
       "the holder is gone, and its sessions with it",
-      metadata: ["holder": "\(home.directory)", "sessions": "\(pipes.count)", "error": "\(error)"])
+      metadata: [
+        "holder": "\(place.description)", "sessions": "\(pipes.count)", "error": "\(error)",
+      ])
     let lost = pipes.values
     pipes = [:]
     for pipe in lost { pipe.holderIsGone() }
+    closeWhenIdle()
+  }
+
+  /// A connection that nobody needs costs a process in a container.
+  private func closeWhenIdle() {
+    guard let idle = place.idleAfter, isIdle, !isIdleCheckSet else { return }
+    isIdleCheckSet = true
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: idle) { bound.value.closeIfIdle() }
+  }
+
+  private func closeIfIdle() {
+    isIdleCheckSet = false
+    guard isIdle, !isClosing else { return }
+    if case .opening = state { return closeWhenIdle() }
+    isClosing = true
+    place.connections.remove(eventLoop)
+    place.connectionIsIdle()
+    if case .open(let channel) = state { channel.close(promise: nil) }
+  }
+
+  private var isIdle: Bool {
+    pipes.isEmpty && starts.isEmpty && attachments.isEmpty && listing == nil
   }
 
   /// Lets go of all sessions: they go on, without a node.
@@ -226,6 +249,7 @@ final class HolderConnection {
 
   func forget(_ pipe: HeldPipe) {
     if pipes[pipe.handle] === pipe { pipes[pipe.handle] = nil }
+    closeWhenIdle()
   }
 
   // MARK: What it says
@@ -250,9 +274,12 @@ final class HolderConnection {
     case .started(let tag, let handle, let process): didStart(tag, handle, process)
     case .notStarted(let tag, let step, let error):
       starts.removeValue(forKey: tag)?.promise.fail(HeldStartError(step: step, number: error))
+      closeWhenIdle()
     case .attached(let found): didAttach(found)
     case .refused(let handle, let epoch): wasRefused(handle, epoch)
-    case .superseded(let handle, _): pipes.removeValue(forKey: handle)?.wasTaken()
+    case .superseded(let handle, _):
+      pipes.removeValue(forKey: handle)?.wasTaken()
+      closeWhenIdle()
     case .checkpoint(let handle, _, let isLast, let bytes):
       goOnAttaching(handle) { $0.didReceiveCheckpoint(bytes, isLast: isLast) }
     case .older(let handle, let offset, let bytes):
@@ -323,5 +350,6 @@ final class HolderConnection {
     }
     attachments.removeValue(forKey: handle)?.promise.fail(
       PipeError(.notNow, "another node has attached the session under epoch \(epoch)"))
+    closeWhenIdle()
   }
 }

@@ -4,9 +4,6 @@
 import CHolderBinary
 import Glibc
 public import Logging
-import NIOConcurrencyHelpers
-import NIOCore
-import NIOPosix
 import PrivateFiles
 public import Wire
 
@@ -137,42 +134,9 @@ public final class HolderHome: Sendable {
     StateDirectoryError(.directory, "\(what): \(describe(errno: number))")
   }
 
-  // MARK: Connections
-
-  private let connections = NIOLockedValueBox<[ObjectIdentifier: NIOLoopBound<HolderConnection>]>(
-    [:])
-
-  /// The loop's connection, once it is open.
-  func connection(on eventLoop: any EventLoop) -> EventLoopFuture<NIOLoopBound<HolderConnection>> {
-    let key = ObjectIdentifier(eventLoop)
-    let connection = connections.withLockedValue { connections in
-      if let known = connections[key] { return known }
-      let made = NIOLoopBound(HolderConnection(self, eventLoop: eventLoop), eventLoop: eventLoop)
-      connections[key] = made
-      return made
-    }
-    return connection.value.open().flatMapError { error in
-      guard self.isGone(error) else { return eventLoop.makeFailedFuture(error) }
-      // The holder has died: the next terminals get another holder.
-      return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try self.ensureRunning() }
-        .flatMap { _ in connection.value.open() }
-    }.map { connection }
-  }
-
-  /// Lets go of all that it has: the sessions go on.
-  func letGoOfAll() async {
-    for connection in connections.withLockedValue({ Array($0.values) }) {
-      try? await connection.eventLoop.flatSubmit { connection.value.close() }.get()
-    }
-  }
+  let connections = HolderConnections()
 
   // MARK: The holder's process
-
-  /// Whether the error of a connection says that nobody listens there.
-  func isGone(_ error: any Error) -> Bool {
-    guard let error = error as? IOError else { return false }
-    return error.errnoCode == ECONNREFUSED || error.errnoCode == ENOENT
-  }
 
   /// Starts the holder unless one listens. Blocks for some milliseconds: not on an event loop.
   /// - Returns: whether one was there.
@@ -198,7 +162,7 @@ public final class HolderHome: Sendable {
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socketPath.utf8) }
     return withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
       }
     } == 0
   }

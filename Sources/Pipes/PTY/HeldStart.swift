@@ -7,6 +7,7 @@ public import Wire
 
 extension PTYStarter {
   public var keeperName: String? { holder?.name }
+  public func keeperName(of creation: Creation) -> String? { holder?.name }
 
   /// The holder starts the process; nothing here waits for it.
   func start(
@@ -20,7 +21,7 @@ extension PTYStarter {
       tag: 0, epoch: request.epoch.rawValue, columns: UInt16(clamping: request.size.columns),
       rows: UInt16(clamping: request.size.rows), logLimit: UInt32(clamping: request.logLimit),
       orphanAfter: UInt32(clamping: PipeLimits.orphan.nanoseconds / 1_000_000_000),
-      descriptor: request.descriptor, mark: Array(mark.utf8),
+      descriptor: holder.seal.close(request.descriptor), mark: Array(mark.utf8),
       paths: command.paths.map { Array($0.utf8) },
       names: (command.names ?? []).map { Array($0.utf8) },
       arguments: command.arguments.map { Array($0.utf8) },
@@ -50,23 +51,12 @@ extension PTYStarter {
     }
   }
 
-  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {
-    guard let holder else { return eventLoop.makeSucceededFuture([]) }
-    return holder.connection(on: eventLoop).flatMap { $0.value.list() }.map { entries in
-      entries.map {
-        KeptEntry(handle: $0.handle, epoch: Epoch($0.epoch), descriptor: $0.descriptor)
-      }
-    }
-  }
-
-  public func attach(_ entry: KeptEntry, epoch: Epoch, latest: Int, on eventLoop: any EventLoop)
-    -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
-  {
-    guard let holder else {
-      return eventLoop.makeFailedFuture(PipeError(.noTarget, "nothing is kept here"))
-    }
-    return holder.connection(on: eventLoop).flatMap {
-      $0.value.attach(entry.handle, epoch: epoch.rawValue, latest: latest)
+  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
+    guard let holder else { return eventLoop.makeSucceededFuture(KeptEntries()) }
+    return holder.kept(on: eventLoop).map { entries in
+      var kept = KeptEntries()
+      kept.entries = entries
+      return kept
     }
   }
 

@@ -19,19 +19,7 @@ extension PipeKind {
           "Whom a client may have a pty terminal run as besides, if its token lets it name users: "
           + "names, separated by commas. root is one only if it is named here. The node must run as root."
       ),
-      PipeOption(
-        "holder", value: "auto|require|off",
-        help:
-          "Whether pty terminals are held by a process of their own, and go on while this one is stopped, killed "
-          + "or upgraded. With auto they are not where no such process can be started, and a warning says so. "
-          + "Off is the default."
-      ),
-      PipeOption(
-        "state-directory", value: "directory",
-        help:
-          "Where that process is found again: a directory of this node alone, which must survive its restart."
-      ),
-    ],
+    ] + PipeOption.ofHolders,
     takesTerminal: true,
     problem: { options in
       options.holderProblem
@@ -43,7 +31,7 @@ extension PipeKind {
       return PTYStarter(
         environment: setup.environment, user: user.flatMap { $0.uid == geteuid() ? nil : $0 },
         others: setup.options.ptyUsers.compactMap(account(of:)), files: setup.files,
-        holder: try holder(setup))
+        holder: try runningHolder(setup))
     })
 }
 
@@ -52,33 +40,19 @@ extension PipeOptions {
   fileprivate var ptyUser: String? { self["pty-user"].isEmpty ? nil : self["pty-user"] }
 
   /// Whom clients may name besides.
-  fileprivate var holderProblem: String? {
-    ["", "auto", "require", "off"].contains(self["holder"])
-      ? nil : "--holder is auto, require or off"
-  }
-
   fileprivate var ptyUsers: [String] { self["pty-users"].split(separator: ",").map(String.init) }
 }
 
-/// The node's holder, running; nil: it is to have none, or can have none.
-private func holder(_ setup: PipeSetup) throws -> HolderHome? {
-  guard ["auto", "require"].contains(setup.options["holder"]) else { return nil }
+/// The node's holder; nil: it is to have none, or can have none.
+private func runningHolder(_ setup: PipeSetup) throws -> HolderHome? {
+  guard let home = setup.home else { return nil }
   do {
-    let home = try HolderHome(
-      setup.options["state-directory"].isEmpty
-        ? HolderHome.usual(for: setup.scope, setup.environment) : setup.options["state-directory"],
-      logger: setup.logger)
     let wasThere = try home.ensureRunning()
     setup.logger.notice(
       "terminals are held by a process of their own",
       metadata: ["directory": "\(home.directory)", "found": "\(wasThere)"])
     return home
-  } catch let error as StateDirectoryError
-    where setup.options["holder"] != "require" && error.code != .inUse
-  {
-    setup.logger.warning(
-      "no holder could be started: terminals end with this process",
-      metadata: ["error": "\(error)"])
+  } catch let error as StateDirectoryError where setup.mayGoWithout(error) {
     return nil
   }
 }

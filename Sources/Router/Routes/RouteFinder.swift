@@ -120,14 +120,18 @@ final class RouteFinder {
       guard let record else { break }
       // One whose lease has ended may only be cut off from the registry: it is tried before it is believed
       // dead.
-      if let route = directory.route(
-        session, node: record.node, incarnation: record.incarnation, epoch: record.epoch),
+      if !record.isFree,
+        let route = directory.route(
+          session, node: record.node, incarnation: record.incarnation, epoch: record.epoch),
         !(question.isDoubting && directory.entries[record.node]?.isDead == true)
       {
         return .success(route)
       }
       // A second process of what is held would be one too many: also a create waits for its node.
       let state = directory.ownerState(of: record)
+      if state == .free, let engine = record.engine {
+        return takeover(of: session, at: engine, avoiding: question.avoiding)
+      }
       guard state.isLost else { return .failure(NoRoute(session, of: record.node, away: state)) }
       // Its node is gone. A create goes on to a node, whose claim settles the matter.
       guard question.creation != nil else {
@@ -149,6 +153,20 @@ final class RouteFinder {
     return place(session, question.creation ?? Creation(), avoiding: question.avoiding)
   }
 
+  // MARK: Sessions that no node has
+
+  /// Some node that reaches its holder: it looks into the registry itself, and takes it over.
+  private func takeover(
+    of session: SessionID, at engine: String, avoiding: Set<NodeID>
+  ) -> Result<Route, NoRoute> {
+    place(session, at: [HolderName.engineLabel: engine], avoiding: avoiding) { _ in
+      NoRoute(
+        .unavailable,
+        "session \(session) is held in its container, and no node that lives reaches its engine; try again",
+        retry: RouterLimits.retryLater)
+    }
+  }
+
   // MARK: New sessions
 
   private func place(
@@ -159,10 +177,18 @@ final class RouteFinder {
     }
     // This stream has just tried a node, so that the health of the nodes is fresh.
     if !avoiding.isEmpty, let refused = mismatch(for: creation.target) { return .failure(refused) }
+    return place(session, at: creation.target.requirements, avoiding: avoiding) {
+      self.noPlace(for: creation.target, among: $0)
+    }
+  }
+
+  private func place(
+    _ session: SessionID, at requirements: [String: String], avoiding: Set<NodeID>,
+    otherwise none: ([Placement.Candidate]) -> NoRoute
+  ) -> Result<Route, NoRoute> {
     let inFlight = context.inFlight()
     func rank(_ nodes: [NodeEntry]) -> [Placement.Candidate] {
-      Placement.rank(
-        session, nodes: nodes, inFlight: inFlight, requirements: creation.target.requirements)
+      Placement.rank(session, nodes: nodes, inFlight: inFlight, requirements: requirements)
     }
     let left = directory.all.filter { !avoiding.contains($0.record.id) }
     let answering = left.filter { context.health.trouble(of: $0.record) == nil }
@@ -175,7 +201,7 @@ final class RouteFinder {
       ?? Placement.lastResort(all)
     guard let node = chosen?.node,
       let route = directory.route(session, node: node, incarnation: nil, epoch: nil)
-    else { return .failure(noPlace(for: creation.target, among: all)) }
+    else { return .failure(none(all)) }
     context.noteCreated(on: node)
     return .success(route)
   }

@@ -1,16 +1,22 @@
-// `fairlead drain NODE`: before maintenance, a node gets no new sessions and keeps its old ones.
+// `fairlead drain NODE`: before maintenance, a node gets no new sessions, and hands over what others can have.
 
 import APIClient
 import ArgumentParser
 import Registry
+import Wire
 
 struct DrainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "drain",
-    abstract: "Send no new sessions to a node.",
+    abstract: "Empty a node: no new sessions, and its old ones move where that can be.",
     discussion: """
+      A session in a container that a holder has (--holder of `fairlead node`) moves to another node that reaches \
+      its engine and knows the same cluster key. One on the node's own machine that a holder has goes on when the node is \
+      started again there. One without a holder ends with the node.
+
         fairlead drain a
-        fairlead sessions --node a      (what it still has)
+        fairlead drain a --wait --deadline 10m   (until nothing is left that can move; then the node may be stopped)
+        fairlead sessions --node a               (what it still has)
         fairlead drain a --undo
       """)
 
@@ -20,10 +26,82 @@ struct DrainCommand: AsyncParsableCommand {
   @Flag(help: "Send it new sessions again.")
   var undo = false
 
+  @Flag(help: "Wait until nothing is left that can move, and say what stays.")
+  var wait = false
+
+  @Option(help: "With --wait: for so long at most, such as 10m; then the exit code is 1.")
+  var deadline: TimeOption?
+
   @OptionGroup var api: APIOptions
 
+  func validate() throws {
+    if undo, wait { throw ValidationError("--wait does not go with --undo: nothing moves then") }
+    if deadline != nil, !wait { throw ValidationError("--deadline goes with --wait") }
+  }
+
   func run() async throws {
-    try await api.client().setDraining(node, !undo)
+    let client = try api.client()
+    try await client.setDraining(node, !undo)
     say(undo ? "node \(node) takes new sessions" : "node \(node) is draining")
+    guard wait else { return }
+    let end = deadline.map { ContinuousClock.now + .seconds($0.seconds) }
+    var told: Left?
+    while true {
+      let left = Left(try await client.sessions(node: node))
+      if left.moving.isEmpty { return say(left.farewell(of: node)) }
+      if left != told {
+        complain("\(left.moving.count) sessions are still to move from node \(node)")
+        told = left
+      }
+      if let end, ContinuousClock.now >= end {
+        complain(
+          "\(left.moving.count) sessions have not moved in time (\(left.examples)): see that another node lives that "
+            + "has their Docker engine and the same --cluster-key-file, and is not drained itself")
+        throw ExitCode.failure
+      }
+      try await Task.sleep(for: CommandLimits.drainInterval)
+    }
+  }
+}
+
+/// What a node that is drained still has.
+private struct Left: Equatable {
+  /// In containers, held: for other nodes.
+  var moving: [SessionID] = []
+  /// Held on its machine.
+  var staying = 0
+  /// Held by nothing.
+  var ending: [SessionID] = []
+
+  init(_ sessions: [SessionSummary]) {
+    for session in sessions where session.state != .ended {
+      guard let holder = session.holder else {
+        ending.append(session.session)
+        continue
+      }
+      if HolderName.Container(holder) == nil {
+        staying += 1
+      } else {
+        moving.append(session.session)
+      }
+    }
+  }
+
+  var examples: String { moving.prefix(3).map(\.rawValue).joined(separator: ", ") }
+
+  func farewell(of node: NodeID) -> String {
+    var parts: [String] = []
+    if staying > 0 {
+      parts.append("\(staying) are held on its machine, and go on when it is started again there")
+    }
+    if !ending.isEmpty {
+      let some = ending.prefix(3).map(\.rawValue).joined(separator: ", ")
+      parts.append(
+        "\(ending.count) end with it, since nothing holds them (\(some)\(ending.count > 3 ? ", …" : ""))"
+      )
+    }
+    return parts.isEmpty
+      ? "node \(node) has no sessions left: it may be stopped"
+      : "nothing is left on node \(node) that can move: \(parts.joined(separator: "; "))"
   }
 }

@@ -48,13 +48,15 @@ struct PipeOptionGroup: ParsableArguments, CustomReflectable {
 }
 
 extension NodeOptions {
-  /// - Parameter scope: names this node across its incarnations, within whatever containers it shares.
-  func starters(in surroundings: Surroundings, scope: String, logger: Logger) throws
-    -> PipeStarters
-  {
+  /// - Parameters:
+  ///   - scope: names this node across its incarnations, within whatever containers it shares.
+  ///   - key: of the nodes that may have each other's sessions; nil: this one's are its own.
+  func starters(
+    in surroundings: Surroundings, scope: String, key: [UInt8]? = nil, logger: Logger
+  ) throws -> PipeStarters {
     try PipeKinds.standard.starters(
       PipeSetup(
         options: pipes.options, environment: Self.processEnvironment, files: surroundings.inherited,
-        scope: scope, logger: logger))
+        scope: scope, key: key, logger: logger))
   }
 }

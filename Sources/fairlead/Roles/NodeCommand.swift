@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Auth
+import Links
 import Logging
 import NIOPosix
 import Node
@@ -94,7 +95,8 @@ struct NodeCommand: AsyncParsableCommand {
     let registry = try cluster.registry(
       redisCredentials, keepTombstones: Int(node.keepTombstones.seconds) * 1_000, logger: logger)
     let pipes = try node.starters(
-      in: surroundings, scope: "\(cluster.cluster)/\(id)", logger: logger)
+      in: surroundings, scope: "\(cluster.cluster)/\(id)",
+      key: clusterKey?.derived(for: "holders"), logger: logger)
     let owner = try await Node(
       NodeConfiguration(
         id: id, cluster: cluster.cluster, listen: listen.address, advertise: advertised?.address,

@@ -1,0 +1,213 @@
+// Sessions that no node has, and whose holder any node reaches that has the engine of their container: their node has
+// let go of them, or is dead. A node that is asked for one, or finds one that nobody asks for, makes it its own in the
+// registry, under a higher epoch, and then attaches it (promise P11). The holder sees to it that two never drive one
+// terminal (promise P3).
+
+import Logging
+import NIOCore
+import Pipes
+import Registry
+import Sessions
+import Wire
+
+/// A session that is looked for, and taken over if that may be.
+struct Takeover {
+  var waiting: [WaitingOpen] = []
+}
+
+extension SessionRecord {
+  /// Whether its holder is reached by who has one of these engines.
+  func isWithin(reach engines: Set<String>) -> Bool { engine.map(engines.contains) ?? false }
+}
+
+/// What becomes of a takeover.
+private enum TakeoverResult: Sendable {
+  /// It is this node's by its record; the holders' word on it is next.
+  case claimed(SessionRecord, Epoch)
+  /// No session of that name is known.
+  case unknown
+  /// Another node has it.
+  case owned(by: NodeID)
+}
+
+extension NodeLoop {
+  // MARK: Asked for
+
+  /// A router takes this node for one that may have it: it looks whether the session is nobody's.
+  func lookForHolder(of id: SessionID, for open: WaitingOpen) {
+    sessions[id] = .takingOver(Takeover(waiting: [open]))
+    takeOver(id)
+  }
+
+  /// The session to be started here is another node's by its record.
+  func takeOver(_ id: SessionID, for start: SessionID) {
+    guard case .starting(let start) = sessions[start] else { return }
+    sessions[id] = .takingOver(Takeover(waiting: start.waiting))
+    takeOver(id)
+  }
+
+  /// Nobody asks for it.
+  func adopt(_ id: SessionID) {
+    guard sessions[id] == nil, stopCause == nil else { return }
+    sessions[id] = .takingOver(Takeover())
+    takeOver(id)
+  }
+
+  func wait(_ open: WaitingOpen, for takeover: Takeover, of id: SessionID) {
+    guard takeover.waiting.count < NodeLimits.waitingOpens else {
+      return open.refuse(
+        Refused(
+          .tooMany, "\(takeover.waiting.count) clients wait for this session",
+          retry: NodeLimits.retry))
+    }
+    var takeover = takeover
+    takeover.waiting.append(open)
+    sessions[id] = .takingOver(takeover)
+  }
+
+  // MARK: The claim
+
+  private func takeOver(_ id: SessionID) {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.makeFutureWithTask { [context] in try await context.takeOver(id) }
+      .whenComplete { result in bound.value.finishClaim(of: id, result) }
+  }
+
+  private func finishClaim(of id: SessionID, _ result: Result<TakeoverResult, any Error>) {
+    switch result {
+    case .success(.claimed(let record, let epoch)): attach(id, record, epoch)
+    case .success(.unknown): giveUpTakeover(of: id) { [self] in refuseUnknown(id, $0) }
+    case .success(.owned(let node)):
+      giveUpTakeover(of: id, Refused(.notOwner, "session \(id) is on node \(node)", retry: 0))
+    case .failure(let error):
+      giveUpTakeover(
+        of: id, Refused(.unavailable, RegistryError.explanation(of: error), retry: NodeLimits.retry)
+      )
+    }
+  }
+
+  // MARK: The holder
+
+  private func attach(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
+    let found = context.starters.lazy
+      .compactMap { [eventLoop] in $0.kept(by: record.holder ?? "", on: eventLoop) }.first
+    let kept = found ?? eventLoop.makeSucceededFuture(KeptEntries())
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    kept.whenComplete { result in
+      let loop = bound.value
+      switch result {
+      case .success(let kept):
+        let entries = kept.entries.compactMap { entry in
+          SessionDescriptor(entry.descriptor).flatMap { $0.session == id ? (entry, $0) : nil }
+        }
+        // Of two lives the later one counts.
+        if let (entry, descriptor) = entries.max(by: { $0.0.epoch < $1.0.epoch }) {
+          return loop.attach(entry, descriptor, from: record, epoch)
+        }
+        kept.isWhole
+          ? loop.isLost(id, record, epoch) : loop.putBack(id, epoch, "it does not answer")
+      case .failure(let error): loop.putBack(id, epoch, "\(error)")
+      }
+    }
+  }
+
+  private func attach(
+    _ entry: KeptEntry, _ descriptor: SessionDescriptor, from record: SessionRecord, _ epoch: Epoch
+  ) {
+    let id = descriptor.session
+    guard stopCause == nil else { return putBack(id, epoch, "the node is stopping") }
+    guard case .takingOver(let takeover) = sessions[id] else { return }
+    logger.notice(
+      "takes a session over",
+      metadata: ["session": "\(id)", "from": "\(record.node)", "epoch": "\(epoch)"])
+    restore(entry, descriptor, under: epoch, waiting: takeover.waiting).whenFailure { _ in }
+  }
+
+  /// No holder has it: its container was stopped, or it has ended.
+  private func isLost(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
+    context.records.release(
+      id, epoch: epoch, tombstone: Tombstone(status: nil, reason: .lost, owner: record.owner))
+    giveUpTakeover(of: id, Refused(.lost, "session \(id) was lost: its holder is gone"))
+  }
+
+  /// Its holder cannot be asked: whoever comes next may try.
+  private func putBack(_ id: SessionID, _ epoch: Epoch, _ reason: String) {
+    context.records.letGo(of: id, epoch: epoch)
+    giveUpTakeover(
+      of: id,
+      Refused(.unavailable, "what holds session \(id) cannot be reached: \(reason)", retry: 1_000))
+  }
+
+  private func giveUpTakeover(of id: SessionID, _ refusal: Refused) {
+    giveUpTakeover(of: id) { $0.refuse(refusal) }
+  }
+
+  private func giveUpTakeover(of id: SessionID, _ refuse: (WaitingOpen) -> Void) {
+    guard case .takingOver(let takeover) = sessions[id] else { return }
+    sessions[id] = nil
+    for open in takeover.waiting { refuse(open) }
+    checkEmpty()
+  }
+
+  // MARK: Letting go
+
+  /// The session goes on without this node; where others reach its holder, the next one may have it at once.
+  func leave(_ session: Session, _ refusal: Refused) {
+    if isShared(session) {
+      context.records.letGo(of: session.id, epoch: session.core.epoch)
+    }
+    session.sendAway(refusal)
+    letGo(session)
+  }
+
+  private func isShared(_ session: Session) -> Bool {
+    context.keeperName(of: session.core.creation).flatMap(HolderName.Container.init) != nil
+  }
+
+  /// Hands some sessions over that other nodes could have and that have not ended: to whoever is asked for them next, or
+  /// finds them.
+  /// - Returns: how many.
+  func move(atMost count: Int) -> EventLoopFuture<Int> {
+    let movable = sessions.values.lazy.compactMap { [self] entry -> Session? in
+      guard case .session(let session) = entry, session.isKept, session.core.ended == nil,
+        isShared(session)
+      else { return nil }
+      return session
+    }
+    let moving = movable.prefix(count).map(move)
+    return EventLoopFuture.whenAllSucceed(Array(moving), on: eventLoop).map {
+      $0.filter { $0 }.count
+    }
+  }
+
+  /// Its clients go on here until the registry says that it is nobody's.
+  private func move(_ session: Session) -> EventLoopFuture<Bool> {
+    let (id, epoch) = (session.id, session.core.epoch)
+    let bound = NIOLoopBound((self, session), eventLoop: eventLoop)
+    return eventLoop.makeFutureWithTask { [context] in
+      try await context.records.letGoNow(of: id, epoch: epoch)
+    }.map { isFree in
+      let (loop, session) = bound.value
+      guard isFree, session.core.ended == nil else { return false }
+      loop.logger.info("session moves to another node", metadata: ["session": "\(id)"])
+      session.sendAway(Refused(.notOwner, "node \(loop.context.id) is being drained", retry: 0))
+      loop.letGo(session)
+      return true
+    }.recover { _ in false }
+  }
+}
+
+extension NodeContext {
+  /// Makes a session this node's, if it is nobody's and its holder can be reached.
+  fileprivate func takeOver(_ id: SessionID) async throws -> TakeoverResult {
+    guard let record = try await records.registry.lookUp(id), case .owned = record.state else {
+      return .unknown
+    }
+    guard record.isWithin(reach: engines) else { return .owned(by: record.node) }
+    let nodes = record.isFree ? [] : try await records.registry.nodes()
+    guard record.ownerState(among: nodes) == .free,
+      let epoch = try await records.takeOver(id, from: record)
+    else { return .owned(by: record.node) }
+    return .claimed(record, epoch)
+  }
+}

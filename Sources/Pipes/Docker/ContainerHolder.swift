@@ -1,0 +1,282 @@
+// The holder in a container, of one of its users: an exec of its own, which the engine reaps, reached by a relay, which
+// is another exec. Its program is put there first.
+
+import Holder
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Wire
+
+final class ContainerHolder: HolderPlace {
+  /// Of a container, by its id: a name may come to mean another one.
+  struct Place: Hashable, Sendable {
+    var container: String
+    /// Nil: the container's own.
+    var user: String?
+  }
+
+  let place: Place
+  let secret: HolderSecret
+  let seal: Seal
+  let logger: Logger
+  let connections = HolderConnections()
+  private let engine: DockerEngine
+  private let token: String
+  private let files: NIOLockedValueBox<HolderFiles>
+  private let notes: ContainerNotes
+  /// Whether a note says so.
+  private let isNoted = NIOLockedValueBox(false)
+  /// One start at a time.
+  private let starting = NIOLockedValueBox<Task<Void, any Error>?>(nil)
+
+  /// - Parameters:
+  ///   - files: where it was found; nil: where it would be put.
+  ///   - key: the nodes' that may have it.
+  init(
+    _ place: Place, files: HolderFiles? = nil, key: [UInt8], engine: DockerEngine,
+    notes: ContainerNotes, logger: Logger
+  ) {
+    self.notes = notes
+    self.place = place
+    self.engine = engine
+    self.logger = logger
+    token = Self.token(of: place, key: key)
+    self.files = NIOLockedValueBox(files ?? .usual(token))
+    secret = HolderSecret(of: place, key: key)
+    seal = Seal(key, place: place.container)
+  }
+
+  /// By which nodes that know the key find it, and nobody else can guess where it will be.
+  static func token(of place: Place, key: [UInt8]) -> String {
+    MAC.of(place.parts("folder"), key: key).prefix(8)
+      .map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
+  }
+
+  var description: String {
+    "container \(place.container.prefix(12))" + (place.user.map { ", user \($0)" } ?? "")
+  }
+
+  func isAt(_ other: HolderFiles) -> Bool { files.withLockedValue { $0 == other } }
+
+  var isShared: Bool { true }
+
+  var patience: TimeAmount { PipeLimits.engineDeadline }
+  /// Its engine may be away for long: its sessions are lost only when that is known.
+  var goneAfter: TimeAmount? { nil }
+  var idleAfter: TimeAmount? { PipeLimits.relayIdle }
+
+  func isGone(_ error: any Error) -> Bool { error is HolderIsGone }
+
+  private func note(_ files: HolderFiles) {
+    let wasNoted = isNoted.withLockedValue { isNoted in
+      defer { isNoted = true }
+      return isNoted
+    }
+    if wasNoted { return }
+    notes.write(
+      ContainerNotes.Note(
+        container: place.container, user: place.user, program: files.program,
+        directory: files.directory), as: token)
+  }
+
+  /// What it has is none of this node's, or it is gone.
+  func connectionIsIdle() {
+    guard connections.isEmpty else { return }
+    isNoted.withLockedValue { $0 = false }
+    notes.remove(token)
+  }
+
+  // MARK: The relay
+
+  func connect(_ handler: NIOLoopBound<HolderHandler>) -> EventLoopFuture<any Channel> {
+    handler.eventLoop.makeFutureWithTask { try await self.relay(to: handler) }
+  }
+
+  private func relay(to handler: NIOLoopBound<HolderHandler>) async throws -> any Channel {
+    let files = files.withLockedValue { $0 }
+    // The first frame says hello.
+    let (end, channel) = try await execute(
+      [files.program, "relay", files.directory], on: handler.eventLoop, next: handler
+    ) { $0.count < 5 ? nil : $0.dropFirst(4).first == HolderFrame.helloType }
+    if let channel {
+      note(files)
+      return channel
+    }
+    switch end.code {
+    // Nobody listens, or there is no such file.
+    case 69, 126, 127: throw HolderIsGone()
+    default:
+      throw PipeError(.unavailable, "no relay to the holder in \(description): \(end.reason)")
+    }
+  }
+
+  // MARK: Its start
+
+  func ensureRunning(on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
+    eventLoop.makeFutureWithTask {
+      let task = self.starting.withLockedValue { starting in
+        if let starting { return starting }
+        let task = Task {
+          defer { self.starting.withLockedValue { $0 = nil } }
+          try await self.start(on: eventLoop)
+        }
+        starting = task
+        return task
+      }
+      try await task.value
+    }
+  }
+
+  private func start(on eventLoop: any EventLoop) async throws {
+    guard let binary = HolderFiles.binary else {
+      throw CannotHold(reason: "this fairlead was built without one")
+    }
+    let usual = HolderFiles.usual(token)
+    files.withLockedValue { $0 = usual }
+    if try await serve(usual, on: eventLoop) == nil { return }
+    var reason: String
+    do {
+      try await engine.put(HolderFiles.archive(of: binary), at: "/", in: place.container)
+      // Another node may be putting it there, too.
+      var why = try await serve(usual, on: eventLoop)
+      for _ in 0..<PipeLimits.holderStarts where why != nil {
+        try await Task.sleep(for: PipeLimits.questionInterval)
+        why = try await serve(usual, on: eventLoop)
+      }
+      guard let why else { return }
+      reason = why
+    } catch let error as PipeError where error.code != .noTarget {
+      reason = error.message
+    }
+    try await startBesides(binary, because: reason, on: eventLoop)
+  }
+
+  /// Where nothing can be put below the root, or be executed there.
+  private func startBesides(
+    _ binary: ByteBuffer, because reason: String, on eventLoop: any EventLoop
+  ) async throws {
+    let command = HolderFiles.command(size: binary.readableBytes, token: token)
+    let found = NIOLockedValueBox<HolderFiles?>(nil)
+    let (end, channel) = try await execute(command, input: binary, on: eventLoop) { bytes in
+      guard bytes.contains(UInt8(ascii: "\n")) else { return nil }
+      let files = HolderFiles(printed: String(decoding: bytes, as: UTF8.self))
+      found.withLockedValue { $0 = files }
+      return files != nil
+    }
+    channel?.close(promise: nil)
+    guard channel != nil, let files = found.withLockedValue({ $0 }) else {
+      throw CannotHold(reason: "\(reason); and by a shell: \(end.reason)")
+    }
+    if let why = try await serve(files, on: eventLoop) {
+      throw CannotHold(reason: "\(reason); and in \(files.directory): \(why)")
+    }
+    self.files.withLockedValue { $0 = files }
+  }
+
+  /// Nil: it runs. Else why not: its program is not there, or cannot be executed.
+  private func serve(_ files: HolderFiles, on eventLoop: any EventLoop) async throws -> String? {
+    let (end, channel) = try await execute(
+      [files.program, "serve", files.directory], input: ByteBuffer(bytes: secret.bytes),
+      on: eventLoop
+    ) { $0.count < 6 ? nil : $0.starts(with: "ready\n".utf8) }
+    if let channel {
+      // It goes on without anybody at its input and output.
+      channel.close(promise: nil)
+      return nil
+    }
+    // Another one listens there.
+    return end.code == 75 ? nil : end.reason
+  }
+
+  // MARK: Execs
+
+  private struct Ended {
+    /// Nil: the engine does not know.
+    var code: Int?
+    var reason: String
+  }
+
+  /// Executes a command without a terminal.
+  /// - Parameters:
+  ///   - input: what it gets to read.
+  ///   - next: what gets its output.
+  ///   - begins: whether its output begins as it should.
+  /// - Returns: its connection, once its output has begun so; else how it ended.
+  private func execute(
+    _ command: [String], input: ByteBuffer? = nil, on eventLoop: any EventLoop,
+    next: NIOLoopBound<HolderHandler>? = nil, begins: @escaping ExecStream.Beginning
+  ) async throws -> (Ended, (any Channel)?) {
+    do {
+      let exec = try await engine.createExec(
+        in: place.container, DockerEngine.ExecRequest(cmd: command, user: place.user, tty: false))
+      let begun = eventLoop.makePromise(of: Void.self)
+      let stream = try await eventLoop.submit {
+        NIOLoopBound<any ChannelHandler>(
+          ExecStream(begins: begins, next: next?.value, begun: begun), eventLoop: eventLoop)
+      }.get()
+      let channel: any Channel
+      do {
+        channel = try await engine.startExec(
+          exec, size: nil, container: place.container, handler: stream)
+      } catch {
+        begun.fail(error)
+        throw error
+      }
+      let limit = eventLoop.scheduleTask(in: PipeLimits.engineDeadline) {
+        channel.close(promise: nil)
+      }
+      defer { limit.cancel() }
+      if let input { channel.writeAndFlush(input, promise: nil) }
+      do {
+        try await begun.futureResult.get()
+        return (Ended(reason: ""), channel)
+      } catch let end as ExecEnd {
+        return (await ended(exec, end), nil)
+      }
+    } catch let error as PipeError where error.code == .noTarget {
+      // What is paused goes on; what was stopped has no processes any more.
+      if let state = try? await engine.inspect(container: place.container).state, state.isPaused {
+        throw PipeError(.unavailable, error.message)
+      }
+      throw HolderIsGone(container: error)
+    }
+  }
+
+  private func ended(_ exec: String, _ end: ExecEnd) async -> Ended {
+    var state = try? await engine.inspect(exec)
+    for attempt in 0..<PipeLimits.exitQuestions where state?.running == true {
+      try? await Task.sleep(for: PipeLimits.questionInterval * (1 << attempt))
+      state = try? await engine.inspect(exec)
+    }
+    let reason = DockerStarter.reason(in: end.text)
+    return Ended(
+      code: state?.exitCode,
+      reason: end.text.isEmpty ? "it ended with status \(state?.exitCode ?? -1)" : reason)
+  }
+}
+
+/// Nobody holds terminals there any more. No `Failure`: sessions are told as lost, or another holder is started.
+struct HolderIsGone: Error {
+  /// Its container is not there, or does not run.
+  var container: PipeError?
+}
+
+/// No holder can be had in a container. No `Failure`: what becomes of it is for `--holder` to say.
+struct CannotHold: Error {
+  var reason: String
+}
+
+extension ContainerHolder.Place {
+  /// What a hash of it is made from.
+  fileprivate func parts(_ purpose: String) -> [[UInt8]] {
+    [Array("fairlead \(purpose) \(container) \(user.map { "of \($0)" } ?? "")".utf8)]
+  }
+}
+
+extension HolderSecret {
+  /// The same for each node that knows the key.
+  fileprivate init(of place: ContainerHolder.Place, key: [UInt8]) {
+    identity = Array(MAC.of(place.parts("holder"), key: key).prefix(16))
+    self.key = MAC.of(place.parts("key"), key: key)
+  }
+}

@@ -1,0 +1,212 @@
+// The holders in the containers of one engine that this node uses, or finds there when it starts.
+
+import Holder
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Wire
+
+final class ContainerHolders: Sendable {
+  private let engine: DockerEngine
+  private let key: [UInt8]
+  private let notes: ContainerNotes
+  private let logger: Logger
+  /// What notes tell is looked for once.
+  private let hasReadNotes = NIOLockedValueBox(false)
+  /// Sessions that cannot be held are not started.
+  let isRequired: Bool
+  private let known = NIOLockedValueBox<[ContainerHolder.Place: ContainerHolder]>([:])
+  private let failures = NIOLockedValueBox<[ContainerHolder.Place: Failed]>([:])
+
+  private struct Failed {
+    var reason: String
+    var until: ContinuousClock.Instant
+  }
+
+  /// - Parameters:
+  ///   - key: 32 bytes, that the nodes know which may have each other's sessions.
+  ///   - notes: of the containers in which earlier starts of this node had holders.
+  init(
+    _ engine: DockerEngine, key: [UInt8], notes: ContainerNotes, isRequired: Bool, logger: Logger
+  ) {
+    self.engine = engine
+    self.notes = notes
+    self.key = key
+    self.isRequired = isRequired
+    self.logger = logger
+  }
+
+  /// Says which key it is, and nothing of it.
+  var keyName: String {
+    MAC.of([Array("fairlead key's name".utf8)], key: key).prefix(4)
+      .map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
+  }
+
+  // MARK: For a start
+
+  func holder(at place: ContainerHolder.Place) -> ContainerHolder {
+    known.withLockedValue { known in
+      if let holder = known[place] { return holder }
+      // What no loop is connected to is found again by its place.
+      if known.count >= PipeLimits.containerHolders {
+        known = known.filter { !$0.value.connections.isEmpty }
+      }
+      let made = ContainerHolder(
+        place, key: key, engine: engine, notes: notes, logger: logger)
+      known[place] = made
+      return made
+    }
+  }
+
+  /// Why none was to be had there a moment ago; nil: it is to be tried.
+  func failure(at place: ContainerHolder.Place) -> String? {
+    failures.withLockedValue { failures in
+      failures[place].flatMap { $0.until > .now ? $0.reason : nil }
+    }
+  }
+
+  func didFail(at place: ContainerHolder.Place, _ reason: String) {
+    let isNew = failures.withLockedValue { failures in
+      let before = failures[place]
+      if failures.count >= PipeLimits.containerHolders { failures = [:] }
+      failures[place] = Failed(reason: reason, until: .now + PipeLimits.holderFailure)
+      return before?.reason != reason
+    }
+    guard isNew else { return }
+    logger.warning(
+      "sessions in a container end with this node: no holder can be had there",
+      metadata: [
+        "container": "\(place.container.prefix(12))", "user": "\(place.user ?? "its own")",
+        "reason": "\(reason)",
+      ])
+  }
+
+  func letGoOfAll() async {
+    for holder in known.withLockedValue({ Array($0.values) }) { await holder.letGoOfAll() }
+  }
+
+  // MARK: What was kept
+
+  /// What notes tell of at first, and that there may be more; then what is in all containers that run.
+  func kept(on eventLoop: any EventLoop) async throws -> KeptEntries {
+    let isFirst = hasReadNotes.withLockedValue { hasRead in
+      defer { hasRead = true }
+      return !hasRead
+    }
+    if isFirst {
+      let noted = await notes.all()
+      if !noted.isEmpty {
+        var kept = await each(of: noted) { name, note in
+          let place = ContainerHolder.Place(container: note.container, user: note.user)
+          guard name == self.token(of: place) else { return KeptEntries() }
+          let files = HolderFiles(program: note.program, directory: note.directory)
+          return await self.kept(by: self.found(place, files), on: eventLoop)
+        }
+        kept.isWhole = false
+        return kept
+      }
+    }
+    try await engine.ping(within: PipeLimits.ping)
+    return await each(of: try await engine.containers()) {
+      await self.kept(in: $0, on: eventLoop)
+    }
+  }
+
+  /// Some at a time.
+  private func each<Item: Sendable>(
+    of items: [Item], _ look: @escaping @Sendable (Item) async -> KeptEntries
+  ) async -> KeptEntries {
+    await withTaskGroup(of: KeptEntries.self) { group in
+      var rest = items[...]
+      var all = KeptEntries()
+      var count = 0
+      while !rest.isEmpty || count > 0 {
+        if count < PipeLimits.engineCalls, let item = rest.popFirst() {
+          group.addTask { await look(item) }
+          count += 1
+        } else if let found = await group.next() {
+          count -= 1
+          all.entries += found.entries
+          all.isWhole = all.isWhole && found.isWhole
+        }
+      }
+      return all
+    }
+  }
+
+  private func kept(by holder: ContainerHolder, on eventLoop: any EventLoop) async -> KeptEntries {
+    var kept = KeptEntries()
+    do {
+      kept.entries = try await eventLoop.flatSubmit { holder.kept(on: eventLoop) }.get()
+    } catch is HolderIsGone {
+      holder.connectionIsIdle()
+    } catch {
+      kept.isWhole = false
+      logger.warning(
+        "a holder does not answer; it is asked again",
+        metadata: ["holder": "\(holder.description)", "error": "\(error)"])
+    }
+    return kept
+  }
+
+  /// - Parameter user: of this one only; nil: the container's own.
+  func kept(
+    in container: String, of user: String?, on eventLoop: any EventLoop
+  ) async throws -> KeptEntries {
+    do {
+      let found = try await engine.inspect(container: container)
+      // Its processes do not run, but may go on.
+      if found.state.isPaused { return .unknown }
+      return await kept(in: found.id, on: eventLoop) { $0.user == user }
+    } catch let error as PipeError where error.code == .noTarget {
+      return KeptEntries()
+    }
+  }
+
+  private func kept(
+    in container: String, on eventLoop: any EventLoop,
+    where isWanted: (ContainerHolder.Place) -> Bool = { _ in true }
+  ) async -> KeptEntries {
+    var kept = KeptEntries()
+    do {
+      var holders: [ContainerHolder] = []
+      kept.isWhole = try await engine.lookAtExecs(in: container) { state in
+        // Of an exec as the container's own user the engine tells that one's name, too.
+        for place in [state.user, nil].map({ ContainerHolder.Place(container: container, user: $0) }
+        ) {
+          guard state.running, isWanted(place),
+            let files = HolderFiles(state, token: token(of: place))
+          else { continue }
+          holders.append(found(place, files))
+          break
+        }
+        return true
+      }.isWhole
+      for holder in holders {
+        let found = await self.kept(by: holder, on: eventLoop)
+        kept.entries += found.entries
+        kept.isWhole = kept.isWhole && found.isWhole
+      }
+    } catch let error as PipeError where error.code == .noTarget {
+      // It has gone meanwhile.
+    } catch {
+      kept.isWhole = false
+    }
+    return kept
+  }
+
+  private func token(of place: ContainerHolder.Place) -> String {
+    ContainerHolder.token(of: place, key: key)
+  }
+
+  /// One of this version gets this node's next sessions, too.
+  private func found(_ place: ContainerHolder.Place, _ files: HolderFiles) -> ContainerHolder {
+    known.withLockedValue { known in
+      if let holder = known[place], holder.isAt(files) { return holder }
+      let made = ContainerHolder(
+        place, files: files, key: key, engine: engine, notes: notes, logger: logger)
+      if files.isOfThisVersion { known[place] = made }
+      return made
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// The options of the kinds of pipes that holders can keep, and what they come to.
+
+import Logging
+import Wire
+
+extension PipeOption {
+  static let holder = PipeOption(
+    "holder", value: "auto|require|off",
+    help:
+      "Whether terminals are held by a small process beside them (on this machine, or in their container), and go on "
+      + "while this one is stopped, killed or upgraded. With auto they are not where no such process can be started, "
+      + "and a warning says so. Off is the default.")
+
+  static let stateDirectory = PipeOption(
+    "state-directory", value: "directory",
+    help:
+      "Where that process is found again: a directory of this node alone, which must survive its restart."
+  )
+
+  static let ofHolders = [holder, stateDirectory]
+}
+
+enum HolderMode: String {
+  case auto
+  case require
+  case off
+}
+
+extension PipeOptions {
+  var holderMode: HolderMode {
+    self["holder"].isEmpty ? .off : HolderMode(rawValue: self["holder"]) ?? .off
+  }
+
+  /// What is wrong with them; nil: nothing is.
+  var holderProblem: String? {
+    self["holder"].isEmpty || HolderMode(rawValue: self["holder"]) != nil
+      ? nil : "--holder is auto, require or off"
+  }
+}
+
+extension PipeSetup {
+  /// The node's state directory; nil: it is to have none, or can have none.
+  /// - Throws: ``StateDirectoryError``.
+  func openHome() throws -> HolderHome? {
+    guard options.holderMode != .off else { return nil }
+    do {
+      return try HolderHome(
+        options["state-directory"].isEmpty
+          ? HolderHome.usual(for: scope, environment) : options["state-directory"],
+        logger: logger)
+    } catch let error as StateDirectoryError where mayGoWithout(error) {
+      return nil
+    }
+  }
+
+  /// Whether the node may run though it can hold nothing; says so.
+  func mayGoWithout(_ error: StateDirectoryError) -> Bool {
+    guard options.holderMode == .auto, error.code != .inUse else { return false }
+    logger.warning(
+      "no holder could be started: terminals end with this process", metadata: ["error": "\(error)"]
+    )
+    return true
+  }
+}

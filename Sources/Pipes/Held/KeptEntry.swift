@@ -1,0 +1,68 @@
+// The sessions that holders have kept from before, as they are found when a node starts.
+
+import Holder
+import Logging
+public import NIOCore
+public import Wire
+
+/// What was found of them.
+public struct KeptEntries: Sendable {
+  public var entries: [KeptEntry] = []
+  /// False: some place could not be asked; there may be others.
+  public var isWhole = true
+
+  public init() {}
+}
+
+/// A session that is kept while no node has it.
+public struct KeptEntry: Sendable {
+  let place: any HolderPlace
+  let handle: UInt64
+  /// The highest under which a node has had it.
+  public let epoch: Epoch
+  /// Whether some node has it now, or had it a moment ago.
+  public let isAttached: Bool
+  /// What its node said of it at its start (``PipeRequest/descriptor``).
+  public let descriptor: [UInt8]
+
+  /// Whether other nodes reach it, too.
+  public var isShared: Bool { place.isShared }
+
+  /// Makes it this node's.
+  /// - Parameter latest: bytes of its latest output that its clients may still be sent.
+  /// - Throws (fails with): ``PipeError``: another node has it, or it is gone.
+  public func attach(epoch: Epoch, latest: Int, on eventLoop: any EventLoop)
+    -> EventLoopFuture<NIOLoopBound<AttachedPipe>>
+  {
+    place.reach(on: eventLoop).flatMap {
+      $0.value.attach(handle, epoch: epoch.rawValue, latest: latest)
+    }
+  }
+}
+
+/// A session of a holder as it was found there, and its pipe, which is not reading yet.
+public struct AttachedPipe {
+  public let pipe: any Pipe
+  public let terminal: KeptTerminal
+}
+
+extension HolderPlace {
+  /// What this holder has of ours. To be called on the loop.
+  func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {
+    reach(on: eventLoop).flatMap { $0.value.list() }.map { entries in
+      // An epoch is a time in microseconds: a holder that tells one of the future would make it rise for good.
+      let latest = WallClock.milliseconds * 1_000 + PipeLimits.epochAhead
+      return entries.compactMap { entry in
+        guard let descriptor = self.seal.open(entry.descriptor), entry.epoch <= latest else {
+          self.logger.warning(
+            "a holder tells of a session that no node of this cluster has started there; it is left alone",
+            metadata: ["holder": "\(self.description)", "handle": "\(entry.handle)"])
+          return nil
+        }
+        return KeptEntry(
+          place: self, handle: entry.handle, epoch: Epoch(entry.epoch),
+          isAttached: entry.isAttached, descriptor: descriptor)
+      }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// What holds a session's terminal, as records and answers name it.
+
+/// A holder's name. On a node's machine the start of that machine and its own identity, such as `BOOT-ID/IDENTITY`: each
+/// start of either has another, so that while a node has the same, its sessions may live. In a container
+/// `container:ENGINE/NAME`, and behind another slash the user, if it is not the container's own: any node that has the
+/// engine reaches it.
+public enum HolderName {
+  /// 1 to 300 visible characters of ASCII.
+  public static func isValid(_ name: String) -> Bool {
+    let bytes = name.utf8
+    return (1...WireLimits.holderName).contains(bytes.count)
+      && bytes.allSatisfy { (0x21...0x7e).contains($0) }
+  }
+
+  /// Nil for one that is not valid: what would make a record unreadable is not written.
+  public static func checked(_ name: String?) -> String? {
+    name.flatMap { isValid($0) ? $0 : nil }
+  }
+
+  // MARK: In a container
+
+  public struct Container: Equatable, Sendable {
+    public var engine: String
+    /// The container's, or its id.
+    public var name: String
+    /// Nil: the container's own.
+    public var user: String?
+
+    public init(engine: String, name: String, user: String?) {
+      self.engine = engine
+      self.name = name
+      self.user = user
+    }
+
+    public var holder: String {
+      "\(HolderName.kind)\(engine)/\(name)" + (user.map { "/\($0)" } ?? "")
+    }
+
+    /// Nil: it is on a node's machine, and no other node reaches it.
+    public init?(_ holder: String) {
+      guard holder.hasPrefix(HolderName.kind) else { return nil }
+      let parts = holder.dropFirst(HolderName.kind.count).split(separator: "/", maxSplits: 2)
+      guard parts.count >= 2 else { return nil }
+      engine = String(parts[0])
+      name = String(parts[1])
+      user = parts.count > 2 ? String(parts[2]) : nil
+    }
+  }
+
+  private static let kind = "container:"
+  /// The label by which a node says which engine it reaches.
+  public static let engineLabel = "engine"
+}

@@ -1,0 +1,142 @@
+// A session that its holder keeps goes from one node to another by its record (promises P3 and P11): the registry's rules,
+// the same for both implementations.
+
+import Logging
+import Redis
+import TestSupport
+import Testing
+import Wire
+
+@testable import Registry
+
+@Suite(.timeLimit(.minutes(2 * patience))) struct TakeoverRecordTests {
+  private let a = NodeID(unchecked: "a")
+  private let b = NodeID(unchecked: "b")
+  private let first = Incarnation(rawValue: 1)
+  private let second = Incarnation(rawValue: 2)
+  private let session = SessionID(unchecked: "s")
+  private let holder = HolderName.Container(engine: "E.1", name: "web", user: nil).holder
+
+  private func with(_ kind: Kind, _ body: (any Registry) async throws -> Void) async throws {
+    switch kind {
+    case .memory: try await body(MemoryRegistry())
+    case .redis:
+      let server = try await RedisServer.start()
+      let registry = try RedisRegistry(
+        url: server.url, cluster: "test",
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      try await body(registry)
+      await registry.shutdown()
+      try await server.stop()
+    }
+  }
+
+  /// Owned by a.
+  private func owned(_ registry: any Registry) async throws -> SessionRecord {
+    for (node, incarnation) in [(a, first), (b, second)] {
+      _ = try await registry.heartbeat(
+        NodeRecord(
+          id: node, incarnation: incarnation, loops: [], capacity: 1, holder: "boot/\(node)"))
+    }
+    _ = try await registry.claim(
+      session, node: a, incarnation: first, owner: "ann", holder: holder)
+    return try #require(try await registry.lookUp(session))
+  }
+
+  @Test(arguments: Kind.allCases) func oneOfTwoTakesItOverUnderAHigherEpoch(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let before = try await owned(registry)
+      let epoch = try #require(
+        try await registry.takeOver(session, from: before, node: b, incarnation: second))
+      #expect(epoch > before.epoch)
+      // Who saw the same record comes too late.
+      let late = try await registry.takeOver(
+        session, from: before, node: a, incarnation: Incarnation(rawValue: 3))
+      #expect(late == nil)
+      let after = try #require(try await registry.lookUp(session))
+      #expect(after.node == b && after.incarnation == second && after.epoch == epoch)
+      #expect(after.owner == "ann" && after.holder == holder && !after.isFree)
+      // The node that had it is told so when it announces it.
+      let told = try await registry.confirm(
+        [session: Holding(epoch: before.epoch, owner: "ann", holder: holder)], node: a,
+        incarnation: first)
+      #expect(told.superseded == [session])
+      #expect(try await registry.sessions(notOn: [a: first], limit: 10).sessions.count == 1)
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func whatANodeHasLetGoOfIsNobodysAndNotLost(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let before = try await owned(registry)
+      #expect(
+        try await !registry.letGo(of: session, node: b, incarnation: second, epoch: before.epoch))
+      #expect(
+        try await registry.letGo(of: session, node: a, incarnation: first, epoch: before.epoch))
+      let free = try #require(try await registry.lookUp(session))
+      let nodes = try await registry.nodes()
+      #expect(free.isFree && free.ownerState(among: nodes) == .free)
+      // Its node has it no more; that does not close it.
+      let closed = try await registry.release(
+        session, node: a, incarnation: first, epoch: before.epoch,
+        tombstone: Tombstone(status: nil, reason: .lost))
+      #expect(!closed)
+      // A claim for its name starts no second process.
+      let claim = try await registry.claim(
+        session, node: b, incarnation: second, owner: "bob", holder: nil)
+      #expect(claim == .owned(free))
+      #expect(
+        try await registry.takeOver(session, from: free, node: b, incarnation: second) != nil)
+      #expect(try await registry.lookUp(session)?.isFree == false)
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func whatHasEndedIsNotTakenOver(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      let before = try await owned(registry)
+      _ = try await registry.release(
+        session, node: a, incarnation: first, epoch: before.epoch,
+        tombstone: Tombstone(status: .exited(code: 0), reason: .exited))
+      let taken = try await registry.takeOver(
+        session, from: before, node: b, incarnation: second)
+      #expect(taken == nil)
+    }
+  }
+
+  /// Any node that reaches its engine may have what one that is dead, gone or started anew without it had.
+  @Test func whatIsHeldInAContainerIsFreeOnceItsNodeIsDead() {
+    func node(_ incarnation: UInt64 = 1, lease: Int = 9_000, hasRestored: Bool = true) -> NodeEntry
+    {
+      NodeEntry(
+        record: NodeRecord(
+          id: a, incarnation: Incarnation(rawValue: incarnation), loops: [], capacity: 1,
+          holder: "boot/h", hasRestored: hasRestored), isDraining: false, leaseMilliseconds: lease)
+    }
+    var record = SessionRecord(node: a, incarnation: first, epoch: Epoch(1), holder: holder)
+    #expect(record.engine == "E.1")
+    for (nodes, state) in [
+      ([node()], OwnerState.alive), ([node(lease: -2_000)], .silent(milliseconds: 2_000)),
+      ([node(lease: -40_000)], .free), ([], .free), ([node(2)], .free),
+      ([node(2, hasRestored: false)], .restarted(as: second)),
+    ] {
+      #expect(record.ownerState(among: nodes) == state)
+      #expect(!record.isLost(among: nodes))
+    }
+    record.end = Tombstone(status: .exited(code: 0), reason: .exited)
+    #expect(record.isLost(among: []))
+  }
+
+  @Test func aHoldersNameInAContainerIsReadAsItWasWritten() {
+    for user in [nil, "www-data", "1000:1000"] {
+      let name = HolderName.Container(engine: "ABCD:EF.12ab", name: "web_1", user: user)
+      #expect(HolderName.Container(name.holder) == name)
+      #expect(HolderName.isValid(name.holder))
+    }
+    for other in ["3f0d2a6c-0b7e-4a57-9c5b-1f6f1c0a7a11/ab12", "container:", "container:E", ""] {
+      #expect(HolderName.Container(other) == nil)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+// Sessions in containers that a holder there keeps outlive the process that serves them, as those of this machine do
+// (promises P1, P2, P3); wherever a holder can be put, and where it cannot, that is said.
+
+import Client
+import Foundation
+import Judge
+import Pipes
+import TestSupport
+import Testing
+import Wire
+
+@Suite(.serialized, .timeLimit(.minutes(5 * patience))) struct KeptContainerTests {
+  /// A container of its own, made with these options.
+  private func container(
+    _ options: [String] = [], _ body: (DockerEngine, String) async throws -> Void
+  ) async throws {
+    let engine = try await DockerEngine.shared { try Test.cancel("\($0)") }
+    let name = "kept-\(UUID().uuidString.prefix(8).lowercased())"
+    try await engine.docker(
+      arguments: ["run", "-d", "--init", "--network", "none", "--name", name] + options
+        + ["local/base:1", "sleep", "100000"])
+    do { try await body(engine, name) } catch {
+      _ = try? await engine.docker("rm", "-f", name)
+      throw error
+    }
+    try await engine.docker("rm", "-f", name)
+  }
+
+  private func kept(
+    _ engine: DockerEngine, mode: String = "require", _ body: (KeptServer) async throws -> Void
+  ) async throws {
+    let server = try await KeptServer(
+      options: ["--docker", "unix://\(engine.socket)", "--holder", mode])
+    do { try await body(server) } catch {
+      print(server.process.output)
+      try? await server.remove()
+      throw error
+    }
+    try await server.remove()
+  }
+
+  private func shell(
+    _ script: String, _ server: KeptServer, in container: String, user: String? = nil
+  ) throws -> Viewer {
+    try Viewer(
+      server.url,
+      create: Creation(
+        target: .docker(container: container), command: ["sh", "-c", script],
+        user: user.flatMap(UserName.init)))
+  }
+
+  /// Types a line, which `cat` and its terminal both show.
+  private func goesOn(_ viewer: Viewer, _ line: String) async throws {
+    viewer.type("\(line)\n")
+    try await viewer.until(ending: "\(line)\r\n\(line)\r\n")
+  }
+
+  @Test func outputAndInputAreExactHoweverOftenTheNodeIsKilled() async throws {
+    _ = try await DockerEngine.shared { try Test.cancel("\($0)") }
+    let seed = SeededGenerator.announcedSeed()
+    try await Fleet.withDocker { options, target in
+      try await Fleet.kept(seed: seed, pause: 0.5...2, options: options, target: target) {
+        fleet, server in
+        var court = Court(fleet, seed: seed)
+        court.atATime = 6
+        let verdict = await court.sit { _ in server.kills >= 20 }
+        #expect(verdict.differences.isEmpty, "\(verdict.differences)\n\(server.remarks)")
+        print("\(server.kills) kills, \(verdict.sessions) sessions, \(verdict.resumed) resumed")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    [], ["--user", "1234:1234", "--cap-drop", "ALL"],
+    ["--read-only", "--tmpfs", "/tmp:exec"],
+    ["--user", "1234:1234", "--read-only", "--tmpfs", "/tmp:exec,mode=1777"],
+  ])
+  func aSessionGoesOnInEveryKindOfContainer(_ options: [String]) async throws {
+    try await container(options) { engine, name in
+      try await kept(engine) { server in
+        let viewer = try shell("echo $$; exec cat", server, in: name)
+        try await viewer.until(ending: "\r\n")
+        for round in 0..<2 {
+          try await server.end()
+          try await server.start()
+          try await goesOn(viewer, "still here \(round)")
+        }
+        // One holder for the container, however often its node started.
+        let processes = try await engine.docker("top", name, "-eo", "pid,args")
+        #expect(
+          processes.split(separator: "\n").filter { $0.contains("fairlead-holder serve") }.count
+            == 1)
+      }
+    }
+  }
+
+  @Test func itsEnvironmentAndFolderAreThoseOfAnExec() async throws {
+    try await container(["--env", "GIVEN=by the container", "--workdir", "/tmp"]) { engine, name in
+      try await kept(engine) { server in
+        let viewer = try shell(
+          "echo \"$GIVEN|$PWD|$HOME|$TERM|$FAIRLEAD_SESSION\"", server, in: name)
+        try await viewer.until("it has ended") { $0.ended != nil }
+        let session = viewer.terminal.session
+        #expect(viewer.seen.text == "by the container|/tmp|/root|xterm-256color|\(session)\r\n")
+      }
+    }
+  }
+
+  @Test func whatDoesNotStartSaysWhy() async throws {
+    try await container { engine, name in
+      try await kept(engine) { server in
+        let viewer = try Viewer(
+          server.url,
+          create: Creation(target: .docker(container: name), command: ["no-such-program"]))
+        try await viewer.until("it is refused") { $0.closed != nil }
+        #expect(viewer.seen.closed == "start_failed")
+      }
+    }
+  }
+
+  @Test func aStoppedContainersSessionsAreLostAtOnce() async throws {
+    try await container { engine, name in
+      try await kept(engine) { server in
+        let viewer = try shell("echo $$; exec cat", server, in: name)
+        try await viewer.until(ending: "\r\n")
+        try await engine.docker("kill", name)
+        try await viewer.until("it has ended") { $0.ended != nil || $0.closed != nil }
+      }
+    }
+  }
+
+  @Test func aPausedContainersSessionsWait() async throws {
+    try await container { engine, name in
+      try await kept(engine) { server in
+        let viewer = try shell("echo $$; exec cat", server, in: name)
+        try await viewer.until(ending: "\r\n")
+        try await engine.docker("pause", name)
+        try await server.end()
+        try await server.start()
+        try await engine.docker("unpause", name)
+        try await goesOn(viewer, "after the pause")
+      }
+    }
+  }
+
+  @Test func whereNoHolderCanBeHadASessionIsStartedWithoutAndThatIsSaid() async throws {
+    // Nothing can be written there.
+    try await container(["--read-only"]) { engine, name in
+      try await kept(engine, mode: "auto") { server in
+        let viewer = try shell("exec cat", server, in: name)
+        try await goesOn(viewer, "unheld")
+        #expect(server.process.output.contains("no holder can be had there"))
+      }
+      try await kept(engine, mode: "require") { server in
+        let viewer = try shell("exec cat", server, in: name)
+        try await viewer.until("it is refused") { $0.closed != nil }
+      }
+    }
+  }
+}

@@ -1,0 +1,165 @@
+// A session in a container goes on at another node that reaches its engine: when its node dies, is drained, or is stopped.
+// Its router and its clients' connections stay (promises P1, P2, P3, P11).
+
+import Client
+import Foundation
+import Judge
+import Pipes
+import TestSupport
+import Testing
+import Wire
+
+@Suite(.serialized, .timeLimit(.minutes(5 * patience))) struct TakeoverTests {
+  /// Two nodes that know one key and reach one engine, and a router.
+  private struct Cluster {
+    var redis: RedisServer
+    var nodes: [TestNode]
+    var router: TestRouter
+    var engine: DockerEngine
+    var container: String
+    var directory: String
+    var options: [String]
+
+    func restart(_ index: Int) async throws -> TestNode {
+      try await TestNode.start(
+        "n\(index)", redis: redis.url, options + ["--state-directory", "\(directory)/n\(index)"])
+    }
+
+    /// Which node has the session, as the router tells.
+    func owner(of session: SessionID) async throws -> String {
+      let process = try Fairlead.start(
+        ["where", session.rawValue, "--redis", redis.url, "-o", "json"])
+      try await process.waitForExit(atMost: .seconds(30))
+      return process.output
+    }
+
+    func fairlead(_ arguments: String...) async throws -> String {
+      let process = try Fairlead.start(arguments)
+      try await process.waitForExit(atMost: .seconds(60))
+      return process.output
+    }
+  }
+
+  private func withCluster(_ body: (Cluster) async throws -> Void) async throws {
+    let engine = try await DockerEngine.shared { try Test.cancel("\($0)") }
+    let redis = try await RedisServer.start()
+    let directory = "/tmp/fl-takeover-\(UUID().uuidString.prefix(8))"
+    try FileManager.default.createDirectory(
+      atPath: directory, withIntermediateDirectories: true,
+      attributes: [.posixPermissions: 0o700])
+    let key = directory + "/key"
+    try Data(String(repeating: "k", count: 64).utf8).write(to: URL(fileURLWithPath: key))
+    let options = [
+      "--docker", "unix://\(engine.socket)", "--holder", "require", "--cluster-key-file", key,
+    ]
+    let name = "taken-\(UUID().uuidString.prefix(8).lowercased())"
+    try await engine.docker(
+      "run", "-d", "--init", "--network", "none", "--name", name, "local/base:1", "sleep", "100000")
+    var nodes: [TestNode] = []
+    for index in 0..<2 {
+      nodes.append(
+        try await TestNode.start(
+          "n\(index)", redis: redis.url, options + ["--state-directory", "\(directory)/n\(index)"]))
+    }
+    let router = try await TestRouter.start(
+      "r0", redis: redis.url, ["--no-auth", "--cluster-key-file", key])
+    let cluster = Cluster(
+      redis: redis, nodes: nodes, router: router, engine: engine, container: name,
+      directory: directory, options: options)
+    var failure: (any Error)?
+    do { try await body(cluster) } catch {
+      for node in nodes { print(node.process.output) }
+      print(router.process.output)
+      failure = error
+    }
+    for process in nodes.map(\.process) + [router.process] where process.isRunning {
+      process.signal(9)
+    }
+    _ = try? await engine.docker("rm", "-f", name)
+    for holder in KeptServer.holders(in: { $0.hasPrefix(directory) }) { kill(holder, SIGKILL) }
+    try? FileManager.default.removeItem(atPath: directory)
+    if let failure { throw failure }
+  }
+
+  /// A session that counts, and what it has shown is held against what it must have.
+  private func counter(_ cluster: Cluster) async throws -> (Viewer, owner: Int) {
+    let viewer = try Viewer(
+      cluster.router.url,
+      create: Creation(
+        target: .docker(container: cluster.container),
+        command: ["sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done"]))
+    try await viewer.until("it counts") { $0.text.contains("line 5\r\n") }
+    let session = viewer.terminal.session
+    let owner = try await cluster.owner(of: session).contains("\"n0\"") ? 0 : 1
+    return (viewer, owner)
+  }
+
+  /// All that was printed so far was shown, once, and nothing was drawn anew.
+  private func expectEachLineOnce(_ viewer: Viewer, upTo last: Int) async throws {
+    var shown: (line: Int, bytes: Int)?
+    try await viewer.until("it counts on", atMost: .seconds(90)) { seen in
+      guard seen.text.hasSuffix("\r\n"),
+        let line = seen.text.split(separator: "\r\n").last.flatMap({ Int($0.dropFirst(5)) }),
+        line >= last
+      else { return false }
+      shown = (line, seen.shown)
+      return true
+    }
+    let (line, bytes) = try #require(shown)
+    #expect(bytes == (1...line).reduce(0) { $0 + "line \($1)\r\n".utf8.count })
+    #expect(viewer.seen.snapshots == 0)
+    #expect(viewer.seen.closed == nil)
+  }
+
+  @Test func aNodesDeathIsTakenOverByAnother() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      let before = viewer.seen.shown
+      cluster.nodes[owner].process.signal(9)
+      try await viewer.until("it goes on", atMost: .seconds(90)) { $0.shown > before + 1_000 }
+      try await expectEachLineOnce(viewer, upTo: 400)
+      let session = viewer.terminal.session
+      #expect(try await cluster.owner(of: session).contains("\"n\(1 - owner)\""))
+      // The dead one is started again, and does not take it back.
+      let again = try await cluster.restart(owner)
+      defer { again.process.signal(9) }
+      try await expectEachLineOnce(viewer, upTo: 500)
+      #expect(try await cluster.owner(of: session).contains("\"n\(1 - owner)\""))
+    }
+  }
+
+  @Test func aDrainedNodesSessionsMove() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      _ = try await cluster.fairlead(
+        "drain", "n\(owner)", "--api", cluster.router.url)
+      let session = viewer.terminal.session
+      try await eventually("it has moved", atMost: .seconds(60)) {
+        try await cluster.owner(of: session).contains("\"n\(1 - owner)\"")
+      }
+      try await expectEachLineOnce(viewer, upTo: 300)
+    }
+  }
+
+  @Test func aStoppedNodesSessionsGoOnElsewhereAtOnce() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      cluster.nodes[owner].process.signal(SIGTERM)
+      try await expectEachLineOnce(viewer, upTo: 300)
+      let session = viewer.terminal.session
+      #expect(try await cluster.owner(of: session).contains("\"n\(1 - owner)\""))
+    }
+  }
+
+  @Test func whatNobodyAsksForIsTakenOverToo() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      let session = viewer.terminal.session
+      viewer.terminal.close()
+      cluster.nodes[owner].process.signal(9)
+      try await eventually("it is taken over", atMost: .seconds(90)) {
+        try await cluster.owner(of: session).contains("\"n\(1 - owner)\"")
+      }
+    }
+  }
+}

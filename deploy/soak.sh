@@ -2,6 +2,7 @@
 # The judge's long run: sessions under cuts, delays, silent networks and dying routers, every byte
 # compared. Prints a line every few seconds and the verdict at the end; exit code 1 if anything differed.
 #   ./deploy/soak.sh [--sanitize thread] [MINUTES] [options of fairlead-judge, such as --on docker --seed 42]
+# With --kill node, nodes are killed too, and with --kill holder what holds their terminals.
 # --sanitize thread: judge, routers, nodes and generators are built with the thread sanitizer (in
 # .build-tsan), and what it reports fails the run.
 set -euo pipefail

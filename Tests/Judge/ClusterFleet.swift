@@ -11,6 +11,13 @@ public struct ClusterChaos: Sendable {
   /// Every so often a router is killed and started again; nil: never.
   public var routerDeaths: Duration?
   public init() {}
+
+  /// None.
+  public static let faithful = {
+    var chaos = ClusterChaos()
+    (chaos.clients, chaos.links) = (.faithful, .faithful)
+    return chaos
+  }()
 }
 
 extension Fleet {
@@ -18,6 +25,35 @@ extension Fleet {
   public static func cluster(
     _ chaos: ClusterChaos, seed: UInt64, nodeOptions: [String] = [],
     _ body: @Sendable @escaping (Fleet) async throws -> Void
+  ) async throws {
+    try await cluster(chaos, seed: seed) { place in
+      // One loop, so that the node listens on one port.
+      let node = try ChildProcess(
+        Products.path("fairlead"),
+        [
+          "node", "--id", place.id, "--redis", place.redis, "--listen", "127.0.0.1:\(place.port)",
+          "--advertise", "127.0.0.1:\(place.advertised)",
+        ] + nodeOptions, environment: ["NIO_SINGLETON_GROUP_LOOP_COUNT": "1"])
+      _ = try await node.line(with: "takes links on")
+      return node
+    } body: { fleet, nodes in
+      try await body(fleet)
+      for node in nodes where !node.isRunning { throw ChildError("a node died: \(node.output)") }
+    }
+  }
+
+  /// Where a node is to be.
+  struct NodePlace {
+    var id: String
+    var redis: String
+    var port: Int
+    /// That of the proxy before it.
+    var advertised: Int
+  }
+
+  static func cluster<Member>(
+    _ chaos: ClusterChaos, seed: UInt64, startNode: (NodePlace) async throws -> Member,
+    body: (Fleet, [Member]) async throws -> Void
   ) async throws {
     let redisPort = try freePort()
     let redis = try ChildProcess(
@@ -28,22 +64,16 @@ extension Fleet {
       before: ("127.0.0.1", redisPort), framing: .lines, profile: chaos.redis, seed: seed)
     let url = "redis://127.0.0.1:\(registry.port)"
     var proxies = [registry]
-    var nodes: [ChildProcess] = []
+    var nodes: [Member] = []
     for number in 0..<2 {
       let port = try freePort()
       let link = try await ChaosProxy.start(
         before: ("127.0.0.1", port), framing: .link, profile: chaos.links,
         seed: seed &+ UInt64(10 + number))
       proxies.append(link)
-      // One loop, so that the node listens on one port.
-      let node = try ChildProcess(
-        Products.path("fairlead"),
-        [
-          "node", "--id", "n\(number)", "--redis", url, "--listen", "127.0.0.1:\(port)",
-          "--advertise", "127.0.0.1:\(link.port)",
-        ] + nodeOptions, environment: ["NIO_SINGLETON_GROUP_LOOP_COUNT": "1"])
-      _ = try await node.line(with: "takes links on")
-      nodes.append(node)
+      nodes.append(
+        try await startNode(
+          NodePlace(id: "n\(number)", redis: url, port: port, advertised: link.port)))
     }
     let routers = Routers(redis: url)
     for number in 0..<2 { try await routers.start(number) }
@@ -59,8 +89,7 @@ extension Fleet {
       }
     }
     defer { killing?.cancel() }
-    try await body(Fleet(url: "http://127.0.0.1:\(front.port)", proxies: proxies))
-    for node in nodes where !node.isRunning { throw ChildError("a node died: \(node.output)") }
+    try await body(Fleet(url: "http://127.0.0.1:\(front.port)", proxies: proxies), nodes)
     killing?.cancel()
     for proxy in proxies { try await proxy.stop() }
   }

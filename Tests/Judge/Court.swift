@@ -30,6 +30,7 @@ public struct Court: Sendable {
           url: fleet.url, seed: seed &+ UInt64(number), output: output, input: input, pace: pace,
           watchers: watchers)
         trial.target = fleet.target
+        trial.mayBeLost = fleet.losesSessions
         number += 1
         trials.addTask { [trial] in await trial.run() }
       }

@@ -18,6 +18,8 @@ public struct Fleet: Sendable {
   public var proxies: [ChaosProxy]
   /// Where the processes of its sessions run.
   public var target = Target.pty
+  /// Its sessions may be lost, if that is told.
+  public var losesSessions = false
   /// Past the proxies, and the process behind, of `serve`.
   public var direct = ""
   public var server: ChildProcess?

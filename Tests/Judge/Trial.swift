@@ -17,6 +17,8 @@ public struct Trial: Sendable {
   public var watchers: Int
   /// Where the process runs.
   public var target = Target.pty
+  /// Its session may be lost, if that is told.
+  public var mayBeLost = false
   /// A trial that takes longer hangs: it lasts some ten seconds, and machines are busy.
   public var limit = Duration.seconds(300) * patience
 
@@ -85,7 +87,7 @@ public struct Trial: Sendable {
       typing = Task { try await type(into: terminal) }
     }
     try? await typing?.value
-    if !witness.isOver { terminal.kill() }
+    if !witness.isOver || witness.lost != nil { terminal.kill() }
     try await client.close()
     return witness
   }
@@ -122,7 +124,7 @@ public struct Trial: Sendable {
   private func observe(
     _ terminal: TerminalStream, _ name: String, slowness: Int, _ each: (Witness) -> Void
   ) async throws -> Witness {
-    var witness = Witness(name, of: script)
+    var witness = Witness(name, of: script, mayBeLost: mayBeLost)
     let isLate = Task {
       try await Task.sleep(for: limit)
       terminal.close()
@@ -131,6 +133,7 @@ public struct Trial: Sendable {
     for await event in terminal.events {
       witness.take(event)
       each(witness)
+      if witness.lost != nil { break }
       if slowness > 0 { try await Task.sleep(for: .milliseconds(slowness)) }
     }
     witness.giveUp()

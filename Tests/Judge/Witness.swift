@@ -17,15 +17,21 @@ public struct Witness: Sendable {
   public private(set) var snapshots = 0
   public private(set) var opened = 0
   public private(set) var isOver = false
+  /// It was told that its session is lost, which may be.
+  public private(set) var lost: ContinuousClock.Instant?
+  private let mayBeLost: Bool
   /// What the client was told last of its connection; when its position last moved, and how often it was
   /// opened since.
   private var state: StreamCondition?
   private var lastMoved = ContinuousClock.now
   private var openedInVain = 0
 
-  /// - Parameter name: of the client, for the report.
-  public init(_ name: String, of script: Script) {
+  /// - Parameters:
+  ///   - name: of the client, for the report.
+  ///   - mayBeLost: its session may be lost, if that is told; what was typed into it then is nobody's.
+  public init(_ name: String, of script: Script, mayBeLost: Bool = false) {
     self.name = name
+    self.mayBeLost = mayBeLost
     expected = ByteBuffer(bytes: script.printed)
   }
 
@@ -33,6 +39,7 @@ public struct Witness: Sendable {
   public var position: Int { next ?? 0 }
 
   public mutating func take(_ event: TerminalEvent) {
+    guard lost == nil else { return }
     let before = next
     defer {
       if next != before { (lastMoved, openedInVain) = (.now, 0) }
@@ -50,10 +57,13 @@ public struct Witness: Sendable {
       next = Int(offset)
     case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
     case .notTyped(let bytes, _): report("\(bytes) bytes of input were dropped")
+    case .lost where mayBeLost: lose()
     case .lost(let refusal): report("was lost: \(refusal.message)")
+    case .refused(let refusal) where mayBeLost && refusal.code == .lost: lose()
     case .refused(let refusal): report("was refused: \(refusal.code.rawValue), \(refusal.message)")
     case .closed(let reason):
       report("was closed: \(reason), last \(state.map { "\($0)" } ?? "")")
+    case .ended(let ended) where mayBeLost && ended.reason == .lost: lose()
     case .ended(let ended):
       isOver = true
       if ended.status != .exited(code: Script.exitCode) {
@@ -65,6 +75,11 @@ public struct Witness: Sendable {
     case .state(let state): self.state = state
     case .resized, .event: break
     }
+  }
+
+  private mutating func lose() {
+    isOver = true
+    lost = .now
   }
 
   /// The client stopped before the end.
@@ -128,6 +143,8 @@ public struct Verdict: Sendable {
   public var shown = 0
   public var typed = 0
   public var snapshots = 0
+  /// When clients were told that their sessions are lost, which might be.
+  public var losses: [ContinuousClock.Instant] = []
   /// Times that a client's stream was opened after the first.
   public var resumed = 0
 
@@ -141,6 +158,12 @@ public struct Verdict: Sendable {
     a.typed += b.typed
     a.snapshots += b.snapshots
     a.resumed += b.resumed
+    a.losses += b.losses
+  }
+
+  /// The longest time from one of these to the first word of a loss that came of it; nil: there was no loss.
+  public func slowestLoss(after deaths: [ContinuousClock.Instant]) -> Duration? {
+    losses.compactMap { loss in deaths.filter { $0 <= loss }.max().map { loss - $0 } }.max()
   }
 
   mutating func add(_ witness: Witness) {
@@ -149,5 +172,6 @@ public struct Verdict: Sendable {
     shown += witness.shown
     snapshots += witness.snapshots
     resumed += max(0, witness.opened - 1)
+    if let lost = witness.lost { losses.append(lost) }
   }
 }

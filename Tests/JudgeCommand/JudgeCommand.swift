@@ -1,7 +1,7 @@
 // `fairlead-judge`: runs trials under chaos for as long as it is told, and prints what came of them.
 // `deploy/soak.sh` builds and starts it.
 
-import ArgumentParser
+public import ArgumentParser
 import Chaos
 import Foundation
 import Judge
@@ -19,6 +19,7 @@ import TestSupport
         fairlead-judge --minutes 30
         fairlead-judge --on serve --seconds 20 --seed 42
         fairlead-judge --kill node --minutes 15
+        fairlead-judge --kill holder --on serve --seconds 60
       """)
 
   enum Ground: String, ExpressibleByArgument, CaseIterable {
@@ -40,12 +41,11 @@ import TestSupport
       default.
       """)
   var on: [Ground] = []
-  enum Victim: String, ExpressibleByArgument { case node }
-
   @Option(
     help: """
-      node: the process of serve is killed again and again, and started with the same arguments; a holder \
-      keeps its terminals. Goes with serve or docker.
+      node: the process of serve, or of each node, is killed again and again, and started with the same \
+      arguments; a holder keeps its terminals. holder: that is killed, and its sessions have to be told as lost. \
+      Goes with serve and cluster, which are the default then.
       """)
   var kill: Victim?
   @Option(help: "Seconds from one death to the next, at most.")
@@ -60,8 +60,8 @@ import TestSupport
   func validate() throws {
     guard (0...1).contains(halfOpen) else { throw ValidationError("--half-open is 0 to 1") }
     guard (1...200).contains(sessions) else { throw ValidationError("--sessions is 1 to 200") }
-    guard kill == nil || on.isEmpty || on == [.serve] || on == [.docker] else {
-      throw ValidationError("--kill goes with --on serve or --on docker")
+    guard kill == nil || on.allSatisfy({ $0 == .serve || $0 == .cluster }) else {
+      throw ValidationError("--kill goes with --on serve and --on cluster")
     }
     guard (0.5...3600).contains(pause) else { throw ValidationError("--pause is 0.5 to 3600") }
     guard (seconds ?? minutes) > 0 else { throw ValidationError("the time is above 0") }
@@ -69,7 +69,7 @@ import TestSupport
 
   func run() async throws {
     let total = seconds ?? minutes * 60
-    let usual = kill == nil ? Ground.allCases.filter { !$0.isDocker } : [.serve]
+    let usual = kill == nil ? [.serve, .linked, .cluster] : [Ground.serve, .cluster]
     let grounds = on.isEmpty ? usual : on
     print("judging for \(Int(total)) s on \(grounds.map(\.rawValue).joined(separator: ", "))")
     print("again with: --seed \(seed) --seconds \(Int(total))")
@@ -107,55 +107,71 @@ import TestSupport
       fflush(nil)
       result.set(verdict, fleet.cuts)
     }
+    try await prepare(ground, seed: seed, trial) { processes in
+      tell(of: processes, result.get().0)
+    }
+    return result.get()
+  }
+
+  /// Runs the trial on that ground.
+  /// - Parameter afterwards: told of the processes that were killed, or whose holders were.
+  private func prepare(
+    _ ground: Ground, seed: UInt64, _ trial: @escaping @Sendable (Fleet) async -> Void,
+    afterwards: @escaping @Sendable ([KeptProcess]) -> Void
+  ) async throws {
     var clients = ChaosProfile()
     clients.halfOpenShare = halfOpen
     clients.delay = 0...3
     var links = ChaosProfile()
     links.cutAfter = 10_000...3_000_000
     links.halfOpenShare = halfOpen
-    switch ground {
-    case .serve where kill == .node:
-      try await Fleet.kept(clients, seed: seed, pause: 0.5...pause) { fleet, server in
-        await trial(fleet)
-        print("\(server.kills) kills")
-        if !result.get().0.differences.isEmpty { print(server.remarks.joined(separator: "\n")) }
+    var chaos = ClusterChaos()
+    chaos.clients = clients
+    chaos.links = links
+    chaos.redis.cutShare = 0.5
+    chaos.redis.cutAfter = 1_000...50_000
+    chaos.routerDeaths = .seconds(7)
+    switch (ground, kill) {
+    case (.serve, let victim?):
+      try await Fleet.kept(clients, seed: seed, victim: victim, pause: 0.5...pause) {
+        await trial($0)
+        afterwards($1)
       }
-    case .docker where kill == .node:
-      try await Fleet.withDocker { [clients] options, target in
-        try await Fleet.kept(
-          clients, seed: seed, pause: 0.5...pause, options: options, target: target
-        ) { fleet, server in
-          await trial(fleet)
-          print("\(server.kills) kills")
-          if !result.get().0.differences.isEmpty { print(server.remarks.joined(separator: "\n")) }
-        }
+    case (.cluster, let victim?):
+      try await Fleet.keptCluster(chaos, seed: seed, victim: victim, pause: 0.5...pause) {
+        await trial($0)
+        afterwards($1)
       }
-    case .serve: try await Fleet.serve(clients, seed: seed, trial)
-    case .docker:
+    case (.serve, nil): try await Fleet.serve(clients, seed: seed, trial)
+    case (.docker, _):
       try await Fleet.withDocker { [clients] options, target in
         try await Fleet.serve(clients, seed: seed, options: options) { fleet in
           await trial(fleet.with(target: target))
         }
       }
-    case .linked: try await Fleet.linked(clients, links: links, seed: seed, trial)
-    case .cluster, .dockerCluster:
-      var chaos = ClusterChaos()
-      chaos.clients = clients
-      chaos.links = links
-      chaos.redis.cutShare = 0.5
-      chaos.redis.cutAfter = 1_000...50_000
-      chaos.routerDeaths = .seconds(7)
-      if ground == .cluster {
-        try await Fleet.cluster(chaos, seed: seed, trial)
-      } else {
-        try await Fleet.withDocker { [chaos] options, target in
-          try await Fleet.cluster(chaos, seed: seed, nodeOptions: options) { fleet in
-            await trial(fleet.with(target: target))
-          }
+    case (.linked, _): try await Fleet.linked(clients, links: links, seed: seed, trial)
+    case (.cluster, nil): try await Fleet.cluster(chaos, seed: seed, trial)
+    case (.dockerCluster, _):
+      try await Fleet.withDocker { [chaos] options, target in
+        try await Fleet.cluster(chaos, seed: seed, nodeOptions: options) { fleet in
+          await trial(fleet.with(target: target))
         }
       }
     }
-    return result.get()
+  }
+
+  private func tell(of processes: [KeptProcess], _ verdict: Verdict) {
+    let kills = processes.reduce(0) { $0 + $1.kills }
+    switch verdict.slowestLoss(after: processes.flatMap(\.holderDeaths)) {
+    case nil: print("\(kills) kills")
+    case let slowest?:
+      print(
+        "\(kills) kills; \(verdict.losses.count) clients were told of a loss, the last after "
+          + "\(Int(slowest / .milliseconds(1))) ms")
+    }
+    if !verdict.differences.isEmpty {
+      print(processes.flatMap(\.remarks).joined(separator: "\n"))
+    }
   }
 
   private func line(_ title: String, _ verdict: Verdict, _ cuts: Int) -> String {
@@ -164,6 +180,8 @@ import TestSupport
       + "\(verdict.snapshots) snapshots, \(verdict.differences.count) differences"
   }
 }
+
+extension Victim: ExpressibleByArgument {}
 
 /// What one ground came to, and when it was last spoken of.
 private final class ResultBox: @unchecked Sendable {

@@ -9,8 +9,8 @@ import Testing
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(5 * patience))) struct KeptSessionTests {
-  private func kept(_ body: (KeptServer) async throws -> Void) async throws {
-    let server = try await KeptServer()
+  private func kept(_ body: (KeptProcess) async throws -> Void) async throws {
+    let server = try await KeptProcess.serve()
     do { try await body(server) } catch {
       try? await server.remove()
       throw error
@@ -18,19 +18,44 @@ import Wire
     try await server.remove()
   }
 
-  private func shell(_ script: String, _ server: KeptServer) throws -> Viewer {
+  private func shell(_ script: String, _ server: KeptProcess) throws -> Viewer {
     try Viewer(server.url, create: Creation(command: ["sh", "-c", script]))
   }
 
   @Test func outputAndInputAreExactHoweverOftenTheNodeIsKilled() async throws {
     let seed = SeededGenerator.announcedSeed()
-    try await Fleet.kept(seed: seed, pause: 0.1...1) { fleet, server in
-      var court = Court(fleet, seed: seed)
-      court.atATime = 6
-      let verdict = await court.sit { _ in server.kills >= 20 }
-      #expect(verdict.differences.isEmpty, "\(verdict.differences)\n\(server.remarks)")
-      print("\(server.kills) kills, \(verdict.sessions) sessions, \(verdict.resumed) resumed")
+    try await Fleet.kept(seed: seed, pause: 0.1...1) { fleet, servers in
+      _ = await judge(fleet, seed, servers)
     }
+  }
+
+  @Test func outputAndInputAreExactHoweverOftenNodesOfAClusterAreKilled() async throws {
+    let seed = SeededGenerator.announcedSeed()
+    try await Fleet.keptCluster(.faithful, seed: seed, pause: 0.3...2) { fleet, nodes in
+      _ = await judge(fleet, seed, nodes)
+    }
+  }
+
+  /// Promise P10: a terminal that is gone is told to be, and nothing else is wrong.
+  @Test func sessionsWhoseHolderIsKilledAreToldToBeLostAtOnce() async throws {
+    let seed = SeededGenerator.announcedSeed()
+    try await Fleet.kept(seed: seed, victim: .holder, pause: 0.2...1) { fleet, servers in
+      let verdict = await judge(fleet, seed, servers)
+      let slowest = try #require(verdict.slowestLoss(after: servers.flatMap(\.holderDeaths)))
+      print("\(verdict.losses.count) clients were told of a loss, the last after \(slowest)")
+      #expect(slowest < .seconds(3) * patience)
+    }
+  }
+
+  private func judge(_ fleet: Fleet, _ seed: UInt64, _ processes: [KeptProcess]) async -> Verdict {
+    var court = Court(fleet, seed: seed)
+    court.atATime = 6
+    let verdict = await court.sit { _ in processes.reduce(0) { $0 + $1.kills } >= 20 }
+    let kills = processes.reduce(0) { $0 + $1.kills }
+    #expect(
+      verdict.differences.isEmpty, "\(verdict.differences)\n\(processes.flatMap(\.remarks))")
+    print("\(kills) kills, \(verdict.sessions) sessions, \(verdict.resumed) resumed")
+    return verdict
   }
 
   @Test func aProcessThatEndsWhileTheNodeIsAwayIsToldOf() async throws {

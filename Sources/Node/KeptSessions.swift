@@ -64,6 +64,7 @@ extension NodeLoop {
       }
     }
     return EventLoopFuture.whenAllSucceed(found, on: eventLoop).map { $0.allSatisfy { $0 } }
+      .always { _ in bound.value.isTakingUp = false }
   }
 
   /// - Returns: whether it is known of all of them whose they are.

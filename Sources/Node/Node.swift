@@ -80,6 +80,10 @@ public final class Node: Sendable {
   let context: NodeContext
   let loops: [NIOLoopBound<NodeLoop>]
   let eventLoops: [any EventLoop]
+  /// What says of earlier incarnations' sessions that they are lost.
+  let releasingLost = NIOLockedValueBox<Task<Void, Never>?>(nil)
+  /// Whether all that keeps sessions has said which it has.
+  let hasAskedAll = NIOLockedValueBox(false)
 
   /// A node whose sessions live on all loops of `group`.
   public init(
@@ -106,8 +110,9 @@ public final class Node: Sendable {
 
   var logger: Logger { configuration.logger }
 
-  /// Listens, registers, and keeps the lease until the task is cancelled; then ends every session,
-  /// in order: no new ones, processes, records, links, lease.
+  /// Listens, takes back what was kept, registers, and keeps the lease until the task is cancelled; then ends every
+  /// session, in order: no new ones, processes, records, links, lease. What was kept goes on though the registry is
+  /// away (promise P5).
   /// - Throws: ``NodeError``.
   public func run(onReady: @Sendable ([NodeAddress]) async -> Void = { _ in }) async throws {
     logger.notice(
@@ -121,16 +126,16 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       for starter in context.starters { await starter.check() }
-      let isWhole = await restoreKeptSessions()
-      try await register(addresses)
-      await announceKept(isWhole: isWhole)
-      // Beside the lease: an engine may take its time.
-      var attending = context.starters.map { starter in Task { await starter.attend() } }
-      if !isWhole { attending.append(Task { await restoreTheRest() }) }
-      attending.append(Task { await adopt() })
-      defer { for task in attending { task.cancel() } }
+      await restoreKeptSessions()
+      let isRegistered = try await registerOrGoOn(addresses)
       await onReady(addresses)
-      replaced = await keepLease(addresses)
+      replaced = isRegistered ? nil : await registerLate(addresses)
+      // The starters attend to their engines while the lease is kept: an engine may take its time.
+      let attending =
+        context.starters.map { starter in Task { await starter.attend() } }
+        + [Task { await restoreTheRest() }, Task { await adopt() }]
+      defer { for task in attending { task.cancel() } }
+      if replaced == nil { replaced = await keepLease(addresses) }
     } catch {
       for listener in listeners { try? await listener.close() }
       if error is CancellationError { return }
@@ -144,8 +149,7 @@ public final class Node: Sendable {
   }
 
   /// Takes back what was kept from before, on all loops at once.
-  /// - Returns: whether all that keeps sessions could be asked.
-  private func restoreKeptSessions() async -> Bool {
+  private func restoreKeptSessions() async {
     let restoring = loops.enumerated().map { index, loop in
       eventLoops[index].flatSubmit { loop.value.restoreKeptSessions() }
     }
@@ -158,15 +162,16 @@ public final class Node: Sendable {
           metadata: ["error": "\(error)"])
       }
     }
-    return isWhole
+    if isWhole { hasAskedAll.withLockedValue { $0 = true } }
   }
 
   /// Until all that keeps sessions has been asked, none of this node's counts as lost.
   private func restoreTheRest() async {
-    while !Task.isCancelled {
+    while !Task.isCancelled, !hasAskedAll.withLockedValue({ $0 }) {
       try? await Task.sleep(for: NodeLimits.restoringInterval)
       if Task.isCancelled { return }
-      if await restoreKeptSessions() { return await announceKept(isWhole: true) }
+      await restoreKeptSessions()
+      if hasAskedAll.withLockedValue({ $0 }) { await announceKept() }
     }
   }
 
@@ -174,6 +179,8 @@ public final class Node: Sendable {
     logger.notice(
       "node shuts down; its sessions are ended, but for those that are kept",
       metadata: ["node": "\(id)", "sessions": "\(context.places.taken)", "reason": "\(cause)"])
+    // What is let go from here on is not lost.
+    releasingLost.withLockedValue { $0?.cancel() }
     // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.
     let stopping = loops.enumerated().map { index, loop in
       eventLoops[index].flatSubmit { loop.value.stop(cause) }

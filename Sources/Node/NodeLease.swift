@@ -2,6 +2,7 @@
 // holds. It lets go of what it finds that it does not own any more (promise P3).
 
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Pipes
 import Registry
@@ -22,11 +23,53 @@ extension Node {
 
   // MARK: Registering
 
+  /// Registers, and says what goes on that was kept. A registry that is away does not keep that from going on: what
+  /// another node may do with it is the holder's to decide, by its epochs.
+  /// - Returns: whether the registry has answered.
   /// - Throws: ``NodeError``; `CancellationError` if the node is to stop before it has registered.
-  func register(_ addresses: [NodeAddress]) async throws {
-    let name = try await patiently { try await registry.identity() }
+  func registerOrGoOn(_ addresses: [NodeAddress]) async throws -> Bool {
+    let count = try await held().count
+    do {
+      try await register(addresses, within: count > 0 ? .zero : NodeLimits.registrationPatience)
+      return true
+    } catch let error as NodeError where count > 0 && Self.isAway(error.cause) {
+      logger.error(
+        "the registry does not answer: what was kept goes on without it, and is announced once it does",
+        metadata: ["node": "\(id)", "sessions": "\(count)", "error": "\(error)"])
+      return false
+    }
+  }
+
+  /// Tries until it has registered, or the task is cancelled.
+  /// - Returns: why it cannot be this node any more.
+  func registerLate(_ addresses: [NodeAddress]) async -> NodeError? {
+    var said: String?
+    while !Task.isCancelled {
+      try? await Task.sleep(for: NodeLimits.registrationInterval)
+      do {
+        try await register(addresses, within: .zero)
+        return nil
+      } catch let error as NodeError where error.code == .nodeExists {
+        logger.critical("\(error)", metadata: ["node": "\(id)", "incarnation": "\(incarnation)"])
+        return error
+      } catch {
+        guard !Task.isCancelled, said != "\(error)" else { continue }
+        said = "\(error)"
+        logger.warning(
+          "the registry does not answer yet; trying again", metadata: ["error": "\(error)"])
+      }
+    }
+    return nil
+  }
+
+  private static func isAway(_ error: (any Error)?) -> Bool {
+    (error as? RegistryError).map { $0.code.passes } ?? false
+  }
+
+  private func register(_ addresses: [NodeAddress], within patience: Duration) async throws {
+    let name = try await patiently(for: patience) { try await registry.identity() }
     for starter in context.starters { starter.enter(registry: name.rawValue) }
-    try await takeLease(addresses)
+    try await takeLease(addresses, within: patience)
     logger.notice(
       "node has registered",
       metadata: [
@@ -36,15 +79,18 @@ extension Node {
     for warning in (try? await registry.warnings()) ?? [] {
       logger.warning("\(warning)", metadata: ["node": "\(id)"])
     }
+    await announceKept()
   }
 
   /// Waits for the lease of a process that ran before as this node, and has not left; but not for one that
   /// renews it.
-  private func takeLease(_ addresses: [NodeAddress]) async throws {
+  private func takeLease(_ addresses: [NodeAddress], within patience: Duration) async throws {
     var waiting: (holder: Incarnation, end: ContinuousClock.Instant)?
     while true {
       let asked = ContinuousClock.now
-      let result = try await patiently { try await registry.heartbeat(record(addresses)) }
+      let result = try await patiently(for: patience) {
+        try await registry.heartbeat(record(addresses))
+      }
       guard case .refused(let holder, let left) = result else { return }
       if let waiting {
         // Somebody renews the lease if the earliest end that this answer allows is later than the latest that the first
@@ -71,15 +117,16 @@ extension Node {
   }
 
   /// Asks again for a while if the registry is away. A registry that is wrong is reported at once.
-  private func patiently<Answer>(_ ask: () async throws -> Answer) async throws -> Answer {
-    let deadline = ContinuousClock.now + NodeLimits.registrationPatience
+  private func patiently<Answer>(
+    for patience: Duration, _ ask: () async throws -> Answer
+  ) async throws -> Answer {
+    let deadline = ContinuousClock.now + patience
     while true {
       do {
         return try await ask()
       } catch {
         try Task.checkCancellation()
-        let isAway = (error as? RegistryError).map { $0.code.passes } ?? false
-        guard isAway, ContinuousClock.now < deadline else {
+        guard Self.isAway(error), ContinuousClock.now < deadline else {
           throw NodeError(
             .registry, "cannot register node \(id)", cause: error)
         }
@@ -160,25 +207,26 @@ extension Node {
     try await settle(announcement, of: held)
   }
 
-  /// Says that what an earlier process of this node had is this one's; and then that what is not there any more is lost.
-  /// What the registry does not take now it hears with the node's later rounds.
-  /// - Parameter isWhole: whether all that keeps sessions could be asked: if not, nothing is said to be lost.
-  func announceKept(isWhole: Bool) async {
+  /// Announces the sessions that this node took over from an earlier process, and then, if all that keeps sessions could
+  /// be asked, that the others of that process are lost. What the registry does not take now, it hears in later rounds.
+  func announceKept() async {
     guard context.holder != nil else { return }
-    do {
-      let restored = try await held()
-      if !restored.isEmpty { await announce(restored: restored) }
-      guard isWhole else { return }
-      let records = context.records
-      Task { await records.releaseLost(except: Set(restored.keys)) }
-    } catch {
+    do { await announce(restored: try await held()) } catch {
       logger.error("what goes on could not be counted", metadata: ["error": "\(error)"])
     }
+    guard hasAskedAll.withLockedValue({ $0 }) else { return }
+    let task = Task {
+      await context.records.releaseLost { Set(try await self.held().keys) }
+    }
+    releasingLost.withLockedValue { $0 = task }
   }
 
   private func announce(restored: [SessionID: Holding]) async {
-    logger.notice(
-      "sessions go on that were kept", metadata: ["node": "\(id)", "sessions": "\(restored.count)"])
+    if !restored.isEmpty {
+      logger.notice(
+        "sessions go on that were kept",
+        metadata: ["node": "\(id)", "sessions": "\(restored.count)"])
+    }
     do {
       let announcement = try await registry.announce(restored, node: id, incarnation: incarnation)
       try await settle(announcement, of: restored, areNew: true)

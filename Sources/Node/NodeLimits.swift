@@ -30,6 +30,8 @@ public enum NodeLimits {
   public static let registrationInterval = Duration.milliseconds(500)
   /// Milliseconds until a client whose OPEN a node could not take now tries again.
   static let retry = 1_000
+  /// Milliseconds until one does who came while the node asked its holder what it has, which takes some.
+  static let retrySoon = 100
   /// Milliseconds until one whom a full node refused does: only the end of a session makes room.
   static let retryFull = 2_000
   /// Between two tries to release an ended session's record.

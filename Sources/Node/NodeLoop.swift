@@ -24,6 +24,9 @@ final class NodeLoop {
   private var refusalSaid: NIODeadline?
   private var refusalsUnsaid = 0
 
+  /// The loop has yet to hear from the holder which of its sessions that keeps: an unknown session may be among them.
+  var isTakingUp: Bool
+
   // What SessionEnds.swift keeps here.
 
   /// Why the node stops; nil: it does not.
@@ -54,6 +57,7 @@ final class NodeLoop {
     self.eventLoop = eventLoop
     turns = ScreenTurns(eventLoop: eventLoop)
     logger = context.logger
+    isTakingUp = context.holder != nil
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     reaper = eventLoop.scheduleRepeatedTask(
       initialDelay: NodeLimits.reaperInterval, delay: NodeLimits.reaperInterval

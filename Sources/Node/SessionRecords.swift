@@ -73,14 +73,27 @@ final class SessionRecords: Sendable {
   /// Frees the session's record, trying again while the registry is away, however long that is: a record
   /// that stayed would keep its clients asking for a session that nobody has.
   func release(_ session: SessionID, epoch: Epoch, tombstone: Tombstone?) {
+    release(session) { [self] in
+      let isReleased = try await registry.release(
+        session, node: node, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
+      guard !isReleased, let tombstone else { return }
+      // Its record may be gone, or of an earlier start of this node, which had it from the same holder: how it ended is
+      // to be known all the same.
+      let holding = Holding(epoch: epoch, owner: tombstone.owner, end: tombstone)
+      guard try await confirm(session, holding).repaired.contains(session) else { return }
+      _ = try await registry.release(
+        session, node: node, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
+    }
+  }
+
+  private func release(_ session: SessionID, _ tell: @escaping @Sendable () async throws -> Void) {
     releasing.withLockedValue { _ = $0.insert(session) }
     Task {
       var backoff = Backoff(
         first: NodeLimits.releaseFirst, last: NodeLimits.releaseLast)
       while !hasStopped.withLockedValue({ $0 }) {
         do {
-          _ = try await registry.release(
-            session, node: node, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
+          try await tell()
           break
         } catch {
           logger.warning(
@@ -108,9 +121,11 @@ final class SessionRecords: Sendable {
   /// session's end. Only a record of exactly this epoch is closed.
   func disown(_ session: SessionID, epoch: Epoch) {
     guard !releasing.withLockedValue({ $0.contains(session) }) else { return }
-    release(
-      session, epoch: epoch,
-      tombstone: Tombstone(status: nil, reason: .lost))
+    release(session) { [self] in
+      _ = try await registry.release(
+        session, node: node, incarnation: incarnation, epoch: epoch,
+        tombstone: Tombstone(status: nil, reason: .lost))
+    }
   }
 
   // MARK: What earlier incarnations had
@@ -120,22 +135,25 @@ final class SessionRecords: Sendable {
 
   /// Says of all that earlier incarnations of this node had, and this one has not, that it is lost: what no holder
   /// held, and what the holder has no more. To be called once this node has announced what it restored; tries again
-  /// while the registry is away.
-  func releaseLost(except restored: Set<SessionID>) async {
+  /// while the registry is away, and until it has heard of all that is here.
+  /// - Parameter held: what this node has.
+  func releaseLost(except held: @Sendable () async throws -> Set<SessionID>) async {
     var backoff = Backoff(first: NodeLimits.releaseFirst, last: NodeLimits.releaseLast)
     var count = 0
     while !hasStopped.withLockedValue({ $0 }), !Task.isCancelled {
       do {
+        // What has just ended is told how.
+        let here = try await held().union(releasing.withLockedValue { $0 })
+        // Else it may have been let go before it was asked for.
+        guard !Task.isCancelled else { return }
         let left = try await registry.sessions(
-          of: node, notIncarnation: incarnation, limit: restored.count + NodeLimits.lostAtOnce)
+          of: node, notIncarnation: incarnation, limit: here.count + NodeLimits.lostAtOnce)
         // What was let go of is for the next node that reaches it.
-        let lost = left.sessions.filter { !restored.contains($0.0) && !$0.1.isFree }
-          .prefix(NodeLimits.lostAtOnce)
-        guard !lost.isEmpty else {
-          // Of one that is here, and is still an earlier incarnation's by its record, more is to be heard.
-          self.restored.withLockedValue { $0 = left.sessions.allSatisfy { $0.1.isFree } }
+        if left.sessions.allSatisfy({ $0.1.isFree }) {
+          restored.withLockedValue { $0 = true }
           break
         }
+        let lost = left.sessions.filter { !here.contains($0.0) && !$0.1.isFree }.prefix(NodeLimits.lostAtOnce)
         let released = try await release(lost: lost)
         count += released
         if released == 0 { try? await Task.sleep(for: backoff.next()) }

@@ -45,7 +45,8 @@ extension NodeLoop {
     switch sessions[id] {
     case .session(let session):
       let epoch = session.core.epoch
-      guard request.epoch == nil || request.epoch == epoch else {
+      // A smaller one is of an earlier start of this node, or of an earlier life.
+      guard request.epoch.map({ $0 <= epoch }) ?? true else {
         return open.refuse(Refused(.notOwner, "the session is at epoch \(epoch)", retry: 0))
       }
       connection.open(stream, request, of: session, isFirst: false)
@@ -67,6 +68,10 @@ extension NodeLoop {
 
   private func refusal(of request: LinkOpen) -> Refused? {
     if stopCause != nil { return isLeaving }
+    if isTakingUp {
+      return Refused(
+        .unavailable, "node \(context.id) is taking up its sessions", retry: NodeLimits.retrySoon)
+    }
     if let expected = request.incarnation, expected != context.incarnation {
       return Refused(.notOwner, "node \(context.id) was started anew", retry: 0)
     }

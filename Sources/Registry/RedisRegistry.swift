@@ -92,6 +92,7 @@ public struct RedisRegistry: Registry {
         String(Lease.patience), condition?.run ?? "", condition?.evicted ?? "",
         known.withLockedValue { $0?.rawValue } ?? "", String(RegistryLimits.drain),
         HolderName.checked(record.holder) ?? "",
+        record.holder != nil && record.sessions > 0 ? "1" : "0",
       ])
     guard let items = answer.array, items.count == 3 else { throw Self.corrupt("heartbeat") }
     if items[0].integer == 1 {

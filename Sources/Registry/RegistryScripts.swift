@@ -15,8 +15,12 @@ enum RegistryScripts {
   /// KEYS nodes, node, generation, grace, confirmed, identity; ARGV id, incarnation, record, lease, how long a
   /// silent node is remembered, 1 if it has registered before, how long the grace lasts, how long after its
   /// lease a node counts as dead, Redis's run id and count of evicted keys ('' if not known), the identity
-  /// ('' if not known), how long a drained one is remembered, the holder that it has or ''.
+  /// ('' if not known), how long a drained one is remembered, the holder that it has or '', 1 if it has sessions
+  /// which that has kept.
   /// → {1, drains, announces} or {0, the other's incarnation, milliseconds left}.
+  ///
+  /// A node that begins with sessions does not count as having announced them before it has, and knows of an empty
+  /// registry that its data was lost.
   ///
   /// A node that has the same holder as the incarnation whose lease lives is believed to follow it: it has the lock of
   /// the holder's directory. From then on the heartbeats of the earlier incarnation are refused.
@@ -47,13 +51,14 @@ enum RegistryScripts {
         announces = '2'
       end
       local generation = redis.call('GET', KEYS[3])
-      if isRenewal and not (score and generation) then announces = '1' end
+      local begins = not isRenewal and ARGV[14] == '1'
+      if isRenewal and not (score and generation) or begins and not generation then announces = '1' end
       local state = run .. ' ' .. evicted .. ' ' .. string.format('%.0f', now)
       if run ~= '' then
         local past = redis.call('HGET', KEYS[5], ARGV[1]) or ''
         local pastRun, pastEvicted = string.match(past, '^(%S*) (%S*) ')
         if not isRenewal then
-          redis.call('HSET', KEYS[5], ARGV[1], state)
+          if not begins then redis.call('HSET', KEYS[5], ARGV[1], state) end
         elseif pastRun ~= run then
           announces = '1'
         elseif pastEvicted ~= evicted and announces == '0' then

@@ -23,6 +23,7 @@ final class RouterContext: Sendable {
   let connectLocally: (@Sendable (_ from: any EventLoop, _ loop: Int) -> LocalTransport)?
   let targets: TargetKinds
   let health: NodeHealth
+  let restarts = NodeRestarts()
   private let created = NIOLockedValueBox(InFlight())
   private let owners = NIOLockedValueBox(
     RouteCache<SessionID, SessionRecord>(capacity: RouterLimits.cachedRoutes))
@@ -85,5 +86,6 @@ final class RouterContext: Sendable {
   /// - Parameter asked: when they were asked for.
   func noteReports(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {
     created.withLockedValue { $0.settle(nodes, asked: asked) }
+    restarts.settle(nodes)
   }
 }

@@ -43,7 +43,7 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
   }
 
   /// A router remembers an epoch. One of a session that is no more does not keep a new one of its name from being
-  /// created; one of another owner's session is told.
+  /// created; a larger one, of another owner's session, is told.
   @Test func anOpenOfAnotherEpochIsRefusedOnlyWhereThereIsASession() async throws {
     try await LinkedNode.run { node in
       let link = try await node.link()
@@ -62,6 +62,9 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       #expect(try await link.refused(stream: 2).code == .notOwner)
       open(epoch: opened.epoch, stream: 3)
       #expect(try await link.opened(stream: 3).created == false)
+      // One of an earlier start of the node, which its holder has outlived, or of an earlier life.
+      open(epoch: Epoch(opened.epoch.rawValue - 1), stream: 4)
+      #expect(try await link.opened(stream: 4).epoch == opened.epoch)
     }
   }
 

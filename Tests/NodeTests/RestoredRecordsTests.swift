@@ -68,7 +68,7 @@ import Wire
       restored.epoch = Epoch(6)
       _ = try await registry.announce([kept: restored], node: a, incarnation: second)
       #expect(!records.hasRestored)
-      await records.releaseLost(except: [kept])
+      await records.releaseLost { [kept] }
       #expect(records.hasRestored)
       for id in lost {
         guard case .closed(let tombstone) = try await registry.lookUp(id)?.state else {
@@ -92,10 +92,46 @@ import Wire
     try await with(kind) { registry in
       _ = try await fill(registry)
       let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
-      await records.releaseLost(except: Set(lost + [kept]))
+      let all = Set(lost + [kept])
+      let asked = NIOLockedValueBox(0)
+      let releasing = Task {
+        await records.releaseLost {
+          asked.withLockedValue { $0 += 1 }
+          return all
+        }
+      }
+      try await eventually("it has looked") { asked.withLockedValue { $0 } > 1 }
       #expect(!records.hasRestored)
       #expect(try await registry.lookUp(kept)?.state == .owned)
       #expect(try await registry.lookUp(lost[1])?.state == .owned)
+      let held = Dictionary(
+        uniqueKeysWithValues: all.map { ($0, Holding(epoch: Epoch(6), holder: holder)) })
+      _ = try await registry.announce(held, node: a, incarnation: second)
+      await releasing.value
+      #expect(records.hasRestored)
+    }
+  }
+
+  /// It was an earlier start's by its record, and this one had it from the holder.
+  @Test(arguments: Kind.allCases) func howItEndedBeforeTheRegistryHeardOfItIsKnown(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      _ = try await fill(registry)
+      let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
+      let end = Tombstone(status: .exited(code: 7), reason: .exited, owner: "ann")
+      records.release(kept, epoch: Epoch(6), tombstone: end)
+      records.disown(lost[1], epoch: Epoch(6))
+      await records.waitForReleases(atMost: .seconds(10) * patience)
+      #expect(try await registry.lookUp(kept)?.state == .closed(end))
+      #expect(
+        try await registry.lookUp(lost[1])?.state == .owned, "only of that epoch it is disowned")
+      // What another has by now is that one's.
+      let other = Holding(epoch: Epoch(9))
+      _ = try await registry.announce([lost[2]: other], node: b, incarnation: first)
+      records.release(lost[2], epoch: Epoch(6), tombstone: end)
+      await records.waitForReleases(atMost: .seconds(10) * patience)
+      #expect(try await registry.lookUp(lost[2])?.state == .owned)
     }
   }
 }

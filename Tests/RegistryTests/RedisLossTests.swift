@@ -151,6 +151,36 @@ import Wire
     try await again.stop()
   }
 
+  /// A node that went on with what its holder kept while Redis was away, and finds it emptied, or not.
+  @Test func whatANodeBeginsWithIsAnnouncedBeforeAnythingIsUnknown() async throws {
+    let server = try await RedisServer.start()
+    let registry = try registry(server.url, grace: 200)
+    var beginning = record(a, first)
+    beginning.holder = "boot/h"
+    beginning.sessions = 1
+    for isEmpty in [true, false] {
+      let result = try await registry.heartbeat(beginning)
+      #expect(result == (isEmpty ? .outdated(.lostData) : .alive(isDraining: false)))
+      // Of the same run nothing is lost: what the node's earlier start has announced is there.
+      if isEmpty {
+        await expectUnsettled { _ = try await registry.lookUp(SessionID(unchecked: "other")) }
+      }
+      let held = [session: Holding(epoch: Epoch(isEmpty ? 5 : 6), holder: beginning.holder)]
+      _ = try await registry.announce(held, node: a, incarnation: beginning.incarnation)
+      try await eventually("it is settled") {
+        let new = SessionID(unchecked: "new\(isEmpty)")
+        let claimed = try? await registry.claim(new, node: a, incarnation: beginning.incarnation)
+        return claimed != nil
+      }
+      #expect(try await registry.lookUp(session)?.incarnation == beginning.incarnation)
+      #expect(
+        try await registry.heartbeat(beginning, isRenewal: true) == .alive(isDraining: false))
+      beginning.incarnation = second
+    }
+    await registry.shutdown()
+    try await server.stop()
+  }
+
   /// What marks a cluster's processes is still theirs after its Redis was emptied.
   @Test func anEmptiedRedisIsTheSameRegistry() async throws {
     let server = try await RedisServer.start()

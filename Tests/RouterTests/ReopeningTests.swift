@@ -48,6 +48,39 @@ import Wire
     try await node.stop()
   }
 
+  /// Promise P5: it says itself that it is another start of the node, and may have the session from its holder. The
+  /// registry lists the old one throughout.
+  @Test(arguments: ["boot/h", nil])
+  func aNodeThatWasStartedAnewIsTakenAtItsWordIfItHasAHolder(_ holder: String?) async throws {
+    let node = FakeNode("a") { [session] frame, stream, link in
+      guard case .linkOpen = frame else { return }
+      link.send(ScriptedNode.opened(session), stream: stream)
+    }
+    let place = try await node.listen()
+    await node.register(registry, port: place, holder: holder)
+    _ = try await registry.claim(session, node: node.id, incarnation: ScriptedNode.incarnation)
+    try await withRouter(registry) { [session] port in
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      _ = try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      try await node.stop()
+      let anew = FakeNode("a", incarnation: Incarnation(rawValue: 77)) { frame, stream, link in
+        guard case .linkOpen = frame else { return }
+        link.send(ScriptedNode.opened(session), stream: stream)
+      }
+      _ = try await anew.listen(port: place)
+      if holder == nil {
+        try await eventually("it has greeted") { anew.connections.withLockedValue { $0 } > 1 }
+        #expect(anew.opens.isEmpty)
+      } else {
+        try await eventually("it is opened there") { !anew.opens.isEmpty }
+        #expect(anew.opens.first?.incarnation == Incarnation(rawValue: 77))
+        #expect(anew.opens.first?.open.resume != nil)
+      }
+      try await anew.stop()
+    }
+  }
+
   /// Promise P5: a node whose lease has ended may only be cut off from the registry.
   @Test func aSilentOwnerIsTriedBeforeItCountsAsDead() async throws {
     let time = NIOLockedValueBox(0)

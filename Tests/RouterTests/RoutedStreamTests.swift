@@ -121,6 +121,34 @@ extension [RoutedStream.Action] {
 
   // MARK: The link breaks
 
+  /// Promise P5: what the registry need not be asked for is not.
+  @Test func aNodeThatWasStartedAnewIsAskedNextAndSoon() {
+    var test = Test.inState(.openingAgain)
+    test.handle(.linkBroke(because: "gone"), .timeToRetry)
+    #expect(test.stream.question?.isDoubting == true)
+    test.handle(.found(Test.route()))
+    let route = Test.route()
+    #expect(
+      test.handle(.linkBroke(because: "anew", isRestart: true)) == [
+        .remember(Test.session, route, Epoch(1)), .retry(within: RouterLimits.reopenFirst),
+      ])
+    test.handle(.timeToRetry)
+    #expect(test.stream.question?.isDoubting == false)
+    // One that is new each time is no faster way round.
+    test.handle(.found(route))
+    let again = test.handle(.linkBroke(because: "anew", isRestart: true))
+    #expect(again.last == .retry(within: RouterLimits.reopenFirst * 2))
+  }
+
+  @Test func aFirstOpenGoesToTheNodeThatWasStartedAnewToo() {
+    var test = Test.inState(.opening)
+    #expect(
+      test.handle(.linkBroke(because: "anew", isRestart: true)).first
+        == .remember(Test.session, Test.route(), Epoch(1)))
+    test.handle(.timeToRetry)
+    #expect(test.stream.question?.isDoubting == false)
+  }
+
   @Test func aBrokenLinkPausesALiveStreamAndItIsOpenedWhereItStood() {
     var test = Test(create: Creation())
     test.handle(.found(Test.route(epoch: nil)), Test.opened(resumed: .new))

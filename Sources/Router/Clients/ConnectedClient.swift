@@ -292,10 +292,10 @@ extension ConnectedClient: LinkUser {
     handle(.nodeHangs(because: reason), of: stream)
   }
 
-  func linkDidBreak(_ stream: UInt64, because reason: String, isFinal: Bool) {
+  func linkDidBreak(_ stream: UInt64, because reason: String, isRestart: Bool, isFinal: Bool) {
     guard let stream = streams[stream] else { return }
     stream.link = nil
-    handle(.linkBroke(because: reason, isFinal: isFinal), of: stream)
+    handle(.linkBroke(because: reason, isRestart: isRestart, isFinal: isFinal), of: stream)
   }
 
   /// More waits for the link than it can take: the client is read no further until it has gone.

@@ -14,7 +14,16 @@ struct RouteSearch {
   private(set) var avoided: Set<NodeID> = []
   private(set) var lastRefusal: Refused?
   private var attempts = 0
+  private var hasMetRestart = false
   private var backoff = Backoff(first: RouterLimits.reopenFirst, last: RouterLimits.reopenLast)
+
+  /// The link to the node is gone. One that was started anew is asked next, and soon: its holder may have the session.
+  mutating func meetTrouble(isRestart: Bool) {
+    doubtsOwner = !isRestart
+    guard isRestart, !hasMetRestart else { return }
+    hasMetRestart = true
+    backoff.reset()
+  }
 
   mutating func avoid(_ node: NodeID, because refusal: Refused?) {
     avoided.insert(node)

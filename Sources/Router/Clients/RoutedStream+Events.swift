@@ -12,9 +12,9 @@ extension RoutedStream {
     case found(Route)
     /// There is no way to the session's node, or no node for it.
     case notFound(Refused)
-    /// The link is gone; `isFinal`: every other link to that node would go, too. The reason is for the client of a
-    /// first OPEN.
-    case linkBroke(because: String, isFinal: Bool = false)
+    /// The link is gone. `isRestart`: another start of the node answers; `isFinal`: every other link to that node would
+    /// go, too. The reason is for the client of a first OPEN.
+    case linkBroke(because: String, isRestart: Bool = false, isFinal: Bool = false)
     /// The node does not answer, though the link to it stands.
     case nodeHangs(because: String)
     case timeToRetry

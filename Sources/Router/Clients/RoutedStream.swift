@@ -80,7 +80,8 @@ struct RoutedStream {
     case .node(let frame): nodeDidSend(frame)
     case .found(let route): connect(to: route)
     case .notFound(let refusal): lookUpFailed(refusal)
-    case .linkBroke(let reason, let isFinal): linkDidBreak(because: reason, isFinal: isFinal)
+    case .linkBroke(let reason, let isRestart, let isFinal):
+      linkDidBreak(because: reason, isRestart: isRestart, isFinal: isFinal)
     case .nodeHangs(let reason): nodeHangs(because: reason)
     case .timeToRetry: if case .paused(let search) = state { resolve(search) }
     case .reauthorized(let access): reauthorize(access)
@@ -200,13 +201,17 @@ struct RoutedStream {
       than: asked.route.node, Refused(.unavailable, reason, retry: RouterLimits.retryLater), search)
   }
 
-  private mutating func linkDidBreak(because reason: String, isFinal: Bool) {
+  private mutating func linkDidBreak(because reason: String, isRestart: Bool, isFinal: Bool) {
     switch state {
     case .live: pause()
     case .opening(var search, let asked):
-      search.doubtsOwner = true
+      search.meetTrouble(isRestart: isRestart)
+      if isRestart, let epoch = asked.route.epoch {
+        actions.append(.remember(session, asked.route, epoch))
+      } else if position == nil {
+        actions.append(.forget(session))
+      }
       guard position == nil else { return resume(search) }
-      actions.append(.forget(session))
       // A client waits for a terminal that it had. For a new one the next look-up says whether a node is left.
       let isLast = isFinal && open.resume == nil && open.create == nil
       let refusal = Refused(.unavailable, reason, retry: isLast ? nil : RouterLimits.retryLater)
@@ -327,9 +332,7 @@ struct RoutedStream {
     }
   }
 
-  private mutating func forward(_ frame: Frame) {
-    if isLive { actions.append(.send(frame)) }
-  }
+  private mutating func forward(_ frame: Frame) { if isLive { actions.append(.send(frame)) } }
 
   private var isLive: Bool { if case .live = state { true } else { false } }
 

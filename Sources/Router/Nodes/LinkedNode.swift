@@ -14,8 +14,10 @@ import Wire
 protocol LinkUser: AnyObject {
   func nodeDidSend(_ frame: Frame, to stream: UInt64)
   /// The link is gone, and with it what was open on it.
-  /// - Parameter isFinal: no link comes to stand before somebody changes a key, a name or a certificate.
-  func linkDidBreak(_ stream: UInt64, because reason: String, isFinal: Bool)
+  /// - Parameters:
+  ///   - isRestart: another start of the node answers in its place.
+  ///   - isFinal: no link comes to stand before somebody changes a key, a name or a certificate.
+  func linkDidBreak(_ stream: UInt64, because reason: String, isRestart: Bool, isFinal: Bool)
   /// The node does not answer, though the link to it stands.
   func nodeHangs(_ stream: UInt64, because reason: String)
   /// More waits for the link than it can take: whoever can sends no more until it has drained.
@@ -117,13 +119,15 @@ final class LinkedNode: LinkPeer {
 
   private func welcomed(_ welcome: Welcome) {
     guard state == .greeting else { return }
-    guard welcome.node == route.node.rawValue, welcome.incarnation == route.incarnation else {
-      return fail(
-        LinkRefused(
-          reason: "another node, or another start of it, answers at its address", isFinal: false))
+    guard welcome.node == route.node.rawValue, let incarnation = welcome.incarnation else {
+      return fail(LinkRefused(reason: "another node answers at its address", isFinal: false))
     }
     guard prove(to: welcome) else {
       return fail(LinkRefused(reason: "it does not know this cluster's key (--cluster-key-file)"))
+    }
+    guard incarnation == route.incarnation else {
+      context.restarts.note(route.node, was: route.incarnation, is: incarnation)
+      return fail(NodeRestarted())
     }
     deadline?.cancel()
     state = .ready
@@ -141,7 +145,7 @@ final class LinkedNode: LinkPeer {
     guard let key = context.clusterKey, context.connectLocally == nil else { return true }
     let terms = ClusterKey.Greeting(
       cluster: context.cluster, router: context.name, routerNonce: nonce,
-      node: route.node.rawValue, incarnation: route.incarnation.description,
+      node: route.node.rawValue, incarnation: welcome.incarnation?.description ?? "",
       nodeNonce: welcome.nonce ?? "")
     guard key.isProof(welcome.proof, of: .node, terms) else { return false }
     link?.send(.hello(Hello(proof: key.proof(of: .router, terms))), stream: 0)
@@ -293,8 +297,8 @@ final class LinkedNode: LinkPeer {
     let trouble = trouble(error, was: state)
     state = .closed
     deadline?.cancel()
-    // Within this process a link ends with the node, and with the process.
-    if !isLeaving, context.connectLocally == nil {
+    // Within this process a link ends with the node, and with the process. One that was started anew is in no trouble.
+    if !isLeaving, !(error is NodeRestarted), context.connectLocally == nil {
       context.health.failed(
         route, trouble.kind, reason: trouble.reason, at: eventLoop.now)
     }
@@ -313,7 +317,7 @@ final class LinkedNode: LinkPeer {
         because: "node \(route.node) "
           + (trouble.kind == .silence ? "does not answer: " : "refuses this router's link: ")
           + trouble.reason.clipped(to: RouterLimits.reason),
-        isFinal: trouble.kind == .mismatch)
+        isRestart: error is NodeRestarted, isFinal: trouble.kind == .mismatch)
     }
   }
 

@@ -340,14 +340,15 @@ struct RouterOperations: ClusterOperations {
 
   private func why(_ error: any Error) -> String { (error as? WireError)?.message ?? "\(error)" }
 
-  /// - Parameter doubting: what the router remembers is forgotten first; done again so, if the node does
-  ///   not answer.
+  /// - Parameters:
+  ///   - doubting: the registry is asked, and what the router remembers counts only if that does not answer; done
+  ///     again so, if the node does not answer.
+  ///   - isAgain: the node was found to have been started anew.
   private func put(
-    _ request: LinkRequest, about id: SessionID, doubting: Bool
+    _ request: LinkRequest, about id: SessionID, doubting: Bool, isAgain: Bool = false
   ) async throws -> NodeAnswer {
     do {
       return try await loops.onLoop(for: id.rawValue) { loop in
-        if doubting { loop.context.forget(id) }
         let promise = loop.eventLoop.makePromise(of: NodeAnswer.self)
         loop.routes.find(RouteQuestion(session: id, isDoubting: doubting)) { result in
           switch result {
@@ -367,6 +368,8 @@ struct RouterOperations: ClusterOperations {
       case .notFound: throw OperationError(.notFound, refused.message)
       default: throw OperationError(.unavailable, refused.message)
       }
+    } catch let error as Unanswered where error.cause is NodeRestarted && !isAgain {
+      return try await put(request, about: id, doubting: doubting, isAgain: true)
     } catch  where !doubting {
       return try await put(request, about: id, doubting: true)
     } catch {

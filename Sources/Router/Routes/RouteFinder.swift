@@ -66,9 +66,7 @@ final class RouteFinder {
   /// Finds the owner of an existing session, or a node for a new one.
   func find(_ question: RouteQuestion, then: @escaping (Result<Route, NoRoute>) -> Void) {
     let session = question.session
-    let remembered = context.owner(of: session).flatMap {
-      self.directory.route(session, node: $0.node, incarnation: $0.incarnation, epoch: $0.epoch)
-    }
+    let remembered = context.owner(of: session).flatMap { route(session, rememberedAt: $0) }
     if let remembered, !question.isDoubting { return then(.success(remembered)) }
     if remembered == nil { context.forget(session) }
     let bound = NIOLoopBound((self, then), eventLoop: eventLoop)
@@ -89,6 +87,8 @@ final class RouteFinder {
       switch result {
       case .success(let (record, fresh, isOfEarlier)):
         if let fresh { finder.directory = fresh }
+        // What a registry that is away cannot tell better stays known (promise P5).
+        if question.isDoubting { finder.context.forget(session) }
         if isOfEarlier {
           return then(
             .failure(
@@ -109,6 +109,16 @@ final class RouteFinder {
               .unavailable, RegistryError.explanation(of: error), retry: RouterLimits.retryLater)))
       }
     }
+  }
+
+  /// What an earlier start of the node had, its holder may have kept for the present one: that knows (promise P4).
+  private func route(_ session: SessionID, rememberedAt owner: SessionRecord) -> Route? {
+    guard let entry = directory.entries[owner.node] else { return nil }
+    let present = context.restarts.present(of: entry.record)
+    guard present == owner.incarnation || entry.record.holder != nil else { return nil }
+    var route = directory.route(session, node: owner.node, incarnation: nil, epoch: owner.epoch)
+    route?.incarnation = present
+    return route
   }
 
   private func route(

@@ -23,10 +23,12 @@ public struct SessionLocation: Sendable, Codable, Equatable {
   public var explanation: String
   /// What holds its terminal while nodes come and go; absent: nothing, and it ends with its node.
   public var holder: String?
+  /// Who had it until now, the last ones; absent for one that does not exist.
+  public var history: [Tenure]?
 
   public init(
     session: SessionID, node: NodeID, why: Why, epoch: Epoch?, explanation: String,
-    holder: String? = nil
+    holder: String? = nil, history: [Tenure]? = nil
   ) {
     self.session = session
     self.node = node
@@ -34,6 +36,7 @@ public struct SessionLocation: Sendable, Codable, Equatable {
     self.epoch = epoch
     self.explanation = explanation
     self.holder = holder
+    self.history = history
   }
 }
 
@@ -44,7 +47,7 @@ extension SessionLocation {
     self.init(
       session: id, node: record.node,
       why: state.isLost ? .lost : state == .alive ? .owner : .unreachable, epoch: record.epoch,
-      explanation: record.explanation(state), holder: record.holder)
+      explanation: record.explanation(state), holder: record.holder, history: record.tenures)
   }
 
   /// Of a session that does not exist.

@@ -19,6 +19,7 @@ extension NodeLoop {
           guard let session = session($0) else { return nil }
           var summary = session.summary(node: context.id)
           summary.holder = holding(of: $0)?.holder
+          if question.session != nil { summary.tell(session.core.history) }
           return summary
         })
     case .kill:
@@ -123,6 +124,14 @@ extension NodeLoop {
       return connection.answer(question, .tooLarge)
     }
     connection.answer(TextAnswer(id: question.id, text: text))
+  }
+}
+
+extension SessionSummary {
+  /// With who had it, if that fits into an answer's part.
+  fileprivate mutating func tell(_ history: [Tenure]) {
+    self.history = history
+    if jsonBound > WireLimits.frameBody { self.history = nil }
   }
 }
 

@@ -43,6 +43,14 @@ struct SessionDescriptor: Codable {
   }
 }
 
+extension SessionDescriptor {
+  /// Of the node that started it.
+  fileprivate func firstTenure(before epoch: Epoch) -> Tenure {
+    Tenure(
+      epoch: Epoch(epoch.rawValue - 1), node: node.rawValue, since: created, why: .started)
+  }
+}
+
 /// A session that is being made again.
 struct Restoration {
   let descriptor: SessionDescriptor
@@ -51,6 +59,8 @@ struct Restoration {
   var session: Session?
   /// OPENs that came meanwhile.
   var waiting: [WaitingOpen] = []
+  /// Its last node has let go of it.
+  var isMove = false
 }
 
 extension NodeLoop {
@@ -100,7 +110,7 @@ extension NodeLoop {
   {
     let result: EventLoopFuture<Void>? =
       switch sessions[descriptor.session] {
-      case nil: restore(entry, descriptor, under: entry.epoch.next, waiting: [])
+      case nil: restore(entry, descriptor, under: entry.epoch.next)
       // It is here since an earlier round.
       case .restoring(let restoration) where restoration.descriptor.life == descriptor.life: nil
       case .session(let session) where session.core.life == descriptor.life: nil
@@ -123,11 +133,12 @@ extension NodeLoop {
   }
 
   func restore(
-    _ entry: KeptEntry, _ descriptor: SessionDescriptor, under epoch: Epoch, waiting: [WaitingOpen]
+    _ entry: KeptEntry, _ descriptor: SessionDescriptor, under epoch: Epoch,
+    waiting: [WaitingOpen] = [], isMove: Bool = false
   ) -> EventLoopFuture<Void> {
     let id = descriptor.session
     sessions[id] = .restoring(
-      Restoration(descriptor: descriptor, epoch: epoch, waiting: waiting))
+      Restoration(descriptor: descriptor, epoch: epoch, waiting: waiting, isMove: isMove))
     context.places.takeAnyway()
     let bound = NIOLoopBound((self, descriptor), eventLoop: eventLoop)
     return entry.attach(
@@ -151,17 +162,26 @@ extension NodeLoop {
       return
     }
     let age = WallClock.milliseconds - min(descriptor.created, WallClock.milliseconds)
-    let core = SessionCore(
+    let kept = KeptSession(attached.terminal, logLimit: descriptor.logLimit)
+    let history = kept.state.history ?? [descriptor.firstTenure(before: epoch)]
+    var core = SessionCore(
       id: id, life: descriptor.life, epoch: epoch, creation: descriptor.creation,
-      creator: descriptor.creator, size: attached.terminal.size,
-      kept: KeptSession(attached.terminal, logLimit: descriptor.logLimit),
+      creator: descriptor.creator, size: attached.terminal.size, kept: kept, history: history,
       settings: context.settings, pages: context.pages,
       created: eventLoop.now - .milliseconds(Int64(clamping: age)),
       createdTime: descriptor.created, now: eventLoop.now)
+    let isOurs = history.last?.node == context.id.rawValue
+    let why: Tenure.Cause =
+      isOurs ? .restarted : restoration.isMove ? .moved : .takenOver
+    core.begin(tenure(epoch, since: WallClock.milliseconds, why))
     let session = Session(core, pipe: attached.pipe, turns: turns, delegate: self)
     restoration.session = session
     sessions[id] = .restoring(restoration)
     if session.core.isUpToDate { sessionIsUpToDate(session) }
+  }
+
+  func tenure(_ epoch: Epoch, since: UInt64, _ why: Tenure.Cause) -> Tenure {
+    Tenure(epoch: epoch, node: context.id.rawValue, since: since, why: why)
   }
 
   private func giveUpRestoring(_ id: SessionID, _ error: any Error) {

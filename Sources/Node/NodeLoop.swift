@@ -132,9 +132,13 @@ extension NodeLoop.Entry {
     case .takingOver: nil
     case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
     case .session(let session):
-      Holding(epoch: session.core.epoch, owner: session.creator, end: session.tombstone)
+      Holding(
+        epoch: session.core.epoch, owner: session.creator, end: session.tombstone,
+        history: session.core.history)
     case .restoring(let restoration):
-      Holding(epoch: restoration.epoch, owner: restoration.descriptor.creator.subject)
+      Holding(
+        epoch: restoration.epoch, owner: restoration.descriptor.creator.subject,
+        history: restoration.session?.core.history ?? [])
     }
   }
 }

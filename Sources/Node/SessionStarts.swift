@@ -200,7 +200,8 @@ extension NodeLoop {
       size: start.size,
       kept: pipe.keeper == nil
         ? nil : KeptSession(size: start.size, logLimit: context.settings.heldLog),
-      settings: context.settings, pages: context.pages, createdTime: created, now: eventLoop.now)
+      history: [tenure(epoch, since: created, .started)], settings: context.settings,
+      pages: context.pages, createdTime: created, now: eventLoop.now)
     let session = Session(core, pipe: pipe, turns: turns, delegate: self)
     sessions[start.id] = .session(session)
     if !session.isKept, context.keeperName(of: start.creation) != nil {

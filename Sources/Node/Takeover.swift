@@ -120,7 +120,9 @@ extension NodeLoop {
     logger.notice(
       "takes a session over",
       metadata: ["session": "\(id)", "from": "\(record.node)", "epoch": "\(epoch)"])
-    restore(entry, descriptor, under: epoch, waiting: takeover.waiting).whenFailure { _ in }
+    restore(
+      entry, descriptor, under: epoch, waiting: takeover.waiting, isMove: record.isFree
+    ).whenFailure { _ in }
   }
 
   /// No holder has it: its container was stopped, or it has ended.

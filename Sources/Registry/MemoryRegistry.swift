@@ -92,6 +92,7 @@ public actor MemoryRegistry: Registry {
         case .owned:
           records[session]?.end = record.end ?? holding.end
           records[session]?.holder = HolderName.checked(holding.holder) ?? record.holder
+          if record.history.isEmpty { records[session]?.history = holding.toldHistory }
           continue
         case .closed(let tombstone): if !tombstone.isLost { continue }
         }
@@ -99,7 +100,8 @@ public actor MemoryRegistry: Registry {
       lastEpoch = max(lastEpoch, holding.epoch.rawValue)
       records[session] = SessionRecord(
         node: node, incarnation: incarnation, epoch: holding.epoch, owner: holding.owner,
-        end: holding.end, holder: HolderName.checked(holding.holder))
+        end: holding.end, holder: HolderName.checked(holding.holder),
+        history: holding.toldHistory)
       announcement.repaired.append(session)
     }
     return announcement
@@ -146,6 +148,7 @@ public actor MemoryRegistry: Registry {
       if record.end == nil {
         var lost = record
         lost.holder = nil
+        lost.history = []
         lost.state = .closed(record.remains(state, now: WallClock.milliseconds))
         leaveTombstone(session, lost)
         return .lost(record)
@@ -169,6 +172,7 @@ public actor MemoryRegistry: Registry {
     held.incarnation = incarnation
     held.epoch = Epoch(lastEpoch)
     held.isFree = false
+    held.history = []
     records[session] = held
     return held.epoch
   }
@@ -198,6 +202,7 @@ public actor MemoryRegistry: Registry {
       record.owner = tombstone.owner
       record.end = nil
       record.holder = nil
+      record.history = []
       record.state = .closed(tombstone)
       leaveTombstone(session, record)
     } else {

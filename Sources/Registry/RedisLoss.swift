@@ -101,7 +101,7 @@ extension RedisRegistry {
               [
                 node.rawValue, incarnation.description, holding.epoch.description,
                 String(RegistryLimits.record), holding.owner ?? "", try written(holding.end),
-                HolderName.checked(holding.holder) ?? "",
+                HolderName.checked(holding.holder) ?? "", try written(holding.toldHistory),
               ])
             return (session, outcome.integer)
           }

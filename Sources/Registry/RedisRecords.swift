@@ -22,10 +22,21 @@ extension RedisRegistry {
       record.holder = nil
     } else {
       record.end = try end(in: fields[4], owner: record.owner)
-      record.isFree = fields[7].string == "1"
+      record.history = history(in: fields[7])
+      record.isFree = fields[8].string == "1"
     }
     return record
   }
+
+  /// What cannot be read of it, or is longer than any, is left out: nothing depends on it.
+  private func history(in field: RedisValue) -> [Tenure] {
+    guard let text = field.string, text.utf8.count <= RegistryLimits.history,
+      let history: [Tenure] = try? decode(text)
+    else { return [] }
+    return history.suffix(WireLimits.tenures)
+  }
+
+  func written(_ history: [Tenure]) throws -> String { history.isEmpty ? "" : try encode(history) }
 
   func end(in field: RedisValue, owner: String?) throws -> Tombstone? {
     guard let text = field.string else { return nil }

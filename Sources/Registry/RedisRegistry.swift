@@ -245,7 +245,7 @@ public struct RedisRegistry: Registry {
   }
 
   static let fields = [
-    "node", "incarnation", "epoch", "state", "tombstone", "owner", "holder", "free",
+    "node", "incarnation", "epoch", "state", "tombstone", "owner", "holder", "history", "free",
   ]
 
   public func lookUp(_ session: SessionID) async throws -> SessionRecord? {

@@ -135,10 +135,13 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   public var holder: String?
   /// Its node has let go of it: another may take it over at once.
   public var isFree: Bool
+  /// Of an owned one, who had it until now; empty: only the node that started it, as far as is known.
+  public var history: [Tenure]
 
   public init(
     node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
-    owner: String? = nil, end: Tombstone? = nil, holder: String? = nil, isFree: Bool = false
+    owner: String? = nil, end: Tombstone? = nil, holder: String? = nil, isFree: Bool = false,
+    history: [Tenure] = []
   ) {
     self.node = node
     self.incarnation = incarnation
@@ -148,6 +151,19 @@ public struct SessionRecord: Hashable, Sendable, Codable {
     self.end = end
     self.holder = holder
     self.isFree = isFree
+    self.history = history
+  }
+
+  /// Who had it until now.
+  public var tenures: [Tenure] {
+    guard history.isEmpty else { return history }
+    // An epoch is the time of its claim, in microseconds, unless it is a count.
+    let time = epoch.rawValue / 1_000
+    return [
+      Tenure(
+        epoch: epoch, node: node.rawValue, since: time > RegistryLimits.earliest ? time : nil,
+        why: .started)
+    ]
   }
 
   /// What is left of it once its owner is dead.
@@ -167,15 +183,23 @@ public struct Holding: Hashable, Sendable {
   public var end: Tombstone?
   /// What holds its terminal (``HolderName``); nil: nothing but the node.
   public var holder: String?
+  /// Who had it until now.
+  public var history: [Tenure]
 
   public init(
-    epoch: Epoch, owner: String? = nil, end: Tombstone? = nil, holder: String? = nil
+    epoch: Epoch, owner: String? = nil, end: Tombstone? = nil, holder: String? = nil,
+    history: [Tenure] = []
   ) {
     self.epoch = epoch
     self.owner = owner
     self.end = end
     self.holder = holder
+    self.history = history
   }
+
+  /// What a record is to tell of it: nothing where that is only how the session was started, which the epoch tells,
+  /// so that most records stay small.
+  var toldHistory: [Tenure] { history.count > 1 ? history.suffix(WireLimits.tenures) : [] }
 }
 
 /// What the registry found when a node told it what it holds.

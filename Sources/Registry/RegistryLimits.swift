@@ -9,6 +9,10 @@ public enum RegistryLimits {
   static let silentNode = 86_400_000
   /// Milliseconds that an operator's wish to drain a node is remembered while the node is away.
   static let drain = 30 * 86_400_000
+  /// Milliseconds since 1970 that no session was started before (in 2001): a smaller number is no such time.
+  static let earliest: UInt64 = 1_000_000_000_000
+  /// Bytes of who had a session, in its record: all that are remembered, with the longest names.
+  static let history = 4_096
   /// A claim is tried so often: each time somebody else has claimed and lost the session in between.
   static let claims = 8
   /// Parts of a list that is read to its end, and keys of a part: five million in all. One that has no end is no list.

@@ -84,7 +84,7 @@ enum RegistryScripts {
       """)
 
   /// KEYS session; ARGV node, incarnation, epoch, how long the record is kept at most, the subject it is of or '',
-  /// how its process ended or '', what holds its terminal or ''.
+  /// how its process ended or '', what holds its terminal or '', who had it or ''.
   /// → 0 if it is another's now: the larger epoch wins; 2 if it had to be written; else 1. One that has ended
   /// stays so, unless it was only taken for lost.
   static let announce = RedisScript(
@@ -97,6 +97,7 @@ enum RegistryScripts {
       if held[5] == 'owned' then
         if ARGV[6] ~= '' and not held[4] then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
         if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[7]) end
+        if ARGV[8] ~= '' then redis.call('HSETNX', KEYS[1], 'history', ARGV[8]) end
         if redis.call('PTTL', KEYS[1]) < ARGV[4] / 2 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
         return 1
       end
@@ -108,6 +109,7 @@ enum RegistryScripts {
     if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[5]) end
     if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
     if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[7]) end
+    if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'history', ARGV[8]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
     return 2
     """)
@@ -223,7 +225,7 @@ enum RegistryScripts {
     local epoch = math.max(time[1] * 1000000 + time[2], (tonumber(held[3]) or 0) + 1)
     redis.call('HSET', KEYS[1], 'node', ARGV[4], 'incarnation', ARGV[5],
       'epoch', string.format('%.0f', epoch))
-    redis.call('HDEL', KEYS[1], 'free')
+    redis.call('HDEL', KEYS[1], 'free', 'history')
     redis.call('PEXPIRE', KEYS[1], ARGV[6])
     return epoch
     """)
@@ -255,7 +257,7 @@ enum RegistryScripts {
       redis.call('DEL', KEYS[1])
     else
       redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', isLost and held[5] or ARGV[4])
-      redis.call('HDEL', KEYS[1], 'holder', 'free')
+      redis.call('HDEL', KEYS[1], 'holder', 'history', 'free')
       if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[6]) end
       redis.call('PEXPIRE', KEYS[1], ARGV[5])
     end

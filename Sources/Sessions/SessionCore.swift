@@ -66,6 +66,8 @@ public struct SessionCore: ~Copyable {
   var lastLeft: NIODeadline
   /// Why the node ends it, once it does.
   public internal(set) var endCause: EndCause?
+  /// Who had it until now.
+  public internal(set) var history: [Tenure]
   /// How the process ended, while there is output of it to be read.
   var processEnd: (status: ExitStatus?, reason: String?, cause: EndReason)?
   /// How it ended, once its clients may be told.
@@ -80,7 +82,7 @@ public struct SessionCore: ~Copyable {
   public init(
     id: SessionID, life: Life = .random(), epoch: Epoch, creation: Creation,
     creator: ClientIdentity, size: TerminalSize, kept: KeptSession? = nil,
-    settings: SessionSettings,
+    history: [Tenure] = [], settings: SessionSettings,
     pages: any PageSource = HeapPages(), created: NIODeadline? = nil, createdTime: UInt64,
     now: NIODeadline
   ) {
@@ -91,6 +93,7 @@ public struct SessionCore: ~Copyable {
     self.creator = creator
     self.created = created ?? now
     self.createdTime = createdTime
+    self.history = history
     if let kept {
       log = OutputLog(kept, limit: settings.logLimit, source: pages)
       screen = Screen(kept, scrollback: settings.scrollback)

@@ -18,13 +18,17 @@ public struct KeptState: Codable, Equatable, Sendable {
   public var colors: ThemeColors?
   /// Why the node ends it.
   public var endCause: EndCause?
+  /// Who had it; nil: only the node that started it.
+  public var history: [Tenure]?
 
   public init(
-    sizeHolder: ClientIdentity? = nil, colors: ThemeColors? = nil, endCause: EndCause? = nil
+    sizeHolder: ClientIdentity? = nil, colors: ThemeColors? = nil, endCause: EndCause? = nil,
+    history: [Tenure]? = nil
   ) {
     self.sizeHolder = sizeHolder
     self.colors = colors
     self.endCause = endCause
+    self.history = history
   }
 }
 
@@ -111,7 +115,15 @@ struct SessionKeeping {
 extension SessionCore {
   /// What is to be kept beside the checkpoint.
   public var state: KeptState {
-    KeptState(sizeHolder: sizeRule.holder, colors: kept?.colors, endCause: endCause)
+    KeptState(
+      sizeHolder: sizeRule.holder, colors: kept?.colors, endCause: endCause,
+      history: history.count > 1 ? history : nil)
+  }
+
+  /// From now on it is had so.
+  public mutating func begin(_ tenure: Tenure) {
+    history = history.followed(by: tenure)
+    noteState()
   }
 
   /// Whether all output is read that there was when the session was made again. Only then may its clients come back:

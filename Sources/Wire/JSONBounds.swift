@@ -15,6 +15,9 @@ extension SessionSummary {
     bytes += command.reduce(0) { $0 + $1.jsonBound }
     bytes += (title?.jsonBound ?? 0) + (owner?.jsonBound ?? 0)
     bytes += user.map { $0.rawValue.utf8.count + 10 } ?? 0
+    for tenure in history ?? [] {
+      bytes += 110 + tenure.node.jsonBound + tenure.why.rawValue.jsonBound
+    }
     for viewer in viewers {
       bytes += 64 + viewer.client.rawValue.utf8.count + (viewer.sub?.jsonBound ?? 0)
     }

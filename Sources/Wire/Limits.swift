@@ -13,6 +13,8 @@ public enum WireLimits {
   /// Bytes that RESPONSE may have besides: a session's command can be as long as a LINK_OPEN, and its title, owner
   /// and viewers (``viewersListed`` of them) go with it: 5 KiB at the most, escaped.
   public static let responseEnvelope = 8192
+  /// Nodes, or starts of one, that had a session and are remembered, the last ones: a week of daily upgrades, twice.
+  public static let tenures = 16
   /// Bytes of who somebody is: what a token may hold of them.
   public static let subject = 320
   /// Bytes of a text that the system says of itself (a reason, a message): it may quote what a client

@@ -85,6 +85,8 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   public var owner: String?
   /// What holds its terminal while nodes come and go; absent: nothing, and it ends with its node.
   public var holder: String?
+  /// Who had it, until now, the last ones; absent in lists.
+  public var history: [Tenure]?
   /// A few of those attached, who may type first.
   public var viewers: [Event.Viewer]
 
@@ -93,7 +95,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     command: [String], user: UserName? = nil, state: SessionState, status: ExitStatus?,
     reason: EndReason? = nil, ended: UInt64? = nil, size: TerminalSize, title: String?,
     created: UInt64, idle: UInt64, output: UInt64, input: UInt64, owner: String? = nil,
-    holder: String? = nil, viewers: [Event.Viewer]
+    holder: String? = nil, history: [Tenure]? = nil, viewers: [Event.Viewer]
   ) {
     self.session = session
     self.node = node
@@ -114,6 +116,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     self.input = input
     self.owner = owner
     self.holder = holder
+    self.history = history
     self.viewers = viewers
   }
 }

@@ -54,6 +54,37 @@ import Wire
     return try #require(epoch, "\(result)")
   }
 
+  @Test(arguments: Kind.allCases) func whoHadItIsKnownUntilTheSessionIsClosed(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { (registry: any Registry) async throws in
+      _ = try await registry.heartbeat(record(a, first, holder: holder))
+      let epoch = try await claim(session, node: a, first, holder: holder, in: registry)
+      let started = try #require(try await registry.lookUp(session)?.tenures.first)
+      #expect(started.epoch == epoch && started.node == "a" && started.why == .started)
+      #expect((started.since != nil) == (kind == .redis), "an epoch is a time there")
+      let next = Epoch(epoch.rawValue + 1)
+      func hold(_ history: [Tenure]) async throws {
+        let holding = Holding(epoch: next, owner: "ann", holder: holder, history: history)
+        _ = try await registry.announce([session: holding], node: a, incarnation: second)
+      }
+      var history = (0..<40).map {
+        Tenure(
+          epoch: Epoch(UInt64($0)), node: String(repeating: "n", count: 64), since: .max,
+          why: .takenOver)
+      }
+      try await hold([])
+      try await hold(history)
+      history = history.suffix(WireLimits.tenures)
+      #expect(try await registry.lookUp(session)?.history == history, "what came late is taken")
+      #expect(try await registry.sessions(limit: 1).sessions.first?.1.tenures == history)
+      _ = try await registry.release(
+        session, node: a, incarnation: second, epoch: next,
+        tombstone: Tombstone(status: nil, reason: .killed))
+      #expect(try await registry.lookUp(session)?.history == [])
+    }
+  }
+
   @Test(arguments: Kind.allCases) func aHolderIsNamedByTheRecordUntilTheSessionIsClosed(
     _ kind: Kind
   )

@@ -36,6 +36,10 @@ import Wire
     var holder: String?
   }
 
+  private struct Told: Decodable {
+    var history: [Tenure]
+  }
+
   private func with(_ body: (inout Cluster) async throws -> Void) async throws {
     let redis = try await RedisServer.start()
     let node = try await KeptProcess.node("n0", redis: redis.url, port: try freePort())
@@ -93,6 +97,15 @@ import Wire
           return location?.why == "owner" && location?.node == "n0" && location?.holder != nil
             && location?.epoch == first + 2
         }
+      }
+      for command in ["where", "session"] {
+        let output = try await Fairlead.run(
+          [command, session.rawValue, "--api", url, "-o", "json"]
+        ).output
+        let told = try JSONDecoder().decode(Told.self, from: Data(output.utf8)).history
+        #expect(told.map(\.why) == [.started, .restarted, .restarted], "\(command)")
+        #expect(told.map(\.epoch.rawValue) == [first, first + 1, first + 2])
+        #expect(told.allSatisfy { $0.node == "n0" && $0.since != nil })
       }
       // What is new goes there, too, and a cold router finds what was kept.
       let late = try Viewer(cluster.routers[1].url, session: session)

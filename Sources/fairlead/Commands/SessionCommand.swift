@@ -29,7 +29,7 @@ struct SessionCommand: AsyncParsableCommand {
       ]
       if let user = session.user { rows.append(("user", user.rawValue)) }
       if let title = session.title { rows.append(("title", title)) }
-      if let holder = session.holder { rows.append(("holder", holder)) }
+      rows.append(("holder", session.holder ?? "none: it ends with its node"))
       rows += [
         ("age", humanTime(milliseconds: now > session.created ? now - session.created : 0)),
         ("idle", humanTime(milliseconds: session.idle)),
@@ -39,6 +39,12 @@ struct SessionCommand: AsyncParsableCommand {
       ]
       rows += session.viewers.map { viewer in
         ("", "\(viewer.client) (\(viewer.mode.rawValue))" + (viewer.sub.map { ", \($0)" } ?? ""))
+      }
+      rows += (session.history ?? []).enumerated().map { index, tenure in
+        (
+          index == 0 ? "history" : "",
+          "\(tenure.sinceText) \(tenure.whyText) on \(tenure.node), epoch \(tenure.epoch)"
+        )
       }
       let width = rows.map(\.0.count).max() ?? 0
       return rows.map { name, value in

@@ -13,6 +13,7 @@ struct SessionsCommand: AsyncParsableCommand {
     discussion: """
         fairlead sessions
         fairlead sessions --node a --idle 1h      (of node a, unused for an hour or more)
+        fairlead sessions -o wide                 (also whether each outlives its node, and whose it is)
         fairlead sessions -o json
 
       When a node does not answer, the others' sessions are listed, what is missing is said on standard \
@@ -105,6 +106,8 @@ struct SessionsCommand: AsyncParsableCommand {
     var table = Table(
       "SESSION", "NODE", "STATE", "AGE", "IDLE", "VIEWERS", "SIZE", "OUTPUT", "TARGET", "COMMAND",
       numeric: [5, 7])
+    let isWide = output.output == .wide
+    if isWide { table.header += ["HELD", "OWNER"] }
     for session in sessions {
       table.add(
         session.session.rawValue, session.node, session.stateText,
@@ -115,6 +118,10 @@ struct SessionsCommand: AsyncParsableCommand {
         session.isRecord ? "-" : humanBytes(session.output),
         session.isRecord ? "-" : session.target,
         shortened(session.commandText))
+      guard isWide else { continue }
+      table.rows[table.rows.count - 1] += [
+        session.holder == nil ? "no" : "yes", session.owner ?? "-",
+      ]
     }
     return table.text
   }

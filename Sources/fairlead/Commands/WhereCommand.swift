@@ -13,7 +13,8 @@ struct WhereCommand: AsyncParsableCommand {
     discussion: """
       "owner": the registry has an owner's record. "unreachable": that owner is silent, or its holder keeps the \
       session until it is started again. "lost": it has died, or was started anew. "hash": the session does not exist, and this is the node where rendezvous hashing would \
-      create it.
+      create it. Below it stands which nodes had it under which epoch, from when on, and why that began: the session was \
+      "started", the node "restarted", or another node has "taken over".
 
         fairlead where build-42
         fairlead where build-42 --redis redis://10.0.0.5:6379/0      (when no router answers)
@@ -37,7 +38,8 @@ struct WhereCommand: AsyncParsableCommand {
       table.add(
         location.session.rawValue, location.node.rawValue, location.why.rawValue,
         location.epoch.map { "\($0)" } ?? "-", location.explanation)
-      return table.text
+      guard let history = location.history, history.count > 1 else { return table.text }
+      return table.text + "\n\n" + Table.of(history).text
     }
   }
 
@@ -52,4 +54,20 @@ struct WhereCommand: AsyncParsableCommand {
     return try SessionLocation(
       id, placedBy: Placement.rank(id, nodes: try await registry.nodes()))
   }
+}
+
+extension Table {
+  /// Who had a session.
+  static func of(_ history: [Tenure]) -> Table {
+    var table = Table("EPOCH", "NODE", "SINCE", "WHY")
+    for tenure in history {
+      table.add("\(tenure.epoch)", tenure.node, tenure.sinceText, tenure.whyText)
+    }
+    return table
+  }
+}
+
+extension Tenure {
+  var sinceText: String { since.flatMap(timeText) ?? "-" }
+  var whyText: String { why.rawValue.replacing("_", with: " ") }
 }

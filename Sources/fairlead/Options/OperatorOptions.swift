@@ -3,6 +3,7 @@
 
 import APIClient
 import ArgumentParser
+import Auth
 import Client
 import FoundationEssentials
 import Logging
@@ -62,6 +63,14 @@ struct APIOptions: ParsableArguments {
       throw Ambiguous(running: running)
     }
     return Self.usual
+  }
+
+  /// The port that a `serve` of this user would have, if that may be meant; nil: another machine is.
+  var ownPort: Int? {
+    guard let endpoint = try? Endpoint(api), StartPolicy.isLoopback(endpoint.host) else {
+      return nil
+    }
+    return endpoint.port
   }
 
   /// As `locate` says; who asks there has seen by `tls` that it does.
@@ -174,15 +183,17 @@ func requireRedisURL(_ url: String) throws {
 }
 
 struct OutputOptions: ParsableArguments {
-  enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
+  enum Format: String, ExpressibleByArgument, CaseIterable { case table, wide, json }
 
-  @Option(name: .shortAndLong, help: "table, for people, or json, for programs.")
+  @Option(
+    name: .shortAndLong,
+    help: "table, for people, wide, with more columns where there are more, or json, for programs.")
   var output: Format = fromEnvironment("OUTPUT", default: .table)
 
   /// Prints `value` as JSON, or what `table` makes of it.
   func show<Value: Encodable>(_ value: Value, table: (Value) -> String) throws {
     switch output {
-    case .table: say(table(value))
+    case .table, .wide: say(table(value))
     case .json:
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .withoutEscapingSlashes, .sortedKeys]

@@ -61,6 +61,10 @@ public enum PipeLimits {
   static let lockPatience = Duration.seconds(5)
   /// Microseconds between two looks whether it has left.
   static let lockInterval: UInt32 = 20_000
+  /// From SIGHUP to SIGKILL where an operator ends what a holder keeps: time for an editor to save its swap file.
+  static let endingGrace = TimeAmount.seconds(2)
+  /// … and until what has not ended by then is told: what survives SIGKILL waits for a device.
+  static let endingAll = TimeAmount.seconds(15)
   /// Between two tries to reach one whose connection has broken.
   static let holderRetryFirst = Duration.milliseconds(20)
   static let holderRetryLast = Duration.seconds(1)

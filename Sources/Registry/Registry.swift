@@ -174,47 +174,6 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   }
 }
 
-/// A session that a node has, as it says itself.
-public struct Holding: Hashable, Sendable {
-  public var epoch: Epoch
-  /// The subject that created it; nil: nobody's.
-  public var owner: String?
-  /// How its process ended; nil: it runs.
-  public var end: Tombstone?
-  /// What holds its terminal (``HolderName``); nil: nothing but the node.
-  public var holder: String?
-  /// Who had it until now.
-  public var history: [Tenure]
-
-  public init(
-    epoch: Epoch, owner: String? = nil, end: Tombstone? = nil, holder: String? = nil,
-    history: [Tenure] = []
-  ) {
-    self.epoch = epoch
-    self.owner = owner
-    self.end = end
-    self.holder = holder
-    self.history = history
-  }
-
-  /// What a record is to tell of it: nothing where that is only how the session was started, which the epoch tells,
-  /// so that most records stay small.
-  var toldHistory: [Tenure] { history.count > 1 ? history.suffix(WireLimits.tenures) : [] }
-}
-
-/// What the registry found when a node told it what it holds.
-public struct Announcement: Hashable, Sendable {
-  /// The sessions that another node owns by now, under a larger epoch.
-  public var superseded: [SessionID]
-  /// The sessions whose records were missing or older, and were written.
-  public var repaired: [SessionID]
-
-  public init(superseded: [SessionID] = [], repaired: [SessionID] = []) {
-    self.superseded = superseded
-    self.repaired = repaired
-  }
-}
-
 /// What remains of a closed session. Which node had it stands in its record.
 public struct Tombstone: Hashable, Sendable, Codable {
   public var status: ExitStatus?

@@ -51,6 +51,10 @@ enum CommandLimits {
   static let connect = TimeAmount.seconds(5)
   /// Bytes of a `--token-file`: twice the longest token.
   static let tokenFile = 16 * 1024
+  /// Sessions that `kill --all` ends at a time: one node's link takes them in milliseconds.
+  static let killsAtOnce = 16
+  /// Between two words of how far it has come.
+  static let progressInterval = Duration.seconds(1)
   /// Records that `sessions` reads at most where no router answers.
   static let records = 10_000
 

@@ -60,7 +60,7 @@ public final class HolderHome: Sendable {
   public let name: String
 
   /// The directory of a node that was told none: it lasts until the machine is started anew.
-  static func usual(for scope: String, _ environment: [String: String]) -> String {
+  public static func usual(for scope: String, _ environment: [String: String]) -> String {
     let name = scope.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" }
     let place =
       geteuid() == 0 ? "/run" : environment["XDG_RUNTIME_DIR"].map { "\($0)" } ?? "/tmp"
@@ -153,13 +153,16 @@ public final class HolderHome: Sendable {
     return false
   }
 
-  private var isListening: Bool {
+  private var isListening: Bool { Self.isListening(at: socketPath) }
+
+  static func isListening(at path: String) -> Bool {
     let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socketPath.utf8) }
+    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
     return withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))

@@ -52,7 +52,7 @@ struct ServeCommand: AsyncParsableCommand {
     let registry = MemoryRegistry(
       keepTombstones: Int(node.keepTombstones.seconds) * 1_000, identity: identity.registry)
     let pipes = try node.starters(
-      in: surroundings, scope: "serve/\(defaultNodeID())", logger: logger)
+      in: surroundings, scope: Self.scope(port: listen.address.port), logger: logger)
     let owner = try await Node(
       nodeConfiguration(pipes, in: surroundings, logger), registry: registry, group: group)
     let router = try await Router(
@@ -91,6 +91,9 @@ struct ServeCommand: AsyncParsableCommand {
     announceLeft(owner.sessionsLeft)
   }
 
+  /// Of each `serve` of a user on a machine.
+  static func scope(port: Int) -> String { "serve/\(defaultNodeID())/\(port)" }
+
   private func sayStart(_ pipes: PipeStarters, _ logger: Logger) {
     logStart(
       logger,
@@ -112,7 +115,8 @@ struct ServeCommand: AsyncParsableCommand {
     guard left > 0 else { return }
     announce(
       "\(left) terminal\(left == 1 ? " goes" : "s go") on, for an hour, and \(left == 1 ? "is" : "are") here again "
-        + "when fairlead serve is started; --end-sessions ends them with it")
+        + "when fairlead serve is started. `fairlead kill --all` ends \(left == 1 ? "it" : "them"); "
+        + "--end-sessions ends such terminals with the server")
   }
 
   private func nodeConfiguration(

@@ -1,0 +1,137 @@
+// `fairlead kill --all`: through the API, or, where a `serve` of this user does not run, through what holds its
+// terminals.
+
+import API
+import APIClient
+import ArgumentParser
+import Client
+import Glibc
+import Logging
+import Logs
+import NIOCore
+import NIOPosix
+import Pipes
+import Registry
+import Wire
+
+struct KillAll {
+  let api: APIOptions
+  /// Nobody is asked.
+  let isConfirmed: Bool
+
+  func run() async throws {
+    let client = try api.client()
+    let list: SessionList
+    do {
+      list = try await client.sessionList()
+    } catch let error as APIError where error.code == .unreachable {
+      guard try await endHeld() else { throw error }
+      return
+    }
+    let running = list.sessions.filter { $0.state == .running }
+    for node in list.unanswered {
+      complain("node \(node.node): \(printable(node.reason)); its sessions are not ended")
+    }
+    let away = list.sessions.count { $0.state == .held }
+    if away > 0 { complain("\(Self.sessions(away)) wait for their nodes, and cannot be ended now") }
+    guard !running.isEmpty else { return say("no session runs there") }
+    guard try confirms("end \(Self.sessions(running.count))") else { return }
+    let failed = await kill(running.map(\.session), client)
+    let ending = running.count - failed
+    say("\(Self.sessions(ending)) \(ending == 1 ? "is" : "are") being ended")
+    if failed > 0 || away > 0 || !list.unanswered.isEmpty { throw ExitCode.failure }
+  }
+
+  private static func sessions(_ count: Int) -> String {
+    "\(count) session\(count == 1 ? "" : "s")"
+  }
+
+  /// False: nothing is done.
+  /// - Throws: `ValidationError` where nobody can be asked.
+  private func confirms(_ what: String) throws -> Bool {
+    if isConfirmed { return true }
+    guard isatty(STDIN_FILENO) == 1 else {
+      throw ValidationError("say --yes to \(what): standard input is no terminal to ask at")
+    }
+    complain("This will \(what). Type yes to go on:")
+    guard readLine() == "yes" else {
+      complain("nothing was ended")
+      return false
+    }
+    return true
+  }
+
+  // MARK: Through the API
+
+  /// - Returns: how many could not be ended.
+  private func kill(_ sessions: [SessionID], _ client: APIClient) async -> Int {
+    var (done, failed) = (0, 0)
+    var rest = sessions[...]
+    var told = ContinuousClock.now
+    await withTaskGroup(of: (SessionID, String?).self) { kills in
+      func begin() {
+        guard let session = rest.popFirst() else { return }
+        kills.addTask { (session, await Self.problem(of: session, client)) }
+      }
+      for _ in 0..<CommandLimits.killsAtOnce { begin() }
+      for await (session, problem) in kills {
+        begin()
+        done += 1
+        if let problem {
+          failed += 1
+          complain("session \(session): \(printable(problem))")
+        }
+        if ContinuousClock.now - told >= CommandLimits.progressInterval {
+          told = .now
+          complain("\(done) of \(sessions.count)")
+        }
+      }
+    }
+    return failed
+  }
+
+  /// Why it was not ended; nil: it was, or had ended meanwhile.
+  private static func problem(of session: SessionID, _ client: APIClient) async -> String? {
+    do {
+      try await client.kill(session)
+      return nil
+    } catch let error as APIError {
+      if case .failed(let status, _) = error.code, status == 404 || status == 410 { return nil }
+      return error.message
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  // MARK: Through the holder
+
+  /// Ends what holders of this user keep for a `serve` that does not run.
+  /// - Returns: false: there is none, or none of that server.
+  private func endHeld() async throws -> Bool {
+    guard let port = api.ownPort else { return false }
+    let directory = HolderHome.usual(
+      for: ServeCommand.scope(port: port), NodeOptions.processEnvironment)
+    guard HolderHome.hasHolder(directory) else { return false }
+    try await end(in: directory, forgets: true)
+    return true
+  }
+
+  /// Ends what the holder in that directory keeps for a process that does not run.
+  /// - Parameter forgets: nobody is to be told how they ended; else its process is, when it is started again.
+  func end(in directory: String, forgets: Bool) async throws {
+    guard HolderHome.hasHolder(directory) else {
+      throw ValidationError("nothing holds terminals in \(directory)")
+    }
+    var logger = Logger(label: "kill") { TextLogHandler(label: $0) }
+    logger.logLevel = .error
+    let home = try HolderHome(directory, logger: logger)
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    let count = try await home.terminals(on: eventLoop)
+    guard count > 0 else { return say("no terminal is held in \(directory)") }
+    let terminals = "\(count) terminal\(count == 1 ? "" : "s")"
+    guard try confirms("end \(terminals) held in \(directory)") else { return }
+    let (ended, left) = try await home.endAll(forgets: forgets, on: eventLoop)
+    say("\(ended) of \(terminals) held in \(directory) \(ended == 1 ? "has" : "have") ended")
+    guard left == 0 else { throw ExitCode.failure }
+  }
+}

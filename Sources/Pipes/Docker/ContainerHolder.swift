@@ -106,7 +106,7 @@ final class ContainerHolder: HolderPlace {
     // Nobody listens, or there is no such file.
     case 69, 126, 127: throw HolderIsGone()
     default:
-      throw PipeError(.unavailable, "no relay to the holder in \(description): \(end.reason)")
+      throw PipeError(.notNow, "no relay to the holder in \(description): \(end.reason)")
     }
   }
 
@@ -236,7 +236,7 @@ final class ContainerHolder: HolderPlace {
     } catch let error as PipeError where error.code == .noTarget {
       // What is paused goes on; what was stopped has no processes any more.
       if let state = try? await engine.inspect(container: place.container).state, state.isPaused {
-        throw PipeError(.unavailable, error.message)
+        throw error
       }
       throw HolderIsGone(container: error)
     }

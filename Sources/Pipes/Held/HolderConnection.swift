@@ -71,7 +71,7 @@ final class HolderConnection {
     let handler = NIOLoopBound(
       HolderHandler(self, secret: place.secret, proven: proven), eventLoop: eventLoop)
     let limit = eventLoop.scheduleTask(in: place.patience) {
-      proven.fail(PipeError(.unavailable, "the holder does not answer"))
+      proven.fail(PipeError(.notNow, "the holder does not answer"))
     }
     place.connect(handler).whenComplete { result in
       switch result {
@@ -94,7 +94,7 @@ final class HolderConnection {
 
   func didClose() {
     state = .closed
-    let error = PipeError(.unavailable, "the holder's connection has broken; try again")
+    let error = PipeError(.notNow, "the holder's connection has broken; try again")
     for start in starts.values { start.promise.fail(error) }
     for attachment in attachments.values { attachment.promise.fail(error) }
     listing?.promise.fail(error)

@@ -31,7 +31,12 @@ extension PTYStarter {
       filesSoft: files?.soft ?? 0, filesHard: files?.hard ?? 0)
     return holder.connection(on: eventLoop).flatMap { $0.value.start(start, size: request.size) }
       .flatMapErrorThrowing { error in
-        guard let error = error as? HeldStartError else { throw error }
+        guard let error = error as? HeldStartError else {
+          throw error as? PipeError
+            ?? PipeError(
+              .notNow, "the holder of this node's terminals does not answer; try again",
+              cause: error)
+        }
         throw failure(error, command, directory)
       }
   }

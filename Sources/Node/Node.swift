@@ -133,7 +133,7 @@ public final class Node: Sendable {
       // The starters attend to their engines while the lease is kept: an engine may take its time.
       let attending =
         context.starters.map { starter in Task { await starter.attend() } }
-        + [Task { await restoreTheRest() }, Task { await adopt() }]
+        + [Task { await restoreTheRest(addresses) }, Task { await adopt() }]
       defer { for task in attending { task.cancel() } }
       if replaced == nil { replaced = await keepLease(addresses) }
     } catch {
@@ -166,12 +166,12 @@ public final class Node: Sendable {
   }
 
   /// Until all that keeps sessions has been asked, none of this node's counts as lost.
-  private func restoreTheRest() async {
+  private func restoreTheRest(_ addresses: [NodeAddress]) async {
     while !Task.isCancelled, !hasAskedAll.withLockedValue({ $0 }) {
       try? await Task.sleep(for: NodeLimits.restoringInterval)
       if Task.isCancelled { return }
       await restoreKeptSessions()
-      if hasAskedAll.withLockedValue({ $0 }) { await announceKept() }
+      if hasAskedAll.withLockedValue({ $0 }) { await announceKept(addresses) }
     }
   }
 

@@ -79,7 +79,7 @@ extension Node {
     for warning in (try? await registry.warnings()) ?? [] {
       logger.warning("\(warning)", metadata: ["node": "\(id)"])
     }
-    await announceKept()
+    await announceKept(addresses)
   }
 
   /// Waits for the lease of a process that ran before as this node, and has not left; but not for one that
@@ -209,7 +209,7 @@ extension Node {
 
   /// Announces the sessions that this node took over from an earlier process, and then, if all that keeps sessions could
   /// be asked, that the others of that process are lost. What the registry does not take now, it hears in later rounds.
-  func announceKept() async {
+  func announceKept(_ addresses: [NodeAddress]) async {
     guard context.holder != nil else { return }
     do { await announce(restored: try await held()) } catch {
       logger.error("what goes on could not be counted", metadata: ["error": "\(error)"])
@@ -217,6 +217,10 @@ extension Node {
     guard hasAskedAll.withLockedValue({ $0 }) else { return }
     let task = Task {
       await context.records.releaseLost { Set(try await self.held().keys) }
+      // What no list has counts as lost from now on, and not only from the next heartbeat on.
+      if !Task.isCancelled, context.records.hasRestored {
+        _ = try? await registry.heartbeat(record(addresses), isRenewal: true)
+      }
     }
     releasingLost.withLockedValue { $0 = task }
   }

@@ -3,6 +3,8 @@
 # sees them, heap allocations as a counter before malloc sees them. Counts, not times: the same on every
 # machine. docs/performance.md quotes it.
 set -euo pipefail
+# Without, unless it is asked for: what a holder costs is measured beside that.
+export FAIRLEAD_HOLDER=${FAIRLEAD_HOLDER:-off}
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev redis-server strace gcc python3

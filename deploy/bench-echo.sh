@@ -6,6 +6,8 @@
 #   ./deploy/bench-echo.sh [TYPISTS] [SECONDS of each] [ROUNDS]
 # FAIRLEAD names a built executable to measure instead of building one; WITHOUT_RIVAL=1 leaves terminado out.
 set -euo pipefail
+# Without, unless it is asked for: what a holder costs is measured beside that.
+export FAIRLEAD_HOLDER=${FAIRLEAD_HOLDER:-off}
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev redis-server python3

@@ -47,7 +47,7 @@ class Process:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, **environment})
+            env={"FAIRLEAD_HOLDER": "off", **os.environ, **environment})
         return cls(process)
 
     async def _read(self):

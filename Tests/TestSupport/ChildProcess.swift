@@ -20,7 +20,8 @@ public final class ChildProcess: Sendable {
   private let log: URL
   private let exit = ExitBox()
 
-  /// - Parameter environment: besides PATH, HOME, SHELL, and where a sanitizer reports.
+  /// - Parameter environment: besides PATH, HOME, SHELL, and where a sanitizer reports. Terminals end with the process,
+  ///   unless that is told otherwise (`FAIRLEAD_HOLDER`, `--holder`): no test leaves a holder behind.
   public init(
     _ executable: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws {
@@ -32,7 +33,8 @@ public final class ChildProcess: Sendable {
     }
     pid = try spawn(
       executable, [executable] + arguments,
-      inherited.merging(environment) { _, given in given }.map { "\($0)=\($1)" }, output: log.path)
+      inherited.merging(["FAIRLEAD_HOLDER": "off"]) { $1 }
+        .merging(environment) { $1 }.map { "\($0)=\($1)" }, output: log.path)
     Self.remember(pid)
   }
 

@@ -8,8 +8,8 @@ extension PipeOption {
     "holder", value: "auto|require|off",
     help:
       "Whether terminals are held by a small process beside them (on this machine, or in their container), and go on "
-      + "while this one is stopped, killed or upgraded. With auto they are not where no such process can be started, "
-      + "and a warning says so. Off is the default.")
+      + "while this one is stopped, killed or upgraded. With auto, the default, they are not where no such process can "
+      + "be started, and a warning says so.")
 
   static let stateDirectory = PipeOption(
     "state-directory", value: "directory",
@@ -28,7 +28,7 @@ enum HolderMode: String {
 
 extension PipeOptions {
   var holderMode: HolderMode {
-    self["holder"].isEmpty ? .off : HolderMode(rawValue: self["holder"]) ?? .off
+    self["holder"].isEmpty ? .auto : HolderMode(rawValue: self["holder"]) ?? .auto
   }
 
   /// What is wrong with them; nil: nothing is.

@@ -19,9 +19,10 @@ struct ServeCommand: AsyncParsableCommand {
       Listens on 127.0.0.1:7070, and lets in who has the URL that it prints: a ticket, good once and \
       for ten minutes, which the browser exchanges for a cookie (`fairlead ticket` prints another). \
       Who is signed in stays so when it is started again. \
-      The commands of the same user find it by a file that only that user can read. Sessions live as \
-      long as this process, or with --holder auto go on when it is started again. For several machines, run \
-      `fairlead node` and `fairlead router` with a Redis instead.
+      The commands of the same user find it by a file that only that user can read. Terminals \
+      of this machine go on when it is stopped, and are here again when it is started on the same port \
+      within an hour; `fairlead kill --all` ends them, and with --holder off they end with this process. \
+      For several machines, run `fairlead node` and `fairlead router` with a Redis instead.
       """)
 
   @Option(help: "Where clients connect.")
@@ -52,7 +53,8 @@ struct ServeCommand: AsyncParsableCommand {
     let registry = MemoryRegistry(
       keepTombstones: Int(node.keepTombstones.seconds) * 1_000, identity: identity.registry)
     let pipes = try node.starters(
-      in: surroundings, scope: Self.scope(port: listen.address.port), logger: logger)
+      in: surroundings, scope: Self.scope(port: listen.address.port),
+      isFoundAgain: listen.address.port != 0, logger: logger)
     let owner = try await Node(
       nodeConfiguration(pipes, in: surroundings, logger), registry: registry, group: group)
     let router = try await Router(

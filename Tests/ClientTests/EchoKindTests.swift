@@ -21,7 +21,9 @@ import Wire
   private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   private func setup(_ options: PipeOptions = PipeOptions()) -> PipeSetup {
-    PipeSetup(
+    var options = options
+    options["holder"] = "off"
+    return PipeSetup(
       options: options, environment: ["PATH": "/usr/bin:/bin"], scope: "test", logger: logger)
   }
 

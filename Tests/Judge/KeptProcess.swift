@@ -61,9 +61,11 @@ public final class KeptProcess: Sendable {
   }
 
   private static func launch(_ role: Role, _ directory: String) throws -> ChildProcess {
+    // What the role says itself comes last, and counts.
     try ChildProcess(
       Products.path("fairlead"),
-      role.arguments + ["--holder", "require", "--state-directory", directory],
+      [role.arguments[0], "--holder", "require", "--state-directory", directory]
+        + role.arguments.dropFirst(),
       environment: role.environment)
   }
 

@@ -79,16 +79,32 @@ public struct Trial: Sendable {
     defer { onOutput() }
     let client = try TerminalClient(url: url, delays: Self.delays)
     let creation = Creation(target: target, command: [Self.generator] + script.arguments)
-    let terminal = client.open(Open(session: session, create: creation, size: .standard))
+    var terminal: TerminalStream
+    var witness: Witness
+    var tries = 0
+    repeat {
+      tries += 1
+      terminal = client.open(Open(session: session, create: creation, size: .standard))
+      witness = try await drive(terminal, onOutput: onOutput)
+      // As `fairlead new` does.
+    } while witness.hasNotBegun && tries < 10
+    if witness.hasNotBegun { witness.report("was lost \(tries) times before it began") }
+    if !witness.isOver || witness.lost != nil { terminal.kill() }
+    try await client.close()
+    return witness
+  }
+
+  private func drive(_ terminal: TerminalStream, onOutput: @Sendable @escaping () -> Void)
+    async throws -> Witness
+  {
     var typing: Task<Void, any Error>?
-    let witness = try await observe(terminal, "driver of seed \(seed)", slowness: 0) { witness in
+    let name = "driver of seed \(seed)"
+    let witness = try await observe(terminal, name, isDriver: true) { witness in
       guard typing == nil, witness.hasOutput else { return }
       onOutput()
       typing = Task { try await type(into: terminal) }
     }
     try? await typing?.value
-    if !witness.isOver || witness.lost != nil { terminal.kill() }
-    try await client.close()
     return witness
   }
 
@@ -122,9 +138,10 @@ public struct Trial: Sendable {
 
   /// Takes the stream's events to its end, or until the trial has lasted too long.
   private func observe(
-    _ terminal: TerminalStream, _ name: String, slowness: Int, _ each: (Witness) -> Void
+    _ terminal: TerminalStream, _ name: String, isDriver: Bool = false, slowness: Int = 0,
+    _ each: (Witness) -> Void
   ) async throws -> Witness {
-    var witness = Witness(name, of: script, mayBeLost: mayBeLost)
+    var witness = Witness(name, of: script, isDriver: isDriver, mayBeLost: mayBeLost)
     let isLate = Task {
       try await Task.sleep(for: limit)
       terminal.close()

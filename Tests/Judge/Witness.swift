@@ -8,6 +8,7 @@ import Wire
 
 public struct Witness: Sendable {
   private let name: String
+  private let isDriver: Bool
   private let expected: ByteBuffer
   /// The offset after the last byte shown; nil: nothing yet.
   private var next: Int?
@@ -20,6 +21,8 @@ public struct Witness: Sendable {
   /// It was told that its session is lost, which may be.
   public private(set) var lost: ContinuousClock.Instant?
   private let mayBeLost: Bool
+  /// It was told that the session was lost before anybody had seen anything of it: its node died as it began.
+  public private(set) var hasNotBegun = false
   /// What the client was told last of its connection; when its position last moved, and how often it was
   /// opened since.
   private var state: StreamCondition?
@@ -28,9 +31,13 @@ public struct Witness: Sendable {
 
   /// - Parameters:
   ///   - name: of the client, for the report.
+  ///   - isDriver: it has the session created.
   ///   - mayBeLost: its session may be lost, if that is told; what was typed into it then is nobody's.
-  public init(_ name: String, of script: Script, mayBeLost: Bool = false) {
+  public init(
+    _ name: String, of script: Script, isDriver: Bool = false, mayBeLost: Bool = false
+  ) {
     self.name = name
+    self.isDriver = isDriver
     self.mayBeLost = mayBeLost
     expected = ByteBuffer(bytes: script.printed)
   }
@@ -60,6 +67,8 @@ public struct Witness: Sendable {
     case .lost where mayBeLost: lose()
     case .lost(let refusal): report("was lost: \(refusal.message)")
     case .refused(let refusal) where mayBeLost && refusal.code == .lost: lose()
+    case .refused(let refusal) where refusal.code == .lost && opened == 0 && isDriver:
+      (isOver, hasNotBegun) = (true, true)
     case .refused(let refusal): report("was refused: \(refusal.code.rawValue), \(refusal.message)")
     case .closed(let reason):
       report("was closed: \(reason), last \(state.map { "\($0)" } ?? "")")

@@ -98,7 +98,8 @@ private let nothing = "$-1\r\n"
       switch words.count > 1 ? words[1] : words[0] {
       case RegistryScripts.settled.digest: list(number(1), text("run"), number(0))
       case "server", "stats": "-NOPERM this user may not\r\n"
-      case claim: list(number(0), text("dead"), text("1"), text("1"), text(""), nothing, nothing)
+      case claim:
+        list(number(0), text("dead"), text("1"), text("1"), text(""), nothing, nothing, nothing)
       case RegistryScripts.nodes.digest: list(number(1))
       case RegistryScripts.release.digest: number(0)
       default: nil

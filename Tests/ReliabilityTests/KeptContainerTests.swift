@@ -27,9 +27,9 @@ import Wire
   }
 
   private func kept(
-    _ engine: DockerEngine, mode: String = "require", _ body: (KeptServer) async throws -> Void
+    _ engine: DockerEngine, mode: String = "require", _ body: (KeptProcess) async throws -> Void
   ) async throws {
-    let server = try await KeptServer(
+    let server = try await KeptProcess.serve(
       options: ["--docker", "unix://\(engine.socket)", "--holder", mode])
     do { try await body(server) } catch {
       print(server.process.output)
@@ -40,7 +40,7 @@ import Wire
   }
 
   private func shell(
-    _ script: String, _ server: KeptServer, in container: String, user: String? = nil
+    _ script: String, _ server: KeptProcess, in container: String, user: String? = nil
   ) throws -> Viewer {
     try Viewer(
       server.url,
@@ -60,12 +60,12 @@ import Wire
     let seed = SeededGenerator.announcedSeed()
     try await Fleet.withDocker { options, target in
       try await Fleet.kept(seed: seed, pause: 0.5...2, options: options, target: target) {
-        fleet, server in
+        fleet, servers in
         var court = Court(fleet, seed: seed)
         court.atATime = 6
-        let verdict = await court.sit { _ in server.kills >= 20 }
-        #expect(verdict.differences.isEmpty, "\(verdict.differences)\n\(server.remarks)")
-        print("\(server.kills) kills, \(verdict.sessions) sessions, \(verdict.resumed) resumed")
+        let verdict = await court.sit { _ in servers[0].kills >= 20 }
+        #expect(verdict.differences.isEmpty, "\(verdict.differences)\n\(servers[0].remarks)")
+        print("\(servers[0].kills) kills, \(verdict.sessions) sessions, \(verdict.resumed) resumed")
       }
     }
   }

@@ -9,6 +9,18 @@
 
 import CHolder
 
+/// What its exit says, as sysexits(3) has it.
+public enum HolderStatus {
+  /// It was called wrongly.
+  public static let usage: Int32 = 64
+  /// Nobody listens there.
+  public static let nobodyListens: Int32 = 69
+  /// The system refused.
+  public static let refused: Int32 = 71
+  /// Another holder listens there.
+  public static let taken: Int32 = 75
+}
+
 public enum HolderCommand {
   /// Which messages it understands; docs/holder.md tells what has changed with each.
   public static let version = "fairlead-holder 1\n"
@@ -16,30 +28,30 @@ public enum HolderCommand {
   /// Returns the exit status.
   public static func run(_ arguments: [[UInt8]]) -> Int32 {
     guard let verb = arguments.first else {
-      return say("usage: fairlead-holder serve|relay DIRECTORY\n", 64)
+      return say("usage: fairlead-holder serve|relay DIRECTORY\n", HolderStatus.usage)
     }
     if verb == Array("version".utf8) {
       write(1, Array(version.utf8))
       return 0
     }
     guard arguments.count >= 2, arguments[1].first == UInt8(ascii: "/") else {
-      return say("fairlead-holder: an absolute DIRECTORY is missing\n", 64)
+      return say("fairlead-holder: an absolute DIRECTORY is missing\n", HolderStatus.usage)
     }
     let path = arguments[1] + Array("/holder".utf8)
     if verb == Array("serve".utf8) {
       return serve(path, detach: arguments.dropFirst(2).contains(Array("--detach".utf8)))
     }
     if verb == Array("relay".utf8) { return Relay.run(path) }
-    return say("fairlead-holder: no such command\n", 64)
+    return say("fairlead-holder: no such command\n", HolderStatus.usage)
   }
 
   private static func serve(_ path: [UInt8], detach: Bool) -> Int32 {
     guard let secret = readSecret() else {
-      return say("fairlead-holder: 48 bytes are expected on standard input\n", 64)
+      return say("fairlead-holder: 48 bytes are expected on standard input\n", HolderStatus.usage)
     }
     var starter: Int32 = detach ? holder_detach() : -1
     guard !detach || starter >= 0 else {
-      return say("fairlead-holder: no process is to be had\n", 71)
+      return say("fairlead-holder: no process is to be had\n", HolderStatus.refused)
     }
     let holder: Holder<LinuxSystem>
     do throws(HolderError) {
@@ -47,7 +59,7 @@ public enum HolderCommand {
         LinuxSystem(), identity: Array(secret[..<16]), key: Array(secret[16...]), path: path,
         keeping: &starter)
     } catch {
-      let status: Int32 = -error.number == EADDRINUSE ? 75 : 71
+      let status: Int32 = -error.number == EADDRINUSE ? HolderStatus.taken : HolderStatus.refused
       let said = say("fairlead-holder: cannot listen in this directory\n", status)
       if detach { holder_detached(starter, UInt8(truncatingIfNeeded: status)) }
       return said
@@ -87,7 +99,7 @@ public enum HolderCommand {
 enum Relay {
   static func run(_ path: [UInt8]) -> Int32 {
     let socket = path.withCString { holder_connect($0) }
-    guard socket >= 0 else { return 69 }
+    guard socket >= 0 else { return HolderStatus.nobodyListens }
     return holder_relay(socket)
   }
 }

@@ -2,6 +2,7 @@
 // no client asks for, and hands its own over while it is being drained.
 
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Registry
 import Wire
@@ -20,13 +21,23 @@ extension Node {
 
   private func adoptOnce() async throws {
     guard context.sharesHolders else { return }
+    // While the registry was away every node's lease has ended: the others are heard of first.
+    guard registrySteadySince.withLockedValue({ .now - $0 }) >= NodeLimits.adoptionPatience else {
+      return
+    }
     let registry = context.records.registry
     let nodes = try await registry.nodes()
+    // What it could not have a moment ago is free, and by its record this node's.
+    let hasPutBack = context.hasPutBack.withLockedValue { hasPutBack in
+      defer { hasPutBack = false }
+      return hasPutBack
+    }
     guard nodes.first(where: { $0.record.id == id })?.isDraining == false,
-      nodes.contains(where: { $0.record.id != id && ($0.isDead || $0.isDraining) })
+      hasPutBack || nodes.contains(where: { $0.record.id != id && ($0.isDead || $0.isDraining) })
     else { return }
     let able = nodes.filter { $0.isLive && !$0.isDraining }
-    let others = Dictionary(able.map { ($0.record.id, $0.record.incarnation) }) { $1 }
+    let owners = able.filter { !hasPutBack || $0.record.id != id }
+    let others = Dictionary(owners.map { ($0.record.id, $0.record.incarnation) }) { $1 }
     let left = try await registry.sessions(notOn: others, limit: NodeLimits.adoptedAtOnce)
     let found = left.sessions.filter { session, record in
       guard record.ownerState(among: nodes) == .free, record.isWithin(reach: context.engines),
@@ -36,7 +47,7 @@ extension Node {
       return Placement.choose(
         session, nodes: able, requirements: [HolderName.engineLabel: engine]) == id
     }
-    for (session, _) in found {
+    for (session, _) in found.prefix(NodeLimits.takenAtOnce) {
       let index = session.loopIndex(of: loops.count)
       let loop = loops[index]
       try await eventLoops[index].submit { loop.value.adopt(session) }.get()

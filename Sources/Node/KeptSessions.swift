@@ -4,6 +4,7 @@
 
 import FoundationEssentials
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Pipes
 import Registry
@@ -77,52 +78,65 @@ extension NodeLoop {
       .always { _ in bound.value.isTakingUp = false }
   }
 
-  /// - Returns: whether it is known of all of them whose they are.
+  /// - Returns: whether each is here, or known to be another's.
   private func restore(_ entries: [KeptEntry]) -> EventLoopFuture<Bool> {
     // Of two lives the later one counts; the other's node died between the two.
     let ours = entries.compactMap { entry in
-      SessionDescriptor(entry.descriptor).flatMap { isOurs($0) ? (entry, $0) : nil }
+      SessionDescriptor(entry.descriptor).flatMap { isOfThisLoop($0) ? (entry, $0) : nil }
     }.sorted { $0.0.epoch > $1.0.epoch }
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    let attaching = ours.map { entry, descriptor -> EventLoopFuture<Bool> in
-      guard entry.isShared else {
-        return restoreUnlessHere(entry, descriptor).map { true }
-      }
-      // Another node may have taken it over meanwhile.
-      return eventLoop.makeFutureWithTask { [context] in
-        try await context.records.registry.lookUp(descriptor.session)?.node
-      }.flatMap { node in
-        node == nil || node == bound.value.context.id
-          ? bound.value.restoreUnlessHere(entry, descriptor).map { true }
-          : bound.value.eventLoop.makeSucceededFuture(true)
-      }.flatMapError { _ in
-        // A registry that is away does not keep what nobody else has from going on (promise P5).
-        entry.isAttached
-          ? bound.value.eventLoop.makeSucceededFuture(false)
-          : bound.value.restoreUnlessHere(entry, descriptor).map { true }
-      }
+    let restored = ours.compactMap { entry, descriptor -> EventLoopFuture<Bool>? in
+      if entry.isShared { return restoreShared(entry, descriptor) }
+      return descriptor.node == context.id ? restoreUnlessHere(entry, descriptor) : nil
     }
-    return EventLoopFuture.whenAllSucceed(attaching, on: eventLoop).map { $0.allSatisfy { $0 } }
+    return EventLoopFuture.whenAllSucceed(restored, on: eventLoop).map { $0.allSatisfy { $0 } }
+  }
+
+  private func isOfThisLoop(_ descriptor: SessionDescriptor) -> Bool {
+    descriptor.cluster == context.cluster
+      && descriptor.session.loopIndex(of: context.loopCount) == index
+  }
+
+  /// Other nodes reach its holder, too: whose it is, its record says.
+  private func restoreShared(_ entry: KeptEntry, _ descriptor: SessionDescriptor)
+    -> EventLoopFuture<Bool>
+  {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    return eventLoop.makeFutureWithTask { [context] in
+      try await context.records.registry.lookUp(descriptor.session)
+    }.flatMap { record in
+      let loop = bound.value
+      guard let record else {
+        return descriptor.node == loop.context.id
+          ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
+      }
+      // Who has an old descriptor of this session, of another container, does not have the session.
+      let isOurs =
+        record.node == loop.context.id
+        && record.holder == loop.context.keeperName(of: descriptor.creation)
+      return isOurs
+        ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
+    }.flatMapError { _ in
+      // A registry that is away does not keep what nobody else has from going on (promise P5).
+      let loop = bound.value
+      return entry.isAttached || descriptor.node != loop.context.id
+        ? loop.eventLoop.makeSucceededFuture(false) : loop.restoreUnlessHere(entry, descriptor)
+    }
   }
 
   private func restoreUnlessHere(_ entry: KeptEntry, _ descriptor: SessionDescriptor)
-    -> EventLoopFuture<Void>
+    -> EventLoopFuture<Bool>
   {
-    let result: EventLoopFuture<Void>? =
-      switch sessions[descriptor.session] {
-      case nil: restore(entry, descriptor, under: entry.epoch.next)
-      // It is here since an earlier round.
-      case .restoring(let restoration) where restoration.descriptor.life == descriptor.life: nil
-      case .session(let session) where session.core.life == descriptor.life: nil
-      case .starting, .takingOver: nil
-      case .restoring, .session: discard(entry)
-      }
-    return (result ?? eventLoop.makeSucceededVoidFuture()).recover { _ in }
-  }
-
-  private func isOurs(_ descriptor: SessionDescriptor) -> Bool {
-    descriptor.node == context.id && descriptor.cluster == context.cluster
-      && descriptor.session.loopIndex(of: context.loopCount) == index
+    switch sessions[descriptor.session] {
+    case nil: return restore(entry, descriptor, under: entry.epoch.next)
+    // It is here since an earlier round.
+    case .restoring(let restoration) where restoration.descriptor.life == descriptor.life: break
+    case .session(let session) where session.core.life == descriptor.life: break
+    case .starting, .takingOver: break
+    case .restoring, .session:
+      // What another place keeps under this name is not this node's to end.
+      if !entry.isShared { return discard(entry).map { true }.recover { _ in true } }
+    }
+    return eventLoop.makeSucceededFuture(true)
   }
 
   private func discard(_ entry: KeptEntry) -> EventLoopFuture<Void> {
@@ -135,7 +149,7 @@ extension NodeLoop {
   func restore(
     _ entry: KeptEntry, _ descriptor: SessionDescriptor, under epoch: Epoch,
     waiting: [WaitingOpen] = [], isMove: Bool = false
-  ) -> EventLoopFuture<Void> {
+  ) -> EventLoopFuture<Bool> {
     let id = descriptor.session
     sessions[id] = .restoring(
       Restoration(descriptor: descriptor, epoch: epoch, waiting: waiting, isMove: isMove))
@@ -146,9 +160,11 @@ extension NodeLoop {
     ).map { attached in
       let (loop, descriptor) = bound.value
       loop.finishRestoring(descriptor, epoch, attached.value)
+      return true
     }.flatMapErrorThrowing { error in
       let (loop, descriptor) = bound.value
       loop.giveUpRestoring(descriptor.session, error)
+      return false
     }
   }
 
@@ -160,6 +176,9 @@ extension NodeLoop {
       context.places.giveBack()
       attached.pipe.keeper?.letGo()
       return
+    }
+    if stopCause != nil, !context.endsSessions {
+      return leave(restoration, attached.pipe)
     }
     let age = WallClock.milliseconds - min(descriptor.created, WallClock.milliseconds)
     let kept = KeptSession(attached.terminal, logLimit: descriptor.logLimit)
@@ -178,6 +197,18 @@ extension NodeLoop {
     restoration.session = session
     sessions[id] = .restoring(restoration)
     if session.core.isUpToDate { sessionIsUpToDate(session) }
+  }
+
+  /// The node stops: the session waits for its next start, or for another node.
+  private func leave(_ restoration: Restoration, _ pipe: any Pipe) {
+    let id = restoration.descriptor.session
+    sessions[id] = nil
+    context.places.giveBack()
+    context.left.withLockedValue { $0 += 1 }
+    context.records.letGo(of: id, epoch: restoration.epoch)
+    pipe.keeper?.letGo()
+    for open in restoration.waiting { open.refuse(isLeaving) }
+    checkEmpty()
   }
 
   func tenure(_ epoch: Epoch, since: UInt64, _ why: Tenure.Cause) -> Tenure {

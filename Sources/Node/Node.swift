@@ -82,6 +82,8 @@ public final class Node: Sendable {
   let eventLoops: [any EventLoop]
   /// What says of earlier incarnations' sessions that they are lost.
   let releasingLost = NIOLockedValueBox<Task<Void, Never>?>(nil)
+  /// Since when the registry has answered each time.
+  let registrySteadySince = NIOLockedValueBox(ContinuousClock.now)
   /// Whether all that keeps sessions has said which it has.
   let hasAskedAll = NIOLockedValueBox(false)
 

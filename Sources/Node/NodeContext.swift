@@ -20,6 +20,8 @@ final class NodeContext: Sendable {
   /// The pages of all sessions' logs.
   let pages = PagePool()
   let endsSessions: Bool
+  /// Whether some session was taken over and not to be had: it is tried again.
+  let hasPutBack = NIOLockedValueBox(false)
   /// Sessions that go on without this node.
   let left = NIOLockedValueBox(0)
   private let pipes: PipeStarters
@@ -42,7 +44,8 @@ final class NodeContext: Sendable {
 
   var starters: [any PipeStarter] { pipes.all }
 
-  /// By what a process is known that takes up what earlier ones of this node left; nil: nothing is left.
+  /// Names the place where this node's processes find what they kept. The registry believes a new process to be this
+  /// node if it names the same place. Nil: this node keeps nothing.
   var holder: String? { starters.lazy.compactMap(\.keeperName).first }
 
   /// What keeps a session there while no node has it; nil: nothing does.

@@ -163,6 +163,7 @@ extension Node {
           try await confirm(&confirmation)
         }
       } catch {
+        registrySteadySince.withLockedValue { $0 = .now }
         if !Task.isCancelled { told.failed(error) }
       }
     }

@@ -2,6 +2,7 @@
 // are in `SessionLimits`.
 
 public import NIOCore
+import Registry
 import Wire
 
 public enum NodeLimits {
@@ -30,9 +31,9 @@ public enum NodeLimits {
   public static let registrationInterval = Duration.milliseconds(500)
   /// Milliseconds until a client whose OPEN a node could not take now tries again.
   static let retry = 1_000
-  /// Milliseconds until one does who came while the node asked its holder what it has, which takes some.
+  /// The same while the node asks its holder what it has, which takes some milliseconds.
   static let retrySoon = 100
-  /// Milliseconds until one whom a full node refused does: only the end of a session makes room.
+  /// The same after a full node refused it: only the end of a session makes room.
   static let retryFull = 2_000
   /// Between two tries to release an ended session's record.
   static let releaseFirst = Duration.seconds(1)
@@ -44,11 +45,16 @@ public enum NodeLimits {
   /// A node that stops waits so long for what it is starting, so that no process of an engine is left: as long as
   /// one of its own processes has to end.
   static let lastStarts = grace
-  /// Until those places are asked again that could not be asked what they keep for this node.
+  /// A node waits so long before it asks an engine or a holder again that did not say what it keeps.
   static let restoringInterval = Duration.seconds(5)
   /// How often a node looks for sessions in containers that no node has, and how many records it reads then.
   static let adoptionInterval = Duration.seconds(5)
   static let adoptedAtOnce = 2_000
+  /// Sessions that it takes over at a time, unasked: each costs its engine some calls.
+  static let takenAtOnce = 50
+  /// The registry has answered for so long before sessions are taken over unasked: every node that lives has renewed its
+  /// lease by then, and counts as dead else.
+  static let adoptionPatience = Duration.milliseconds(Lease.takeover)
   /// Sessions of a loop that are handed over with one heartbeat of a node that is being drained: each costs the one
   /// that takes it over some milliseconds.
   static let movedAtOnce = 50

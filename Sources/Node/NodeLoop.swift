@@ -24,7 +24,7 @@ final class NodeLoop {
   private var refusalSaid: NIODeadline?
   private var refusalsUnsaid = 0
 
-  /// The loop has yet to hear from the holder which of its sessions that keeps: an unknown session may be among them.
+  /// Whether the holder has yet to say which of this loop's sessions it keeps: an unknown session may be among them.
   var isTakingUp: Bool
 
   // What SessionEnds.swift keeps here.

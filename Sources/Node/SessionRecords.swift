@@ -42,8 +42,11 @@ final class SessionRecords: Sendable {
 
   /// Says of a session of this node that nothing holds its terminal after all: with the node it is lost. A registry
   /// that does not take it goes on to wait for the node.
-  func noteUnheld(_ session: SessionID, creator: String?) {
+  func noteUnheld(_ session: SessionID, creator: String?, epoch: Epoch) {
     Task {
+      guard let record = try? await registry.lookUp(session), record.state == .owned,
+        record.epoch == epoch
+      else { return }
       _ = try? await registry.claim(
         session, node: node, incarnation: incarnation, owner: creator, holder: nil)
     }
@@ -54,14 +57,23 @@ final class SessionRecords: Sendable {
     try await registry.takeOver(session, from: record, node: node, incarnation: incarnation)
   }
 
-  /// Says that any node may take the session over that reaches its holder. What the registry does not take is found out
-  /// by this node's lease.
+  /// Says that any node may take the session over that reaches its holder; tries again while the registry is away. Until
+  /// it has heard of it, this node claims the session for nothing else.
   func letGo(of session: SessionID, epoch: Epoch) {
-    releasing.withLockedValue { _ = $0.insert(session) }
-    Task {
-      _ = try? await registry.letGo(
+    release(session) { [self] in
+      _ = try await registry.letGo(
         of: session, node: node, incarnation: incarnation, epoch: epoch)
-      releasing.withLockedValue { _ = $0.remove(session) }
+    }
+  }
+
+  /// The same after a takeover whose answer did not come: the record may name this node.
+  func letGoIfTakenOver(_ session: SessionID) {
+    release(session) { [self] in
+      guard let record = try await registry.lookUp(session), record.node == node,
+        record.incarnation == incarnation
+      else { return }
+      _ = try await registry.letGo(
+        of: session, node: node, incarnation: incarnation, epoch: record.epoch)
     }
   }
 
@@ -142,18 +154,19 @@ final class SessionRecords: Sendable {
     var count = 0
     while !hasStopped.withLockedValue({ $0 }), !Task.isCancelled {
       do {
-        // What has just ended is told how.
+        // A session that has just ended is released with how it ended, and not as lost.
         let here = try await held().union(releasing.withLockedValue { $0 })
-        // Else it may have been let go before it was asked for.
+        // A node that is being stopped lets its sessions go: those must not be listed as lost.
         guard !Task.isCancelled else { return }
         let left = try await registry.sessions(
           of: node, notIncarnation: incarnation, limit: here.count + NodeLimits.lostAtOnce)
-        // What was let go of is for the next node that reaches it.
+        // A session that was let go of is left to the next node that reaches its holder.
         if left.sessions.allSatisfy({ $0.1.isFree }) {
           restored.withLockedValue { $0 = true }
           break
         }
-        let lost = left.sessions.filter { !here.contains($0.0) && !$0.1.isFree }.prefix(NodeLimits.lostAtOnce)
+        let lost = left.sessions.filter { !here.contains($0.0) && !$0.1.isFree }.prefix(
+          NodeLimits.lostAtOnce)
         let released = try await release(lost: lost)
         count += released
         if released == 0 { try? await Task.sleep(for: backoff.next()) }

@@ -55,7 +55,7 @@ extension NodeLoop {
     case .takingOver(let takeover): wait(open, for: takeover, of: id)
     case nil:
       guard let creation = request.open.create else {
-        return context.sharesHolders && request.epoch == nil
+        return context.holder != nil && request.epoch == nil
           ? lookForHolder(of: id, for: open) : refuseUnknown(id, open)
       }
       let start = Start(
@@ -205,7 +205,7 @@ extension NodeLoop {
     let session = Session(core, pipe: pipe, turns: turns, delegate: self)
     sessions[start.id] = .session(session)
     if !session.isKept, context.keeperName(of: start.creation) != nil {
-      context.records.noteUnheld(start.id, creator: start.creator.subject)
+      context.records.noteUnheld(start.id, creator: start.creator.subject, epoch: epoch)
     }
     logger.info(
       "session started",

@@ -4,6 +4,7 @@
 // terminal (promise P3).
 
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Pipes
 import Registry
@@ -80,6 +81,7 @@ extension NodeLoop {
     case .success(.owned(let node)):
       giveUpTakeover(of: id, Refused(.notOwner, "session \(id) is on node \(node)", retry: 0))
     case .failure(let error):
+      context.records.letGoIfTakenOver(id)
       giveUpTakeover(
         of: id, Refused(.unavailable, RegistryError.explanation(of: error), retry: NodeLimits.retry)
       )
@@ -89,16 +91,21 @@ extension NodeLoop {
   // MARK: The holder
 
   private func attach(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
-    let found = context.starters.lazy
-      .compactMap { [eventLoop] in $0.kept(by: record.holder ?? "", on: eventLoop) }.first
-    let kept = found ?? eventLoop.makeSucceededFuture(KeptEntries())
+    var kept = eventLoop.makeSucceededFuture(KeptEntries())
+    for starter in context.starters {
+      guard let found = starter.kept(by: record.holder ?? "", on: eventLoop) else { continue }
+      kept = found
+      break
+    }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     kept.whenComplete { result in
       let loop = bound.value
       switch result {
       case .success(let kept):
         let entries = kept.entries.compactMap { entry in
-          SessionDescriptor(entry.descriptor).flatMap { $0.session == id ? (entry, $0) : nil }
+          SessionDescriptor(entry.descriptor).flatMap {
+            $0.session == id && $0.cluster == loop.context.cluster ? (entry, $0) : nil
+          }
         }
         // Of two lives the later one counts.
         if let (entry, descriptor) = entries.max(by: { $0.0.epoch < $1.0.epoch }) {
@@ -137,7 +144,9 @@ extension NodeLoop {
     context.records.letGo(of: id, epoch: epoch)
     giveUpTakeover(
       of: id,
-      Refused(.unavailable, "what holds session \(id) cannot be reached: \(reason)", retry: 1_000))
+      Refused(
+        .unavailable, "what holds session \(id) cannot be reached: \(reason)",
+        retry: NodeLimits.retry))
   }
 
   private func giveUpTakeover(of id: SessionID, _ refusal: Refused) {

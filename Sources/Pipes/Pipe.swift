@@ -150,8 +150,8 @@ public protocol PipeStarter: Sendable {
   /// - Throws (fails with): ``PipeError``.
   func start(_ request: PipeRequest, on eventLoop: any EventLoop)
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
-  /// By what a process is known that takes up what earlier ones of this node left with holders, on this start of this
-  /// machine; nil: nothing is left.
+  /// Names the place where this node's processes find what they kept, on this start of this machine. Nil: it keeps
+  /// nothing.
   var keeperName: String? { get }
   /// What keeps such a session while no node has it (``HolderName``); nil: nothing does.
   func keeperName(of creation: Creation) -> String?

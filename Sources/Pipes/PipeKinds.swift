@@ -30,7 +30,10 @@ public struct PipeKinds: Sendable {
   /// - Throws: what a kind's files are, or hold, that keeps it from starting anything.
   public func starters(_ setup: PipeSetup) throws -> PipeStarters {
     var setup = setup
-    setup.home = try setup.openHome()
+    // One place for all kinds whose terminals can be held.
+    if options.contains(where: { $0.name == PipeOption.holder.name }) {
+      setup.home = try setup.openHome()
+    }
     return PipeStarters(
       try all.compactMap { [setup] kind in try kind.makeStarter(setup).map { (kind, $0) } })
   }

@@ -1,6 +1,6 @@
 // Every number that bounds what a pipe may hold, cost or wait for, and why (promise P6).
 
-import NIOCore
+public import NIOCore
 
 public enum PipeLimits {
   // MARK: Capacity
@@ -57,6 +57,9 @@ public enum PipeLimits {
 
   /// A holder answers so soon: it never waits for anything. A node that starts waits no longer.
   static let holderPatience = TimeAmount.seconds(5)
+  /// From a question to the whole answer: a start has 5 s in the holder, and a checkpoint of many megabytes comes
+  /// through a relay.
+  static let holderAnswer = TimeAmount.seconds(30)
   /// How long a node that starts waits for the process before it to leave.
   static let lockPatience = Duration.seconds(5)
   /// Microseconds between two looks whether it has left.
@@ -94,7 +97,7 @@ public enum PipeLimits {
   /// A node that starts waits so long for an engine to say what is kept in its containers, and then goes on to ask.
   static let keptPatience = TimeAmount.seconds(5)
   /// A session that no node has had for so long is ended.
-  static let orphan = TimeAmount.hours(1)
+  public static let orphan = TimeAmount.hours(1)
 
   // MARK: Docker
 

@@ -136,10 +136,9 @@ public actor MemoryRegistry: Registry {
     try requireSettled()
     expire()
     if let record = records[session], record.state == .owned {
-      if record.node == node, record.incarnation == incarnation {
+      if record.node == node, record.incarnation == incarnation, !record.isFree {
         records[session]?.end = nil
         records[session]?.holder = HolderName.checked(holder)
-        records[session]?.isFree = false
         return .claimed(record.epoch)
       }
       let state = record.ownerState(among: nodes())

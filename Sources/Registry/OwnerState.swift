@@ -34,7 +34,7 @@ extension SessionRecord {
 
   public func ownerState(among nodes: [NodeEntry]) -> OwnerState {
     if isFree, holder != nil { return .free }
-    // Of one whose end is known only the last screen is kept, which is not taken over.
+    // A session that has ended is not taken over: only its last screen is left.
     let isShared = end == nil && engine != nil
     guard let entry = nodes.first(where: { $0.record.id == node }) else {
       return isShared ? .free : .gone

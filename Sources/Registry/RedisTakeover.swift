@@ -15,7 +15,7 @@ extension RedisRegistry {
       ])
     guard let epoch = answer.integer else { throw Self.corrupt("takeover") }
     guard epoch > 0 else { return nil }
-    // What is not listed right for want of an answer is only that: the record is what counts.
+    // The record decides. A list that has not heard of it is mended when the node announces its sessions.
     try? await list([session], ownedBy: node, incarnation)
     return Epoch(UInt64(epoch))
   }

@@ -185,7 +185,7 @@ enum RegistryScripts {
 
   /// KEYS session; ARGV node, incarnation, how long the record is kept at most, the subject it is for or '', what
   /// is to hold its terminal or ''.
-  /// → {1, epoch}, or {0, the record's fields…} if it is somebody else's.
+  /// → {1, epoch}, or {0, the record's fields…} if it is somebody else's, or nobody's while its holder keeps it.
   ///
   /// An epoch is the time of its claim in microseconds, or one more than the last: it rises even where
   /// the last one was forgotten. (Lua's numbers and JSON's are exact up to 2^53: the year 2255.)
@@ -196,8 +196,8 @@ enum RegistryScripts {
     local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner',
       'tombstone', 'holder', 'free')
     if held[4] == 'owned' then
-      if held[1] == ARGV[1] and held[2] == ARGV[2] then
-        redis.call('HDEL', KEYS[1], 'tombstone', 'holder', 'free')
+      if held[1] == ARGV[1] and held[2] == ARGV[2] and not held[8] then
+        redis.call('HDEL', KEYS[1], 'tombstone', 'holder')
         if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[5]) end
         return {1, tonumber(held[3])}
       end

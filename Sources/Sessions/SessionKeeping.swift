@@ -120,7 +120,7 @@ extension SessionCore {
       history: history.count > 1 ? history : nil)
   }
 
-  /// From now on it is had so.
+  /// Notes that a node has the session from now on.
   public mutating func begin(_ tenure: Tenure) {
     history = history.followed(by: tenure)
     noteState()

@@ -102,12 +102,22 @@ final class ContainerHolder: HolderPlace {
       note(files)
       return channel
     }
-    switch end.code {
-    // Nobody listens, or there is no such file.
-    case 69, 126, 127: throw HolderIsGone()
-    default:
-      throw PipeError(.notNow, "no relay to the holder in \(description): \(end.reason)")
+    if Self.gone.contains(end.code ?? 0), try await !isServed(files) { throw HolderIsGone() }
+    throw PipeError(.notNow, "no relay to the holder in \(description): \(end.reason)")
+  }
+
+  /// Statuses of a relay to nobody; the last two are the container runtime's, where there is no such program.
+  private static let gone: Set<Int> = [Int(HolderStatus.nobodyListens), 126, 127]
+
+  /// Whether the engine knows an exec of the holder that runs: a container that can take no more processes, or a holder
+  /// that takes no more peers, refuses a relay just so.
+  private func isServed(_ files: HolderFiles) async throws -> Bool {
+    var isServed = false
+    let looked = try await engine.lookAtExecs(in: place.container) { state in
+      isServed = isServed || state.running && HolderFiles(state, token: token) == files
+      return !isServed
     }
+    return isServed || looked.areAny && !looked.isWhole
   }
 
   // MARK: Its start
@@ -132,8 +142,9 @@ final class ContainerHolder: HolderPlace {
       throw CannotHold(reason: "this fairlead was built without one")
     }
     let usual = HolderFiles.usual(token)
-    files.withLockedValue { $0 = usual }
-    if try await serve(usual, on: eventLoop) == nil { return }
+    if try await serve(usual, on: eventLoop) == nil {
+      return files.withLockedValue { $0 = usual }
+    }
     var reason: String
     do {
       try await engine.put(HolderFiles.archive(of: binary), at: "/", in: place.container)
@@ -143,7 +154,7 @@ final class ContainerHolder: HolderPlace {
         try await Task.sleep(for: PipeLimits.questionInterval)
         why = try await serve(usual, on: eventLoop)
       }
-      guard let why else { return }
+      guard let why else { return files.withLockedValue { $0 = usual } }
       reason = why
     } catch let error as PipeError where error.code != .noTarget {
       reason = error.message
@@ -185,7 +196,7 @@ final class ContainerHolder: HolderPlace {
       return nil
     }
     // Another one listens there.
-    return end.code == 75 ? nil : end.reason
+    return end.code == Int(HolderStatus.taken) ? nil : end.reason
   }
 
   // MARK: Execs
@@ -235,10 +246,19 @@ final class ContainerHolder: HolderPlace {
       }
     } catch let error as PipeError where error.code == .noTarget {
       // What is paused goes on; what was stopped has no processes any more.
-      if let state = try? await engine.inspect(container: place.container).state, state.isPaused {
-        throw error
+      guard try await isContainerRunning else { throw HolderIsGone(container: error) }
+      throw error
+    }
+  }
+
+  /// Also while it is paused.
+  private var isContainerRunning: Bool {
+    get async throws {
+      do {
+        return try await engine.inspect(container: place.container).state.running
+      } catch let error as PipeError where error.code == .noTarget {
+        return false
       }
-      throw HolderIsGone(container: error)
     }
   }
 

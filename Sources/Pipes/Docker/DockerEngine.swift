@@ -153,7 +153,7 @@ struct DockerEngine: Sendable {
     guard answer.status == .ok else { throw Self.error(answer, container: container, address) }
   }
 
-  /// By which an engine is known, whatever its address: 1 to 128 visible characters, without a slash.
+  /// The engine's own id, which is the same whatever address it is reached at: 1 to 128 visible characters, no slash.
   func identity() async throws -> String {
     struct Information: Decodable { var iD: String }
     let found: Information = try await call(.GET, "/info", nil as Int?, container: nil)
@@ -173,48 +173,6 @@ struct DockerEngine: Sendable {
     return try listed.map { try Self.checked($0.id) }
   }
 
-  /// Whom a container's execs run as; nil: its own user. Nobody where none runs.
-  /// - Returns: also whether all of them could be looked at.
-  func users(in container: String) async throws -> (users: Set<String?>, isWhole: Bool) {
-    var users: Set<String?> = [nil]
-    let found = try await lookAtExecs(in: container) { state in
-      users.insert(state.user)
-      return users.count < PipeLimits.sweptUsers
-    }
-    return found.areAny ? (users, found.isWhole) : ([], true)
-  }
-
-  /// Looks at a container's execs, some at a time.
-  /// - Parameter look: returns false when no more are to be looked at.
-  /// - Returns: also whether all of them could be looked at.
-  func lookAtExecs(in container: String, _ look: (ExecState) -> Bool) async throws
-    -> (areAny: Bool, isWhole: Bool)
-  {
-    let details: Details = try await call(
-      .GET, "/containers/\(container)/json", nil as Int?, container: container)
-    let execs = details.execIDs ?? []
-    let start = ContinuousClock.now
-    var rest = execs.prefix(PipeLimits.sweptExecs)
-    while !rest.isEmpty {
-      guard ContinuousClock.now - start < PipeLimits.sweptExecsDeadline else {
-        return (true, false)
-      }
-      let some = rest.prefix(PipeLimits.engineCalls)
-      rest = rest.dropFirst(some.count)
-      let states = await withTaskGroup(of: ExecState?.self) { group in
-        for exec in some {
-          // An exec that has ended meanwhile has nothing left to find.
-          group.addTask { try? await inspect(Self.checked(exec)) }
-        }
-        return await group.reduce(into: [ExecState]()) { if let state = $1 { $0.append(state) } }
-      }
-      for state in states {
-        guard look(state) else { return (true, false) }
-      }
-    }
-    return (!execs.isEmpty, execs.count <= PipeLimits.sweptExecs)
-  }
-
   /// Whether there may be processes in a container; true if nobody answers.
   func mayHoldProcesses(_ container: String) async -> Bool {
     do {
@@ -226,7 +184,7 @@ struct DockerEngine: Sendable {
 
   // MARK: Calls
 
-  private func call<Body: Encodable, Answer: Decodable>(
+  func call<Body: Encodable, Answer: Decodable>(
     _ method: HTTPMethod, _ path: String, _ body: Body?, container: String?
   ) async throws -> Answer {
     let answer = try await send(method, path, body.map { try Self.encode($0) })
@@ -241,7 +199,7 @@ struct DockerEngine: Sendable {
     }
   }
 
-  private func send(
+  func send(
     _ method: HTTPMethod, _ path: String, _ body: ByteBuffer? = nil,
     type: String = "application/json", largestBody: Int = PipeLimits.engineAnswer
   ) async throws -> HTTPResponse {

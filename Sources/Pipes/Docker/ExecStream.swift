@@ -90,7 +90,7 @@ final class ExecStream: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     fail()
-    // Of what has not begun the next handler has heard nothing: why is still to be asked.
+    // The next handler has heard nothing of an exec that has not begun; whoever started it asks why.
     if hasBegun { context.fireChannelInactive() }
   }
 

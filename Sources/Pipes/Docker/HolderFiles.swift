@@ -78,7 +78,7 @@ struct HolderFiles: Sendable, Equatable {
     return ["/bin/sh", "-c", script, "sh", ".fairlead-\(stamp)-\(token)", "\(size)"]
   }
 
-  /// By what that prints. Nil: it has not come to that.
+  /// Reads the folder from what that command printed. Nil: the command has not printed one.
   init?(printed text: String) {
     guard let line = text.split(separator: "\n").first, line.hasPrefix("in:/"),
       line.utf8.count <= PipeLimits.holderDirectory

@@ -79,7 +79,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     connection.send(.credit(handle: handle, epoch: epoch, upTo: granted))
   }
 
-  // Of one that is over, nothing is told any more: who said that it has ended may go on all the same.
+  // Once the pipe is over its delegate hears nothing more, whatever a forged holder goes on to say.
 
   func didRead(_ bytes: ByteBuffer, at offset: UInt64) {
     guard !isOver else { return }

@@ -174,6 +174,7 @@ final class HolderConnection {
     let promise = eventLoop.makePromise(of: [HeldEntry].self)
     listing = ([], promise)
     send(.list)
+    giveUpLate(promise) { $0.listing = nil }
     return promise.futureResult
   }
 
@@ -184,7 +185,9 @@ final class HolderConnection {
     nextTag &+= 1
     request.tag = nextTag
     let promise = eventLoop.makePromise(of: NIOLoopBound<any Pipe>.self)
-    starts[nextTag] = Start(promise: promise, epoch: request.epoch, size: size)
+    let tag = nextTag
+    starts[tag] = Start(promise: promise, epoch: request.epoch, size: size)
+    giveUpLate(promise) { $0.starts[tag] = nil }
     send(.start(request))
     return promise.futureResult
   }
@@ -195,9 +198,27 @@ final class HolderConnection {
     NIOLoopBound<AttachedPipe>
   > {
     let promise = eventLoop.makePromise(of: NIOLoopBound<AttachedPipe>.self)
+    guard attachments[handle] == nil, pipes[handle] == nil else {
+      promise.fail(PipeError(.notNow, "that session of the holder is being attached already"))
+      return promise.futureResult
+    }
+    giveUpLate(promise) { $0.attachments[handle] = nil }
     attachments[handle] = Attachment(promise, epoch: epoch, latest: latest)
     send(.attach(handle: handle, epoch: epoch, next: nil))
     return promise.futureResult
+  }
+
+  /// A holder that hangs, or is forged, answers nothing: whoever asked it is told so.
+  private func giveUpLate<Answer>(
+    _ promise: EventLoopPromise<Answer>, _ forget: @escaping (HolderConnection) -> Void
+  ) {
+    let bound = NIOLoopBound((self, forget), eventLoop: eventLoop)
+    let limit = eventLoop.scheduleTask(in: PipeLimits.holderAnswer) {
+      let (connection, forget) = bound.value
+      forget(connection)
+      promise.fail(PipeError(.notNow, "the holder does not answer; try again"))
+    }
+    promise.futureResult.whenComplete { _ in limit.cancel() }
   }
 
   // MARK: Sending

@@ -45,7 +45,7 @@ extension HolderHome {
     let eventLoop = connection.eventLoop
     let ended = eventLoop.makePromise(of: Bool.self)
     let limit = eventLoop.scheduleTask(in: PipeLimits.endingAll) { ended.succeed(false) }
-    connection.attach(entry.handle, epoch: entry.epoch &+ 1).whenComplete { result in
+    connection.attach(entry.handle, epoch: entry.epoch &+ 1, latest: 0).whenComplete { result in
       switch result {
       case .success(let attached): TerminalEnd(attached.value.pipe, forgets, ended).begin()
       case .failure: ended.succeed(false)

@@ -3,6 +3,7 @@
 
 import CHolderBinary
 import Glibc
+import Holder
 public import Logging
 import PrivateFiles
 public import Wire
@@ -77,7 +78,7 @@ public final class HolderHome: Sendable {
     guard directory.hasPrefix("/"), directory.utf8.count + "/holder".utf8.count < 108 else {
       throw StateDirectoryError(
         .directory,
-        "the state directory \(directory) has to be an absolute path of less than 100 bytes")
+        "the state directory \(directory) has to be an absolute path of 100 bytes at most")
     }
     do {
       try PrivateFolder.make(directory)
@@ -146,7 +147,7 @@ public final class HolderHome: Sendable {
     let (program, arguments) = try command
     let status = try HolderProcess.run(program, arguments, input: secret.bytes)
     // Somebody else has started it meanwhile.
-    guard status == 0 || status == 75 else {
+    guard status == 0 || status == Int(HolderStatus.taken) else {
       throw StateDirectoryError(
         .start, "the holder did not start in \(directory): it ended with status \(status)")
     }

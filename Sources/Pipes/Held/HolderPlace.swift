@@ -37,7 +37,7 @@ extension HolderPlace {
     return connection.value.open().flatMapError { error in
       guard self.isGone(error) else { return eventLoop.makeFailedFuture(error) }
       return self.ensureRunning(on: eventLoop).flatMap { connection.value.open() }
-    }.map { connection }
+    }.flatMap { self.reach(on: eventLoop) }
   }
 
   /// This loop's connection, open, if there is a holder. To be called on the loop.

@@ -206,11 +206,9 @@ struct RoutedStream {
     case .live: pause()
     case .opening(var search, let asked):
       search.meetTrouble(isRestart: isRestart)
-      if isRestart, let epoch = asked.route.epoch {
-        actions.append(.remember(session, asked.route, epoch))
-      } else if position == nil {
-        actions.append(.forget(session))
-      }
+      let epoch = isRestart ? asked.route.epoch : nil
+      if let epoch { actions.append(.remember(session, asked.route, epoch)) }
+      if epoch == nil, position == nil { actions.append(.forget(session)) }
       guard position == nil else { return resume(search) }
       // A client waits for a terminal that it had. For a new one the next look-up says whether a node is left.
       let isLast = isFinal && open.resume == nil && open.create == nil

@@ -89,6 +89,7 @@ final class RouteFinder {
         if let fresh { finder.directory = fresh }
         // What a registry that is away cannot tell better stays known (promise P5).
         if question.isDoubting { finder.context.forget(session) }
+        if record == nil, let away = finder.mayComeBack(question) { return then(.failure(away)) }
         if isOfEarlier {
           return then(
             .failure(
@@ -161,6 +162,17 @@ final class RouteFinder {
       }
     }
     return place(session, question.creation ?? Creation(), avoiding: question.avoiding)
+  }
+
+  /// Of a session that its client has seen and nobody knows: some node may have yet to hear of it, from a holder in a
+  /// container that is paused, say.
+  private func mayComeBack(_ question: RouteQuestion) -> NoRoute? {
+    guard question.isResuming, question.creation == nil,
+      let node = directory.all.first(where: { $0.isLive && $0.mayRestore })
+    else { return nil }
+    return NoRoute(
+      .unavailable, "node \(node.record.id) has yet to hear of all its sessions; try again",
+      retry: RouterLimits.retryLater)
   }
 
   // MARK: Sessions that no node has

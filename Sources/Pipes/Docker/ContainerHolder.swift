@@ -23,6 +23,8 @@ final class ContainerHolder: HolderPlace {
   private let engine: DockerEngine
   private let token: String
   private let files: NIOLockedValueBox<HolderFiles>
+  /// Whether a holder has made that folder: before, a relay would show everybody in the container its name.
+  private let isMade: NIOLockedValueBox<Bool>
   private let notes: ContainerNotes
   /// Whether a note says so.
   private let isNoted = NIOLockedValueBox(false)
@@ -42,6 +44,7 @@ final class ContainerHolder: HolderPlace {
     self.logger = logger
     token = Self.token(of: place, key: key)
     self.files = NIOLockedValueBox(files ?? .usual(token))
+    isMade = NIOLockedValueBox(files != nil)
     secret = HolderSecret(of: place, key: key)
     seal = Seal(key, place: place.container)
   }
@@ -56,7 +59,12 @@ final class ContainerHolder: HolderPlace {
     "container \(place.container.prefix(12))" + (place.user.map { ", user \($0)" } ?? "")
   }
 
-  func isAt(_ other: HolderFiles) -> Bool { files.withLockedValue { $0 == other } }
+  /// Whether it is there; the engine knows that some holder is.
+  func isFound(at other: HolderFiles) -> Bool {
+    guard files.withLockedValue({ $0 == other }) else { return false }
+    isMade.withLockedValue { $0 = true }
+    return true
+  }
 
   var isShared: Bool { true }
 
@@ -93,6 +101,7 @@ final class ContainerHolder: HolderPlace {
   }
 
   private func relay(to handler: NIOLoopBound<HolderHandler>) async throws -> any Channel {
+    guard isMade.withLockedValue({ $0 }) else { throw HolderIsGone() }
     let files = files.withLockedValue { $0 }
     // The first frame says hello.
     let (end, channel) = try await execute(
@@ -142,9 +151,7 @@ final class ContainerHolder: HolderPlace {
       throw CannotHold(reason: "this fairlead was built without one")
     }
     let usual = HolderFiles.usual(token)
-    if try await serve(usual, on: eventLoop) == nil {
-      return files.withLockedValue { $0 = usual }
-    }
+    if try await serve(usual, on: eventLoop) == nil { return }
     var reason: String
     do {
       try await engine.put(HolderFiles.archive(of: binary), at: "/", in: place.container)
@@ -154,7 +161,7 @@ final class ContainerHolder: HolderPlace {
         try await Task.sleep(for: PipeLimits.questionInterval)
         why = try await serve(usual, on: eventLoop)
       }
-      guard let why else { return files.withLockedValue { $0 = usual } }
+      guard let why else { return }
       reason = why
     } catch let error as PipeError where error.code != .noTarget {
       reason = error.message
@@ -181,7 +188,6 @@ final class ContainerHolder: HolderPlace {
     if let why = try await serve(files, on: eventLoop) {
       throw CannotHold(reason: "\(reason); and in \(files.directory): \(why)")
     }
-    self.files.withLockedValue { $0 = files }
   }
 
   /// Nil: it runs. Else why not: its program is not there, or cannot be executed.
@@ -193,10 +199,12 @@ final class ContainerHolder: HolderPlace {
     if let channel {
       // It goes on without anybody at its input and output.
       channel.close(promise: nil)
-      return nil
+    } else if end.code != Int(HolderStatus.taken) {
+      return end.reason
     }
-    // Another one listens there.
-    return end.code == Int(HolderStatus.taken) ? nil : end.reason
+    self.files.withLockedValue { $0 = files }
+    isMade.withLockedValue { $0 = true }
+    return nil
   }
 
   // MARK: Execs

@@ -202,7 +202,7 @@ final class ContainerHolders: Sendable {
   /// One of this version gets this node's next sessions, too.
   private func found(_ place: ContainerHolder.Place, _ files: HolderFiles) -> ContainerHolder {
     known.withLockedValue { known in
-      if let holder = known[place], holder.isAt(files) { return holder }
+      if let holder = known[place], holder.isFound(at: files) { return holder }
       let made = ContainerHolder(
         place, files: files, key: key, engine: engine, notes: notes, logger: logger)
       if files.isOfThisVersion { known[place] = made }

@@ -25,7 +25,8 @@ cp -r "$certificates" "$dir"/certs || missing "cannot copy $certificates"
 pidfile() { cat "$1" 2>/dev/null; }
 finish() {
   trap - EXIT
-  local pids=() pid
+  local pids=() pid id
+  local containers=$(timeout 5 docker -H unix://"$dir"/docker.sock ps -q --no-trunc 2>/dev/null)
   for pid in $(pidfile "$dir"/docker.pid) $(pidfile "$dir"/exec/containerd/containerd.pid); do
     kill -TERM "$pid" 2>/dev/null && pids+=("$pid")
   done
@@ -41,6 +42,12 @@ finish() {
   for pid in /proc/[0-9]*; do
     tr '\0' ' ' <"$pid"/cmdline 2>/dev/null | grep -qF -- "$dir/exec/" && kill -KILL "${pid#/proc/}"
   done 2>/dev/null
+  # And what holds terminals in its containers, which outlives more than an engine.
+  for id in $containers; do
+    for pid in /proc/[0-9]*; do
+      grep -qF -- "$id" "$pid"/cgroup 2>/dev/null && kill -KILL "${pid#/proc/}" 2>/dev/null
+    done
+  done
   for _ in $(seq 20); do rm -rf "$dir" 2>/dev/null && break; sleep .1; done
 }
 trap finish EXIT

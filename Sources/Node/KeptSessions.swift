@@ -250,12 +250,7 @@ extension NodeLoop {
   }
 
   func wait(_ open: WaitingOpen, for restoration: Restoration) {
-    guard restoration.waiting.count < NodeLimits.waitingOpens else {
-      return open.refuse(
-        Refused(
-          .tooMany, "\(restoration.waiting.count) clients wait for this session",
-          retry: NodeLimits.retry))
-    }
+    guard open.mayWait(beside: restoration.waiting) else { return }
     var restoration = restoration
     restoration.waiting.append(open)
     sessions[restoration.descriptor.session] = .restoring(restoration)

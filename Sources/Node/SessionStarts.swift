@@ -29,6 +29,15 @@ struct WaitingOpen {
   let request: LinkOpen
 
   func refuse(_ refusal: Refused) { connection.refuse(refusal, stream: stream) }
+
+  /// False: so many wait for the session already, and this one was refused.
+  func mayWait(beside others: [WaitingOpen]) -> Bool {
+    if others.count < NodeLimits.waitingOpens { return true }
+    refuse(
+      Refused(
+        .tooMany, "\(others.count) clients wait for this session", retry: NodeLimits.retry))
+    return false
+  }
 }
 
 extension NodeLoop {
@@ -84,12 +93,7 @@ extension NodeLoop {
   }
 
   private func wait(_ open: WaitingOpen, for start: Start) {
-    guard start.waiting.count < NodeLimits.waitingOpens else {
-      return open.refuse(
-        Refused(
-          .tooMany, "\(start.waiting.count) clients wait for this session", retry: NodeLimits.retry)
-      )
-    }
+    guard open.mayWait(beside: start.waiting) else { return }
     var start = start
     start.waiting.append(open)
     sessions[start.id] = .starting(start)

@@ -55,12 +55,7 @@ extension NodeLoop {
   }
 
   func wait(_ open: WaitingOpen, for takeover: Takeover, of id: SessionID) {
-    guard takeover.waiting.count < NodeLimits.waitingOpens else {
-      return open.refuse(
-        Refused(
-          .tooMany, "\(takeover.waiting.count) clients wait for this session",
-          retry: NodeLimits.retry))
-    }
+    guard open.mayWait(beside: takeover.waiting) else { return }
     var takeover = takeover
     takeover.waiting.append(open)
     sessions[id] = .takingOver(takeover)
@@ -139,9 +134,10 @@ extension NodeLoop {
     giveUpTakeover(of: id, Refused(.lost, "session \(id) was lost: its holder is gone"))
   }
 
-  /// Its holder cannot be asked: whoever comes next may try.
+  /// Its holder cannot be asked: whoever comes next may try, and this node does by itself.
   private func putBack(_ id: SessionID, _ epoch: Epoch, _ reason: String) {
     context.records.letGo(of: id, epoch: epoch)
+    context.hasPutBack.withLockedValue { $0 = true }
     giveUpTakeover(
       of: id,
       Refused(

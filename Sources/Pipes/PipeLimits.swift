@@ -117,8 +117,11 @@ public enum PipeLimits {
   static let engineInterval = Duration.seconds(5)
   /// Pings in a row that fail before an engine counts as away: a busy one may be late once.
   static let engineFailures = 2
-  /// How long a killed process may take to go, and a busy engine to tell, before it is given up as orphaned.
+  /// How long a killed process may take to go, and a busy engine to tell, before the engine is asked and the process is
+  /// killed again; and how often that is waited for before the process is given up as orphaned: a full disk or
+  /// a full machine holds an engine up for longer than it takes to kill.
   static let lastWait = TimeAmount.seconds(15)
+  static let lastWaits = 4
   /// Between SIGHUP and SIGKILL of what a dead incarnation left.
   static let sweepGrace = Duration.milliseconds(500)
   /// Containers that a sweep looks into at a time: a host may have thousands.

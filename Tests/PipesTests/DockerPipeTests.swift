@@ -153,6 +153,25 @@ import Wire
     try await eventually("its process has gone") { try await !Backend.docker.isAlive(pid) }
   }
 
+  /// As a machine does whose disk is full of others' work.
+  @Test("whose engine is held up tells how a killed process ended, once the engine goes on")
+  func engineHeldUp() async throws {
+    let relay = try await Relay.start(to: try await requireDocker().socket)
+    let pipe = try await RunningPipe.start(
+      starter(.tcp(host: "127.0.0.1", port: relay.port)),
+      request("base", ["sh", "-c", "trap '' HUP; echo pid=$$; while :; do sleep 1; done"]))
+    let pid = try await pipe.line(after: "pid=")
+    try await eventually("it is seen") { try await pipe.hasForegroundJob == true }
+    relay.holdUp(true)
+    try await pipe.terminate()
+    try await eventually("its process has gone") { try await !Backend.docker.isAlive(pid) }
+    let connections = relay.connectionCount
+    try await eventually("the engine is asked") { relay.connectionCount > connections }
+    relay.holdUp(false)
+    #expect(try await pipe.end().status == .exited(code: 137))
+    try await relay.stop()
+  }
+
   @Test("whose process it cannot see says that it may run on, and ends it once the engine is back")
   func engineBack() async throws {
     let socket = try await requireDocker().socket

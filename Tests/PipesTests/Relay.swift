@@ -15,17 +15,21 @@ struct Relay: Sendable {
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { inbound in
-        let (near, far) = (NIOLoopBound(Half(), eventLoop: inbound.eventLoop), inbound.eventLoop)
-        connections.add(inbound)
-        return ClientBootstrap(group: far).channelInitializer { outbound in
+        // Both ends are on one loop.
+        let loop = inbound.eventLoop
+        let near = NIOLoopBound(Half(connections), eventLoop: loop)
+        connections.add(inbound, near)
+        return ClientBootstrap(group: loop).channelInitializer { outbound in
           outbound.eventLoop.makeCompletedFuture {
-            let half = Half()
+            let half = Half(connections)
             half.other = inbound
             near.value.other = outbound
+            connections.add(outbound, NIOLoopBound(half, eventLoop: loop))
             try outbound.pipeline.syncOperations.addHandler(half)
           }
         }.connect(unixDomainSocketPath: socket).flatMap { _ in
-          inbound.eventLoop.makeCompletedFuture {
+          connections.didConnect()
+          return inbound.eventLoop.makeCompletedFuture {
             try inbound.pipeline.syncOperations.addHandler(near.value)
           }
         }
@@ -36,31 +40,76 @@ struct Relay: Sendable {
   /// Closes every connection that there is now; new ones are taken.
   func cut() async throws { await connections.close() }
 
+  /// Nothing goes on, on the connections that there are and on new ones; none is cut.
+  func holdUp(_ isHeldUp: Bool) { connections.holdUp(isHeldUp) }
+
+  /// That were ever made to it.
+  var connectionCount: Int { connections.count }
+
   func stop() async throws {
     try await listener.close()
     await connections.close()
   }
 
+  /// Confined to its event loop.
   private final class Half: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     var other: (any Channel)?
+    private let connections: Connections
+    private var heldUp: [ByteBuffer] = []
+    private var isClosed = false
+
+    init(_ connections: Connections) { self.connections = connections }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-      other?.writeAndFlush(unwrapInboundIn(data), promise: nil)
+      heldUp.append(unwrapInboundIn(data))
+      goOn()
     }
     func channelInactive(context: ChannelHandlerContext) {
-      other?.close(promise: nil)
-      other = nil
+      isClosed = true
+      goOn()
     }
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
       context.close(promise: nil)
     }
+
+    func goOn() {
+      guard !connections.isHeldUp else { return }
+      for bytes in heldUp { other?.writeAndFlush(bytes, promise: nil) }
+      heldUp = []
+      guard isClosed else { return }
+      other?.close(promise: nil)
+      other = nil
+    }
   }
 
   private final class Connections: Sendable {
-    private let channels = NIOLockedValueBox<[any Channel]>([])
-    func add(_ channel: any Channel) { channels.withLockedValue { $0.append(channel) } }
+    private struct State {
+      var ends: [(channel: any Channel, half: NIOLoopBound<Half>)] = []
+      var count = 0
+      var isHeldUp = false
+    }
+    private let state = NIOLockedValueBox(State())
+
+    var count: Int { state.withLockedValue { $0.count } }
+    var isHeldUp: Bool { state.withLockedValue { $0.isHeldUp } }
+
+    func add(_ channel: any Channel, _ half: NIOLoopBound<Half>) {
+      state.withLockedValue { $0.ends.append((channel, half)) }
+    }
+
+    func didConnect() { state.withLockedValue { $0.count += 1 } }
+
+    func holdUp(_ isHeldUp: Bool) {
+      let ends = state.withLockedValue {
+        $0.isHeldUp = isHeldUp
+        return $0.ends
+      }
+      for (channel, half) in ends { channel.eventLoop.execute { half.value.goOn() } }
+    }
+
     func close() async {
-      for channel in channels.withLockedValue({ $0 }) { try? await channel.close() }
+      for end in state.withLockedValue({ $0.ends }) { try? await end.channel.close() }
     }
   }
 }

@@ -122,18 +122,46 @@ final class DockerPipe: Pipe {
     // The end of the stream is behind all that is still in it.
     isKilled = true
     readOnOrNot()
+    waitForEnd(found, times: PipeLimits.lastWaits)
+  }
+
+  /// The engine is to tell of the end that a kill brought. A busy one takes its time.
+  private func waitForEnd(_ found: DockerProcess.Found, times: Int) {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: PipeLimits.lastWait) {
       let pipe = bound.value
       guard !pipe.isEnded, !pipe.isStreamClosed else { return }
-      let why =
-        switch found {
-        case .signalled: "it was killed and has not gone"
-        case .none: "no process in the container carries its mark"
-        case .unknown(let reason): reason
-        }
-      pipe.orphan(why)
+      switch found {
+      case .signalled where times > 1: pipe.askForEnd(times: times - 1)
+      case .signalled: pipe.orphan("it was killed and has not gone")
+      case .none: pipe.orphan("no process in the container carries its mark")
+      case .unknown(let reason): pipe.orphan(reason)
+      }
     }
+  }
+
+  private func askForEnd(times: Int) {
+    logger.notice(
+      "a process was killed, and the Docker engine has not told how it ended; it is asked",
+      metadata: ["container": "\(process.container)", "mark": "\(process.mark)"])
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    perform { await $0.outcome() }.whenSuccess { outcome in
+      let pipe = bound.value
+      guard outcome.mayRun else { return pipe.end(outcome) }
+      pipe.perform { await $0.signal([.kill]) }.whenSuccess { found in
+        bound.value.didAsk(found, times: times)
+      }
+    }
+  }
+
+  private func didAsk(_ found: DockerProcess.Found, times: Int) {
+    guard !isEnded, !isStreamClosed else { return }
+    if found == .none, times == 1 {
+      return end(
+        DockerProcess.Outcome(
+          reason: "it was killed and has gone; the Docker engine does not tell how it ended"))
+    }
+    waitForEnd(.signalled, times: times)
   }
 
   /// The process may live on in its container, and cannot be ended from here.

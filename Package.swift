@@ -279,7 +279,8 @@ let package = Package(
       dependencies: [
         "CHolder", "CHolderBinary", "Holder", "TestSupport", "fairlead",
         .product(name: "Crypto", package: "swift-crypto"),
-      ], swiftSettings: swiftSettings),
+      ],
+      exclude: ["Protocol"], swiftSettings: swiftSettings),
     .testTarget(
       name: "LogsTests",
       dependencies: ["Logs", "TestSupport", nio("NIOConcurrencyHelpers"), logging],

@@ -118,18 +118,24 @@ public enum MAC {
 /// How the two prove to each other that they know the key: each by a MAC over both nonces, which neither chose alone,
 /// and over who says it, so that nothing that was said is of use to somebody who heard it.
 public enum Handshake {
+  /// What this holder speaks.
   public static let version: UInt8 = 1
+  /// What nodes speak: a holder outlives many of them, so that none of these is dropped while some holder may speak
+  /// it. HELLO and PROOF are the same in all of them.
+  public static let versions: ClosedRange<UInt8> = 1...1
   public static let nonce = 32
   public static let key = 32
 
   public static func nodesProof(
-    key: [UInt8], holder: [UInt8], holderNonce: [UInt8], nodeNonce: [UInt8]
+    version: UInt8 = version, key: [UInt8], holder: [UInt8], holderNonce: [UInt8],
+    nodeNonce: [UInt8]
   ) -> [UInt8] {
     MAC.of([Array("fairlead node".utf8), [version], holder, holderNonce, nodeNonce], key: key)
   }
 
   public static func holdersProof(
-    key: [UInt8], holder: [UInt8], holderNonce: [UInt8], nodeNonce: [UInt8]
+    version: UInt8 = version, key: [UInt8], holder: [UInt8], holderNonce: [UInt8],
+    nodeNonce: [UInt8]
   ) -> [UInt8] {
     MAC.of([Array("fairlead holder".utf8), [version], holder, holderNonce, nodeNonce], key: key)
   }

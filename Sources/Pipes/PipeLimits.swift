@@ -85,7 +85,9 @@ public enum PipeLimits {
   static let checkpointPart = 64 * 1024
   /// Microseconds that a holder's epoch may be ahead of this machine's time: clocks differ by less than a day.
   static let epochAhead: UInt64 = 86_400_000_000
-  /// A relay into a container that no session needs for so long is closed.
+  /// Versions of the holder's program whose folders are looked at in a state directory.
+  static let localHolders = 32
+  /// A relay into a container, or a connection to an older holder, that no session needs for so long is closed.
   static let relayIdle = TimeAmount.seconds(30)
   /// Holders in containers that are remembered, and failures to have one; the latter for so long.
   static let containerHolders = 10_000

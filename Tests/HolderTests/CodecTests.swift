@@ -1,5 +1,6 @@
 // Frames of nodes and holders are read as they were written, and nothing else is taken for one (promise P9).
 
+import Foundation
 import Holder
 import TestSupport
 import Testing
@@ -61,6 +62,22 @@ import Testing
     var writer = FrameWriter()
     write(&writer)
     return writer.bytes
+  }
+
+  /// A holder outlives many nodes: what a version said it says for good. Who changes a frame makes a new version, which
+  /// gets a file of its own, and keeps the code that reads the old.
+  @Test("of version 1 are what they were") func versionOne() throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent().appending(
+      path: "Protocol/1.txt")
+    let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+      .filter { !$0.hasPrefix("#") }.map(String.init)
+    let node = Self.nodeFrames.map { frame in bytes { frame.write(to: &$0) } }
+    let holder = Self.holderFrames.map { frame in bytes { frame.write(to: &$0) } }
+    let written = (node + holder).map { bytes in
+      bytes.map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
+    }
+    #expect(lines == written, "\(written.joined(separator: "\n"))")
+    #expect(Handshake.versions.contains(1), "some holder may still speak it")
   }
 
   @Test("are read as they were written", arguments: nodeFrames) func nodeFramesReturn(

@@ -162,7 +162,8 @@ public final class KeptProcess: Sendable {
         return false
       }
       let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-      return words.contains("serve") && words.contains(directory) && words.contains("--detach")
+      return words.contains("serve") && words.contains("--detach")
+        && words.contains { $0.hasPrefix(directory + "/") }
     }
   }
 }

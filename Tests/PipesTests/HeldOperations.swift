@@ -74,7 +74,7 @@ private final class HeldOperations {
     rest = bytes[...]
     guard let home = Self.home else { preconditionFailure("no directory is to be had") }
     secret = home.secret
-    connection = HolderConnection(home, eventLoop: loop)
+    connection = HolderConnection(home.current, eventLoop: loop)
     channel = EmbeddedChannel(loop: loop)
   }
 

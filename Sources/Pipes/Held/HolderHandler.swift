@@ -51,7 +51,7 @@ final class HolderHandler: ChannelInboundHandler {
       .map(Int.init)
   }
 
-  /// False: no holder of this version says that here.
+  /// False: no holder of a version that is known says that here.
   private func receive(_ frame: inout ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
     guard case .over = greeting else { return greet(frame, context) }
     // Most of what comes is output: it is not copied here.
@@ -68,12 +68,18 @@ final class HolderHandler: ChannelInboundHandler {
     switch (greeting, HolderFrame(bytes)) {
     case (.hello, .hello(let version, let holder, let holderNonce)?):
       // This may be another holder than the one whose key it is.
-      guard version == Handshake.version, holder == secret.identity else { return false }
+      guard holder == secret.identity else { return false }
+      guard Handshake.versions.contains(version) else {
+        proven.fail(Self.unknownVersion(version))
+        return false
+      }
       let proof = Handshake.nodesProof(
-        key: secret.key, holder: holder, holderNonce: holderNonce, nodeNonce: nonce)
+        version: version, key: secret.key, holder: holder, holderNonce: holderNonce,
+        nodeNonce: nonce)
       greeting = .welcome(
         Handshake.holdersProof(
-          key: secret.key, holder: holder, holderNonce: holderNonce, nodeNonce: nonce))
+          version: version, key: secret.key, holder: holder, holderNonce: holderNonce,
+          nodeNonce: nonce))
       let frame = NodeFrame.proof(version: version, nonce: nonce, mac: proof)
       context.writeAndFlush(wrapOutboundOut(ByteBuffer(frame)), promise: nil)
       return true
@@ -85,6 +91,15 @@ final class HolderHandler: ChannelInboundHandler {
       return true
     default: return false
     }
+  }
+
+  static func unknownVersion(_ version: UInt8) -> PipeError {
+    let known = Handshake.versions
+    return PipeError(
+      .unavailable,
+      "a holder speaks version \(version) of its protocol, and this fairlead knows \(known.lowerBound) to "
+        + "\(known.upperBound): its terminals go on, and are reached by the fairlead that started it or a newer one"
+    )
   }
 
   private func fail(_ context: ChannelHandlerContext, _ problem: String) {

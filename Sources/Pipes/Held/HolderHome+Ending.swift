@@ -1,4 +1,4 @@
-// Ends what a holder keeps, for an operator whose server does not run.
+// Ends what holders keep, for an operator whose server does not run.
 
 import Holder
 public import NIOCore
@@ -7,32 +7,41 @@ import Wire
 extension HolderHome {
   /// Whether a holder listens in that directory, which is not made for that.
   public static func hasHolder(_ directory: String) -> Bool {
-    isListening(at: directory + "/holder")
+    LocalHolder.folders(in: directory).contains { LocalHolder.isListening(in: $0) }
   }
 
-  /// The terminals that the holder has and that have not ended.
+  /// Starts this version's holder unless it runs. Blocks for some milliseconds: not on an event loop.
+  /// - Returns: whether it ran.
+  /// - Throws: ``StateDirectoryError``.
+  public func ensureRunning() throws -> Bool { try current.ensureRunning() }
+
+  /// The terminals that the holders have and that have not ended.
   public func terminals(on eventLoop: any EventLoop) async throws -> Int {
-    try await eventLoop.flatSubmit { [self] in
-      connection(on: eventLoop).flatMap { $0.value.list() }.map { entries in
-        entries.count { !$0.hasEnded }
-      }
-    }.get()
+    var count = 0
+    for holder in all {
+      count += try await eventLoop.flatSubmit {
+        holder.list(on: eventLoop).map { entries in entries.count { !$0.hasEnded } }
+      }.get()
+    }
+    return count
   }
 
-  /// Ends all terminals that the holder has.
+  /// Ends all terminals that the holders have.
   /// - Parameter forgets: nobody is to be told how they ended.
   /// - Returns: how many have ended within ``PipeLimits/endingAll``, and how many have not.
   public func endAll(forgets: Bool, on eventLoop: any EventLoop) async throws
     -> (ended: Int, left: Int)
   {
-    let endings = try await eventLoop.flatSubmit { [self] in
-      connection(on: eventLoop).flatMap { connection in
-        connection.value.list().flatMap { entries in
+    var endings: [Bool] = []
+    for holder in all {
+      endings += try await eventLoop.flatSubmit {
+        holder.list(on: eventLoop).flatMap { entries in
+          let connection = holder.connections.connection(to: holder, on: eventLoop)
           let ending = entries.map { Self.end($0, over: connection.value, forgets: forgets) }
           return EventLoopFuture.whenAllSucceed(ending, on: eventLoop)
         }
-      }
-    }.get()
+      }.get()
+    }
     await letGoOfAll()
     let ended = endings.count { $0 }
     return (ended, endings.count - ended)
@@ -52,6 +61,16 @@ extension HolderHome {
       }
     }
     return ended.futureResult.always { _ in limit.cancel() }
+  }
+}
+
+extension LocalHolder {
+  /// All that it has; nothing, if it does not run.
+  fileprivate func list(on eventLoop: any EventLoop) -> EventLoopFuture<[HeldEntry]> {
+    reach(on: eventLoop).flatMap { $0.value.list() }.flatMapErrorThrowing { error in
+      guard self.isGone(error) else { throw error }
+      return []
+    }
   }
 }
 

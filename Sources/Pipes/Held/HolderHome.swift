@@ -1,10 +1,9 @@
-// Where a node's holder is: a directory that belongs to the node's user alone, with the holder's socket, its key and its
-// program. Whoever has the directory's lock is the node; the holder outlives it.
+// A node's state directory, which belongs to the node's user alone: the key of its holders, and of each version of the
+// holder's program a folder. Whoever has the directory's lock is the node; the holders outlive it.
 
-import CHolderBinary
 import Glibc
-import Holder
 public import Logging
+import NIOCore
 import PrivateFiles
 public import Wire
 
@@ -51,13 +50,14 @@ public enum StateDirectoryErrorCode: String, FailureCode {
 public final class HolderHome: Sendable {
   public let directory: String
   let secret: HolderSecret
-  let logger: Logger
+  /// Takes new sessions.
+  let current: LocalHolder
+  /// Of other versions of the program, as they were there at the start: each stays until its last session has ended.
+  let older: [LocalHolder]
   /// Held for as long as this process lives.
   private let lock: LockedFile
 
-  var socketPath: String { directory + "/holder" }
-
-  /// Names this holder on this start of its machine: while it is the same, its terminals may live.
+  /// Names these holders on this start of their machine: while it is the same, their terminals may live.
   public let name: String
 
   /// The directory of a node that was told none: it lasts until the machine is started anew.
@@ -73,12 +73,13 @@ public final class HolderHome: Sendable {
   /// - Throws: ``StateDirectoryError``.
   public init(_ directory: String, logger: Logger) throws {
     self.directory = directory
-    self.logger = logger
     // sun_path has 108 bytes, with a zero.
-    guard directory.hasPrefix("/"), directory.utf8.count + "/holder".utf8.count < 108 else {
+    let place = LocalHolder.folder(in: directory) + LocalHolder.socket
+    guard directory.hasPrefix("/"), place.utf8.count < 108 else {
       throw StateDirectoryError(
         .directory,
-        "the state directory \(directory) has to be an absolute path of 100 bytes at most")
+        "the state directory \(directory) has to be an absolute path of \(107 - place.utf8.count + directory.utf8.count) "
+          + "bytes at most")
     }
     do {
       try PrivateFolder.make(directory)
@@ -90,6 +91,51 @@ public final class HolderHome: Sendable {
     let boot = ProcessTable.contents(of: "/proc/sys/kernel/random/boot_id") ?? ""
     name =
       boot.filter { !$0.isWhitespace } + "/" + secret.identity.map { Self.hex[Int($0)] }.joined()
+    let (secret, name) = (secret, name)
+    func holder(_ folder: String, isCurrent: Bool) -> LocalHolder {
+      LocalHolder(folder, isCurrent: isCurrent, secret: secret, of: name, logger: logger)
+    }
+    current = holder(LocalHolder.folder(in: directory), isCurrent: true)
+    older = LocalHolder.folders(in: directory).filter { [current] in $0 != current.directory }
+      .compactMap {
+        // What nobody listens in any more is only in the way.
+        guard LocalHolder.isListening(in: $0) else {
+          LocalHolder.remove($0)
+          return nil
+        }
+        return holder($0, isCurrent: false)
+      }
+    for older in older {
+      logger.notice(
+        "an older holder keeps its terminals until the last has ended; new ones go to this version's",
+        metadata: ["directory": "\(older.directory)"])
+    }
+  }
+
+  /// The first takes new sessions.
+  var all: [LocalHolder] { [current] + older }
+
+  /// Lets go of all that they have: the sessions go on.
+  func letGoOfAll() async { for holder in all { await holder.letGoOfAll() } }
+
+  /// What they have of ours. To be called on the loop.
+  func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
+    let lists = all.map { holder in
+      holder.kept(on: eventLoop).map { ($0, true) }.flatMapError { error in
+        // There need not be one of this version: it is started with its first session.
+        if holder.isGone(error) { return eventLoop.makeSucceededFuture(([], true)) }
+        holder.logger.error(
+          "a holder does not tell what it keeps",
+          metadata: ["directory": "\(holder.directory)", "error": "\(error)"])
+        return eventLoop.makeSucceededFuture(([], false))
+      }
+    }
+    return EventLoopFuture.whenAllSucceed(lists, on: eventLoop).map { lists in
+      var kept = KeptEntries()
+      kept.entries = lists.flatMap(\.0)
+      kept.isWhole = lists.allSatisfy(\.1)
+      return kept
+    }
   }
 
   private static let hex = (0..<256).map { String($0 + 256, radix: 16).dropFirst() }.map(
@@ -129,100 +175,5 @@ public final class HolderHome: Sendable {
       )
     }
     return secret
-  }
-
-  fileprivate static func failure(_ what: String, _ number: CInt) -> StateDirectoryError {
-    StateDirectoryError(.directory, "\(what): \(describe(errno: number))")
-  }
-
-  let connections = HolderConnections()
-
-  // MARK: The holder's process
-
-  /// Starts the holder unless one listens. Blocks for some milliseconds: not on an event loop.
-  /// - Returns: whether one was there.
-  /// - Throws: ``StateDirectoryError``.
-  public func ensureRunning() throws -> Bool {
-    if isListening { return true }
-    let (program, arguments) = try command
-    let status = try HolderProcess.run(program, arguments, input: secret.bytes)
-    // Somebody else has started it meanwhile.
-    guard status == 0 || status == Int(HolderStatus.taken) else {
-      throw StateDirectoryError(
-        .start, "the holder did not start in \(directory): it ended with status \(status)")
-    }
-    return false
-  }
-
-  private var isListening: Bool { Self.isListening(at: socketPath) }
-
-  static func isListening(at path: String) -> Bool {
-    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return false }
-    defer { close(descriptor) }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    return withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    } == 0
-  }
-
-  /// The static holder as a file in the directory; without one, this program.
-  private var command: (program: String, arguments: [String]) {
-    get throws {
-      let serve = ["serve", directory, "--detach"]
-      var count = 0
-      guard let bytes = holder_binary(&count), count > 0 else {
-        return ("/proc/self/exe", ["fairlead", "holder"] + serve)
-      }
-      let stamp = String(cString: holder_stamp()).prefix(16)
-      let path = "\(directory)/fairlead-holder-\(stamp)"
-      if access(path, X_OK) != 0 {
-        let program = Array(UnsafeBufferPointer(start: bytes, count: count))
-        do throws(PrivateFileError) {
-          try PrivateFile.write(program, to: path, isProgram: true)
-        } catch {
-          throw StateDirectoryError(.directory, error.message)
-        }
-      }
-      return (path, ["fairlead-holder"] + serve)
-    }
-  }
-}
-
-/// A program that reads a secret, says that it is ready, and goes on without this process.
-private enum HolderProcess {
-  /// Returns its exit status; minus the signal that ended it.
-  static func run(_ program: String, _ arguments: [String], input: [UInt8]) throws -> Int {
-    var ends = [CInt](repeating: -1, count: 2)
-    guard pipe(&ends) == 0 else {
-      throw HolderHome.failure("no pipe is to be had", errno)
-    }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    defer { for end in ends where end >= 0 { close(end) } }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-    // The holder gets an empty environment: the node may have secrets in its own.
-    var words = (arguments.map { strdup($0) }) + [nil]
-    var environment: [UnsafeMutablePointer<CChar>?] = [nil]
-    defer { for word in words { free(word) } }
-    var pid: pid_t = 0
-    let error = posix_spawn(&pid, program, &actions, nil, &words, &environment)
-    guard error == 0 else {
-      throw StateDirectoryError(
-        .start, "\(program) could not be executed: \(describe(errno: error))")
-    }
-    // It fits into a pipe.
-    _ = input.withUnsafeBytes { Glibc.write(ends[1], $0.baseAddress, $0.count) }
-    var status: CInt = 0
-    while waitpid(pid, &status, 0) < 0 { if errno != EINTR { return -1 } }
-    return status & 0x7f == 0 ? Int(status >> 8 & 0xff) : -Int(status & 0x7f)
   }
 }

@@ -21,7 +21,7 @@ extension PTYStarter {
       tag: 0, epoch: request.epoch.rawValue, columns: UInt16(clamping: request.size.columns),
       rows: UInt16(clamping: request.size.rows), logLimit: UInt32(clamping: request.logLimit),
       orphanAfter: UInt32(clamping: PipeLimits.orphan.nanoseconds / 1_000_000_000),
-      descriptor: holder.seal.close(request.descriptor), mark: Array(mark.utf8),
+      descriptor: holder.current.seal.close(request.descriptor), mark: Array(mark.utf8),
       paths: command.paths.map { Array($0.utf8) },
       names: (command.names ?? []).map { Array($0.utf8) },
       arguments: command.arguments.map { Array($0.utf8) },
@@ -29,16 +29,18 @@ extension PTYStarter {
       directory: Array(directory.utf8), isDirectoryPreferred: isPreferred,
       user: user.map { HeldUser(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
       filesSoft: files?.soft ?? 0, filesHard: files?.hard ?? 0)
-    return holder.connection(on: eventLoop).flatMap { $0.value.start(start, size: request.size) }
-      .flatMapErrorThrowing { error in
-        guard let error = error as? HeldStartError else {
-          throw error as? PipeError
-            ?? PipeError(
-              .notNow, "the holder of this node's terminals does not answer; try again",
-              cause: error)
-        }
-        throw failure(error, command, directory)
+    return holder.current.connection(on: eventLoop).flatMap {
+      $0.value.start(start, size: request.size)
+    }
+    .flatMapErrorThrowing { error in
+      guard let error = error as? HeldStartError else {
+        throw error as? PipeError
+          ?? PipeError(
+            .notNow, "the holder of this node's terminals does not answer; try again",
+            cause: error)
       }
+      throw failure(error, command, directory)
+    }
   }
 
   private func failure(_ error: HeldStartError, _ command: Command, _ directory: String)
@@ -58,11 +60,7 @@ extension PTYStarter {
 
   public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
     guard let holder else { return eventLoop.makeSucceededFuture(KeptEntries()) }
-    return holder.kept(on: eventLoop).map { entries in
-      var kept = KeptEntries()
-      kept.entries = entries
-      return kept
-    }
+    return holder.kept(on: eventLoop)
   }
 
   /// Lets go of what the holder has.

@@ -50,7 +50,7 @@ private func runningHolder(_ setup: PipeSetup) throws -> HolderHome? {
     let wasThere = try home.ensureRunning()
     setup.logger.notice(
       "terminals are held by a process of their own",
-      metadata: ["directory": "\(home.directory)", "found": "\(wasThere)"])
+      metadata: ["directory": "\(home.current.directory)", "found": "\(wasThere)"])
     return home
   } catch let error as StateDirectoryError where setup.mayGoWithout(error) {
     return nil

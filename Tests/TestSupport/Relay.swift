@@ -1,16 +1,15 @@
-// A relay from a TCP port to a Unix socket, to reach an engine over TCP and to cut its connections; and
-// a server that gives one fixed answer.
+// A relay from a TCP port to a Unix socket, to reach an engine over TCP, and to cut its connections or hold them up.
 
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-struct Relay: Sendable {
+public struct Relay: Sendable {
   private let listener: any Channel
   private let connections: Connections
-  var port: Int { listener.localAddress?.port ?? 0 }
+  public var port: Int { listener.localAddress?.port ?? 0 }
 
-  static func start(to socket: String, port: Int = 0) async throws -> Relay {
+  public static func start(to socket: String, port: Int = 0) async throws -> Relay {
     let connections = Connections()
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -38,15 +37,15 @@ struct Relay: Sendable {
   }
 
   /// Closes every connection that there is now; new ones are taken.
-  func cut() async throws { await connections.close() }
+  public func cut() async throws { await connections.close() }
 
   /// Nothing goes on, on the connections that there are and on new ones; none is cut.
-  func holdUp(_ isHeldUp: Bool) { connections.holdUp(isHeldUp) }
+  public func holdUp(_ isHeldUp: Bool) { connections.holdUp(isHeldUp) }
 
   /// That were ever made to it.
-  var connectionCount: Int { connections.count }
+  public var connectionCount: Int { connections.count }
 
-  func stop() async throws {
+  public func stop() async throws {
     try await listener.close()
     await connections.close()
   }
@@ -110,37 +109,6 @@ struct Relay: Sendable {
 
     func close() async {
       for end in state.withLockedValue({ $0.ends }) { try? await end.channel.close() }
-    }
-  }
-}
-
-/// Runs `body` while a TCP server answers every connection's first bytes with `answer`, and closes it.
-func withServer(
-  answering answer: String, _ body: (_ port: Int) async throws -> Void
-) async throws {
-  let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-    .childChannelInitializer { channel in
-      channel.eventLoop.makeCompletedFuture {
-        try channel.pipeline.syncOperations.addHandler(FixedAnswer(answer))
-      }
-    }.bind(host: "127.0.0.1", port: 0).get()
-  do {
-    try await body(listener.localAddress?.port ?? 0)
-  } catch {
-    try await listener.close()
-    throw error
-  }
-  try await listener.close()
-}
-
-private final class FixedAnswer: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  private let answer: String
-  init(_ answer: String) { self.answer = answer }
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-    context.channel.writeAndFlush(ByteBuffer(string: answer)).whenComplete { _ in
-      bound.value.close(promise: nil)
     }
   }
 }

@@ -4,29 +4,11 @@
 import API
 import Auth
 import HTTPTypes
-public import Hummingbird
+import Hummingbird
 import Wire
 
 /// Set by the router for every request, whatever the client sent under this name.
 public let clientAddressHeader = "x-fairlead-client-address"
-
-/// Hummingbird's context, with who asks.
-public struct APIContext: RequestContext {
-  public var coreContext: CoreRequestContextStorage
-  /// Where from, for the audit log.
-  var from = "local"
-  var identity: Result<Principal, AuthError> = .failure(AccessControl.open.missing)
-
-  public init(source: ApplicationRequestContextSource) {
-    coreContext = CoreRequestContextStorage(source: source)
-  }
-
-  /// The cluster as who asks may use it.
-  /// - Throws: `AuthError` when nobody is known to ask.
-  func cluster(_ operations: any ClusterOperations) throws -> any ClusterOperations {
-    operations.acting(for: Caller(principal: try identity.get(), from: from))
-  }
-}
 
 struct Identify: RouterMiddleware {
   typealias Context = APIContext

@@ -71,4 +71,6 @@ func decodeKnowing<Value: Codable>(_ type: Value.Type, _ body: ByteBuffer, more:
   return value
 }
 
-private func shown(_ name: some StringProtocol) -> String { name.clipped(to: 64).escaped }
+private func shown(_ name: some StringProtocol) -> String {
+  name.clipped(to: WireLimits.quoted).escaped
+}

@@ -7,12 +7,6 @@ public import NIOPosix
 public import Transport
 import Wire
 
-public struct HTTPResponse: Sendable {
-  public var status: HTTPResponseStatus
-  public var headers: HTTPHeaders
-  public var body: ByteBuffer
-}
-
 public struct HTTPClient: Sendable {
   private let connector: Connector
   private let group: any EventLoopGroup
@@ -54,13 +48,6 @@ public struct HTTPClient: Sendable {
     return try await promise.futureResult.get()
   }
 
-  public enum Upgrade: Sendable {
-    /// The connection speaks the new protocol, and `handler` is the last of its pipeline. It reads
-    /// nothing by itself: autoRead is off.
-    case switched(any Channel)
-    case refused(HTTPResponse)
-  }
-
   /// Asks the server to switch to another protocol, and then gives the connection to `handler`,
   /// with every byte that came behind the answer's head. `handler` passes nothing on.
   /// - Parameter protocol: the value of the Upgrade header.
@@ -69,12 +56,12 @@ public struct HTTPClient: Sendable {
     _ method: HTTPMethod, _ path: String, to protocol: String, headers: HTTPHeaders = [:],
     body: ByteBuffer? = nil, within limit: TimeAmount = HTTPClientLimits.answer,
     largestBody: Int = HTTPClientLimits.body, handler: NIOLoopBound<any ChannelHandler>
-  ) async throws -> Upgrade {
+  ) async throws -> HTTPUpgrade {
     var headers = headers
     headers.replaceOrAdd(name: "Connection", value: "Upgrade")
     headers.replaceOrAdd(name: "Upgrade", value: `protocol`)
     let eventLoop = handler.eventLoop
-    let promise = eventLoop.makePromise(of: Upgrade.self)
+    let promise = eventLoop.makePromise(of: HTTPUpgrade.self)
     exchange(
       head(method, path, headers, body), body, on: eventLoop, within: limit, promise: promise
     ) { channel in
@@ -128,7 +115,7 @@ public struct HTTPClient: Sendable {
       switch result {
       case .success(let channel):
         answer.whenComplete { answer in
-          if case .success(let answer) = answer, case .switched = answer as? Upgrade { return }
+          if case .success(let answer) = answer, case .switched = answer as? HTTPUpgrade { return }
           channel.close(promise: nil)
         }
         channel.write(HTTPClientRequestPart.head(head), promise: nil)

@@ -11,7 +11,7 @@ final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
 
-  private let promise: EventLoopPromise<HTTPClient.Upgrade>
+  private let promise: EventLoopPromise<HTTPUpgrade>
   private let successor: any ChannelHandler
   /// The handlers of HTTP, behind this one.
   private let codec: [any RemovableChannelHandler]
@@ -22,7 +22,7 @@ final class HTTPUpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
   private(set) var isSwitching = false
 
   init(
-    _ promise: EventLoopPromise<HTTPClient.Upgrade>, codec: [any RemovableChannelHandler],
+    _ promise: EventLoopPromise<HTTPUpgrade>, codec: [any RemovableChannelHandler],
     successor: any ChannelHandler
   ) {
     self.promise = promise

@@ -128,7 +128,7 @@ struct HeldInput {
     if first == pieces.count {
       pieces.removeAll(keepingCapacity: true)
       first = 0
-    } else if first >= 64 {
+    } else if first >= HolderLimits.inputPiecesDone {
       pieces.removeFirst(first)
       first = 0
     }

@@ -140,9 +140,9 @@ struct HeldSession {
   mutating func grant(upTo offset: UInt64) { credit = max(credit, offset) }
 
   mutating func didRead(_ bytes: ArraySlice<UInt8>, now: UInt64) {
-    // A mark a second: what came before it is as old as it is.
-    if now >= (reads.last?.time ?? 0) + 1_000 { reads.append((now, log.end)) }
-    if reads.count > 4 { reads.removeFirst() }
+    // What came before it is as old as it is.
+    if now >= (reads.last?.time ?? 0) + HolderLimits.readMark { reads.append((now, log.end)) }
+    if reads.count > HolderLimits.readMarks { reads.removeFirst() }
     lastRead = now
     log.append(bytes)
     if exit != nil { rest += bytes.count }

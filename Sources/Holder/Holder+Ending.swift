@@ -36,7 +36,7 @@ extension Holder {
   }
 
   func signal(_ held: Held, _ number: Int32) {
-    guard held.rules.exit == nil, number > 0, number < 65 else { return }
+    guard held.rules.exit == nil, (1...HolderLimits.signals).contains(number) else { return }
     let foreground = held.master >= 0 ? system.foreground(held.master) : nil
     if let foreground, foreground != held.rules.process { system.signal(foreground, number) }
     system.signal(held.rules.process, number)
@@ -50,7 +50,7 @@ extension Holder {
     let handle = held.handle
     dropTimers { if case .kill(let ending) = $0 { ending.handle == handle } else { false } }
     let ending = Processes.Ending(handle: handle, mark: held.rules.mark, group: held.rules.group)
-    processes.timers.append((now + min(grace, 60_000), .kill(ending)))
+    processes.timers.append((now + min(grace, HolderLimits.grace), .kill(ending)))
   }
 
   func kill(_ ending: Processes.Ending) {

@@ -258,10 +258,10 @@ extension Holder {
 
   func lookDidAnswer(_ number: UInt32) {
     guard let look = processes.looks[number] else { return }
-    var bytes = [UInt8](repeating: 0, count: 8_192)
+    var bytes = [UInt8](repeating: 0, count: HolderLimits.lookRead)
     let count = bytes.withUnsafeMutableBytes { system.read(look.descriptor, $0) }
     if count == -Int(EAGAIN) { return }
-    if count > 0, look.answer.count < 16_384 {
+    if count > 0, look.answer.count < HolderLimits.lookAnswer {
       processes.looks[number]?.answer.append(contentsOf: bytes[..<count])
       return
     }

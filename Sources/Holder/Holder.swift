@@ -54,7 +54,7 @@ final class Holder<System: HolderSystem> {
   private var isAcceptingPaused = false
   /// Children have ended that are not reaped yet.
   var isReapDue = false
-  private var events = [holder_event](repeating: holder_event(), count: 64)
+  private var events = [holder_event](repeating: holder_event(), count: HolderLimits.events)
   var scratch = [UInt8](repeating: 0, count: HolderLimits.payload)
 
   /// - Parameters:
@@ -164,7 +164,7 @@ final class Holder<System: HolderSystem> {
   }
 
   func endOrForget(_ held: Held) {
-    if held.rules.hasEnded { forget(held) } else { end(held, grace: 5_000) }
+    if held.rules.hasEnded { forget(held) } else { end(held, grace: HolderLimits.orphanGrace) }
   }
 
   /// SIGTERM: the sessions end, and the holder after them.

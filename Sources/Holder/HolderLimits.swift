@@ -43,10 +43,16 @@ public enum HolderLimits {
   public static let input = 256 * 1024
   /// Pieces of input that wait for a terminal: a node has one under way, and answers.
   static let inputPieces = 1_024
+  /// Pieces that are written before their places in the list are given up: so the rest is moved once for so many.
+  static let inputPiecesDone = 64
   /// Clients whose input a session remembers.
   public static let ledgers = 64
   /// Milliseconds after which a query is not answered any more: a shell would read the answer as typed.
   public static let query: UInt64 = 2_000
+  /// Milliseconds between two marks of how far a terminal was read, by which the age of a query is known: a second makes
+  /// three marks of that time, and one before it.
+  static let readMark: UInt64 = 1_000
+  static let readMarks = 4
   /// Milliseconds without a session and a peer after which it ends: the next node starts another.
   public static let idle: UInt64 = 60_000
   /// Milliseconds that a child may take to come to its exec: its directory may be on a mount that hangs.
@@ -54,6 +60,16 @@ public enum HolderLimits {
   /// Milliseconds for which output is read after the leader's exit: a background job may hold the terminal open for
   /// good.
   public static let drain: UInt64 = 200
+  /// Milliseconds from SIGHUP to SIGKILL, at most: whoever asks for the end waits for it.
+  static let grace: UInt64 = 60_000
+  /// Milliseconds from SIGHUP to SIGKILL of a session that no node has come back for: time to save a file.
+  static let orphanGrace: UInt64 = 5_000
+  /// Signals that Linux has: a node names one by its number.
+  static let signals: Int32 = 64
+  /// Bytes of a look's answer after which no more is read: the leader's command line. A shell's is short, and nobody looks at another's.
+  static let lookAnswer = 16 * 1024
+  /// Bytes of it that are read at once.
+  static let lookRead = 8 * 1024
   /// Bytes of output that are read after the leader's exit.
   public static let drained = 256 * 1024
   /// How often what a session left is signalled before it is told that it survives: each time by a child that looks at
@@ -69,6 +85,8 @@ public enum HolderLimits {
   /// How often a control group that is not empty is tried to be removed again, after 50 ms and then twice as long each
   /// time, up to a tick: for some 20 minutes.
   public static let groupRemovals = 30
+  /// Events that are taken from the system in a turn of the loop; more wait for the next.
+  static let events = 64
   /// Children that are reaped in a turn of the loop: orphans of a session that forks come as fast.
   static let reaps = 256
   /// Connections that are accepted in a turn of the loop: those of a stranger that makes many are one turn's work.

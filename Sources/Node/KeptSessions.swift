@@ -11,59 +11,6 @@ import Registry
 import Sessions
 import Wire
 
-/// What a node says of a session when it starts it, for whoever makes it again.
-struct SessionDescriptor: Codable {
-  var session: SessionID
-  var life: Life
-  var creation: Creation
-  var creator: ClientIdentity
-  /// In milliseconds since 1970.
-  var created: UInt64
-  var node: NodeID
-  var cluster: String
-  /// Bytes of output that its holder keeps; nil: as many as the node in its own log.
-  var logLimit: Int?
-
-  var bytes: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) }
-
-  /// Nil: no node of this version has written it.
-  init?(_ bytes: [UInt8]) {
-    guard let read = try? JSONDecoder().decode(Self.self, from: Data(bytes)) else { return nil }
-    self = read
-  }
-
-  init(_ start: Start, life: Life, created: UInt64, in context: NodeContext) {
-    session = start.id
-    self.life = life
-    creation = start.creation
-    creator = start.creator
-    self.created = created
-    node = context.id
-    cluster = context.cluster
-    logLimit = context.settings.heldLog
-  }
-}
-
-extension SessionDescriptor {
-  /// Of the node that started it.
-  fileprivate func firstTenure(before epoch: Epoch) -> Tenure {
-    Tenure(
-      epoch: Epoch(epoch.rawValue - 1), node: node.rawValue, since: created, why: .started)
-  }
-}
-
-/// A session that is being made again.
-struct Restoration {
-  let descriptor: SessionDescriptor
-  let epoch: Epoch
-  /// Once it is attached; it may not have read all output yet.
-  var session: Session?
-  /// OPENs that came meanwhile.
-  var waiting: [WaitingOpen] = []
-  /// Its last node has let go of it.
-  var isMove = false
-}
-
 extension NodeLoop {
   /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
   /// - Returns: whether all places could be asked; to be called again if not.
@@ -207,7 +154,7 @@ extension NodeLoop {
     context.left.withLockedValue { $0 += 1 }
     context.records.letGo(of: id, epoch: restoration.epoch)
     pipe.keeper?.letGo()
-    for open in restoration.waiting { open.refuse(isLeaving) }
+    for open in restoration.waiting { open.refuse(refusalOfLeaving) }
     checkEmpty()
   }
 

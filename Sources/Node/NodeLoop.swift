@@ -1,5 +1,5 @@
 // One event loop of a node: its sessions, and the connections of routers that reach it. How sessions come to be is in
-// SessionStarts.swift, how they go in SessionEnds.swift, what the HTTP API asks of them in AdminQuestions.swift.
+// SessionStarts.swift, how they go in SessionDepartures.swift, what the HTTP API asks of them in AdminQuestions.swift.
 
 import Links
 import Logging
@@ -14,8 +14,8 @@ final class NodeLoop {
   let index: Int
   let context: NodeContext
   let logger: Logger
-  let turns: ScreenTurns
-  var sessions: [SessionID: Entry] = [:]
+  let turns: ScreenTurns<Session>
+  var sessions: [SessionID: SessionEntry] = [:]
   private var connections: [UInt64: RouterConnection] = [:]
   private var nextConnection: UInt64 = 0
   private var reaper: RepeatedTask?
@@ -27,7 +27,7 @@ final class NodeLoop {
   /// Whether the holder has yet to say which of this loop's sessions it keeps: an unknown session may be among them.
   var isTakingUp: Bool
 
-  // What SessionEnds.swift keeps here.
+  // What SessionDepartures.swift keeps here.
 
   /// Why the node stops; nil: it does not.
   var stopCause: EndCause?
@@ -43,13 +43,6 @@ final class NodeLoop {
   var screensUnderWay = 0
   /// Sessions whose lost records are being written again.
   var announcing: Set<SessionID> = []
-
-  enum Entry {
-    case starting(Start)
-    case session(Session)
-    case restoring(Restoration)
-    case takingOver(Takeover)
-  }
 
   init(context: NodeContext, eventLoop: any EventLoop, index: Int) {
     self.context = context
@@ -115,34 +108,6 @@ final class NodeLoop {
   func stopReaping() { reaper?.cancel() }
 }
 
-extension NodeLoop.Entry {
-  /// Where something keeps it while no node has it; nil: nothing does.
-  fileprivate var keptCreation: Creation? {
-    switch self {
-    case .starting, .takingOver: nil
-    case .session(let session): session.isKept ? session.core.creation : nil
-    case .restoring(let restoration): restoration.descriptor.creation
-    }
-  }
-
-  /// Nil: it is not claimed yet.
-  fileprivate var holding: Holding? {
-    switch self {
-    // Its record says so already, if it comes to that.
-    case .takingOver: nil
-    case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
-    case .session(let session):
-      Holding(
-        epoch: session.core.epoch, owner: session.creator, end: session.tombstone,
-        history: session.core.history)
-    case .restoring(let restoration):
-      Holding(
-        epoch: restoration.epoch, owner: restoration.descriptor.creator.subject,
-        history: restoration.session?.core.history ?? [])
-    }
-  }
-}
-
 extension NodeLoop: RouterConnectionDelegate, SessionDelegate {
   var greeting: NodeGreeting {
     NodeGreeting(
@@ -153,7 +118,7 @@ extension NodeLoop: RouterConnectionDelegate, SessionDelegate {
       key: context.clusterKey)
   }
 
-  func connection(_ number: UInt64) -> RouterConnection? { connections[number] }
+  func connection(_ number: UInt64) -> (any SessionConnection)? { connections[number] }
 
   func connectionDidClose(_ connection: RouterConnection) { connections[connection.number] = nil }
 

@@ -18,7 +18,7 @@ protocol RouterConnectionDelegate: AnyObject {
   var greeting: NodeGreeting { get }
 }
 
-final class RouterConnection: LinkPeer {
+final class RouterConnection: LinkPeer, SessionConnection {
   /// Tells it apart from the other connections of its loop.
   let number: UInt64
   /// The router's address, for the log.

@@ -6,10 +6,16 @@ import Links
 import NIOCore
 import Screen
 
+/// What has a screen that works by turns. Two are equal only if they are one and the same.
+protocol HasScreen: AnyObject, Hashable, SendableMetatype {
+  /// The screen's turn has come.
+  func takeTurn(work: Int)
+}
+
 /// Confined to its loop.
-final class ScreenTurns {
+final class ScreenTurns<Screened: HasScreen> {
   private let eventLoop: any EventLoop
-  private var waiting = TurnQueue<Session>()
+  private var waiting = TurnQueue<Screened>()
   private var isScheduled = false
   private let tick: Tick
   /// Made once: a closure for each tick would be an allocation for each read of a flood.
@@ -41,10 +47,10 @@ final class ScreenTurns {
     return spent < NodeLimits.screenTime * 2 ? NodeLimits.screenEcho : 0
   }
 
-  func isWaiting(_ session: Session) -> Bool { waiting.contains(session) }
+  func isWaiting(_ session: Screened) -> Bool { waiting.contains(session) }
 
   /// Gives the session a turn later: it has work to do.
-  func wait(_ session: Session) {
+  func wait(_ session: Screened) {
     if waiting.enqueue(session) { schedule() }
   }
 

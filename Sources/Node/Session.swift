@@ -20,7 +20,18 @@ protocol SessionDelegate: AnyObject {
   /// Another node has its terminal by now.
   func sessionWasTaken(_ session: Session)
   /// Nil: it has gone.
-  func connection(_ number: UInt64) -> RouterConnection?
+  func connection(_ number: UInt64) -> (any SessionConnection)?
+}
+
+/// What a session needs of a connection that carries streams of it.
+protocol SessionConnection: AnyObject {
+  func send(_ frame: Frame, stream: UInt64)
+  /// Sends the stream's last frame and forgets it.
+  func close(stream: UInt64, last frame: Frame)
+  /// The stream has something to send: it gets its turn at the end of the tick.
+  func giveTurn(_ stream: UInt64)
+  /// The same, but it may wait to become a whole frame.
+  func giveTurnSoon(_ stream: UInt64)
 }
 
 final class Session: PipeDelegate {
@@ -28,7 +39,7 @@ final class Session: PipeDelegate {
   /// When it ended, in milliseconds since 1970.
   private(set) var endedTime: UInt64?
   private let pipe: any Pipe
-  private let turns: ScreenTurns
+  private let turns: ScreenTurns<Session>
   private weak var delegate: (any SessionDelegate)?
   private var timers: [SessionTimer: Scheduled<Void>] = [:]
   private var isCarryingOut = false
@@ -36,7 +47,8 @@ final class Session: PipeDelegate {
   private var isUpToDate: Bool
 
   init(
-    _ core: consuming SessionCore, pipe: any Pipe, turns: ScreenTurns, delegate: any SessionDelegate
+    _ core: consuming SessionCore, pipe: any Pipe, turns: ScreenTurns<Session>,
+    delegate: any SessionDelegate
   ) {
     isUpToDate = core.isUpToDate
     self.core = core
@@ -261,7 +273,7 @@ final class Session: PipeDelegate {
 }
 
 /// Two sessions are equal only if they are one and the same, so that each waits for a turn at most once.
-extension Session: Hashable {
+extension Session: HasScreen {
   static func == (a: Session, b: Session) -> Bool { a === b }
   func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

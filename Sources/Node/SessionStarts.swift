@@ -8,38 +8,6 @@ import Registry
 import Sessions
 import Wire
 
-/// A session that is being claimed and started.
-struct Start {
-  let id: SessionID
-  let creation: Creation
-  /// The client whose OPEN it is started for.
-  let creator: ClientIdentity
-  let size: TerminalSize
-  /// That OPEN, then those that came meanwhile.
-  var waiting: [WaitingOpen]
-  /// Once it is claimed.
-  var epoch: Epoch?
-  /// Another node owns it by now.
-  var isSuperseded = false
-}
-
-struct WaitingOpen {
-  let connection: RouterConnection
-  let stream: UInt64
-  let request: LinkOpen
-
-  func refuse(_ refusal: Refused) { connection.refuse(refusal, stream: stream) }
-
-  /// False: so many wait for the session already, and this one was refused.
-  func mayWait(beside others: [WaitingOpen]) -> Bool {
-    if others.count < NodeLimits.waitingOpens { return true }
-    refuse(
-      Refused(
-        .tooMany, "\(others.count) clients wait for this session", retry: NodeLimits.retry))
-    return false
-  }
-}
-
 extension NodeLoop {
   // MARK: OPEN
 
@@ -76,7 +44,7 @@ extension NodeLoop {
   }
 
   private func refusal(of request: LinkOpen) -> Refused? {
-    if stopCause != nil { return isLeaving }
+    if stopCause != nil { return refusalOfLeaving }
     if isTakingUp {
       return Refused(
         .unavailable, "node \(context.id) is taking up its sessions", retry: NodeLimits.retrySoon)
@@ -88,7 +56,7 @@ extension NodeLoop {
     return nil
   }
 
-  var isLeaving: Refused {
+  var refusalOfLeaving: Refused {
     Refused(.unavailable, "node \(context.id) is shutting down", retry: NodeLimits.retry)
   }
 

@@ -11,11 +11,6 @@ import Registry
 import Sessions
 import Wire
 
-/// A session that is looked for, and taken over if that may be.
-struct Takeover {
-  var waiting: [WaitingOpen] = []
-}
-
 extension SessionRecord {
   /// Whether its holder is reached by who has one of these engines.
   func isWithin(reach engines: Set<String>) -> Bool { engine.map(engines.contains) ?? false }
@@ -107,7 +102,7 @@ extension NodeLoop {
           return loop.attach(entry, descriptor, from: record, epoch)
         }
         kept.isWhole
-          ? loop.isLost(id, record, epoch) : loop.putBack(id, epoch, "it does not answer")
+          ? loop.giveUpLost(id, record, epoch) : loop.putBack(id, epoch, "it does not answer")
       case .failure(let error): loop.putBack(id, epoch, "\(error)")
       }
     }
@@ -128,7 +123,7 @@ extension NodeLoop {
   }
 
   /// No holder has it: its container was stopped, or it has ended.
-  private func isLost(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
+  private func giveUpLost(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
     context.records.release(
       id, epoch: epoch, tombstone: Tombstone(status: nil, reason: .lost, owner: record.owner))
     giveUpTakeover(of: id, Refused(.lost, "session \(id) was lost: its holder is gone"))

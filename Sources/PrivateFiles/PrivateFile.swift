@@ -4,19 +4,6 @@
 import Glibc
 public import Wire
 
-public typealias PrivateFileError = Failure<PrivateFileErrorCode>
-
-public enum PrivateFileErrorCode: String, FailureCode {
-  /// It is another user's, or others may read it, or it is no file.
-  case notPrivate = "not_private"
-  /// It is larger than any of these is.
-  case tooLarge = "too_large"
-  /// Another process has locked it.
-  case locked
-  /// The system refused.
-  case system
-}
-
 public enum PrivateFile {
   /// The whole file; nil: there is none. It never waits.
   public static func read(_ path: String) throws(PrivateFileError) -> [UInt8]? {
@@ -59,11 +46,5 @@ public enum PrivateFile {
       throw error
     }
     return file
-  }
-}
-
-extension PrivateFileError {
-  static func system(_ what: String, _ number: CInt) -> PrivateFileError {
-    PrivateFileError(.system, "\(what): \(String(cString: strerror(number)))")
   }
 }

@@ -29,6 +29,13 @@ extension SessionRecord {
     }
   }
 
+  /// What is left of it once its owner is dead.
+  func remains(_ state: OwnerState, now: UInt64) -> Tombstone {
+    end
+      ?? Tombstone(
+        status: nil, reason: .lost, ended: state.leaseEnd(now: now), owner: owner)
+  }
+
   /// Whether the process of an owned one is gone, as far as the registry can know.
   public func isLost(among nodes: [NodeEntry]) -> Bool { ownerState(among: nodes).isLost }
 

@@ -25,7 +25,7 @@ final class RouterLoops: Sendable {
     }
     self.loops = loops
     context.nodesAsker = NodesAsker { [weak self] session, nodes in
-      await self?.ask(nodes, for: session) ?? NodesAnswer()
+      await self?.ask(nodes, for: session) ?? NodesReport()
     }
   }
 

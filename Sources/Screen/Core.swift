@@ -1,7 +1,13 @@
-// The whole state of one terminal. What the
-// program sent acts here: Parser.swift finds the sequences, Print.swift, Cursor.swift, Editing.swift,
-// Rendition.swift, Modes.swift and Strings.swift carry them out as xterm.js 6 does, because the
-// browsers that show the session are xterm.js.
+// The whole state of one terminal. What the program sent acts here: Parser.swift finds the sequences, and
+// Print.swift, Cursor.swift, Editing.swift, Rendition.swift, Core+Modes.swift, Core+Keyboard.swift and
+// Core+Strings.swift carry them out as xterm.js 6 does, because the browsers that show the session are xterm.js.
+
+/// A change of size under way, as the state sees it.
+protocol CoreResizing: AnyObject {
+  var byteCount: Int { get }
+  /// Goes on until it has cost so much. True once it is done.
+  func go(on core: inout Core, work: Int) -> Bool
+}
 
 struct Core {
   /// What the bytes of this `write` cost beyond their number: about a unit per cell that was touched.
@@ -20,7 +26,7 @@ struct Core {
   var isAlternate: Bool { hiddenPrimary != nil }
   var history: History
   /// The change of size under way. Until it is done nothing else changes here.
-  var resizing: Resizing?
+  var resizing: (any CoreResizing)?
   var saved = SavedCursor()
   var otherSaved = SavedCursor()
   var tabs: TabStops

@@ -2,7 +2,7 @@
 // others on the loop should wait. Until it is done the screen takes nothing in, so that whoever goes on with it, and
 // in however many slices, gets what xterm.js has.
 
-final class Resizing {
+final class Resizing: CoreResizing {
   private enum Step { case active, hidden, clusters, release }
 
   private let columns: Int

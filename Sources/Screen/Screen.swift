@@ -66,7 +66,7 @@ public final class Screen {
   }
 
   /// The state when no resize is under way.
-  private var settled: Core {
+  var settled: Core {
     _read {
       _ = goOnResizing(work: .max)
       yield core
@@ -94,17 +94,6 @@ public final class Screen {
   }
 
   // MARK: Towards clients.
-
-  /// Bytes that bring an xterm.js of the same size, in whatever state, to this screen: visible state,
-  /// scrollback, modes, and the parser in the middle of a sequence. The next byte of output may follow
-  /// directly. The bytes contain no query.
-  public func snapshot() -> [UInt8] { beginSnapshot().all() }
-
-  /// The same in slices, of the screen as it is now, whatever becomes of it meanwhile; with so many lines of the
-  /// scrollback, the latest ones.
-  public func beginSnapshot(scrollback: Int = .max) -> ScreenSnapshot {
-    ScreenSnapshot(settled, scrollback: scrollback)
-  }
 
   /// Where the scrollback stands.
   public var scrollbackMark: ScrollbackMark { settled.history.mark }
@@ -158,52 +147,6 @@ public final class Screen {
   /// Bytes of memory that this screen holds.
   public var memoryFootprint: Int { core.byteCount }
 
-  // What shows the screen as text takes how many lines of the scrollback, the latest ones, to show above
-  // it. The alternate buffer has none.
-
-  /// The text, a line per row without trailing blanks, each ended by a newline.
-  public func text(scrollback: Int = 0) -> String {
-    String(decoding: beginText(.plain, scrollback: scrollback).all(), as: UTF8.self)
-  }
-
-  /// The last so many lines that hold something, scrollback and screen taken as one; wrapped lines are joined.
-  public func text(tail: Int) -> String {
-    String(decoding: beginText(.plain, tail: tail).all(), as: UTF8.self)
-  }
-
-  /// The text with SGR attributes, a line per row; every line starts and ends with default attributes.
-  public func ansi(scrollback: Int = 0) -> [UInt8] {
-    beginText(.ansi, scrollback: scrollback).all()
-  }
-
-  /// The rows' text, without trailing blanks.
-  public func lines(scrollback: Int = 0) -> [String] {
-    beginText(.plain, scrollback: scrollback).all().split(
-      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
-    ).dropLast().map { String(decoding: $0, as: UTF8.self) }
-  }
-
-  /// Text in slices, of the screen as it is now: the rows, below so many lines of the scrollback.
-  public func beginText(_ format: ScreenText.Format, scrollback: Int) -> ScreenText {
-    ScreenText(settled, format, scrollback: scrollback, tail: nil, mostBytes: .max)
-  }
-
-  /// The last so many lines that hold something, in slices; fewer where they are more than `mostBytes`.
-  public func beginText(_ format: ScreenText.Format, tail: Int, mostBytes: Int = 1 << 24)
-    -> ScreenText
-  {
-    ScreenText(settled, format, scrollback: 0, tail: tail, mostBytes: mostBytes)
-  }
-
-  /// What a program wants to know of the screen, as a value.
-  public func contents(scrollback: Int = 0) -> ScreenContents {
-    let lines = lines(scrollback: scrollback)
-    return ScreenContents(
-      columns: columns, rows: rows, cursorColumn: cursorColumn, cursorRow: cursorRow,
-      isCursorVisible: isCursorVisible, isAlternate: isAlternate, title: title,
-      workingDirectory: workingDirectory, scrollback: lines.count - rows, lines: lines)
-  }
-
   /// What is wrong inside, also in the middle of a resize; nil: nothing. Looks at everything it holds: for tests and
   /// fuzzers.
   package func fault() -> String? { core.fault() }
@@ -218,22 +161,6 @@ public struct ScreenEvents: Equatable, Sendable {
   public var bellRang: Bool
 
   public var isEmpty: Bool { !titleChanged && !bellRang }
-}
-
-/// A screen's contents for programs.
-public struct ScreenContents: Equatable, Sendable {
-  public var columns: Int
-  public var rows: Int
-  /// 0-based.
-  public var cursorColumn: Int
-  public var cursorRow: Int
-  public var isCursorVisible: Bool
-  public var isAlternate: Bool
-  public var title: String
-  public var workingDirectory: String?
-  /// How many of `lines`, at the front, are scrollback.
-  public var scrollback: Int
-  public var lines: [String]
 }
 
 extension Int {

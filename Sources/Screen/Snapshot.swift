@@ -32,6 +32,17 @@ public final class ScreenSnapshot {
 }
 
 extension Screen {
+  /// Bytes that bring an xterm.js of the same size, in whatever state, to this screen: visible state,
+  /// scrollback, modes, and the parser in the middle of a sequence. The next byte of output may follow
+  /// directly. The bytes contain no query.
+  public func snapshot() -> [UInt8] { beginSnapshot().all() }
+
+  /// The same in slices, of the screen as it is now, whatever becomes of it meanwhile; with so many lines of the
+  /// scrollback, the latest ones.
+  public func beginSnapshot(scrollback: Int = .max) -> ScreenSnapshot {
+    ScreenSnapshot(settled, scrollback: scrollback)
+  }
+
   /// What a snapshot begins with, and what resets the colours soon after: for a client whose terminal is to keep what
   /// it has.
   public static let freshTerminal = Array("\u{1B}c".utf8)

@@ -2,21 +2,6 @@
 // cell arise as they did in the session. Blank cells are stepped over or erased into being; the odd ones,
 // which are left when a wide character is cut, are made by cutting one.
 
-/// Where a walk over a buffer's lines stands. (A class, since it is large and taken out for each line.)
-final class LineWalk {
-  var source: LineSource
-  var isFirst = true
-  var isFull = false
-  var lastCell = Cell.blank
-  /// What the last cell's look is a number of.
-  var lastLooks: Looks
-
-  init(_ source: LineSource) {
-    self.source = source
-    lastLooks = source.looks
-  }
-}
-
 extension SnapshotWriter {
   /// Prints the next of a buffer's lines, from the top left corner of an empty screen. Returns what it cost, nil
   /// if there is none.

@@ -167,4 +167,25 @@ extension SnapshotWriter {
     core.parameters.append(to: &bytes)
     bytes.append(contentsOf: names)
   }
+
+  // MARK: The keyboard.
+
+  /// After a reset, in the buffer that the flags are of.
+  mutating func writeKeyboard(_ keyboard: Keyboard) {
+    for (index, flags) in keyboard.stack.enumerated() where index > 0 || flags != 0 {
+      bytes.append(index == 0 ? "\u{1B}[=" : "\u{1B}[>")
+      bytes.append(decimal: Int(flags))
+      bytes.append("u")
+    }
+  }
+
+  mutating func writeModifiedKeys() {
+    for (option, value) in core.modifiedKeys.values.sorted(by: { $0.key < $1.key }) {
+      bytes.append("\u{1B}[>")
+      bytes.append(decimal: option)
+      bytes.append(UInt8(ascii: ";"))
+      bytes.append(decimal: value)
+      bytes.append(UInt8(ascii: "m"))
+    }
+  }
 }

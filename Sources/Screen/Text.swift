@@ -1,94 +1,67 @@
-// The screen as text: plain, with SGR attributes, or as JSON strings; and the walk over its lines that snapshots
-// and text share. It can be long, so it goes in slices.
+// The screen as text: plain, with SGR attributes, or as JSON strings. It can be long, so it goes in slices.
 
-/// A line of grid or scrollback, until the next one is asked for.
-struct Line {
-  let cells: Block<Cell>
-  /// Cells up to the last that is not blank.
-  let used: Int
-  /// It continues the line before it, and the line after it continues this one.
-  let isWrapped: Bool
-  let isContinued: Bool
+extension Screen {
+  // What shows the screen as text takes how many lines of the scrollback, the latest ones, to show above
+  // it. The alternate buffer has none.
+
+  /// The text, a line per row without trailing blanks, each ended by a newline.
+  public func text(scrollback: Int = 0) -> String {
+    String(decoding: beginText(.plain, scrollback: scrollback).all(), as: UTF8.self)
+  }
+
+  /// The last so many lines that hold something, scrollback and screen taken as one; wrapped lines are joined.
+  public func text(tail: Int) -> String {
+    String(decoding: beginText(.plain, tail: tail).all(), as: UTF8.self)
+  }
+
+  /// The text with SGR attributes, a line per row; every line starts and ends with default attributes.
+  public func ansi(scrollback: Int = 0) -> [UInt8] {
+    beginText(.ansi, scrollback: scrollback).all()
+  }
+
+  /// The rows' text, without trailing blanks.
+  public func lines(scrollback: Int = 0) -> [String] {
+    beginText(.plain, scrollback: scrollback).all().split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+    ).dropLast().map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Text in slices, of the screen as it is now: the rows, below so many lines of the scrollback.
+  public func beginText(_ format: ScreenText.Format, scrollback: Int) -> ScreenText {
+    ScreenText(settled, format, scrollback: scrollback, tail: nil, mostBytes: .max)
+  }
+
+  /// The last so many lines that hold something, in slices; fewer where they are more than `mostBytes`.
+  public func beginText(_ format: ScreenText.Format, tail: Int, mostBytes: Int = 1 << 24)
+    -> ScreenText
+  {
+    ScreenText(settled, format, scrollback: 0, tail: tail, mostBytes: mostBytes)
+  }
+
+  /// What a program wants to know of the screen, as a value.
+  public func contents(scrollback: Int = 0) -> ScreenContents {
+    let lines = lines(scrollback: scrollback)
+    return ScreenContents(
+      columns: columns, rows: rows, cursorColumn: cursorColumn, cursorRow: cursorRow,
+      isCursorVisible: isCursorVisible, isAlternate: isAlternate, title: title,
+      workingDirectory: workingDirectory, scrollback: lines.count - rows, lines: lines)
+  }
 }
 
-/// The lines of one buffer of a frozen screen, oldest first: of the scrollback, which belongs to the primary
-/// buffer, and then of the grid.
-struct LineSource {
-  private let grid: Grid
-  private let gridLooks: Looks
-  private let gridClusters: ClusterStore
-  private var reader: HistoryReader?
-  /// What is looked for where, until it is found.
-  private var history: History?
-  private var search: History.Search?
-  private var row = 0
-  /// What the looks and clusters of the line's cells are.
-  private(set) var looks: Looks
-  private(set) var clusters: ClusterStore
-  /// There is more scrollback than was asked for.
-  let isCut: Bool
-
-  /// The scrollback must have been counted. Where it is cut, its beginning is to be found first.
-  init(_ core: Core, _ looks: Looks, grid: Grid, scrollback: Int) {
-    self.grid = grid
-    gridLooks = looks
-    gridClusters = core.clusters
-    self.looks = looks
-    clusters = gridClusters
-    isCut = scrollback < core.history.lines
-    guard scrollback > 0, !core.history.isEmpty else { return }
-    if isCut {
-      history = core.history
-      search = core.history.search(forLast: scrollback)
-    } else {
-      reader = HistoryReader(core.history)
-    }
-  }
-
-  /// Looks for the first line, until it has cost so much. True once it is found.
-  mutating func findStart(work: Int, _ spent: inout Int) -> Bool {
-    guard let history, var search else { return true }
-    let isFound = history.go(on: &search, work: work, &spent)
-    self.search = isFound ? nil : search
-    guard isFound, let start = search.start else { return isFound }
-    var reader = HistoryReader(history, from: start)
-    for _ in 0..<max(0, search.found - search.wanted) {
-      spent &+= Cost.passedLine + (reader.next()?.cells.count ?? 0)
-    }
-    self.reader = reader
-    return true
-  }
-
-  mutating func deallocate() {
-    reader?.deallocate()
-    reader = nil
-  }
-
-  mutating func next() -> Line? {
-    if let entry = reader?.next(), let cells = reader?.cells, let clusters = reader?.clusters {
-      // A reader is large: it is not copied to be asked.
-      if reader?.looks.table != looks.table || reader?.looks.entries.count != looks.entries.count,
-        let current = reader?.looks
-      {
-        looks = current
-      }
-      self.clusters = clusters
-      return Line(
-        cells: cells.slice(entry.cells.lowerBound, entry.cells.count), used: entry.cells.count,
-        isWrapped: entry.isWrapped, isContinued: entry.isContinued ?? grid[0].isWrapped)
-    }
-    if reader != nil || row == 0 {
-      deallocate()
-      looks = gridLooks
-      clusters = gridClusters
-    }
-    guard row < grid.rows else { return nil }
-    let line = grid[row]
-    row += 1
-    return Line(
-      cells: line.cells, used: line.store(), isWrapped: line.isWrapped,
-      isContinued: row < grid.rows && grid[row].isWrapped)
-  }
+/// A screen's contents for programs.
+public struct ScreenContents: Equatable, Sendable {
+  public var columns: Int
+  public var rows: Int
+  /// 0-based.
+  public var cursorColumn: Int
+  public var cursorRow: Int
+  public var isCursorVisible: Bool
+  public var isAlternate: Bool
+  public var title: String
+  public var workingDirectory: String?
+  /// How many of `lines`, at the front, are scrollback.
+  public var scrollback: Int
+  public var lines: [String]
 }
 
 /// A screen's text, in slices: of the screen as it was when this was begun.

@@ -10,34 +10,15 @@ public import NIOCore
 import Screen
 import Wire
 
-/// A checkpoint of some time ago, without the scrollback of then.
-struct YoungCheckpoint {
-  let bytes: ByteBuffer
-  let size: TerminalSize
-  let offset: UInt64
-  let mark: ScrollbackMark
-}
-
-/// A checkpoint that is being made, in slices.
-struct CheckpointMaker {
-  let snapshot: ScreenSnapshot
-  let size: TerminalSize
-  let offset: UInt64
-  let mark: ScrollbackMark
-  /// It is without the scrollback, and kept until that is younger.
-  let isYoung: Bool
-  var bytes = ByteBuffer()
-}
-
 extension SessionCore {
   /// To be called when output was read: begins a checkpoint, or leaves one, when it is time.
   mutating func updateCheckpoint(now: NIODeadline) {
     leaveYoungCheckpoint()
     guard let kept, isRunning, kept.making == nil else { return }
     let since = log.end - min(kept.checkpoint, log.end)
-    if since >= kept.room / 4 * 3 {
+    if since >= kept.roomOf(SessionLimits.fullParts) {
       beginCheckpoint(now: now)
-    } else if since >= kept.room / 4, kept.young == nil {
+    } else if since >= kept.roomOf(SessionLimits.youngParts), kept.young == nil {
       beginCheckpoint(isYoung: true, now: now)
     }
     if since >= quietCheckpoint, !kept.isQuietCheckSet {
@@ -48,7 +29,8 @@ extension SessionCore {
 
   private var quietCheckpoint: UInt64 {
     let part = UInt64((kept?.checkpointBytes ?? 0) / SessionLimits.quietPart)
-    return max(SessionLimits.quietCheckpoint, min(part, (kept?.room ?? 0) / 4))
+    return max(
+      SessionLimits.quietCheckpoint, min(part, kept?.roomOf(SessionLimits.youngParts) ?? 0))
   }
 
   /// Whether the program waits for an answer that may be lost with this node: who reads the output again from a
@@ -91,7 +73,7 @@ extension SessionCore {
     actions.append(.work)
   }
 
-  private func linesToKeep(_ kept: SessionKeeping) -> Int {
+  private func linesToKeep(_ kept: Keeping) -> Int {
     let bytes = screen.scrollbackBytes
     guard bytes > kept.most else { return kept.scrollback }
     let share = Double(kept.most) / Double(bytes)
@@ -145,7 +127,7 @@ extension SessionCore {
       self.kept?.young = nil
       return
     }
-    guard log.end - min(kept.checkpoint, log.end) >= kept.room / 2,
+    guard log.end - min(kept.checkpoint, log.end) >= kept.roomOf(SessionLimits.leftParts),
       screen.isScrollbackYounger(than: young.mark)
     else { return }
     self.kept?.checkpointBytes = 0

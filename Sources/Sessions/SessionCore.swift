@@ -55,7 +55,7 @@ public struct SessionCore: ~Copyable {
   public internal(set) var size: TerminalSize
 
   /// Nil: nobody keeps the session when its node goes.
-  var kept: SessionKeeping?
+  var kept: Keeping?
 
   // The end.
 
@@ -102,7 +102,7 @@ public struct SessionCore: ~Copyable {
       screen = Screen(columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
     }
     self.size = kept?.size ?? size
-    self.kept = kept.map { SessionKeeping($0, settings) }
+    self.kept = kept.map { Keeping($0, settings) }
     input = InputQueue(hasForgotten: kept?.hasForgotten ?? false)
     endCause = kept?.state.endCause
     lifetimes = SessionLifetimes(creation, settings)

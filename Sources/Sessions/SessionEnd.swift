@@ -121,7 +121,8 @@ extension SessionCore {
       command: creation.command, user: creation.user, state: ended == nil ? .running : .ended,
       status: ended?.status,
       reason: ended?.reason, ended: endedTime, size: size,
-      title: screen.title.isEmpty ? nil : screen.title.clipped(to: 256), created: createdTime,
+      title: screen.title.isEmpty ? nil : screen.title.clipped(to: SessionLimits.titleShown),
+      created: createdTime,
       idle: UInt64(max(0, (now - lastUsed).nanoseconds / 1_000_000)), output: log.end,
       input: input.totalAccepted, owner: creator.subject,
       viewers: listed.prefix(WireLimits.viewersListed).map {

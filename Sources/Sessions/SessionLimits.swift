@@ -64,6 +64,13 @@ public enum SessionLimits {
   /// draws anew; a person who drags a window sees 30 a second as smooth.
   public static let resizeInterval = TimeAmount.milliseconds(33)
 
+  // MARK: The screen
+
+  /// Lines of scrollback that a session may be told to keep: as many as a screen keeps at most.
+  public static let scrollback = 100_000
+  /// Bytes of a window title that a list of sessions shows: a column of a table, and not the whole of it.
+  static let titleShown = 256
+
   // MARK: The end
 
   /// The last output of a process that was ended is read for so long: plain text of 300 KiB, what pipe and terminal
@@ -83,6 +90,15 @@ public enum SessionLimits {
 
   // MARK: Keeping
 
+  /// What the holder's log has room for is counted in so many parts: a checkpoint is left before the last one is full.
+  static let roomParts: UInt64 = 4
+  /// So many parts after a checkpoint one without the scrollback is made: it has the time of two to become younger than
+  /// all lines.
+  static let youngParts: UInt64 = 1
+  /// So many parts after a checkpoint that one is left, if it is younger: not before, so that checkpoints are few.
+  static let leftParts: UInt64 = 2
+  /// So many parts after a checkpoint one with the scrollback is made: the last part is for what is printed meanwhile.
+  static let fullParts: UInt64 = 3
   /// Output since the last checkpoint for which another is left once the session is quiet, in bytes: less is read
   /// again in a fraction of a millisecond.
   static let quietCheckpoint: UInt64 = 16 * 1024
@@ -114,7 +130,9 @@ public struct SessionSettings: Sendable {
   /// Whether a driver that types takes the terminal's size over. If not, only TAKE does.
   public var typingTakesSize = true
   /// Bytes of output that a holder keeps of a session.
-  public var heldLog: Int { max(logLimit, min(scrollback, 100_000) * SessionLimits.heldLine) }
+  public var heldLog: Int {
+    max(logLimit, min(scrollback, SessionLimits.scrollback) * SessionLimits.heldLine)
+  }
 
   public init(
     idleTimeout: TimeAmount = .minutes(30), keepEnded: TimeAmount = .minutes(30),

@@ -66,7 +66,7 @@ extension DecodingError {
 
 extension String {
   /// Short, and of one line: it is the author's, and goes into an answer and into logs.
-  fileprivate var safe: String { clipped(to: 64).escaped }
+  fileprivate var safe: String { clipped(to: WireLimits.quoted).escaped }
 }
 
 private protocol AnyArray {}

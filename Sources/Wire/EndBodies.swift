@@ -54,7 +54,9 @@ public struct Refused: Sendable, Equatable, Codable {
   }
 
   public static func unknown(_ kind: StreamKind) -> Refused {
-    Refused(.unknownKind, "no streams of kind \"\(kind.rawValue.clipped(to: 64).escaped)\" here")
+    Refused(
+      .unknownKind,
+      "no streams of kind \"\(kind.rawValue.clipped(to: WireLimits.quoted).escaped)\" here")
   }
 }
 

@@ -20,6 +20,8 @@ public enum WireLimits {
   /// Bytes of a text that the system says of itself (a reason, a message): it may quote what a client
   /// sent, and its frame must stay within `frameBody` however JSON escapes it.
   public static let message = 1024
+  /// Bytes of a word that was not understood, in the answer that quotes it: enough to find it by.
+  public static let quoted = 64
   /// Bytes of payload of one OUTPUT, INPUT or SNAPSHOT frame: a body less the longest header of these
   /// (SNAPSHOT: id 8, marks 1, offset 8, columns 2, rows 2).
   public static let dataPayload = frameBody - 32

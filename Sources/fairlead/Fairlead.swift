@@ -82,7 +82,7 @@ struct Fairlead: AsyncParsableCommand {
         (error as? ValidationError).map { Misuse.told($0, by: command, of: self) }
           ?? fullMessage(for: error)
       } else {
-        Misuse.explained(fullMessage(for: error), in: words)
+        Misuse.explained(fullMessage(for: error), in: words, of: self, starter: NewCommand.self)
       }
     if !message.isEmpty { complain(message) }
     Glibc.exit(code.rawValue)

@@ -11,13 +11,19 @@ enum Misuse {
   static func missed(_ form: String) { self.form.withLock { $0 = form } }
 
   /// What the parser says of the words, mended.
-  static func explained(_ message: String, in words: [String]) -> String {
+  /// - Parameters:
+  ///   - root: whose subcommands they name.
+  ///   - starter: the one that takes a program's words behind its own options.
+  static func explained(
+    _ message: String, in words: [String], of root: any ParsableCommand.Type,
+    starter: any ParsableCommand.Type
+  ) -> String {
     let end = message.firstIndex(of: "\n") ?? message.endIndex
     let first = message[..<end]
     let rest = message[end...]
     // Of the words as they are: to look for others that are taken tries more.
     let form = form.withLock { $0 }
-    if let divided = dividedForNew(words) {
+    if let divided = divided(words, for: starter, of: root) {
       let said = withoutSuggestion(String(first))
       let stop = said.hasSuffix(".") || said.hasSuffix("?") ? String(said.dropLast()) : said
       return stop + "; what is the command's goes behind --: \(divided)" + rest
@@ -27,17 +33,22 @@ enum Misuse {
     return first + ": " + form + rest
   }
 
-  /// How `fairlead new` takes words that it did not take: some of them are options of the program that it is to
+  /// How `starter` takes words that it did not take: some of them are options of the program that it is to
   /// start. Nil: they are not, or are taken.
-  private static func dividedForNew(_ words: [String]) -> String? {
-    guard words.first == name(of: NewCommand.self), !words.contains("--"),
-      words.count <= CommandLimits.dividedWords, (try? Fairlead.parseAsRoot(words)) == nil
+  private static func divided(
+    _ words: [String], for starter: any ParsableCommand.Type, of root: any ParsableCommand.Type
+  ) -> String? {
+    guard words.first == name(of: starter), !words.contains("--"),
+      words.count <= CommandLimits.dividedWords, (try? root.parseAsRoot(words)) == nil
     else { return nil }
     for index in words.indices.dropFirst() where !words[index].hasPrefix("-") {
       let divided = words[..<index] + ["--"] + words[index...]
-      guard (try? Fairlead.parseAsRoot(Array(divided))) is NewCommand else { continue }
-      let line = printable("\(name(of: Fairlead.self)) \(shellQuoted(Array(divided)))")
-      return line.utf8.count <= CommandLimits.dividedLine ? line : "fairlead new -- COMMAND"
+      guard let command = try? root.parseAsRoot(Array(divided)), type(of: command) == starter else {
+        continue
+      }
+      let line = printable("\(name(of: root)) \(shellQuoted(Array(divided)))")
+      return line.utf8.count <= CommandLimits.dividedLine
+        ? line : "\(name(of: root)) \(name(of: starter)) -- COMMAND"
     }
     return nil
   }

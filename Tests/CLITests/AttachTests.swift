@@ -259,7 +259,7 @@ import Wire
 
 @Suite struct ExitCodeTests {
   private func code(_ reason: EndReason, _ status: Wire.ExitStatus?) -> Int32 {
-    Attachment.exitCode(reason: reason, status).rawValue
+    AttachedClient.exitCode(reason: reason, status).rawValue
   }
 
   @Test func isTheProcesssOwnWhereThatIsKnown() {

@@ -13,7 +13,8 @@ import Testing
       _ = try Fairlead.parseAsRoot(words)
       return ""
     } catch {
-      return Misuse.explained(Fairlead.fullMessage(for: error), in: words)
+      return Misuse.explained(
+        Fairlead.fullMessage(for: error), in: words, of: Fairlead.self, starter: NewCommand.self)
     }
   }
 

@@ -32,7 +32,7 @@ import Wire
 
   @Test(.timeLimit(.minutes(patience)))
   func theWaitEndsThoughTheServerWantsToBeAskedLater() async throws {
-    let (outcomes, finish) = AsyncStream.makeStream(of: Attachment.Outcome.self)
+    let (outcomes, finish) = AsyncStream.makeStream(of: AttachOutcome.self)
     let screen = AttachedScreen(
       session: .random(), isNew: true, isWatching: false, waiting: Waiting(atMost: .seconds(1)),
       giveUp: { finish.yield($0) })

@@ -64,7 +64,7 @@ func dockerOperations(_ input: UnsafeRawBufferPointer) {
   for container in [nil, "c"] {
     precondition(!DockerEngine.error(answer, container: container, endpoint).description.isEmpty)
   }
-  precondition(DockerStarter.reason(in: String(decoding: body, as: UTF8.self)).count <= 1_000)
+  precondition(DockerEngine.reason(in: String(decoding: body, as: UTF8.self)).count <= 1_000)
 }
 
 #if FUZZING

@@ -32,7 +32,7 @@ private let largestBody = 1_000
 private func outcome(_ wire: [UInt8], upgrading: Bool, size: Int) -> Outcome {
   let channel = EmbeddedChannel()
   let answer = channel.embeddedEventLoop.makePromise(of: HTTPResponse.self)
-  let upgrade = channel.embeddedEventLoop.makePromise(of: HTTPClient.Upgrade.self)
+  let upgrade = channel.embeddedEventLoop.makePromise(of: HTTPUpgrade.self)
   let successor = Successor()
   var outcome = Outcome.nothing
   func conclude(_ result: Outcome) {

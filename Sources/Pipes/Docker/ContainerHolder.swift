@@ -276,7 +276,7 @@ final class ContainerHolder: HolderPlace {
       try? await Task.sleep(for: PipeLimits.questionInterval * (1 << attempt))
       state = try? await engine.inspect(exec)
     }
-    let reason = DockerStarter.reason(in: end.text)
+    let reason = DockerEngine.reason(in: end.text)
     return Ended(
       code: state?.exitCode,
       reason: end.text.isEmpty ? "it ended with status \(state?.exitCode ?? -1)" : reason)

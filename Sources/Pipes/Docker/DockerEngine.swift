@@ -352,3 +352,19 @@ struct DockerEngine: Sendable {
     return id
   }
 }
+
+extension DockerEngine {
+  /// A container runtime's message without what means nothing to a user.
+  static func reason(in text: String) -> String {
+    var reason = text[...]
+    for prefix in [
+      "OCI runtime exec failed: ", "exec failed: ", "unable to start container process: ",
+    ] where reason.hasPrefix(prefix) {
+      reason = reason.dropFirst(prefix.count)
+    }
+    while let last = reason.last, last.isWhitespace { reason.removeLast() }
+    if reason.hasSuffix(": unknown") { reason.removeLast(": unknown".count) }
+    return reason.isEmpty
+      ? "the container runtime gave no reason" : reason.clipped(to: PipeLimits.startReasonLength)
+  }
+}

@@ -252,7 +252,8 @@ public struct DockerStarter: PipeStarter {
       }
     }.get()
     return PipeError(
-      .noCommand, "cannot start \(program) in container \(container): \(Self.reason(in: text))")
+      .noCommand,
+      "cannot start \(program) in container \(container): \(DockerEngine.reason(in: text))")
   }
 
   static let shell = "/bin/sh"
@@ -301,20 +302,6 @@ public struct DockerStarter: PipeStarter {
     let letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     let keys = (0..<24).map { _ in String(letters.randomElement() ?? "x") }
     return (["ctrl-@"] + keys).joined(separator: ",")
-  }
-
-  /// A container runtime's message without what means nothing to a user.
-  static func reason(in text: String) -> String {
-    var reason = text[...]
-    for prefix in [
-      "OCI runtime exec failed: ", "exec failed: ", "unable to start container process: ",
-    ] where reason.hasPrefix(prefix) {
-      reason = reason.dropFirst(prefix.count)
-    }
-    while let last = reason.last, last.isWhitespace { reason.removeLast() }
-    if reason.hasSuffix(": unknown") { reason.removeLast(": unknown".count) }
-    return reason.isEmpty
-      ? "the container runtime gave no reason" : reason.clipped(to: PipeLimits.startReasonLength)
   }
 
   // MARK: What earlier incarnations left

@@ -22,6 +22,12 @@ public struct KeptTerminal: Sendable {
   public var hasForgotten: Bool
 }
 
+/// A session of a holder as it was found there, and its pipe, which is not reading yet.
+public struct AttachedPipe {
+  public let pipe: any Pipe
+  public let terminal: KeptTerminal
+}
+
 /// Confined to its connection's event loop.
 struct Attachment {
   let promise: EventLoopPromise<NIOLoopBound<AttachedPipe>>

@@ -5,13 +5,26 @@ import Holder
 import NIOCore
 import Wire
 
+/// What a held terminal needs of the connection that carries it.
+protocol HeldPipeConnection: AnyObject {
+  var eventLoop: any EventLoop { get }
+  var keys: ClientKeys { get }
+  func send(_ frame: NodeFrame)
+  func send(_ frame: ByteBuffer)
+  func send(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64, of pipe: HeldPipe)
+  /// The holder says what makes no sense.
+  func fail(_ problem: String)
+  /// The connection carries it no more.
+  func forget(_ pipe: HeldPipe)
+}
+
 /// Confined to its event loop.
 final class HeldPipe: Pipe, SessionKeeper {
   let eventLoop: any EventLoop
   weak var delegate: (any PipeDelegate)?
   let handle: UInt64
   private(set) var epoch: UInt64
-  private let connection: HolderConnection
+  private let connection: any HeldPipeConnection
 
   // Output.
 
@@ -45,13 +58,13 @@ final class HeldPipe: Pipe, SessionKeeper {
   /// The session's state, as it was left with the holder last.
   private var state: [UInt8]?
   private var look = HeldLook()
-  private var isEnding: UInt32?
+  private var endingGrace: UInt32?
   private var isOver = false
 
   /// - Parameter found: as it was attached; nil: it has just been started.
   init(
     _ handle: UInt64, epoch: UInt64, size: TerminalSize, found: HeldState? = nil,
-    connection: HolderConnection
+    connection: any HeldPipeConnection
   ) {
     self.size = size
     self.handle = handle
@@ -225,7 +238,7 @@ final class HeldPipe: Pipe, SessionKeeper {
   func terminate(grace: TimeAmount) {
     guard !isOver else { return }
     let milliseconds = UInt32(clamping: grace.nanoseconds / 1_000_000)
-    isEnding = milliseconds
+    endingGrace = milliseconds
     connection.send(.end(handle: handle, epoch: epoch, grace: milliseconds))
   }
 
@@ -282,7 +295,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     }
     // The holder answers what it has written already as a duplicate.
     if let piece { send(piece) }
-    if let isEnding { connection.send(.end(handle: handle, epoch: epoch, grace: isEnding)) }
+    if let endingGrace { connection.send(.end(handle: handle, epoch: epoch, grace: endingGrace)) }
     grant()
   }
 

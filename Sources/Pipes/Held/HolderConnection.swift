@@ -8,7 +8,7 @@ import Transport
 import Wire
 
 /// Confined to its event loop.
-final class HolderConnection {
+final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   let eventLoop: any EventLoop
   let keys: ClientKeys
   private let place: any HolderPlace

@@ -5,11 +5,21 @@ import Holder
 import NIOCore
 import Wire
 
+/// Who takes what a holder says.
+protocol HolderHandlerDelegate: AnyObject {
+  /// Both sides have proven what they are: the holder may be asked.
+  func didOpen(_ channel: any Channel)
+  func didReadOutput(_ handle: UInt64, at offset: UInt64, _ bytes: ByteBuffer)
+  func didReceive(_ frame: HolderFrame)
+  /// The connection has ended that was open.
+  func didClose()
+}
+
 final class HolderHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  private let connection: HolderConnection
+  private let delegate: any HolderHandlerDelegate
   private let secret: HolderSecret
   private let proven: EventLoopPromise<Void>
   private let nonce = [UInt8].random(Handshake.nonce)
@@ -23,8 +33,9 @@ final class HolderHandler: ChannelInboundHandler {
     case over
   }
 
-  init(_ connection: HolderConnection, secret: HolderSecret, proven: EventLoopPromise<Void>) {
-    self.connection = connection
+  init(_ delegate: any HolderHandlerDelegate, secret: HolderSecret, proven: EventLoopPromise<Void>)
+  {
+    self.delegate = delegate
     self.secret = secret
     self.proven = proven
   }
@@ -56,11 +67,11 @@ final class HolderHandler: ChannelInboundHandler {
     guard case .over = greeting else { return greet(frame, context) }
     // Most of what comes is output: it is not copied here.
     if let output = HeldOutput(frame) {
-      connection.didReadOutput(output.handle, at: output.offset, output.bytes)
+      delegate.didReadOutput(output.handle, at: output.offset, output.bytes)
       return true
     }
     guard let parsed = HolderFrame(frame) else { return false }
-    connection.didReceive(parsed)
+    delegate.didReceive(parsed)
     return true
   }
 
@@ -86,7 +97,7 @@ final class HolderHandler: ChannelInboundHandler {
     case (.welcome(let expected), .welcome(let mac)?):
       guard MAC.isEqual(mac, expected) else { return false }
       greeting = .over
-      connection.didOpen(context.channel)
+      delegate.didOpen(context.channel)
       proven.succeed()
       return true
     default: return false
@@ -115,7 +126,7 @@ final class HolderHandler: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     proven.fail(PipeError(.unavailable, "the holder has closed the connection"))
-    if case .over = greeting { connection.didClose() }
+    if case .over = greeting { delegate.didClose() }
   }
 }
 

@@ -40,12 +40,6 @@ public struct KeptEntry: Sendable {
   }
 }
 
-/// A session of a holder as it was found there, and its pipe, which is not reading yet.
-public struct AttachedPipe {
-  public let pipe: any Pipe
-  public let terminal: KeptTerminal
-}
-
 extension HolderPlace {
   /// What this holder has of ours. To be called on the loop.
   func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {

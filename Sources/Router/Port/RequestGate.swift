@@ -330,10 +330,10 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     deadline?.cancel()
     guard let context else { return }
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-    deadline = context.eventLoop.scheduleTask(in: time) { bound.value.isTooLate(what) }
+    deadline = context.eventLoop.scheduleTask(in: time) { bound.value.timeIsOver(for: what) }
   }
 
-  private func isTooLate(_ what: Wait) {
+  private func timeIsOver(for what: Wait) {
     switch what {
     case .head, .idle, .lingering: context?.close(promise: nil)
     case .body:

@@ -7,23 +7,11 @@ import NIOCore
 import Registry
 import Wire
 
-/// What the nodes say of a session.
-struct NodesAnswer: Sendable {
-  /// The session's record, as the node tells it that has the session under the largest epoch.
-  var record: SessionRecord?
-  var unanswered: [NodeEntry] = []
-}
-
 extension NodeEntry {
   /// Whether it may have a session that this incarnation of it had, though it has not said so.
   fileprivate func mayHaveWhatWasOf(_ incarnation: Incarnation) -> Bool {
     record.incarnation == incarnation || mayRestore
   }
-}
-
-/// Asks the nodes that do not count as dead.
-struct NodesAsker: Sendable {
-  let ask: @Sendable (SessionID, [NodeEntry]) async -> NodesAnswer
 }
 
 extension RouterContext {
@@ -61,8 +49,8 @@ extension RouterContext {
 
 extension RouterLoops {
   /// All at the same time. The session's hash names the loop on both sides, so that the same links are used each time.
-  func ask(_ nodes: [NodeEntry], for session: SessionID) async -> NodesAnswer {
-    var answer = NodesAnswer()
+  func ask(_ nodes: [NodeEntry], for session: SessionID) async -> NodesReport {
+    var answer = NodesReport()
     var asked: [(entry: NodeEntry, route: Route)] = []
     for entry in nodes
     where (!entry.isDead || entry.mayComeBack) && !entry.record.loops.isEmpty {

@@ -12,7 +12,7 @@ actor AttachedScreen {
   private let isWatching: Bool
   private var waiting: Waiting
   private var patience: Task<Void, Never>?
-  private let giveUp: @Sendable (Attachment.Outcome) -> Void
+  private let giveUp: @Sendable (AttachOutcome) -> Void
   private let output = StandardOutput()
   /// What the output makes of this terminal.
   private let model: Screen
@@ -33,7 +33,7 @@ actor AttachedScreen {
   /// - Parameter giveUp: called once it was waited for long enough.
   init(
     session: SessionID, isNew: Bool, isWatching: Bool, waiting: Waiting,
-    giveUp: @escaping @Sendable (Attachment.Outcome) -> Void
+    giveUp: @escaping @Sendable (AttachOutcome) -> Void
   ) {
     self.waiting = waiting
     self.giveUp = giveUp
@@ -48,7 +48,7 @@ actor AttachedScreen {
   func resized(to size: TerminalSize) { model.resize(columns: size.columns, rows: size.rows) }
 
   /// - Returns: the outcome, if this was the last event.
-  func show(_ event: TerminalEvent) async -> Attachment.Outcome? {
+  func show(_ event: TerminalEvent) async -> AttachOutcome? {
     switch event {
     case .opened(let opened)
     where isNew && !opened.created && !hasBeenLive && opened.state == .ended:
@@ -89,7 +89,7 @@ actor AttachedScreen {
   }
 
   /// - Parameter shown: what this terminal gets for `bytes`.
-  private func write(_ bytes: ByteBuffer, shown: ByteBuffer) async -> Attachment.Outcome? {
+  private func write(_ bytes: ByteBuffer, shown: ByteBuffer) async -> AttachOutcome? {
     lastOutput = .now
     follow(bytes)
     for _ in 0..<tracker.takeCursorQueries() { filter.expectCursorReport() }
@@ -132,7 +132,7 @@ actor AttachedScreen {
     _ = await output.write(ByteBuffer(string: Self.keepTitle))
   }
 
-  private func show(_ condition: StreamCondition) async -> Attachment.Outcome? {
+  private func show(_ condition: StreamCondition) async -> AttachOutcome? {
     switch condition {
     case .connecting: break
     case .live:

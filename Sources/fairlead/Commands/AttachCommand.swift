@@ -41,7 +41,7 @@ struct AttachCommand: AsyncParsableCommand {
       session: id, size: RawTerminal.size ?? .standard, mode: watch ? .watcher : .driver)
     if let excess = RawTerminal.excess { complain("[fairlead: \(excess)]") }
     try await passingOnExitCodes {
-      try await Attachment(
+      try await AttachedClient(
         api: api, open: open, fixedSize: false, wait: wait.wait.duration
       ).run()
     }

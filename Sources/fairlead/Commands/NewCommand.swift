@@ -98,7 +98,7 @@ struct NewCommand: AsyncParsableCommand {
     if size == nil, let excess = RawTerminal.excess { complain("[fairlead: \(excess)]") }
     guard detached else {
       return try await passingOnExitCodes {
-        try await Attachment(
+        try await AttachedClient(
           api: api, open: open, fixedSize: size != nil, wait: wait.wait.duration
         ).run()
       }

@@ -46,24 +46,3 @@ struct PipeOptionGroup: ParsableArguments, CustomReflectable {
     if let problem = PipeKinds.standard.problem(with: options) { throw ValidationError(problem) }
   }
 }
-
-extension NodeOptions {
-  /// - Parameters:
-  ///   - scope: names this node across its incarnations, within whatever containers it shares.
-  ///   - key: of the nodes that may have each other's sessions; nil: this one's are its own.
-  ///   - isFoundAgain: whether its next start is known to be this node's: else nothing is held for that, unless it was
-  ///     asked for.
-  func starters(
-    in surroundings: Surroundings, scope: String, key: [UInt8]? = nil, isFoundAgain: Bool = true,
-    logger: Logger
-  ) throws -> PipeStarters {
-    var options = pipes.options
-    if options["holder"].isEmpty, options["state-directory"].isEmpty, !isFoundAgain {
-      options["holder"] = "off"
-    }
-    return try PipeKinds.standard.starters(
-      PipeSetup(
-        options: options, environment: Self.processEnvironment, files: surroundings.inherited,
-        scope: scope, key: key, logger: logger))
-  }
-}

@@ -196,61 +196,6 @@ struct LogLevel: ExpressibleByArgument, CustomStringConvertible {
   static var allValueStrings: [String] { Logger.Level.allCases.map(\.rawValue) }
 }
 
-struct NodeOptions: ParsableArguments {
-  @Option(
-    help: """
-      Sessions it holds at most. If not given: what this process's limits of descriptors and \
-      pseudo-terminals allow, up to \(PipeLimits.sessions); said at the start.
-      """)
-  var capacity: Int?
-
-  @Option(
-    help: "A session that nobody used for this time is ended: no client, no output, no job.")
-  var idleTimeout: TimeOption = fromEnvironment("IDLE_TIMEOUT", default: TimeOption(seconds: 1_800))
-
-  @Option(help: "A session whose process has ended stays readable for this time.")
-  var keepEnded: TimeOption = fromEnvironment("KEEP_ENDED", default: TimeOption(seconds: 1_800))
-
-  @Option(
-    help: """
-      How a session ended can be asked for this time, of the last \(RegistryLimits.tombstones) at \
-      most.
-      """)
-  var keepTombstones: TimeOption = fromEnvironment(
-    "KEEP_TOMBSTONES", default: TimeOption(seconds: Int64(RegistryLimits.tombstone / 1_000)))
-
-  @Option(help: "Lines of scrollback that a session keeps.")
-  var scrollback: Int = fromEnvironment("SCROLLBACK", default: 1_000)
-
-  enum SizeRule: String, ExpressibleByArgument, CaseIterable { case typing, take }
-
-  @Option(
-    help: "What gives a terminal another client's size: typing in it, or only an explicit take.")
-  var sizeFollows: SizeRule = fromEnvironment("SIZE_FOLLOWS", default: .typing)
-
-  @Flag(help: "End terminals that are held as well when this process is stopped.")
-  var endSessions = false
-
-  @OptionGroup var pipes: PipeOptionGroup
-
-  func validate() throws {
-    try checkProcess()
-    guard (0...100_000).contains(scrollback) else {
-      throw ValidationError("--scrollback is 0 to 100000 lines")
-    }
-  }
-
-  var settings: SessionSettings {
-    var settings = SessionSettings(
-      idleTimeout: idleTimeout.amount, keepEnded: keepEnded.amount, scrollback: scrollback)
-    settings.typingTakesSize = sizeFollows == .typing
-    return settings
-  }
-
-  /// This process's own environment.
-  static var processEnvironment: [String: String] { ProcessInfo.processInfo.environment }
-}
-
 /// This machine's name as far as it can serve as a node's.
 func defaultNodeID() -> NodeID {
   var name = [CChar](repeating: 0, count: 256)

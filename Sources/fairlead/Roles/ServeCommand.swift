@@ -76,7 +76,7 @@ struct ServeCommand: AsyncParsableCommand {
     let publicURL = authentication.publicURL
     let file = ServeFileService(issuer: local, publicURL: publicURL, logger: logger)
     let routerService = RouterService(
-      router: router, isDue: { for await _ in nodeIsReady {} },
+      router: router, waitUntilDue: { for await _ in nodeIsReady {} },
       onReady: { port in
         let scheme = credentials == nil ? "http" : "https"
         let url = "\(scheme)://\(NodeAddress(host: listen.address.host, port: port))"

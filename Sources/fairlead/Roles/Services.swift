@@ -31,13 +31,13 @@ struct RouterService: Service {
   /// For how long it goes on, not ready, before it closes its port.
   var drainDelay = Duration.zero
   /// What it waits for before it takes clients.
-  var isDue: @Sendable () async -> Void = {}
+  var waitUntilDue: @Sendable () async -> Void = {}
   let onReady: @Sendable (Int) async -> Void
 
   func run() async throws {
     let drain = NIOLockedValueBox<Task<Void, Never>?>(nil)
     try await withGracefulShutdownHandler {
-      await isDue()
+      await waitUntilDue()
       try await router.run(onReady: onReady)
     } onGracefulShutdown: {
       drain.withLockedValue {

@@ -10,24 +10,13 @@ import TLS
 import UnixSignals
 import Wire
 
-struct Attachment {
+struct AttachedClient {
   let api: APIOptions
   let open: Open
   /// The size was asked for; this terminal's is not followed.
   let fixedSize: Bool
   /// How long it is tried where it cannot be opened just now.
   let wait: Duration
-
-  /// How it ended.
-  enum Outcome: Sendable {
-    case detached
-    case ended(Ended)
-    case refused(Refused)
-    case closed(String)
-    case neverConnected(String, ClientErrorCode)
-    /// It was tried for long enough.
-    case gaveUp(String)
-  }
 
   func run() async throws {
     let tls = try api.tls()
@@ -38,7 +27,7 @@ struct Attachment {
       throw ValidationError("--api: \(error)")
     }
     let stream = client.open(open, startsAnew: true)
-    let (outcomes, finish) = AsyncStream.makeStream(of: Outcome.self)
+    let (outcomes, finish) = AsyncStream.makeStream(of: AttachOutcome.self)
     let screen = AttachedScreen(
       session: stream.session, isNew: open.create != nil, isWatching: open.mode == .watcher,
       waiting: Waiting(atMost: wait), giveUp: { finish.yield($0) })
@@ -61,7 +50,7 @@ struct Attachment {
 
   // MARK: Input
 
-  private func type(into stream: TerminalStream, _ screen: AttachedScreen) async -> Outcome? {
+  private func type(into stream: TerminalStream, _ screen: AttachedScreen) async -> AttachOutcome? {
     if RawTerminal.isInputTerminal { return await typeKeys(into: stream, screen) }
     if open.mode == .watcher { return nil }
     let input = StandardInput()
@@ -80,7 +69,9 @@ struct Attachment {
     return .detached
   }
 
-  private func typeKeys(into stream: TerminalStream, _ screen: AttachedScreen) async -> Outcome? {
+  private func typeKeys(into stream: TerminalStream, _ screen: AttachedScreen) async
+    -> AttachOutcome?
+  {
     // The first keys are read when the terminal is in raw mode: not a line at a time.
     await screen.waitUntilLive()
     let input = StandardInput()
@@ -125,7 +116,9 @@ struct Attachment {
 
   // MARK: The end
 
-  private func report(_ outcome: Outcome, undelivered: [UInt8], _ session: SessionID) async throws {
+  private func report(_ outcome: AttachOutcome, undelivered: [UInt8], _ session: SessionID)
+    async throws
+  {
     if !undelivered.isEmpty { complain("[fairlead: \(Self.told(undelivered: undelivered))]") }
     switch outcome {
     case .detached:

@@ -106,11 +106,11 @@ extension NodeLoop {
     stopReaping()
     for case .session(let session) in sessions.values { stop(session, cause) }
     for case .restoring(let restoration) in sessions.values {
-      for open in restoration.waiting { open.refuse(isLeaving) }
+      for open in restoration.waiting { open.refuse(refusalOfLeaving) }
       if let session = restoration.session { stop(session, cause) }
     }
     for case .takingOver(let takeover) in sessions.values {
-      for open in takeover.waiting { open.refuse(isLeaving) }
+      for open in takeover.waiting { open.refuse(refusalOfLeaving) }
     }
     checkEmpty()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -127,7 +127,7 @@ extension NodeLoop {
   private func stop(_ session: Session, _ cause: EndCause) {
     guard goesOn(session) else { return end(session, cause) }
     context.left.withLockedValue { $0 += 1 }
-    leave(session, isLeaving)
+    leave(session, refusalOfLeaving)
   }
 
   /// Gives up the starts that are under way: one may wait for a directory that does not answer.
@@ -137,7 +137,7 @@ extension NodeLoop {
         "a session was still being started when the node left",
         metadata: ["session": "\(start.id)"])
       if let epoch = start.epoch { context.records.release(start.id, epoch: epoch, tombstone: nil) }
-      giveUpStart(of: start.id, isLeaving)
+      giveUpStart(of: start.id, refusalOfLeaving)
     }
   }
 

@@ -1,0 +1,103 @@
+// What a loop knows of a session: that it runs, or how far it has come towards that.
+
+import Registry
+import Sessions
+import Wire
+
+enum SessionEntry {
+  case starting(Start)
+  case session(Session)
+  case restoring(Restoration)
+  case takingOver(Takeover)
+}
+
+extension SessionEntry {
+  /// Where something keeps it while no node has it; nil: nothing does.
+  var keptCreation: Creation? {
+    switch self {
+    case .starting, .takingOver: nil
+    case .session(let session): session.isKept ? session.core.creation : nil
+    case .restoring(let restoration): restoration.descriptor.creation
+    }
+  }
+
+  /// Nil: it is not claimed yet.
+  var holding: Holding? {
+    switch self {
+    // Its record says so already, if it comes to that.
+    case .takingOver: nil
+    case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
+    case .session(let session):
+      Holding(
+        epoch: session.core.epoch, owner: session.creator, end: session.tombstone,
+        history: session.core.history)
+    case .restoring(let restoration):
+      Holding(
+        epoch: restoration.epoch, owner: restoration.descriptor.creator.subject,
+        history: restoration.session?.core.history ?? [])
+    }
+  }
+}
+
+/// A session that is being claimed and started.
+struct Start {
+  let id: SessionID
+  let creation: Creation
+  /// The client whose OPEN it is started for.
+  let creator: ClientIdentity
+  let size: TerminalSize
+  /// That OPEN, then those that came meanwhile.
+  var waiting: [WaitingOpen]
+  /// Once it is claimed.
+  var epoch: Epoch?
+  /// Another node owns it by now.
+  var isSuperseded = false
+}
+
+extension SessionDescriptor {
+  init(_ start: Start, life: Life, created: UInt64, in context: NodeContext) {
+    session = start.id
+    self.life = life
+    creation = start.creation
+    creator = start.creator
+    self.created = created
+    node = context.id
+    cluster = context.cluster
+    logLimit = context.settings.heldLog
+  }
+}
+
+/// A session that is being made again.
+struct Restoration {
+  let descriptor: SessionDescriptor
+  let epoch: Epoch
+  /// Once it is attached; it may not have read all output yet.
+  var session: Session?
+  /// OPENs that came meanwhile.
+  var waiting: [WaitingOpen] = []
+  /// Its last node has let go of it.
+  var isMove = false
+}
+
+/// A session that is looked for, and taken over if that may be.
+struct Takeover {
+  var waiting: [WaitingOpen] = []
+}
+
+/// An OPEN of a session that does not run yet.
+struct WaitingOpen {
+  let connection: RouterConnection
+  let stream: UInt64
+  let request: LinkOpen
+
+  func refuse(_ refusal: Refused) { connection.refuse(refusal, stream: stream) }
+
+  /// False: so many wait for the session already, and this one was refused.
+  func mayWait(beside others: [WaitingOpen]) -> Bool {
+    if others.count < NodeLimits.waitingOpens { return true }
+    refuse(
+      Refused(
+        .tooMany, "\(others.count) clients wait for this session", retry: NodeLimits.retry))
+    return false
+  }
+}

@@ -1,0 +1,83 @@
+// Whose a session is, as the registry knows it.
+
+public import Wire
+
+/// Who owns a session, or that it is closed.
+public struct SessionRecord: Hashable, Sendable, Codable {
+  public enum State: Hashable, Sendable, Codable {
+    /// Its owner holds it; its process may have ended, and its last screen is kept there.
+    case owned
+    /// The owner released it; kept as a tombstone.
+    case closed(Tombstone)
+  }
+  public var node: NodeID
+  public var incarnation: Incarnation
+  public var epoch: Epoch
+  public var state: State
+  /// The subject that created it; nil: nobody's, or not known.
+  public var owner: String?
+  /// How the process of an owned session ended, so that this is known even if its node dies then; nil: it runs, as far
+  /// as is known.
+  public var end: Tombstone?
+  /// What holds the terminal of an owned session while nodes come and go (``HolderName``); nil: nothing, and the
+  /// session ends with its node.
+  public var holder: String?
+  /// Its node has let go of it: another may take it over at once.
+  public var isFree: Bool
+  /// Of an owned one, who had it until now; empty: only the node that started it, as far as is known.
+  public var history: [Tenure]
+
+  public init(
+    node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
+    owner: String? = nil, end: Tombstone? = nil, holder: String? = nil, isFree: Bool = false,
+    history: [Tenure] = []
+  ) {
+    self.node = node
+    self.incarnation = incarnation
+    self.epoch = epoch
+    self.state = state
+    self.owner = owner
+    self.end = end
+    self.holder = holder
+    self.isFree = isFree
+    self.history = history
+  }
+
+  /// Who had it until now.
+  public var tenures: [Tenure] {
+    guard history.isEmpty else { return history }
+    // An epoch is the time of its claim, in microseconds, unless it is a count.
+    let time = epoch.rawValue / 1_000
+    return [
+      Tenure(
+        epoch: epoch, node: node.rawValue, since: time > RegistryLimits.earliest ? time : nil,
+        why: .started)
+    ]
+  }
+}
+
+extension SessionRecord {
+  var listedOwner: ListedOwner { ListedOwner(node: node, incarnation: incarnation) }
+}
+
+/// Whose a session is by the list of those that are owned.
+public struct ListedOwner: Hashable, Sendable {
+  public var node: NodeID
+  public var incarnation: Incarnation
+
+  public init(node: NodeID, incarnation: Incarnation) {
+    self.node = node
+    self.incarnation = incarnation
+  }
+
+  /// Written as `node incarnation`.
+  init?(_ text: String) {
+    let words = text.split(separator: " ")
+    guard words.count == 2, let node = NodeID(String(words[0])),
+      let incarnation = Incarnation(String(words[1]))
+    else { return nil }
+    self.init(node: node, incarnation: incarnation)
+  }
+
+  var text: String { "\(node) \(incarnation)" }
+}

@@ -39,7 +39,7 @@ extension OperationError {
     facts.status = tombstone.status
     facts.ended = tombstone.ended
     facts.node = node
-    facts.owner = tellsOwner ? tombstone.owner : nil
+    facts.owner = tellsOwner ? tombstone.creator : nil
     var words =
       tombstone.isLost
       ? "session \(session) was lost with its node \(node)"

@@ -1,5 +1,5 @@
 // What a token allows, as its claim `fl` says: which sessions, how, and what may be created. Pure: the
-// decision is made from the claim, the session's name and its owner alone, and what no grant allows is
+// decision is made from the claim, the session's name and its creator alone, and what no grant allows is
 // refused.
 
 public import Wire
@@ -167,7 +167,7 @@ public struct Grants: Hashable, Sendable, Codable {
     if all.count == 1 { try container.encode(all[0]) } else { try container.encode(all) }
   }
 
-  /// What the subject may do to a session, for its node, which alone knows the owner.
+  /// What the subject may do to a session, for its node, which alone knows its creator.
   public func access(to session: SessionID, subject: String?) -> Access {
     var access = Access(subject: subject, rights: nil, own: nil)
     for grant in all {
@@ -207,11 +207,11 @@ public enum Decision: Equatable, Sendable {
 }
 
 extension Grants {
-  /// Whether `subject` may do `operation` to `session`, which belongs to `owner` (nil: it does not
+  /// Whether `subject` may do `operation` to `session`, which `creator` created (nil: it does not
   /// exist, or was created without authentication). Without a session only ``Operation/operate``
   /// makes sense.
   public func allows(
-    _ operation: Operation, session: SessionID? = nil, owner: String? = nil, subject: String?
+    _ operation: Operation, session: SessionID? = nil, creator: String? = nil, subject: String?
   ) -> Decision {
     if case .operate = operation {
       return all.contains { $0.rights == .admin && $0.sessions.contains(.all) }
@@ -221,13 +221,13 @@ extension Grants {
     let access = access(to: session, subject: subject)
     switch operation {
     case .watch:
-      return access.rights(owner: owner) == nil
+      return access.rights(creator: creator) == nil
         ? .refused("this token may not see session \(session)") : .allowed
     case .drive:
-      return access.rights(owner: owner).map { $0 >= .write } == true
+      return access.rights(creator: creator).map { $0 >= .write } == true
         ? .allowed : .refused("this token may not type into session \(session)")
     case .kill:
-      return access.mayKill(owner: owner)
+      return access.mayKill(creator: creator)
         ? .allowed : .refused("this token may not end session \(session)")
     case .create(let creation):
       let creating = all.filter { $0.rights >= .write && $0.create != nil }

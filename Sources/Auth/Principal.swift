@@ -19,9 +19,9 @@ public struct Principal: Sendable, Equatable {
   public static let anyone = Principal(subject: nil, grants: .everything)
 
   public func allows(
-    _ operation: Operation, session: SessionID? = nil, owner: String? = nil
+    _ operation: Operation, session: SessionID? = nil, creator: String? = nil
   ) -> Decision {
-    grants.allows(operation, session: session, owner: owner, subject: subject)
+    grants.allows(operation, session: session, creator: creator, subject: subject)
   }
 
   public func access(to session: SessionID) -> Access {
@@ -30,7 +30,7 @@ public struct Principal: Sendable, Equatable {
 
   /// The summary as this one may see it: without the viewers' names, if they are not to be told.
   public func shown(_ summary: SessionSummary) -> SessionSummary {
-    guard !access(to: summary.session).mayName(owner: summary.owner) else { return summary }
+    guard !access(to: summary.session).mayName(creator: summary.owner) else { return summary }
     var summary = summary
     for index in summary.viewers.indices { summary.viewers[index].sub = nil }
     return summary

@@ -11,7 +11,7 @@ import Transport
 import Wire
 
 /// What a connection's bytes go to.
-protocol ConnectionOwner: AnyObject {
+protocol ClientConnectionDelegate: AnyObject {
   func connection(_ connection: ClientConnection, didReceive bytes: ByteBuffer)
   /// A batch of reads is over.
   func connection(_ connection: ClientConnection, didEnd reason: String)
@@ -25,7 +25,7 @@ final class ClientConnection: ChannelInboundHandler {
   static let path = "/v1/connect"
   static let subprotocol = "fairlead.v1"
 
-  private weak var owner: (any ConnectionOwner)?
+  private weak var delegate: (any ClientConnectionDelegate)?
   private var context: ChannelHandlerContext?
   private var isInMessage = false
   private var hasEnded = false
@@ -33,7 +33,7 @@ final class ClientConnection: ChannelInboundHandler {
   /// The server closed with 4401: it wants another token.
   private(set) var isUnauthorized = false
 
-  init(owner: any ConnectionOwner) { self.owner = owner }
+  init(delegate: any ClientConnectionDelegate) { self.delegate = delegate }
 
   private enum Answer: Sendable {
     case upgraded(NIOLoopBound<ClientConnection>)
@@ -48,9 +48,10 @@ final class ClientConnection: ChannelInboundHandler {
 
   /// Connects and upgrades; the future fails with the reason why not.
   static func connect(
-    to endpoint: Endpoint, tls: TLSContext?, owner: any ConnectionOwner, on eventLoop: any EventLoop
+    to endpoint: Endpoint, tls: TLSContext?, delegate: any ClientConnectionDelegate,
+    on eventLoop: any EventLoop
   ) -> EventLoopFuture<NIOLoopBound<ClientConnection>> {
-    let connection = NIOLoopBound(ClientConnection(owner: owner), eventLoop: eventLoop)
+    let connection = NIOLoopBound(ClientConnection(delegate: delegate), eventLoop: eventLoop)
     let layer: SocketLayer
     do {
       layer =
@@ -130,9 +131,9 @@ final class ClientConnection: ChannelInboundHandler {
     context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
   }
 
-  /// Says goodbye and closes. Its owner hears nothing of it any more.
+  /// Says goodbye and closes. Its delegate hears nothing of it any more.
   func close(code: UInt16, reason: String) {
-    owner = nil
+    delegate = nil
     guard let context else { return }
     var data = ByteBuffer()
     data.writeInteger(code)
@@ -164,7 +165,7 @@ final class ClientConnection: ChannelInboundHandler {
     switch frame.opcode {
     case .binary where !isInMessage, .continuation where isInMessage:
       isInMessage = !frame.fin
-      owner?.connection(self, didReceive: frame.data)
+      delegate?.connection(self, didReceive: frame.data)
     case .ping: write(.pong, frame.data)
     case .pong: break
     case .connectionClose:
@@ -190,7 +191,7 @@ final class ClientConnection: ChannelInboundHandler {
     context = nil
     guard !hasEnded else { return }
     hasEnded = true
-    owner?.connection(self, didEnd: closeReason ?? reason)
+    delegate?.connection(self, didEnd: closeReason ?? reason)
   }
 }
 

@@ -11,7 +11,7 @@ import Transport
 import Wire
 
 /// Confined to its loop.
-final class ClientCore: ConnectionOwner {
+final class ClientCore: ClientConnectionDelegate {
   let eventLoop: any EventLoop
   let endpoint: Endpoint
   private let tls: TLSContext?
@@ -111,7 +111,7 @@ final class ClientCore: ConnectionOwner {
     phase = .connecting
     welcomed = nil
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    ClientConnection.connect(to: endpoint, tls: tls, owner: self, on: eventLoop).whenComplete {
+    ClientConnection.connect(to: endpoint, tls: tls, delegate: self, on: eventLoop).whenComplete {
       result in
       switch result {
       case .success(let connection): bound.value.didConnect(connection.value)

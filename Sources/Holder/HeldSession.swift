@@ -77,7 +77,7 @@ struct HeldSession {
   mutating func attach(peer: UInt32, epoch: UInt64, next: UInt64?, now: UInt64) -> Attached {
     guard epoch > self.epoch else { return .refused(self.epoch) }
     let former = self.peer == peer ? nil : self.peer
-    letGo()
+    abandonWhatIsUnderWay()
     self.epoch = epoch
     self.peer = peer
     input.settle(settled(now: now))
@@ -98,12 +98,12 @@ struct HeldSession {
 
   /// No peer serves it any more.
   mutating func detach() {
-    letGo()
+    abandonWhatIsUnderWay()
     peer = nil
     orphaned = 0
   }
 
-  private mutating func letGo() {
+  private mutating func abandonWhatIsUnderWay() {
     input.takeBack()
     checkpoint.abandon()
     partsLeft = nil

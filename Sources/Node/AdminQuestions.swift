@@ -23,7 +23,7 @@ extension NodeLoop {
           return summary
         })
     case .kill:
-      guard let session = askedFor(by: question, on: connection, where: { $0.mayKill(owner: $1) })
+      guard let session = askedFor(by: question, on: connection, where: { $0.mayKill(creator: $1) })
       else { return }
       end(session, .killed)
       connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
@@ -43,7 +43,7 @@ extension NodeLoop {
     case .screen:
       guard
         let session = askedFor(
-          by: question, on: connection, where: { $0.rights(owner: $1) != nil })
+          by: question, on: connection, where: { $0.rights(creator: $1) != nil })
       else { return }
       show(session, question, on: connection)
     default: connection.answer(question, .unknown)

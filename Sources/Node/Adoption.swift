@@ -27,7 +27,7 @@ extension Node {
     }
     let registry = context.records.registry
     let nodes = try await registry.nodes()
-    // What it could not have a moment ago is free, and by its record this node's.
+    // A session that this node could not attach a moment ago is free, and its record may still name this node.
     let hasPutBack = context.hasPutBack.withLockedValue { hasPutBack in
       defer { hasPutBack = false }
       return hasPutBack

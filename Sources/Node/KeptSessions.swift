@@ -56,14 +56,14 @@ extension NodeLoop {
         return descriptor.node == loop.context.id
           ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
       }
-      // Who has an old descriptor of this session, of another container, does not have the session.
+      // A descriptor with another holder than the record names is an old one: the session is not there.
       let isOurs =
         record.node == loop.context.id
         && record.holder == loop.context.keeperName(of: descriptor.creation)
       return isOurs
         ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
     }.flatMapError { _ in
-      // A registry that is away does not keep what nobody else has from going on (promise P5).
+      // While the registry is away, a session that nobody else has goes on all the same (promise P5).
       let loop = bound.value
       return entry.isAttached || descriptor.node != loop.context.id
         ? loop.eventLoop.makeSucceededFuture(false) : loop.restoreUnlessHere(entry, descriptor)
@@ -75,12 +75,12 @@ extension NodeLoop {
   {
     switch sessions[descriptor.session] {
     case nil: return restore(entry, descriptor, under: entry.epoch.next)
-    // It is here since an earlier round.
+    // An earlier round has brought it here already.
     case .restoring(let restoration) where restoration.descriptor.life == descriptor.life: break
     case .session(let session) where session.core.life == descriptor.life: break
     case .starting, .takingOver: break
     case .restoring, .session:
-      // What another place keeps under this name is not this node's to end.
+      // What a holder keeps under this name that other nodes reach may be theirs: it is not ended.
       if !entry.isShared { return discard(entry).map { true }.recover { _ in true } }
     }
     return eventLoop.makeSucceededFuture(true)
@@ -89,7 +89,7 @@ extension NodeLoop {
   private func discard(_ entry: KeptEntry) -> EventLoopFuture<Void> {
     entry.attach(epoch: entry.epoch.next, latest: 0, on: eventLoop).map { attached in
       attached.value.pipe.terminate(grace: .zero)
-      attached.value.pipe.keeper?.letGo()
+      attached.value.pipe.keeper?.detach()
     }
   }
 
@@ -121,7 +121,7 @@ extension NodeLoop {
     let id = descriptor.session
     guard case .restoring(var restoration) = sessions[id] else {
       context.places.giveBack()
-      attached.pipe.keeper?.letGo()
+      attached.pipe.keeper?.detach()
       return
     }
     if stopCause != nil, !context.endsSessions {
@@ -153,7 +153,7 @@ extension NodeLoop {
     context.places.giveBack()
     context.left.withLockedValue { $0 += 1 }
     context.records.letGo(of: id, epoch: restoration.epoch)
-    pipe.keeper?.letGo()
+    pipe.keeper?.detach()
     for open in restoration.waiting { open.refuse(refusalOfLeaving) }
     checkEmpty()
   }
@@ -169,7 +169,7 @@ extension NodeLoop {
       metadata: ["session": "\(id)", "error": "\(error)"])
     sessions[id] = nil
     context.places.giveBack()
-    // By its record it may be this node's.
+    // The record may name this node.
     context.records.letGo(of: id, epoch: restoration.epoch)
     for open in restoration.waiting {
       open.refuse(
@@ -210,16 +210,16 @@ extension NodeLoop {
     logger.notice("another node has taken a session over", metadata: ["session": "\(session.id)"])
     session.sendAway(
       Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
-    letGo(session)
+    detach(session)
   }
 
   /// Lets the session go on without this node. Its record stays until another node, or this one's next start, claims
   /// it.
-  func letGo(_ session: Session) {
-    session.letGo()
+  func detach(_ session: Session) {
+    session.detach()
     guard held(session.id) === session else { return }
     sessions[session.id] = nil
-    kept.remove(session.id)
+    ended.remove(session.id)
     if session.core.ended == nil { context.places.giveBack() }
     checkEmpty()
   }
@@ -231,7 +231,7 @@ extension NodeLoop {
 }
 
 extension Epoch {
-  /// A higher one. Those that holders tell are bounded where they come in.
+  /// The next higher epoch. It cannot overflow: where a holder tells one, it is bounded.
   fileprivate var next: Epoch { Epoch(rawValue &+ 1) }
 }
 

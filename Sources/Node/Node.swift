@@ -33,11 +33,11 @@ public final class Node: Sendable {
   let context: NodeContext
   let loops: [NIOLoopBound<NodeLoop>]
   let eventLoops: [any EventLoop]
-  /// What says of earlier incarnations' sessions that they are lost.
+  /// The task that tells the registry which sessions of earlier incarnations are lost.
   let releasingLost = NIOLockedValueBox<Task<Void, Never>?>(nil)
-  /// Since when the registry has answered each time.
+  /// Since when the registry has answered every question.
   let registrySteadySince = NIOLockedValueBox(ContinuousClock.now)
-  /// Whether all that keeps sessions has said which it has.
+  /// Whether every holder has said which sessions it has.
   let hasAskedAll = NIOLockedValueBox(false)
 
   /// A node whose sessions live on all loops of `group`.
@@ -120,7 +120,7 @@ public final class Node: Sendable {
     if isWhole { hasAskedAll.withLockedValue { $0 = true } }
   }
 
-  /// Until all that keeps sessions has been asked, none of this node's counts as lost.
+  /// Asks the holders that have not answered again. Until all have, none of this node's sessions counts as lost.
   private func restoreTheRest(_ addresses: [NodeAddress]) async {
     while !Task.isCancelled, !hasAskedAll.withLockedValue({ $0 }) {
       try? await Task.sleep(for: NodeLimits.restoringInterval)
@@ -134,7 +134,7 @@ public final class Node: Sendable {
     logger.notice(
       "node shuts down; its sessions are ended, but for those that are kept",
       metadata: ["node": "\(id)", "sessions": "\(context.places.taken)", "reason": "\(cause)"])
-    // What is let go from here on is not lost.
+    // Sessions that this node lets go of from here on are not lost.
     releasingLost.withLockedValue { $0?.cancel() }
     // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.
     let stopping = loops.enumerated().map { index, loop in

@@ -20,9 +20,9 @@ final class NodeContext: Sendable {
   /// The pages of all sessions' logs.
   let pages = PagePool()
   let endsSessions: Bool
-  /// Whether some session was taken over and not to be had: it is tried again.
+  /// Whether some session was taken over whose holder did not answer: it is tried again.
   let hasPutBack = NIOLockedValueBox(false)
-  /// Sessions that go on without this node.
+  /// How many sessions go on without this node.
   let left = NIOLockedValueBox(0)
   private let pipes: PipeStarters
 

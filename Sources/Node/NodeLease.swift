@@ -23,8 +23,8 @@ extension Node {
 
   // MARK: Registering
 
-  /// Registers, and says what goes on that was kept. A registry that is away does not keep that from going on: what
-  /// another node may do with it is the holder's to decide, by its epochs.
+  /// Registers, and announces the sessions that were kept. They go on also while the registry is away: if another node
+  /// wants one of them, its holder decides between the two by their epochs.
   /// - Returns: whether the registry has answered.
   /// - Throws: ``NodeError``; `CancellationError` if the node is to stop before it has registered.
   func registerOrGoOn(_ addresses: [NodeAddress]) async throws -> Bool {

@@ -32,8 +32,8 @@ final class NodeLoop {
   /// Why the node stops; nil: it does not.
   var stopCause: EndCause?
   var whenEmpty: EventLoopPromise<Void>?
-  /// Sessions that have ended and are kept to be read.
-  var kept = EndedSessions()
+  /// Sessions that have ended and can still be read.
+  var ended = EndedSessions()
   /// Sessions that are forgotten but for their streams, which have yet to send their last output and ENDED.
   var leaving: [(session: Session, since: NIODeadline)] = []
 
@@ -89,7 +89,7 @@ final class NodeLoop {
     return holding
   }
 
-  /// Ends the sessions whose time is over, and forgets those that were kept for long enough.
+  /// Ends the sessions whose time is over, and forgets those that were readable for long enough.
   private func reap() {
     for case .session(let session) in sessions.values {
       session.forgetOldSnapshot()

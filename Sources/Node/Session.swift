@@ -141,9 +141,9 @@ final class Session: PipeDelegate {
   var isKept: Bool { pipe.keeper != nil }
 
   /// Lets it go on without this node.
-  func letGo() {
+  func detach() {
     stopTimers()
-    pipe.keeper?.letGo()
+    pipe.keeper?.detach()
   }
 
   /// Has its holder forget it: it has ended.
@@ -187,7 +187,7 @@ final class Session: PipeDelegate {
     core.ended.map { ended in
       Tombstone(
         status: ended.status, reason: ended.reason,
-        ended: ended.reason == .lost ? nil : endedTime ?? WallClock.milliseconds, owner: creator)
+        ended: ended.reason == .lost ? nil : endedTime ?? WallClock.milliseconds, creator: creator)
     }
   }
 

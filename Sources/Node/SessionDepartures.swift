@@ -1,4 +1,4 @@
-// How sessions go: they end, are kept to be read, are forgotten, and are given up where another node owns them by now
+// How sessions go: they end, stay readable, are forgotten, and are given up where another node owns them by now
 // (promise P3); and how a node that stops ends all of them.
 
 import Logging
@@ -24,13 +24,13 @@ extension NodeLoop {
     if case .session = sessions[session.id] { noteEnd(session) }
   }
 
-  /// Keeps it to be read, as long as there is room.
+  /// It stays readable, as long as there is room.
   func noteEnd(_ session: Session) {
     if let holding = holding(of: session.id) {
       context.records.noteEnd(of: session.id, holding)
     }
-    kept.append(session.id, bytes: session.core.heldBytes)
-    while let oldest = kept.excess, let session = self.session(oldest) { forget(session) }
+    ended.append(session.id, bytes: session.core.memoryFootprint)
+    while let oldest = ended.excess, let session = self.session(oldest) { forget(session) }
   }
 
   /// Ends the process, or forgets a session whose process has ended.
@@ -59,7 +59,7 @@ extension NodeLoop {
     session.sendAway(
       Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
     // A session that is kept goes on under its other owner: it is the same process.
-    if session.isKept { letGo(session) } else { end(session, .superseded) }
+    if session.isKept { detach(session) } else { end(session, .superseded) }
   }
 
   // MARK: Forgetting
@@ -88,11 +88,11 @@ extension NodeLoop {
     guard self.session(session.id) === session else { return }
     session.forgetKept()
     sessions[session.id] = nil
-    kept.remove(session.id)
+    ended.remove(session.id)
     context.records.release(
       session.id, epoch: session.core.epoch,
       tombstone: session.tombstone
-        ?? Tombstone(status: nil, reason: .exited, owner: session.creator))
+        ?? Tombstone(status: nil, reason: .exited, creator: session.creator))
     checkEmpty()
   }
 

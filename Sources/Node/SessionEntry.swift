@@ -12,7 +12,7 @@ enum SessionEntry {
 }
 
 extension SessionEntry {
-  /// Where something keeps it while no node has it; nil: nothing does.
+  /// What it was created with, if a holder keeps it while no node has it; nil: none does.
   var keptCreation: Creation? {
     switch self {
     case .starting, .takingOver: nil
@@ -24,16 +24,17 @@ extension SessionEntry {
   /// Nil: it is not claimed yet.
   var holding: Holding? {
     switch self {
-    // Its record says so already, if it comes to that.
+    // If the takeover succeeds, the registry has written the record itself.
     case .takingOver: nil
-    case .starting(let start): start.epoch.map { Holding(epoch: $0, owner: start.creator.subject) }
+    case .starting(let start):
+      start.epoch.map { Holding(epoch: $0, creator: start.creator.subject) }
     case .session(let session):
       Holding(
-        epoch: session.core.epoch, owner: session.creator, end: session.tombstone,
+        epoch: session.core.epoch, creator: session.creator, end: session.tombstone,
         history: session.core.history)
     case .restoring(let restoration):
       Holding(
-        epoch: restoration.epoch, owner: restoration.descriptor.creator.subject,
+        epoch: restoration.epoch, creator: restoration.descriptor.creator.subject,
         history: restoration.session?.core.history ?? [])
     }
   }
@@ -50,7 +51,7 @@ struct Start {
   var waiting: [WaitingOpen]
   /// Once it is claimed.
   var epoch: Epoch?
-  /// Another node owns it by now.
+  /// Another node owns the session by now: it is given up once it has started.
   var isSuperseded = false
 }
 

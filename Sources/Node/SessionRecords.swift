@@ -24,7 +24,7 @@ final class SessionRecords: Sendable {
     self.logger = logger
   }
 
-  /// Makes the session this node's, if it is nobody's. Not before an earlier one of the same name was
+  /// Makes the session this node's, if it is nobody's. It waits until an earlier session of the same name was
   /// released: a late try would release the new one.
   /// - Parameters:
   ///   - creator: the subject for whom it is created.
@@ -37,18 +37,18 @@ final class SessionRecords: Sendable {
         .unavailable, "it has not yet taken that an earlier session \(session) has ended")
     }
     return try await registry.claim(
-      session, node: node, incarnation: incarnation, owner: creator, holder: holder)
+      session, node: node, incarnation: incarnation, creator: creator, holder: holder)
   }
 
-  /// Says of a session of this node that nothing holds its terminal after all: with the node it is lost. A registry
-  /// that does not take it goes on to wait for the node.
+  /// Tells the registry that nothing holds this session's terminal after all: if the node dies, the session is lost. If
+  /// the registry does not take that, it waits for the node in vain.
   func noteUnheld(_ session: SessionID, creator: String?, epoch: Epoch) {
     Task {
       guard let record = try? await registry.lookUp(session), record.state == .owned,
         record.epoch == epoch
       else { return }
       _ = try? await registry.claim(
-        session, node: node, incarnation: incarnation, owner: creator, holder: nil)
+        session, node: node, incarnation: incarnation, creator: creator, holder: nil)
     }
   }
 
@@ -91,7 +91,7 @@ final class SessionRecords: Sendable {
       guard !isReleased, let tombstone else { return }
       // Its record may be gone, or of an earlier start of this node, which had it from the same holder: how it ended is
       // to be known all the same.
-      let holding = Holding(epoch: epoch, owner: tombstone.owner, end: tombstone)
+      let holding = Holding(epoch: epoch, creator: tombstone.creator, end: tombstone)
       guard try await confirm(session, holding).repaired.contains(session) else { return }
       _ = try await registry.release(
         session, node: node, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
@@ -129,7 +129,7 @@ final class SessionRecords: Sendable {
     Task { _ = try? await confirm(session, holding) }
   }
 
-  /// The registry has a session here that is not: it came back from an older dump, and knows nothing of the
+  /// The registry says that a session is here which is not: it came back from an older dump, and knows nothing of the
   /// session's end. Only a record of exactly this epoch is closed.
   func disown(_ session: SessionID, epoch: Epoch) {
     guard !releasing.withLockedValue({ $0.contains(session) }) else { return }
@@ -190,7 +190,7 @@ final class SessionRecords: Sendable {
         tasks.addTask { [registry] in
           try await registry.release(
             session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
-            tombstone: Tombstone(status: nil, reason: .lost, owner: record.owner))
+            tombstone: Tombstone(status: nil, reason: .lost, creator: record.creator))
         }
       }
       return try await tasks.reduce(0) { $0 + ($1 ? 1 : 0) }

@@ -22,7 +22,7 @@ extension NodeLoop {
     switch sessions[id] {
     case .session(let session):
       let epoch = session.core.epoch
-      // A smaller one is of an earlier start of this node, or of an earlier life.
+      // A smaller epoch is from an earlier start of this node, or from an earlier life.
       guard request.epoch.map({ $0 <= epoch }) ?? true else {
         return open.refuse(Refused(.notOwner, "the session is at epoch \(epoch)", retry: 0))
       }

@@ -18,7 +18,7 @@ extension SessionRecord {
 
 /// What becomes of a takeover.
 private enum TakeoverResult: Sendable {
-  /// It is this node's by its record; the holders' word on it is next.
+  /// Its record names this node by now. Its holder is asked next.
   case claimed(SessionRecord, Epoch)
   /// No session of that name is known.
   case unknown
@@ -29,20 +29,21 @@ private enum TakeoverResult: Sendable {
 extension NodeLoop {
   // MARK: Asked for
 
-  /// A router takes this node for one that may have it: it looks whether the session is nobody's.
+  /// A router asks this node for a session that it does not have: it takes the session over, if no other node has it.
   func lookForHolder(of id: SessionID, for open: WaitingOpen) {
     sessions[id] = .takingOver(Takeover(waiting: [open]))
     takeOver(id)
   }
 
-  /// The session to be started here is another node's by its record.
+  /// The session that was to be started here exists, and its record names another node: it is taken over, if that may
+  /// be.
   func takeOver(_ id: SessionID, for start: SessionID) {
     guard case .starting(let start) = sessions[start] else { return }
     sessions[id] = .takingOver(Takeover(waiting: start.waiting))
     takeOver(id)
   }
 
-  /// Nobody asks for it.
+  /// Takes over a session that no client asks for.
   func adopt(_ id: SessionID) {
     guard sessions[id] == nil, stopCause == nil else { return }
     sessions[id] = .takingOver(Takeover())
@@ -125,7 +126,7 @@ extension NodeLoop {
   /// No holder has it: its container was stopped, or it has ended.
   private func giveUpLost(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
     context.records.release(
-      id, epoch: epoch, tombstone: Tombstone(status: nil, reason: .lost, owner: record.owner))
+      id, epoch: epoch, tombstone: Tombstone(status: nil, reason: .lost, creator: record.creator))
     giveUpTakeover(of: id, Refused(.lost, "session \(id) was lost: its holder is gone"))
   }
 
@@ -159,7 +160,7 @@ extension NodeLoop {
       context.records.letGo(of: session.id, epoch: session.core.epoch)
     }
     session.sendAway(refusal)
-    letGo(session)
+    detach(session)
   }
 
   private func isShared(_ session: Session) -> Bool {
@@ -193,7 +194,7 @@ extension NodeLoop {
       guard isFree, session.core.ended == nil else { return false }
       loop.logger.info("session moves to another node", metadata: ["session": "\(id)"])
       session.sendAway(Refused(.notOwner, "node \(loop.context.id) is being drained", retry: 0))
-      loop.letGo(session)
+      loop.detach(session)
       return true
     }.recover { _ in false }
   }

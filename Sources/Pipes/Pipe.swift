@@ -96,7 +96,7 @@ public protocol SessionKeeper: AnyObject {
   func keep(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64)
   func keep(state: [UInt8])
   /// The session goes on without this node.
-  func letGo()
+  func detach()
   /// The session has ended, and nobody needs to know it any more.
   func forget()
 }

@@ -11,16 +11,16 @@ final class RedisConnection: ChannelInboundHandler {
   typealias Answer = EventLoopPromise<RedisValue>
 
   private let endpoint: RedisEndpoint
-  private weak var owner: RedisCore?
+  private weak var core: RedisCore?
   private var context: ChannelHandlerContext?
   private var reader = ReplyReader()
   private var pipeline: Pipeline<Answer>
   private var out = ByteBuffer()
   private var failure: RedisError?
 
-  init(to endpoint: RedisEndpoint, owner: RedisCore) {
+  init(to endpoint: RedisEndpoint, core: RedisCore) {
     self.endpoint = endpoint
-    self.owner = owner
+    self.core = core
     pipeline = Pipeline(greeting: endpoint.greeting.map(\.name))
   }
 
@@ -106,7 +106,7 @@ final class RedisConnection: ChannelInboundHandler {
           answer.fail(RedisError(reply: text))
           if RedisError.isOfReplica(text) { throw RedisError(reply: text) }
         case .deliver(let answer, let value): answer.succeed(value)
-        case .ready: owner?.connected(self)
+        case .ready: core?.connected(self)
         case .fail(let error): throw error
         }
       }
@@ -126,6 +126,6 @@ final class RedisConnection: ChannelInboundHandler {
     let error = failure ?? RedisError(.unavailable, "\(endpoint) closed the connection\(hint)")
     failure = error
     for answer in pipeline.close() { answer.fail(error) }
-    owner?.closed(self, error)
+    core?.closed(self, error)
   }
 }

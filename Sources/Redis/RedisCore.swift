@@ -92,7 +92,7 @@ final class RedisCore {
     connector.connect(on: eventLoop, within: RedisLimits.connectTimeout) { channel in
       let core = bound.value
       try channel.pipeline.syncOperations.addHandler(
-        RedisConnection(to: core.endpoint, owner: core))
+        RedisConnection(to: core.endpoint, core: core))
     }.whenFailure { error in
       let core = bound.value
       core.failed(

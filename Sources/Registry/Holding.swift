@@ -6,7 +6,7 @@ public import Wire
 public struct Holding: Hashable, Sendable {
   public var epoch: Epoch
   /// The subject that created it; nil: nobody's.
-  public var owner: String?
+  public var creator: String?
   /// How its process ended; nil: it runs.
   public var end: Tombstone?
   /// What holds its terminal (``HolderName``); nil: nothing but the node.
@@ -15,17 +15,17 @@ public struct Holding: Hashable, Sendable {
   public var history: [Tenure]
 
   public init(
-    epoch: Epoch, owner: String? = nil, end: Tombstone? = nil, holder: String? = nil,
+    epoch: Epoch, creator: String? = nil, end: Tombstone? = nil, holder: String? = nil,
     history: [Tenure] = []
   ) {
     self.epoch = epoch
-    self.owner = owner
+    self.creator = creator
     self.end = end
     self.holder = holder
     self.history = history
   }
 
-  /// What a record is to tell of it: nothing where that is only how the session was started, which the epoch tells,
+  /// The history as the record tells it: empty if it only says how the session was started, since the epoch tells that,
   /// so that most records stay small.
   var toldHistory: [Tenure] { history.count > 1 ? history.suffix(WireLimits.tenures) : [] }
 }

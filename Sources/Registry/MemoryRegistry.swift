@@ -99,7 +99,7 @@ public actor MemoryRegistry: Registry {
       }
       lastEpoch = max(lastEpoch, holding.epoch.rawValue)
       records[session] = SessionRecord(
-        node: node, incarnation: incarnation, epoch: holding.epoch, owner: holding.owner,
+        node: node, incarnation: incarnation, epoch: holding.epoch, creator: holding.creator,
         end: holding.end, holder: HolderName.checked(holding.holder),
         history: holding.toldHistory)
       announcement.repaired.append(session)
@@ -131,7 +131,7 @@ public actor MemoryRegistry: Registry {
   }
 
   public func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String?, holder: String?
   ) throws -> ClaimResult {
     try requireSettled()
     expire()
@@ -155,7 +155,7 @@ public actor MemoryRegistry: Registry {
     }
     lastEpoch += 1
     records[session] = SessionRecord(
-      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch), owner: owner,
+      node: node, incarnation: incarnation, epoch: Epoch(lastEpoch), creator: creator,
       holder: HolderName.checked(holder))
     return .claimed(Epoch(lastEpoch))
   }
@@ -192,13 +192,13 @@ public actor MemoryRegistry: Registry {
   ) -> Bool {
     guard var record = records[session], record.state == .owned, record.node == node,
       record.incarnation == incarnation, record.epoch == epoch,
-      // What its node has let go of is not lost for its not having it.
+      // If its node has let go of the session, it is not lost only because that node does not have it.
       !(record.isFree && tombstone?.isLost == true)
     else { return false }
     if let tombstone {
       var tombstone = tombstone.isLost ? record.end ?? tombstone : tombstone
-      tombstone.owner = tombstone.owner ?? record.owner
-      record.owner = tombstone.owner
+      tombstone.creator = tombstone.creator ?? record.creator
+      record.creator = tombstone.creator
       record.end = nil
       record.holder = nil
       record.history = []

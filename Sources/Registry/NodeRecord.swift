@@ -1,4 +1,4 @@
-// A node as it says itself what it is, and as the registry knows it.
+// A node as it describes itself, and as the registry knows it.
 
 public import Wire
 

@@ -33,7 +33,7 @@ extension SessionRecord {
   func remains(_ state: OwnerState, now: UInt64) -> Tombstone {
     end
       ?? Tombstone(
-        status: nil, reason: .lost, ended: state.leaseEnd(now: now), owner: owner)
+        status: nil, reason: .lost, ended: state.leaseEnd(now: now), creator: creator)
   }
 
   /// Whether the process of an owned one is gone, as far as the registry can know.

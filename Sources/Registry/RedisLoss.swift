@@ -100,7 +100,7 @@ extension RedisRegistry {
               RegistryScripts.announce, keys: [key(session)],
               [
                 node.rawValue, incarnation.description, holding.epoch.description,
-                String(RegistryLimits.record), holding.owner ?? "", try written(holding.end),
+                String(RegistryLimits.record), holding.creator ?? "", try written(holding.end),
                 HolderName.checked(holding.holder) ?? "", try written(holding.toldHistory),
               ])
             return (session, outcome.integer)

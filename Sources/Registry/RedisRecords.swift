@@ -13,15 +13,15 @@ extension RedisRegistry {
     guard
       var record = Self.record(
         node: fields[0].string, incarnation: fields[1].string, epoch: fields[2].integer,
-        owner: fields[5].string, holder: fields[6].string)
+        creator: fields[5].string, holder: fields[6].string)
     else { throw Self.corrupt("session record") }
     if state == "closed" {
       var tombstone: Tombstone = try decode(fields[4].string ?? "")
-      tombstone.owner = record.owner
+      tombstone.creator = record.creator
       record.state = .closed(tombstone)
       record.holder = nil
     } else {
-      record.end = try end(in: fields[4], owner: record.owner)
+      record.end = try end(in: fields[4], creator: record.creator)
       record.history = history(in: fields[7])
       record.isFree = fields[8].string == "1"
     }
@@ -38,29 +38,29 @@ extension RedisRegistry {
 
   func written(_ history: [Tenure]) throws -> String { history.isEmpty ? "" : try encode(history) }
 
-  func end(in field: RedisValue, owner: String?) throws -> Tombstone? {
+  func end(in field: RedisValue, creator: String?) throws -> Tombstone? {
     guard let text = field.string else { return nil }
     var end: Tombstone = try decode(text)
-    end.owner = owner
+    end.creator = creator
     return end
   }
 
-  /// Its owner has a field of its own, so that most records stay in the form of a hash that takes the least memory.
+  /// The creator has a field of its own, so that most records stay in the form of a hash that takes the least memory.
   func written(_ tombstone: Tombstone?) throws -> String {
     guard var kept = tombstone else { return "" }
-    kept.owner = nil
+    kept.creator = nil
     return try encode(kept)
   }
 
   static func record(
-    node: String?, incarnation: String?, epoch: Int?, owner: String?, holder: String?
+    node: String?, incarnation: String?, epoch: Int?, creator: String?, holder: String?
   ) -> SessionRecord? {
     guard let node = node.flatMap(NodeID.init), let epoch, epoch >= 0,
       let incarnation = incarnation.flatMap(Incarnation.init),
       holder.map(HolderName.isValid) ?? true
     else { return nil }
     return SessionRecord(
-      node: node, incarnation: incarnation, epoch: Epoch(UInt64(epoch)), owner: owner,
+      node: node, incarnation: incarnation, epoch: Epoch(UInt64(epoch)), creator: creator,
       holder: holder)
   }
 

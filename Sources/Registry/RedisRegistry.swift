@@ -152,11 +152,11 @@ public struct RedisRegistry: Registry {
   // MARK: Sessions
 
   public func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String?, holder: String?
   ) async throws -> ClaimResult {
     for _ in 0..<RegistryLimits.claims {
       if let result = try await tryToClaim(
-        session, node: node, incarnation: incarnation, owner: owner, holder: holder)
+        session, node: node, incarnation: incarnation, creator: creator, holder: holder)
       {
         return result
       }
@@ -166,13 +166,13 @@ public struct RedisRegistry: Registry {
 
   /// Nil: a dead owner had it, and its record was released meanwhile.
   private func tryToClaim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String?, holder: String?
   ) async throws -> ClaimResult? {
     try await requireSettled(for: node)
     let answer = try await run(
       RegistryScripts.claim, keys: [key(session)],
       [
-        node.rawValue, incarnation.description, String(RegistryLimits.record), owner ?? "",
+        node.rawValue, incarnation.description, String(RegistryLimits.record), creator ?? "",
         HolderName.checked(holder) ?? "",
       ])
     guard let items = answer.array, let outcome = items.first?.integer else {
@@ -185,9 +185,9 @@ public struct RedisRegistry: Registry {
     guard items.count == 8,
       var record = Self.record(
         node: items[1].string, incarnation: items[2].string, epoch: items[3].integer,
-        owner: items[4].string, holder: items[6].string)
+        creator: items[4].string, holder: items[6].string)
     else { throw Self.corrupt("claim") }
-    record.end = try end(in: items[5], owner: record.owner)
+    record.end = try end(in: items[5], creator: record.creator)
     record.isFree = items[7].string == "1"
     let state = record.ownerState(among: try await nodes())
     guard state.isLost else { return .owned(record) }
@@ -208,7 +208,7 @@ public struct RedisRegistry: Registry {
         RegistryScripts.release, keys: [key(session)],
         [
           node.rawValue, incarnation.description, epoch.description, try written(tombstone),
-          String(keepTombstones), tombstone?.owner ?? "",
+          String(keepTombstones), tombstone?.creator ?? "",
         ]
       ).integer == 1
     if isReleased {

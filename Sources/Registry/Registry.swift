@@ -99,14 +99,14 @@ public protocol Registry: Sendable {
 
   /// Makes the session the caller's. A tombstone is no hindrance: the next life has a higher epoch.
   /// - Parameters:
-  ///   - owner: the subject for whom it is created.
+  ///   - creator: the subject for whom it is created.
   ///   - holder: what is to hold its terminal.
   /// - Throws: ``RegistryError`` `unsettled` while nodes are announcing their sessions.
   func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String?, holder: String?
   ) async throws -> ClaimResult
-  /// Makes a session the caller's that its node has let go of, or died with, while its holder keeps it: only if its record
-  /// still is this one. Nil: it is not.
+  /// Makes a session the caller's whose holder keeps it while its node is dead or has let go of it. Nil: its record is
+  /// not `record` any more, and nothing was changed.
   func takeOver(
     _ session: SessionID, from record: SessionRecord, node: NodeID, incarnation: Incarnation
   ) async throws -> Epoch?
@@ -125,7 +125,7 @@ public protocol Registry: Sendable {
   func lookUp(_ session: SessionID) async throws -> SessionRecord?
   /// Whether the record of a session that lives may be missing, since others can reach the records.
   var mayLoseRecords: Bool { get }
-  /// Who has a session that has no record, by the list of those that are owned, which may lag behind.
+  /// Which node has a session that has no record, by the list of owned sessions, which may lag behind.
   func listedOwner(of session: SessionID) async throws -> ListedOwner?
   /// Whether it began with this process and remembers every session since: one that it does not know was then an
   /// earlier process's, and is lost.
@@ -148,7 +148,7 @@ public protocol Registry: Sendable {
 /// A list of sessions: one bad record does not hide the others.
 public struct RecordList: Sendable {
   public var sessions: [(SessionID, SessionRecord)]
-  /// They have a record that cannot be read.
+  /// Sessions with a record that cannot be read.
   public var unread: [SessionID]
 
   public init(_ sessions: [(SessionID, SessionRecord)] = [], unread: [SessionID] = []) {
@@ -163,9 +163,9 @@ extension Registry {
   }
 
   public func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String? = nil
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String? = nil
   ) async throws -> ClaimResult {
-    try await claim(session, node: node, incarnation: incarnation, owner: owner, holder: nil)
+    try await claim(session, node: node, incarnation: incarnation, creator: creator, holder: nil)
   }
 
   public func takeOver(

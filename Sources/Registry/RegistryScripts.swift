@@ -242,8 +242,8 @@ enum RegistryScripts {
     """)
 
   /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept, its owner or ''.
-  /// → whether it was theirs. How it ended, if that is known, is not overwritten by its being lost. What its node has let
-  /// go of is not lost for its not having it.
+  /// → whether it was theirs. How it ended, if that is known, is not overwritten by `lost`. A session that
+  /// its node has let go of is not lost only because that node does not have it.
   static let release = RedisScript(
     """
     local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'tombstone',

@@ -1,4 +1,4 @@
-// Whose a session is, as the registry knows it.
+// Which node owns a session, as the registry knows it.
 
 public import Wire
 
@@ -15,7 +15,7 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   public var epoch: Epoch
   public var state: State
   /// The subject that created it; nil: nobody's, or not known.
-  public var owner: String?
+  public var creator: String?
   /// How the process of an owned session ended, so that this is known even if its node dies then; nil: it runs, as far
   /// as is known.
   public var end: Tombstone?
@@ -24,19 +24,19 @@ public struct SessionRecord: Hashable, Sendable, Codable {
   public var holder: String?
   /// Its node has let go of it: another may take it over at once.
   public var isFree: Bool
-  /// Of an owned one, who had it until now; empty: only the node that started it, as far as is known.
+  /// The nodes that have had an owned session until now; empty: only the one that started it, as far as is known.
   public var history: [Tenure]
 
   public init(
     node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
-    owner: String? = nil, end: Tombstone? = nil, holder: String? = nil, isFree: Bool = false,
+    creator: String? = nil, end: Tombstone? = nil, holder: String? = nil, isFree: Bool = false,
     history: [Tenure] = []
   ) {
     self.node = node
     self.incarnation = incarnation
     self.epoch = epoch
     self.state = state
-    self.owner = owner
+    self.creator = creator
     self.end = end
     self.holder = holder
     self.isFree = isFree
@@ -60,7 +60,7 @@ extension SessionRecord {
   var listedOwner: ListedOwner { ListedOwner(node: node, incarnation: incarnation) }
 }
 
-/// Whose a session is by the list of those that are owned.
+/// The owner of a session by the list of owned sessions.
 public struct ListedOwner: Hashable, Sendable {
   public var node: NodeID
   public var incarnation: Incarnation

@@ -9,15 +9,15 @@ public struct Tombstone: Hashable, Sendable, Codable {
   /// When it ended, in milliseconds since 1970; for a lost one, when its node's lease did. Nil: not known.
   public var ended: UInt64?
   /// The subject that created the session; nil: nobody's, or not known.
-  public var owner: String?
+  public var creator: String?
 
   public init(
-    status: ExitStatus?, reason: EndReason, ended: UInt64? = nil, owner: String? = nil
+    status: ExitStatus?, reason: EndReason, ended: UInt64? = nil, creator: String? = nil
   ) {
     self.status = status
     self.reason = reason
     self.ended = ended
-    self.owner = owner
+    self.creator = creator
   }
 
   /// Its node died with it, as far as the registry can know.

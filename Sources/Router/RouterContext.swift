@@ -27,7 +27,7 @@ final class RouterContext: Sendable {
   private let created = NIOLockedValueBox(InFlight())
   private let owners = NIOLockedValueBox(
     RouteCache<SessionID, SessionRecord>(capacity: RouterLimits.cachedRoutes))
-  /// What asks nodes for a session, by links of that session's loop; nil: there are no loops yet.
+  /// Asks nodes for a session, by the links of the loop that the session's name leads to; nil: there are no loops yet.
   private let asking = NIOLockedValueBox<NodesAsker?>(nil)
   private let stopping = NIOLockedValueBox(false)
   private let knowing = NIOLockedValueBox(false)
@@ -82,7 +82,7 @@ final class RouterContext: Sendable {
 
   func noteRefused(by node: NodeID) { created.withLockedValue { $0.takeBack(node) } }
 
-  /// Forgets the sessions under way to these nodes that they count themselves by now.
+  /// Forgets the sessions that were sent to these nodes and that the nodes count themselves by now.
   /// - Parameter asked: when they were asked for.
   func noteReports(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {
     created.withLockedValue { $0.settle(nodes, asked: asked) }

@@ -45,8 +45,8 @@ final class RouterLoops: Sendable {
     for loop in eventLoops { _ = await on(loop, body) }
   }
 
-  /// On the loop that `key` names: what is about one session or one loop of a node uses the same links each time,
-  /// and the whole is spread over all loops.
+  /// Runs `body` on the loop that `key` names: questions about the same session, or the same loop of a node, use the
+  /// same links each time, and all questions together are spread over all loops.
   func onLoop<Result: Sendable>(
     for key: String, _ body: @escaping @Sendable (RouterLoop) -> EventLoopFuture<Result>
   ) async throws -> Result {
@@ -120,8 +120,8 @@ final class RouterLoops: Sendable {
     }
   }
 
-  /// Whether the registry knows its nodes. If it lost its data, or does not answer, a node that it does not list has
-  /// not left for that.
+  /// Whether the registry knows its nodes. If it has lost its data, or does not answer, a node that is missing in its
+  /// list need not have left.
   private var isSettled: Bool {
     get async {
       // No session has this id. A registry says so only when it knows its nodes; before, it throws.

@@ -1,4 +1,4 @@
-// The sessions of a loop that have ended and are kept to be read, the oldest first, within a bound: what
+// The sessions of a loop that have ended and can still be read, the oldest first, within a bound: what
 // users leave behind must not fill a node.
 
 import DequeModule

@@ -17,13 +17,13 @@ struct Keeping {
   var isSizeUnderWay = false
   /// The offset of the checkpoint that was left last.
   var checkpoint: UInt64
-  /// How long that was, if it told the whole scrollback.
+  /// The length of that checkpoint in bytes, if it told the whole scrollback; otherwise 0.
   var checkpointBytes = 0
-  /// A checkpoint without the scrollback, which may be left once that has come anew since.
+  /// A checkpoint without the scrollback. It is left once every line of the scrollback has been printed after it.
   var young: YoungCheckpoint?
   /// A checkpoint that is being made. The session reads nothing meanwhile.
   var making: CheckpointMaker?
-  /// Lines of the scrollback that go into one, and its bytes at most.
+  /// How many lines of the scrollback go into a checkpoint, and how many bytes it may have.
   var scrollback = Int.max
   var most = SessionLimits.checkpoint
   var isQuietCheckSet = false

@@ -8,10 +8,10 @@ public import NIOCore
 import Screen
 public import Wire
 
-/// What of a session changes, is not in its output, and must outlast its node.
+/// What a session's output does not tell, and its next node must know.
 public struct KeptState: Codable, Equatable, Sendable {
   /// Whose size the terminal has.
-  public var sizeHolder: ClientIdentity?
+  public var sizeOwner: ClientIdentity?
   /// That client's theme.
   public var colors: ThemeColors?
   /// Why the node ends it.
@@ -19,11 +19,17 @@ public struct KeptState: Codable, Equatable, Sendable {
   /// Who had it; nil: only the node that started it.
   public var history: [Tenure]?
 
+  /// `sizeHolder` is the key that earlier versions have written.
+  private enum CodingKeys: String, CodingKey {
+    case colors, endCause, history
+    case sizeOwner = "sizeHolder"
+  }
+
   public init(
-    sizeHolder: ClientIdentity? = nil, colors: ThemeColors? = nil, endCause: EndCause? = nil,
+    sizeOwner: ClientIdentity? = nil, colors: ThemeColors? = nil, endCause: EndCause? = nil,
     history: [Tenure]? = nil
   ) {
-    self.sizeHolder = sizeHolder
+    self.sizeOwner = sizeOwner
     self.colors = colors
     self.endCause = endCause
     self.history = history
@@ -43,7 +49,7 @@ public struct KeptSession: Sendable {
   public var olderSizes: [(offset: UInt64, size: TerminalSize)]
   /// The checkpoint's offset.
   public var offset: UInt64
-  /// The output's end when this was told: until all of that is read, the session is not what its clients know.
+  /// The output's end when the holder told this. Until the session has read up to there, its clients know more than it.
   public var end: UInt64
   /// What the program asked before this offset is answered.
   public var answered: UInt64

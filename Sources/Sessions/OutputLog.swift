@@ -85,7 +85,7 @@ public final class OutputLog {
 
   deinit { for page in pages { source.deallocatePage(page.memory) } }
 
-  public var heldBytes: Int { pages.count * SessionLimits.logPage }
+  public var memoryFootprint: Int { pages.count * SessionLimits.logPage }
 
   public func append(_ bytes: UnsafeRawBufferPointer) {
     var rest = bytes

@@ -42,7 +42,7 @@ public struct SessionCore: ~Copyable {
   /// Whether the pipe was last told to be read.
   var isReading = false
   var isReadingCheckSet = false
-  /// What the EVENT of who is attached says, with and without names, until that changes.
+  /// The EVENT that says who is attached, with and without names; nil once that has changed.
   var viewersEvent: (named: Event, unnamed: Event)?
 
   // Input.
@@ -107,7 +107,7 @@ public struct SessionCore: ~Copyable {
     endCause = kept?.state.endCause
     lifetimes = SessionLifetimes(creation, settings)
     typingTakesSize = settings.typingTakesSize
-    sizeRule = SizeRule(kept?.size ?? size, of: kept?.state.sizeHolder)
+    sizeRule = SizeRule(kept?.size ?? size, of: kept?.state.sizeOwner)
     lastUsed = now
     lastOutput = now
     lastLeft = now
@@ -140,7 +140,7 @@ public struct SessionCore: ~Copyable {
   ) {
     func refuse(_ refusal: Refused) { close(stream, last: .refused(refusal)) }
     // Only here is it known who created the session (promise P9).
-    guard let rights = request.access.rights(owner: creator.subject) else {
+    guard let rights = request.access.rights(creator: creator.subject) else {
       return refuse(Refused(.forbidden, "this token may not enter session \(id)"))
     }
     let isCreator = isFirst || isLateAnswer(to: request)
@@ -180,7 +180,7 @@ public struct SessionCore: ~Copyable {
     _ id: StreamID, _ request: LinkOpen, rights: Rights, created: Bool, differs: [String]?,
     held: UInt64?, work: Int, now: NIODeadline
   ) {
-    if request.open.mode == .driver, rights >= .write, !isSizeHolderAttached {
+    if request.open.mode == .driver, rights >= .write, !isSizeOwnerAttached {
       giveSize(
         to: ClientIdentity(request), wanting: request.open.size, colors: request.open.colors,
         work: work, now: now)
@@ -209,7 +209,7 @@ public struct SessionCore: ~Copyable {
     updateReading(now: now)
   }
 
-  /// Where the output goes on for a client that resumes so.
+  /// The offset at which the output goes on for a client that resumes.
   private func resumption(_ resume: Resume?, created: Bool) -> (Opened.Resumed, UInt64) {
     if created, log.start == 0 { return (.new, 0) }
     if let resume, resume.life == life, let next = resume.next, next >= log.start, next <= log.end {

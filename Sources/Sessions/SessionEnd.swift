@@ -1,4 +1,4 @@
-// A session's end: why it comes, when clients may be told, and for how long the session is kept to be read.
+// A session's end: why it comes, when clients may be told, and how long the session stays readable.
 
 public import NIOCore
 import Screen
@@ -107,7 +107,7 @@ extension SessionCore {
   // MARK: What is told of it
 
   /// Bytes of memory that it holds, once it has ended.
-  public var heldBytes: Int { log.heldBytes + screen.memoryFootprint }
+  public var memoryFootprint: Int { log.memoryFootprint + screen.memoryFootprint }
 
   /// What operators see.
   /// - Parameter endedTime: when it ended, in milliseconds since 1970.

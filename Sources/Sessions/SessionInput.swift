@@ -17,7 +17,7 @@ extension SessionCore {
     case .accept(let fresh):
       lastUsed = now
       streams.list[index].output.didType(now: now)
-      if sizeRule.holder != client, typingTakesSize || sizeRule.holder == nil {
+      if sizeRule.client != client, typingTakesSize || sizeRule.client == nil {
         takeSize(index, now: now)
       }
       // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the

@@ -10,7 +10,7 @@ extension SessionCore {
   /// What is to be kept beside the checkpoint.
   public var state: KeptState {
     KeptState(
-      sizeHolder: sizeRule.holder, colors: kept?.colors, endCause: endCause,
+      sizeOwner: sizeRule.client, colors: kept?.colors, endCause: endCause,
       history: history.count > 1 ? history : nil)
   }
 

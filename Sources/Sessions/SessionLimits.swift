@@ -76,7 +76,7 @@ public enum SessionLimits {
   /// The last output of a process that was ended is read for so long: plain text of 300 KiB, what pipe and terminal
   /// hold at most, takes a tenth of it, and output that costs more is of less use.
   public static let lastOutput = TimeAmount.milliseconds(500)
-  /// Sessions that have ended and are kept to be read, of one loop, and the memory that they hold: what users
+  /// Sessions that have ended and can still be read, of one loop, and the memory that they hold: what users
   /// leave behind must not fill a node. The oldest go first.
   public static let endedSessions = 1_000
   public static let endedBytes = 64 * 1024 * 1024

@@ -11,7 +11,7 @@ extension SessionCore {
     guard let index = streams.index(of: stream) else { return }
     guard wanted.isValid else { return leave(stream, telling: .badSize, now: now) }
     streams.list[index].wantedSize = wanted
-    guard sizeRule.holder == streams.list[index].identity || !isSizeHolderAttached else { return }
+    guard sizeRule.client == streams.list[index].identity || !isSizeOwnerAttached else { return }
     takeSize(index, now: now)
   }
 
@@ -28,8 +28,8 @@ extension SessionCore {
       colors: streams.list[index].colors, work: 0, now: now)
   }
 
-  var isSizeHolderAttached: Bool {
-    streams.list.indices.contains { streams.list[$0].identity == sizeRule.holder }
+  var isSizeOwnerAttached: Bool {
+    streams.list.indices.contains { streams.list[$0].identity == sizeRule.client }
   }
 
   /// - Parameter work: what the screen may do at once.
@@ -41,7 +41,7 @@ extension SessionCore {
       applyColors(colors)
       noteState()
       viewersEvent = nil
-      for index in streams.list.indices { streams.list[index].note(.sizeHolder) }
+      for index in streams.list.indices { streams.list[index].note(.sizeOwner) }
       giveTurnToAll()
     }
     guard isRunning else { return }
@@ -82,7 +82,7 @@ extension SessionCore {
   public mutating func recolor(_ stream: StreamID, _ colors: ThemeColors) {
     guard let index = streams.index(of: stream) else { return }
     streams.list[index].colors = colors
-    if streams.list[index].identity == sizeRule.holder { applyColors(colors) }
+    if streams.list[index].identity == sizeRule.client { applyColors(colors) }
   }
 
   /// Gives the screen the theme of the client that has the size. A program that asked to be told of it (mode 2031)
@@ -115,7 +115,7 @@ extension SessionCore {
   mutating func viewersNews(of index: Int) -> Event? {
     switch streams.list[index].news {
     case .none: return nil
-    case .sizeHolder: return .sizeOwner(sizeRule.holder?.client)
+    case .sizeOwner: return .sizeOwner(sizeRule.client?.client)
     case .viewers:
       let events = viewersEvent ?? makeViewersEvent()
       viewersEvent = events
@@ -133,8 +133,8 @@ extension SessionCore {
         client: stream.identity.client, mode: stream.mode, sub: room >= 0 ? subject : nil)
     }
     let unnamed = named.map { Event.Viewer(client: $0.client, mode: $0.mode) }
-    let holder = sizeRule.holder?.client
-    return (.viewers(named, sizeOwner: holder), .viewers(unnamed, sizeOwner: holder))
+    let owner = sizeRule.client?.client
+    return (.viewers(named, sizeOwner: owner), .viewers(unnamed, sizeOwner: owner))
   }
 }
 

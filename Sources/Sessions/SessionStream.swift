@@ -38,15 +38,15 @@ struct SessionStream {
   var isTitleDue = false
 
   /// What has changed among those who are attached. A later case includes the earlier ones.
-  enum News: Int { case none, sizeHolder, viewers }
+  enum News: Int { case none, sizeOwner, viewers }
 
   init(_ id: StreamID, _ request: LinkOpen, rights: Rights, creator: String?, output: StreamState) {
     self.id = id
     identity = ClientIdentity(request)
     mode = rights >= .write ? request.open.mode : .watcher
     attempt = request.open.attempt
-    mayKill = request.access.mayKill(owner: creator)
-    seesNames = request.access.mayName(owner: creator)
+    mayKill = request.access.mayKill(creator: creator)
+    seesNames = request.access.mayName(creator: creator)
     wantedSize = request.open.size
     colors = request.open.colors
     self.output = output

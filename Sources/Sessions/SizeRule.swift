@@ -1,4 +1,4 @@
-// Whose size the terminal has, and when it may change. One client holds the size; of many changes only the last
+// Whose size the terminal has, and when it may change. One client has it; of many changes only the last
 // counts, since each is work for the screen and a signal to the process: a window that is dragged, or a flood of
 // RESIZE, changes the size once in an interval.
 
@@ -7,18 +7,18 @@ import Wire
 
 struct SizeRule {
   /// The client whose size the terminal has; it keeps it while it is away, until another one takes it.
-  private(set) var holder: ClientIdentity?
+  private(set) var client: ClientIdentity?
   private(set) var size: TerminalSize
-  /// What the holder wants; `size` follows at its pace.
+  /// What that client wants; `size` follows at its pace.
   private var wanted: TerminalSize
   private var lastChange: NIODeadline?
   /// The next change waits for its time.
   private var isWaiting = false
 
-  /// - Parameter holder: nil: nobody has taken it.
-  init(_ size: TerminalSize, of holder: ClientIdentity? = nil) {
+  /// - Parameter client: nil: nobody has taken it.
+  init(_ size: TerminalSize, of client: ClientIdentity? = nil) {
     self.size = size
-    self.holder = holder
+    self.client = client
     wanted = size
   }
 
@@ -27,11 +27,11 @@ struct SizeRule {
     case wait(until: NIODeadline)
   }
 
-  /// - Returns: whether the holder is another one than before.
+  /// - Returns: whether that client is another one than before.
   mutating func give(to client: ClientIdentity, wanting size: TerminalSize) -> Bool {
     wanted = size
-    guard holder != client else { return false }
-    holder = client
+    guard self.client != client else { return false }
+    self.client = client
     return true
   }
 

@@ -1,4 +1,4 @@
-// What a router vouches for, on a link: who asks, and what a token gave them. The owner's node, which
+// What a router vouches for, on a link: who asks, and what a token gave them. The node, which
 // alone knows whose the session is, decides by it.
 
 /// What a client may do to a session. Later rights include earlier ones.
@@ -21,7 +21,7 @@ public enum Rights: String, Sendable, Codable, Comparable, CaseIterable {
   public static func < (a: Rights, b: Rights) -> Bool { a.order < b.order }
 }
 
-/// Somebody's rights to one session, before its owner is known.
+/// Somebody's rights to one session, before its creator is known.
 public struct Access: Sendable, Equatable, Codable {
   /// Who; nil: authentication is off.
   public var subject: String?
@@ -68,23 +68,23 @@ public struct Access: Sendable, Equatable, Codable {
   /// Whether any session of that name could be entered.
   public var isNothing: Bool { rights == nil && own == nil }
 
-  private func isOwner(_ owner: String?) -> Bool { owner != nil && owner == subject }
+  private func isCreator(_ creator: String?) -> Bool { creator != nil && creator == subject }
 
-  /// The rights to a session of `owner` (nil: nobody's); nil: none.
-  public func rights(owner: String?) -> Rights? {
-    guard isOwner(owner), let own else { return rights }
+  /// The rights to a session that `creator` created (nil: nobody's); nil: none.
+  public func rights(creator: String?) -> Rights? {
+    guard isCreator(creator), let own else { return rights }
     return max(own, rights ?? own)
   }
 
   /// Who else is attached is told, besides their ClientIDs, to an `admin` and to whom a token says so.
-  public func mayName(owner: String?) -> Bool {
-    guard let rights = rights(owner: owner) else { return false }
-    return rights == .admin || names == true || (ownNames == true && isOwner(owner))
+  public func mayName(creator: String?) -> Bool {
+    guard let rights = rights(creator: creator) else { return false }
+    return rights == .admin || names == true || (ownNames == true && isCreator(creator))
   }
 
   /// Ending a session takes `write` to one's own, or `admin`.
-  public func mayKill(owner: String?) -> Bool {
-    guard let rights = rights(owner: owner) else { return false }
-    return rights == .admin || (rights == .write && isOwner(owner))
+  public func mayKill(creator: String?) -> Bool {
+    guard let rights = rights(creator: creator) else { return false }
+    return rights == .admin || (rights == .write && isCreator(creator))
   }
 }

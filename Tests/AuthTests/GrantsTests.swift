@@ -14,11 +14,11 @@ import Wire
       for session in AuthMatrix.sessions {
         for operation in AuthMatrix.Operation.allCases {
           let decision = try kind.grants.allows(
-            operation.asked, session: SessionID(unchecked: session.name), owner: session.owner,
+            operation.asked, session: SessionID(unchecked: session.name), creator: session.creator,
             subject: AuthMatrix.subject)
           #expect(
             decision.isAllowed == kind.allows(operation, session),
-            "\(kind.name): \(operation) \(session.name) of \(session.owner ?? "nobody")")
+            "\(kind.name): \(operation) \(session.name) of \(session.creator ?? "nobody")")
           checked += 1
         }
       }
@@ -34,10 +34,10 @@ import Wire
       for session in AuthMatrix.sessions {
         let access = try kind.grants.access(
           to: SessionID(unchecked: session.name), subject: AuthMatrix.subject)
-        let rights = access.rights(owner: session.owner)
+        let rights = access.rights(creator: session.creator)
         #expect((rights != nil) == kind.allows(.watch, session))
         #expect((rights.map { $0 >= .write } ?? false) == kind.allows(.drive, session))
-        #expect(access.mayKill(owner: session.owner) == kind.allows(.kill, session))
+        #expect(access.mayKill(creator: session.creator) == kind.allows(.kill, session))
       }
     }
   }
@@ -45,9 +45,9 @@ import Wire
   @Test func nobodyOwnsWhatWasMadeWithoutAuthentication() {
     let own = Grants([Grant(sessions: [.own], rights: .admin)])
     let id = SessionID(unchecked: "a")
-    #expect(!own.allows(.watch, session: id, owner: nil, subject: "a").isAllowed)
-    #expect(!own.allows(.watch, session: id, owner: nil, subject: nil).isAllowed)
-    #expect(Principal.anyone.allows(.kill, session: id, owner: "a").isAllowed)
+    #expect(!own.allows(.watch, session: id, creator: nil, subject: "a").isAllowed)
+    #expect(!own.allows(.watch, session: id, creator: nil, subject: nil).isAllowed)
+    #expect(Principal.anyone.allows(.kill, session: id, creator: "a").isAllowed)
   }
 }
 
@@ -69,27 +69,27 @@ extension AuthMatrix.Kind {
 }
 
 @Suite struct NamesTests {
-  private func seesNames(_ claim: String, owner: String?) throws -> Bool {
+  private func seesNames(_ claim: String, creator: String?) throws -> Bool {
     let viewer = Event.Viewer(client: .random(), mode: .driver, sub: "eve")
     let summary = SessionSummary(
       session: SessionID(unchecked: "p-1"), node: "a", life: .random(), epoch: Epoch(1),
       target: "pty", command: [], state: .running, status: nil, size: .standard, title: nil,
-      created: 0, idle: 0, output: 0, input: 0, owner: owner, viewers: [viewer])
+      created: 0, idle: 0, output: 0, input: 0, owner: creator, viewers: [viewer])
     let principal = Principal(subject: "alice", grants: try Grants(json: claim))
     return principal.shown(summary).viewers.first?.sub != nil
   }
 
   @Test func whoElseIsThereIsToldToAnAdminAndToWhomTheTokenSaysSo() throws {
-    #expect(try seesNames(#"{"sessions":["p-*"],"rights":"admin"}"#, owner: "bob"))
-    #expect(try !seesNames(#"{"sessions":["p-*"],"rights":"write"}"#, owner: "bob"))
-    #expect(try seesNames(#"{"sessions":["p-*"],"rights":"read","names":true}"#, owner: "bob"))
-    #expect(try !seesNames(#"{"sessions":["q-*"],"rights":"read","names":true}"#, owner: "bob"))
+    #expect(try seesNames(#"{"sessions":["p-*"],"rights":"admin"}"#, creator: "bob"))
+    #expect(try !seesNames(#"{"sessions":["p-*"],"rights":"write"}"#, creator: "bob"))
+    #expect(try seesNames(#"{"sessions":["p-*"],"rights":"read","names":true}"#, creator: "bob"))
+    #expect(try !seesNames(#"{"sessions":["q-*"],"rights":"read","names":true}"#, creator: "bob"))
     let own = #"{"sessions":["@own"],"rights":"write","names":true}"#
-    #expect(try seesNames(own, owner: "alice"))
-    #expect(try !seesNames(own, owner: "bob"))
-    #expect(try !seesNames(own, owner: nil))
+    #expect(try seesNames(own, creator: "alice"))
+    #expect(try !seesNames(own, creator: "bob"))
+    #expect(try !seesNames(own, creator: nil))
     let both = #"[\#(own),{"sessions":["*"],"rights":"read"}]"#
-    #expect(try !seesNames(both, owner: "bob"), "the grant that lets them in does not")
+    #expect(try !seesNames(both, creator: "bob"), "the grant that lets them in does not")
   }
 }
 

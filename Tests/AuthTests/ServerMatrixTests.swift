@@ -16,7 +16,7 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
   /// Makes the table's sessions, whichever of them are not there.
   private static func populate(_ server: Server, _ names: [String]? = nil) async throws {
     for session in AuthMatrix.sessions where names?.contains(session.name) ?? true {
-      let owner = try #require(session.owner)
+      let owner = try #require(session.creator)
       let answer = try await ask(
         "POST", "/v1/sessions", port: server.port, token: try await token(owner, allRights),
         body: #"{"session":"\#(session.name)","create":\#(shellJSON)}"#)

@@ -49,7 +49,7 @@ final class FakeTransport: LinkTransport {
 
 /// The loop that a session and a connection under test belong to.
 final class FakeLoop: SessionDelegate, RouterConnectionDelegate {
-  let turns: ScreenTurns
+  let turns: ScreenTurns<Session>
   var greeting: NodeGreeting {
     NodeGreeting(cluster: "test", welcome: Welcome(time: 0, node: "test"), key: nil)
   }
@@ -63,7 +63,7 @@ final class FakeLoop: SessionDelegate, RouterConnectionDelegate {
   func sessionDidEnd(_ session: Session) { ended.append(session) }
   func sessionIsUpToDate(_ session: Session) {}
   func sessionWasTaken(_ session: Session) {}
-  func connection(_ number: UInt64) -> RouterConnection? { connection }
+  func connection(_ number: UInt64) -> (any SessionConnection)? { connection }
   func connection(
     _ connection: RouterConnection, didReceive request: LinkOpen, stream: UInt64
   ) {

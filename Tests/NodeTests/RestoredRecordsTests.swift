@@ -57,9 +57,9 @@ import Wire
     var held: [SessionID: Holding] = [:]
     for (index, id) in (lost + [kept]).enumerated() {
       held[id] = Holding(
-        epoch: Epoch(5), owner: "ann", holder: index % 2 == 0 || id == kept ? holder : nil)
+        epoch: Epoch(5), creator: "ann", holder: index % 2 == 0 || id == kept ? holder : nil)
     }
-    held[lost[0]]?.end = Tombstone(status: .exited(code: 3), reason: .exited, owner: "ann")
+    held[lost[0]]?.end = Tombstone(status: .exited(code: 3), reason: .exited, creator: "ann")
     _ = try await registry.announce(held, node: a, incarnation: first)
     _ = try await registry.announce(
       [elsewhere: Holding(epoch: Epoch(5))], node: b, incarnation: first)
@@ -82,7 +82,7 @@ import Wire
           Issue.record("\(id) is not closed")
           continue
         }
-        #expect(tombstone.owner == "ann")
+        #expect(tombstone.creator == "ann")
         #expect(
           tombstone.reason == (id == lost[0] ? .exited : .lost), "what is known of its end stays")
       }
@@ -126,7 +126,7 @@ import Wire
     try await with(kind) { registry in
       _ = try await fill(registry)
       let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
-      let end = Tombstone(status: .exited(code: 7), reason: .exited, owner: "ann")
+      let end = Tombstone(status: .exited(code: 7), reason: .exited, creator: "ann")
       records.release(kept, epoch: Epoch(6), tombstone: end)
       records.disown(lost[1], epoch: Epoch(6))
       await records.waitForReleases(atMost: .seconds(10) * patience)

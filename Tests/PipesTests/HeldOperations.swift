@@ -224,7 +224,7 @@ private final class HeldOperations {
     case 26: keep()
     case 27: if let (pipe, _) = entry() { _ = pipe.hasForegroundJob }
     case 28: entry()?.pipe.terminate(grace: .seconds(1))
-    case 29: letGo()
+    case 29: detach()
     case 30: loop.advanceTime(by: .milliseconds(Int64(byte()) << Int64(byte() % 8)))
     default: say(.ping(UInt64(byte())))
     }
@@ -369,9 +369,9 @@ private final class HeldOperations {
     }
   }
 
-  private func letGo() {
+  private func detach() {
     guard let (pipe, listener) = entry() else { return }
-    if byte() & 1 == 0 { pipe.letGo() } else { pipe.forget() }
+    if byte() & 1 == 0 { pipe.detach() } else { pipe.forget() }
     listener.given = 0
   }
 }

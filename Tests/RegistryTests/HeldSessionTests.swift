@@ -49,7 +49,7 @@ import Wire
     in registry: any Registry
   ) async throws -> Epoch {
     let result = try await registry.claim(
-      session, node: node, incarnation: incarnation, owner: "ann", holder: holder)
+      session, node: node, incarnation: incarnation, creator: "ann", holder: holder)
     let epoch: Epoch? = if case .claimed(let epoch) = result { epoch } else { nil }
     return try #require(epoch, "\(result)")
   }
@@ -65,7 +65,7 @@ import Wire
       #expect((started.since != nil) == (kind == .redis), "an epoch is a time there")
       let next = Epoch(epoch.rawValue + 1)
       func hold(_ history: [Tenure]) async throws {
-        let holding = Holding(epoch: next, owner: "ann", holder: holder, history: history)
+        let holding = Holding(epoch: next, creator: "ann", holder: holder, history: history)
         _ = try await registry.announce([session: holding], node: a, incarnation: second)
       }
       var history = (0..<40).map {
@@ -97,17 +97,18 @@ import Wire
       let epoch = try await claim(session, node: a, first, holder: holder, in: registry)
       #expect(try await found() == holder)
       #expect(try await registry.sessions(limit: 1).sessions.first?.1.holder == holder)
-      let silent = [session: Holding(epoch: epoch, owner: "ann")]
+      let silent = [session: Holding(epoch: epoch, creator: "ann")]
       _ = try await registry.confirm(silent, node: a, incarnation: first)
       #expect(try await found() == holder, "a node that does not say it takes nothing back")
       let next = Epoch(epoch.rawValue + 1)
-      let taken = [session: Holding(epoch: next, owner: "ann", holder: holder)]
+      let taken = [session: Holding(epoch: next, creator: "ann", holder: holder)]
       #expect(
         try await registry.announce(taken, node: a, incarnation: second)
           == Announcement(repaired: [session]))
       #expect(
         try await registry.lookUp(session)
-          == SessionRecord(node: a, incarnation: second, epoch: next, owner: "ann", holder: holder))
+          == SessionRecord(
+            node: a, incarnation: second, epoch: next, creator: "ann", holder: holder))
       #expect(
         try await registry.release(
           session, node: a, incarnation: second, epoch: next,
@@ -198,7 +199,7 @@ import Wire
       #expect(
         try await registry.claim(session, node: b, incarnation: third) == .owned(held),
         "no second process")
-      let next = Holding(epoch: Epoch(held.epoch.rawValue + 1), owner: "ann", holder: holder)
+      let next = Holding(epoch: Epoch(held.epoch.rawValue + 1), creator: "ann", holder: holder)
       _ = try await registry.announce([session: next], node: a, incarnation: second)
       _ = try await registry.heartbeat(
         record(a, second, holder: holder, hasRestored: true), isRenewal: true)
@@ -235,7 +236,7 @@ import Wire
       Issue.record("it left no tombstone")
       return
     }
-    #expect(tombstone.isLost && tombstone.owner == "ann")
+    #expect(tombstone.isLost && tombstone.creator == "ann")
   }
 
   @Test(arguments: Kind.allCases) func whatEarlierIncarnationsHadIsListed(_ kind: Kind) async throws

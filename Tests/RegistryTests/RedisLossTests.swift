@@ -53,7 +53,7 @@ import Wire
     let redis = try redis(server.url)
     for name in ["bad", "worse"] {
       let other = SessionID(unchecked: name)
-      _ = try await registry.claim(other, node: a, incarnation: first, owner: nil)
+      _ = try await registry.claim(other, node: a, incarnation: first, creator: nil)
     }
     _ = try await redis.send(["HSET", "test:s:{bad}", "epoch", "x"])
     _ = try await redis.send(["SET", "test:s:{worse}", "x"])

@@ -44,11 +44,11 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
 
   /// A claim that nothing stands in the way of.
   private func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String? = nil,
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String? = nil,
     in registry: any Registry
   ) async throws -> Epoch {
     let result = try await registry.claim(
-      session, node: node, incarnation: incarnation, owner: owner)
+      session, node: node, incarnation: incarnation, creator: creator)
     let epoch: Epoch? = if case .claimed(let epoch) = result { epoch } else { nil }
     return try #require(epoch, "\(result)")
   }
@@ -138,7 +138,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       _ = try await registry.heartbeat(record(a, first))
       let epoch = try await claim(session, node: a, incarnation: first, in: registry)
       let tombstone = Tombstone(
-        status: .exited(code: 3), reason: .exited, ended: 1_764_453_600_000, owner: "ann")
+        status: .exited(code: 3), reason: .exited, ended: 1_764_453_600_000, creator: "ann")
       for (node, incarnation, wrong) in [
         (b, first, epoch), (a, second, epoch), (a, first, Epoch(epoch.rawValue + 1)),
       ] {
@@ -153,7 +153,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       #expect(
         try await registry.lookUp(session)
           == SessionRecord(
-            node: a, incarnation: first, epoch: epoch, state: .closed(tombstone), owner: "ann"))
+            node: a, incarnation: first, epoch: epoch, state: .closed(tombstone), creator: "ann"))
       #expect(
         try await registry.release(
           session, node: a, incarnation: first, epoch: epoch, tombstone: nil) == false)
@@ -176,16 +176,17 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
       _ = try await registry.heartbeat(record(b, second))
-      let epoch = try await claim(session, node: a, incarnation: first, owner: "ann", in: registry)
+      let epoch = try await claim(
+        session, node: a, incarnation: first, creator: "ann", in: registry)
       try await registry.leave(a, incarnation: first)
       _ = try await registry.heartbeat(record(a, second))
-      let lost = SessionRecord(node: a, incarnation: first, epoch: epoch, owner: "ann")
+      let lost = SessionRecord(node: a, incarnation: first, epoch: epoch, creator: "ann")
       #expect(try await registry.claim(session, node: b, incarnation: second) == .lost(lost))
       guard case .closed(let tombstone) = try await registry.lookUp(session)?.state else {
         Issue.record("it left no tombstone")
         return
       }
-      #expect(tombstone.isLost && tombstone.owner == "ann")
+      #expect(tombstone.isLost && tombstone.creator == "ann")
       #expect(tombstone.ended == nil, "its node was started anew, nobody knows when")
       guard
         case .claimed(let next) = try await registry.claim(session, node: b, incarnation: second)
@@ -202,25 +203,25 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     async throws
   {
     try await with(kind) { registry in
-      let end = Tombstone(status: .exited(code: 9), reason: .exited, ended: 1_000, owner: "ann")
+      let end = Tombstone(status: .exited(code: 9), reason: .exited, ended: 1_000, creator: "ann")
       for id in [session, SessionID(unchecked: "other")] {
         _ = try await registry.heartbeat(record(a, first))
         _ = try await registry.heartbeat(record(b, second))
         guard
           case .claimed(let epoch) = try await registry.claim(
-            id, node: a, incarnation: first, owner: "ann")
+            id, node: a, incarnation: first, creator: "ann")
         else {
           Issue.record("\(id) was not claimed")
           return
         }
-        let ended = [id: Holding(epoch: epoch, owner: "ann", end: end)]
+        let ended = [id: Holding(epoch: epoch, creator: "ann", end: end)]
         for _ in 0..<2 {
           #expect(
             try await registry.confirm(ended, node: a, incarnation: first) == Announcement())
         }
         #expect(
           try await registry.lookUp(id)
-            == SessionRecord(node: a, incarnation: first, epoch: epoch, owner: "ann", end: end))
+            == SessionRecord(node: a, incarnation: first, epoch: epoch, creator: "ann", end: end))
         if id == session {
           try await registry.leave(a, incarnation: first)
           guard
@@ -289,11 +290,11 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       }
       #expect(
         try await registry.announce(
-          [session: Holding(epoch: Epoch(7), owner: "ann")], node: a, incarnation: first)
+          [session: Holding(epoch: Epoch(7), creator: "ann")], node: a, incarnation: first)
           == Announcement(repaired: [session]))
       #expect(
         try await registry.lookUp(session)
-          == SessionRecord(node: a, incarnation: first, epoch: Epoch(7), owner: "ann"))
+          == SessionRecord(node: a, incarnation: first, epoch: Epoch(7), creator: "ann"))
       #expect(
         try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false)
       )
@@ -456,8 +457,9 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   {
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
-      let epoch = try await claim(session, node: a, incarnation: first, owner: "ann", in: registry)
-      let holding = Holding(epoch: epoch, owner: "ann")
+      let epoch = try await claim(
+        session, node: a, incarnation: first, creator: "ann", in: registry)
+      let holding = Holding(epoch: epoch, creator: "ann")
       let there = [session: holding]
       let missing = SessionID(unchecked: "missing")
       #expect(
@@ -469,7 +471,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       for id in [session, missing] {
         #expect(
           try await registry.lookUp(id)
-            == SessionRecord(node: a, incarnation: first, epoch: epoch, owner: "ann"))
+            == SessionRecord(node: a, incarnation: first, epoch: epoch, creator: "ann"))
       }
       #expect(
         try await registry.confirm(
@@ -498,7 +500,8 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       let other = SessionID(unchecked: "other")
       _ = try await registry.heartbeat(record(a, first))
       _ = try await registry.heartbeat(record(b, second))
-      let epoch = try await claim(session, node: a, incarnation: first, owner: "ann", in: registry)
+      let epoch = try await claim(
+        session, node: a, incarnation: first, creator: "ann", in: registry)
       _ = try await claim(other, node: b, incarnation: second, in: registry)
       func listed(_ nodes: [NodeID: Incarnation]) async throws -> [SessionID] {
         try await registry.sessions(notOn: nodes, limit: 10).sessions.map(\.0)
@@ -508,7 +511,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       #expect(try await listed([a: second, b: second]) == [session], "or was started anew")
       #expect(try await registry.sessions(notOn: [:], limit: 1).sessions.count == 1)
       #expect(
-        try await registry.sessions(notOn: [b: second], limit: 10).sessions[0].1.owner == "ann")
+        try await registry.sessions(notOn: [b: second], limit: 10).sessions[0].1.creator == "ann")
       #expect(
         try await registry.release(
           session, node: a, incarnation: first, epoch: epoch,

@@ -39,7 +39,7 @@ import Wire
           id: node, incarnation: incarnation, loops: [], capacity: 1, holder: "boot/\(node)"))
     }
     _ = try await registry.claim(
-      session, node: a, incarnation: first, owner: "ann", holder: holder)
+      session, node: a, incarnation: first, creator: "ann", holder: holder)
     return try #require(try await registry.lookUp(session))
   }
 
@@ -57,10 +57,10 @@ import Wire
       #expect(late == nil)
       let after = try #require(try await registry.lookUp(session))
       #expect(after.node == b && after.incarnation == second && after.epoch == epoch)
-      #expect(after.owner == "ann" && after.holder == holder && !after.isFree)
+      #expect(after.creator == "ann" && after.holder == holder && !after.isFree)
       // The node that had it is told so when it announces it.
       let told = try await registry.confirm(
-        [session: Holding(epoch: before.epoch, owner: "ann", holder: holder)], node: a,
+        [session: Holding(epoch: before.epoch, creator: "ann", holder: holder)], node: a,
         incarnation: first)
       #expect(told.superseded == [session])
       #expect(try await registry.sessions(notOn: [a: first], limit: 10).sessions.count == 1)
@@ -86,7 +86,7 @@ import Wire
       #expect(!closed)
       // A claim for its name starts no second process.
       let claim = try await registry.claim(
-        session, node: b, incarnation: second, owner: "bob", holder: nil)
+        session, node: b, incarnation: second, creator: "bob", holder: nil)
       #expect(claim == .owned(free))
       #expect(
         try await registry.takeOver(session, from: free, node: b, incarnation: second) != nil)

@@ -29,10 +29,10 @@ extension PartialRegistry {
     await memory.setDraining(node, isDraining)
   }
   func claim(
-    _ session: SessionID, node: NodeID, incarnation: Incarnation, owner: String?, holder: String?
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String?, holder: String?
   ) async throws -> ClaimResult {
     try await memory.claim(
-      session, node: node, incarnation: incarnation, owner: owner, holder: holder)
+      session, node: node, incarnation: incarnation, creator: creator, holder: holder)
   }
   func release(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,

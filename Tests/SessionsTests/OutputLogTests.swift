@@ -25,7 +25,7 @@ import Testing
       #expect(count == expected.count)
       #expect(Array(buffer.readableBytesView) == Array(expected))
     }
-    #expect(log.heldBytes <= 16 * 1024 + 2 * SessionLimits.logPage)
+    #expect(log.memoryFootprint <= 16 * 1024 + 2 * SessionLimits.logPage)
   }
 
   @Test func aResentInputIsWrittenOnceAndAGapIsRefused() {

@@ -185,6 +185,6 @@ import Wire
     alone.append(id(0), bytes: SessionLimits.endedBytes * 2)
     #expect(alone.excess == nil, "the only one is just being read")
     let large = TestSession(size: TerminalSize(columns: 1_000, rows: 1_000))
-    #expect(large.core.heldBytes > 1_000_000)
+    #expect(large.core.memoryFootprint > 1_000_000)
   }
 }

@@ -7,16 +7,16 @@ public enum AuthMatrix {
 
   public struct Session: Sendable {
     public var name: String
-    public var owner: String?
+    public var creator: String?
   }
 
   /// Every kind of session that a rule can tell apart.
   public static let sessions: [Session] = [
-    Session(name: "x-mine", owner: "alice"),
-    Session(name: "x-bobs", owner: "bob"),
-    Session(name: "p-mine", owner: "alice"),
-    Session(name: "p-bobs", owner: "bob"),
-    Session(name: "exact", owner: "bob"),
+    Session(name: "x-mine", creator: "alice"),
+    Session(name: "x-bobs", creator: "bob"),
+    Session(name: "p-mine", creator: "alice"),
+    Session(name: "p-bobs", creator: "bob"),
+    Session(name: "exact", creator: "bob"),
   ]
 
   public enum Operation: Character, Sendable, CaseIterable {

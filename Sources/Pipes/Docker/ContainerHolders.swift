@@ -81,8 +81,8 @@ final class ContainerHolders: Sendable {
       ])
   }
 
-  func letGoOfAll() async {
-    for holder in known.withLockedValue({ Array($0.values) }) { await holder.letGoOfAll() }
+  func detachAll() async {
+    for holder in known.withLockedValue({ Array($0.values) }) { await holder.detachAll() }
   }
 
   // MARK: What was kept

@@ -140,7 +140,7 @@ extension DockerStarter {
     return promise.futureResult
   }
 
-  public func shutdown() async { await holders?.letGoOfAll() }
+  public func shutdown() async { await holders?.detachAll() }
 }
 
 extension KeptEntries {

@@ -312,7 +312,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     connection.send(.state(handle: handle, epoch: epoch, bytes: state))
   }
 
-  func letGo() {
+  func detach() {
     guard !isOver else { return }
     isOver = true
     connection.send(.detach(handle: handle, epoch: epoch))

@@ -42,7 +42,7 @@ extension HolderHome {
         }
       }.get()
     }
-    await letGoOfAll()
+    await detachAll()
     let ended = endings.count { $0 }
     return (ended, endings.count - ended)
   }

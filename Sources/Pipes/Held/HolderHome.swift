@@ -5,18 +5,7 @@ import Glibc
 public import Logging
 import NIOCore
 import PrivateFiles
-public import Wire
-
-public typealias StateDirectoryError = Failure<StateDirectoryErrorCode>
-
-public enum StateDirectoryErrorCode: String, FailureCode {
-  /// The directory is not this user's alone, or not to be had.
-  case directory
-  /// Another process of this node lives.
-  case inUse = "in_use"
-  /// No holder could be started.
-  case start
-}
+import Wire
 
 public final class HolderHome: Sendable {
   public let directory: String
@@ -87,7 +76,7 @@ public final class HolderHome: Sendable {
   var all: [LocalHolder] { [current] + older }
 
   /// Lets go of all that they have: the sessions go on.
-  func letGoOfAll() async { for holder in all { await holder.letGoOfAll() } }
+  func detachAll() async { for holder in all { await holder.detachAll() } }
 
   /// What they have of ours. To be called on the loop.
   func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {

@@ -47,7 +47,7 @@ extension HolderPlace {
   }
 
   /// Lets go of all that it has: the sessions go on.
-  func letGoOfAll() async {
+  func detachAll() async {
     for connection in connections.all {
       try? await connection.eventLoop.flatSubmit { connection.value.close() }.get()
     }

@@ -64,5 +64,5 @@ extension PTYStarter {
   }
 
   /// Lets go of what the holder has.
-  public func shutdown() async { await holder?.letGoOfAll() }
+  public func shutdown() async { await holder?.detachAll() }
 }

@@ -42,7 +42,7 @@ extension RoutedStream {
     case retry(within: Duration)
     indirect case remember(SessionID, Route, Epoch)
     indirect case forget(SessionID)
-    /// The session that was sent to this node as a new one is not there.
+    /// Note that the session was sent to this node as a new one and was not created there.
     indirect case noteRefused(by: NodeID)
     indirect case audit(AuditEvent)
     /// Drop what was delivered and has not gone out.

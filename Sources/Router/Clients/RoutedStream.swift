@@ -120,7 +120,7 @@ struct RoutedStream {
   private mutating func lookUpFailed(_ refusal: Refused) {
     guard case .resolving(let search) = state else { return }
     if refusal.code == .noCapacity, isToCreate, let last = search.lastRefusal {
-      // No node is left that could take it. What the last one said tells more than that.
+      // No other node can take the session. What the last one said tells more than that.
       return decline(last)
     }
     retryOrDecline(refusal, search)
@@ -158,7 +158,7 @@ struct RoutedStream {
   private mutating func nodeRefused(_ refusal: Refused) {
     switch state {
     case .opening(var search, let asked):
-      // The node has done with this OPEN; the link must not speak for it any more.
+      // The node has answered this OPEN: the link is not to be told that the stream leaves.
       actions.append(.leave(nil))
       if asked.route.epoch == nil { actions.append(.noteRefused(by: asked.route.node)) }
       search.hasAsked = false
@@ -214,7 +214,7 @@ struct RoutedStream {
       let isLast = isFinal && open.resume == nil && open.create == nil
       let refusal = Refused(.unavailable, reason, retry: isLast ? nil : RouterLimits.retryLater)
       if open.create != nil {
-        // A node that has the session by the registry, and is gone, says nothing about why no other node takes it.
+        // If the node that the registry names is gone, that does not tell why no other node takes the session.
         search.avoid(asked.route.node, because: asked.route.epoch == nil ? refusal : nil)
       }
       if search.mayTryAgain() { retry(search) } else { decline(refusal) }
@@ -229,7 +229,7 @@ struct RoutedStream {
       refusal = Refused(.forbidden, mayNotCreate)
     }
     let wasToCreate = open.create != nil || (mayNotCreate != nil && position == nil)
-    // The audit log has no commands in it, and what a start failed by may name one.
+    // The audit log has no commands in it, and the reason why a start failed may name one.
     audit(
       wasToCreate ? .create : .open, result: refusal.code.rawValue,
       message: refusal.code == .forbidden ? refusal.message : nil)

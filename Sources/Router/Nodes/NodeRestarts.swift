@@ -35,7 +35,7 @@ final class NodeRestarts: Sendable {
       ? restart?.present ?? record.incarnation : record.incarnation
   }
 
-  /// What the registry knows by now needs no other word.
+  /// The registry lists this start of the node by now, so that nothing else need be remembered.
   func settle(_ nodes: [NodeEntry]) {
     let listed = Dictionary(nodes.map { ($0.record.id, $0.record.incarnation) }) { $1 }
     known.withLockedValue { known in known = known.filter { listed[$0.key] == $0.value.listed } }

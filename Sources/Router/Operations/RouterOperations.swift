@@ -86,11 +86,11 @@ struct RouterOperations: ClusterOperations {
     let principal = caller.principal
     // A record that cannot be read does not say whose the session is.
     let shown = unread.filter {
-      !told.contains($0) && principal.allows(.watch, session: $0, owner: nil).isAllowed
+      !told.contains($0) && principal.allows(.watch, session: $0, creator: nil).isAllowed
     }
     list.unread = shown.isEmpty ? nil : shown
     list.sessions.removeAll {
-      !principal.allows(.watch, session: $0.session, owner: $0.owner).isAllowed
+      !principal.allows(.watch, session: $0.session, creator: $0.owner).isAllowed
     }
     list.sessions = list.sessions.map(principal.shown)
     list.sessions.sort { $0.session.rawValue < $1.session.rawValue }
@@ -133,7 +133,8 @@ struct RouterOperations: ClusterOperations {
     guard let summary = try await ask(id, .sessions).sessions.first else {
       throw OperationError(.notFound, "no session \(id)")
     }
-    if case .refused(let why) = caller.principal.allows(.watch, session: id, owner: summary.owner) {
+    if case .refused(let why) = caller.principal.allows(.watch, session: id, creator: summary.owner)
+    {
       throw refusal(.inspect, why, session: id)
     }
     return caller.principal.shown(summary)
@@ -164,7 +165,8 @@ struct RouterOperations: ClusterOperations {
       record.state == .owned,
       record.isLost(among: try await allNodes())
     else { return false }
-    if case .refused(let why) = caller.principal.allows(.kill, session: id, owner: record.owner) {
+    if case .refused(let why) = caller.principal.allows(.kill, session: id, creator: record.creator)
+    {
       throw refusal(.kill, why, session: id)
     }
     let isForgotten = try await registryAnswer {
@@ -251,10 +253,10 @@ struct RouterOperations: ClusterOperations {
       found = Tombstone(
         status: nil, reason: .lost,
         ended: record.ownerState(among: nodes).leaseEnd(now: WallClock.milliseconds),
-        owner: record.owner)
+        creator: record.creator)
     }
     guard let tombstone = found else { return OperationError(.gone, refusal.message) }
-    let mayKnow = caller.principal.allows(.watch, session: id, owner: tombstone.owner).isAllowed
+    let mayKnow = caller.principal.allows(.watch, session: id, creator: tombstone.creator).isAllowed
     return .gone(id, node: record.node, tombstone, tellsOwner: mayKnow)
   }
 

@@ -8,16 +8,16 @@ import Registry
 import Wire
 
 extension NodeEntry {
-  /// Whether it may have a session that this incarnation of it had, though it has not said so.
+  /// Whether the node may have a session that this incarnation of the node had, though it has not said so.
   fileprivate func mayHaveWhatWasOf(_ incarnation: Incarnation) -> Bool {
     record.incarnation == incarnation || mayRestore
   }
 }
 
 extension RouterContext {
-  /// The record of a session that has none in the registry, as its node tells it.
-  /// - Parameter nodes: those that there are.
-  /// - Throws: ``NoRoute`` if a node may have it that does not answer.
+  /// Returns the record of a session that has none in the registry, as the node tells it that has the session.
+  /// - Parameter nodes: all nodes.
+  /// - Throws: ``NoRoute`` if a node does not answer that may have the session.
   func recordAtNodes(
     of session: SessionID, among nodes: [NodeEntry], remembered: Route?
   ) async throws -> SessionRecord? {
@@ -75,7 +75,7 @@ extension RouterLoops {
         answer.unanswered.append(entry)
         continue
       }
-      // It may have yet to ask its holder.
+      // The node may have yet to ask its holder.
       if told.epoch == nil, entry.mayRestore { answer.unanswered.append(entry) }
       if let epoch = told.epoch, epoch > answer.record?.epoch ?? Epoch(0) {
         answer.record = SessionRecord(

@@ -1,4 +1,4 @@
-// Where a session is: its node, the start of it, and the loop that holds the session.
+// Where a session is: its node, the incarnation of that, and the loop that holds the session.
 
 import Registry
 import Wire

@@ -87,7 +87,7 @@ final class RouteFinder {
       switch result {
       case .success(let (record, fresh, isOfEarlier)):
         if let fresh { finder.directory = fresh }
-        // What a registry that is away cannot tell better stays known (promise P5).
+        // What this router remembers is forgotten only now that the registry has answered (promise P5).
         if question.isDoubting { finder.context.forget(session) }
         if record == nil, let away = finder.mayComeBack(question) { return then(.failure(away)) }
         if isOfEarlier {
@@ -112,7 +112,8 @@ final class RouteFinder {
     }
   }
 
-  /// What an earlier start of the node had, its holder may have kept for the present one: that knows (promise P4).
+  /// The route to the node that this router remembers. If the node was started anew, its holder may have kept the session
+  /// for the present start of it: that checks (promise P4).
   private func route(_ session: SessionID, rememberedAt owner: SessionRecord) -> Route? {
     guard let entry = directory.entries[owner.node] else { return nil }
     let present = context.restarts.present(of: entry.record)
@@ -138,7 +139,7 @@ final class RouteFinder {
       {
         return .success(route)
       }
-      // A second process of what is held would be one too many: also a create waits for its node.
+      // While a holder has the session, a create waits for its node as well: it must not start a second process.
       let state = directory.ownerState(of: record)
       if state == .free, let engine = record.engine {
         return takeover(of: session, at: engine, avoiding: question.avoiding)

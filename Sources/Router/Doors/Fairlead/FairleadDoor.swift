@@ -54,11 +54,11 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
 
   private func ended() {
     pings?.cancel()
-    letGo()
+    closeClient()
     context = nil
   }
 
-  private func letGo() {
+  private func closeClient() {
     client?.doorDidClose()
     client = nil
   }
@@ -212,7 +212,7 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
     guard let context, !isClosing else { return }
     write(.connectionClose, data)
     isClosing = true
-    letGo()
+    closeClient()
     isReading = true
     let channel = context.channel
     // What was said before must be on its way; a peer that does not close is not waited for.

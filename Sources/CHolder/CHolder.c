@@ -45,6 +45,8 @@ static void close_from(unsigned first) {
 
 static struct rlimit files_at_start;
 
+void holder_hide(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
 int holder_prepare(int *kept) {
   // What its starter had open would else stay open for as long as the last session lives.
   if (*kept >= 0) {
@@ -57,7 +59,6 @@ int holder_prepare(int *kept) {
     struct rlimit most = {.rlim_cur = files_at_start.rlim_max, .rlim_max = files_at_start.rlim_max};
     setrlimit(RLIMIT_NOFILE, &most);
   }
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);

@@ -46,6 +46,8 @@ public enum HolderCommand {
   }
 
   private static func serve(_ path: [UInt8], detach: Bool) -> Int32 {
+    // Before there is a key to be read: others of its user may neither look into it nor at what it has open.
+    holder_hide()
     guard let secret = readSecret() else {
       return say("fairlead-holder: 48 bytes are expected on standard input\n", HolderStatus.usage)
     }

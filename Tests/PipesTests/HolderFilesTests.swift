@@ -1,6 +1,7 @@
 // What is put into a container to hold its terminals, and what of a holder there is believed.
 
 import Foundation
+import Glibc
 import NIOCore
 import TestSupport
 import Testing
@@ -20,8 +21,56 @@ import Testing
     let lines = tar.output.split(separator: "\n")
     #expect(lines.count == 2)
     #expect(lines.first?.hasPrefix("drwxrwxrwt root/root") == true, "\(tar.output)")
-    #expect(lines.last?.hasPrefix("-rwxr-xr-x root/root") == true, "\(tar.output)")
+    #expect(lines.last?.hasPrefix("-rwx--x--x root/root") == true, "\(tar.output)")
     #expect(lines.last?.contains(" 70001 ") == true, "\(tar.output)")
+  }
+
+  /// Where everybody may write, another user's program may be in the place of ours.
+  @Test func outsideOfTheRootOnlyTheUsersOwnProgramIsExecuted() async throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/holder-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let own = "\(folder)/own"
+    try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: false)
+    let program = "\(own)/fairlead-holder"
+    try Data("#!/bin/sh\necho \"ran $1 $2\"\n".utf8).write(to: URL(filePath: program))
+    chmod(program, 0o700)
+    func run(_ folder: String) async throws -> (code: Int, output: String) {
+      let words = HolderFiles(program: "\(folder)/fairlead-holder", directory: folder)
+        .command("relay")
+      let process = try ChildProcess(words[0], Array(words.dropFirst()))
+      let code = try await process.waitForExit()
+      return (code, process.output)
+    }
+    let ours = try await run(own)
+    #expect(ours.code == 0 && ours.output.contains("ran relay \(own)"), "\(ours)")
+    #expect(symlink(own, "\(folder)/link") == 0)
+    #expect(try await run("\(folder)/link").code == 126)
+    #expect(try await run("\(folder)/none").code == 126)
+    guard geteuid() == 0 else { return }
+    chown(program, 1, 1)
+    #expect(try await run(own).code == 126, "the program is another's")
+    chown(program, 0, 0)
+    chown(own, 1, 1)
+    #expect(try await run(own).code == 126, "its folder is another's")
+  }
+
+  @Test(arguments: ["/.fairlead-1/fairlead-holder", "/tmp/.fairlead-1-2/fairlead-holder"])
+  func anExecOfAHolderIsKnownByItsWords(_ program: String) throws {
+    let files = HolderFiles(program: program, directory: "/somewhere/token")
+    func state(_ words: [String]) throws -> Pipes.DockerEngine.ExecState {
+      let config = ["entrypoint": words[0], "arguments": Array(words.dropFirst())] as [String: Any]
+      let body = try JSONSerialization.data(
+        withJSONObject: [
+          "Running": true, "Pid": 1, "ContainerID": "1", "ProcessConfig": config,
+        ] as [String: Any])
+      return try Pipes.DockerEngine.decode(
+        Pipes.DockerEngine.ExecState.self, ByteBuffer(bytes: body))
+    }
+    #expect(HolderFiles(try state(files.command("serve")), token: "token") == files)
+    #expect(HolderFiles(try state(files.command("serve")), token: "other") == nil)
+    #expect(HolderFiles(try state(files.command("relay")), token: "token") == nil)
+    #expect(HolderFiles(try state(["sh"]), token: "token") == nil)
   }
 
   @Test func aSealIsOfItsPlaceAndKey() {

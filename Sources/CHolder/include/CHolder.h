@@ -18,8 +18,10 @@ int holder_detach(void);
 // Ends the process started here with the status, and lets go of its standard input, output and error.
 void holder_detached(int fd, unsigned char status);
 
-// Closes what was inherited but the standard descriptors and *kept (-1: none; it gets another number), hides the
-// process from its user's others, makes it the reaper of its descendants' orphans, blocks the signals that it reads
+// Hides this process from its user's others: neither its memory nor what it has open is theirs to look at.
+void holder_hide(void);
+
+// Closes what was inherited but the standard descriptors and *kept (-1: none; it gets another number), makes the process the reaper of its descendants' orphans, blocks the signals that it reads
 // from a descriptor, ignores SIGPIPE and SIGHUP. Returns that descriptor: of SIGCHLD and SIGTERM.
 int holder_prepare(int *kept);
 

@@ -105,13 +105,19 @@ final class ContainerHolder: HolderPlace {
     let files = files.withLockedValue { $0 }
     // The first frame says hello.
     let (end, channel) = try await execute(
-      [files.program, "relay", files.directory], on: handler.eventLoop, next: handler
+      files.command("relay"), on: handler.eventLoop, next: handler
     ) { $0.count < 5 ? nil : $0.dropFirst(4).first == HolderFrame.helloType }
     if let channel {
       note(files)
       return channel
     }
-    if Self.gone.contains(end.code ?? 0), try await !isServed(files) { throw HolderIsGone() }
+    if Self.gone.contains(end.code ?? 0), try await !isServed(files) {
+      // Where it was is not looked at again: somebody else may have come there.
+      self.files.withLockedValue { $0 = .usual(token) }
+      isMade.withLockedValue { $0 = false }
+      notes.remove(token)
+      throw HolderIsGone()
+    }
     throw PipeError(.notNow, "no relay to the holder in \(description): \(end.reason)")
   }
 
@@ -193,7 +199,7 @@ final class ContainerHolder: HolderPlace {
   /// Nil: it runs. Else why not: its program is not there, or cannot be executed.
   private func serve(_ files: HolderFiles, on eventLoop: any EventLoop) async throws -> String? {
     let (end, channel) = try await execute(
-      [files.program, "serve", files.directory], input: ByteBuffer(bytes: secret.bytes),
+      files.command("serve"), input: ByteBuffer(bytes: secret.bytes),
       on: eventLoop
     ) { $0.count < 6 ? nil : $0.starts(with: "ready\n".utf8) }
     if let channel {

@@ -17,13 +17,34 @@ struct HolderFiles: Sendable, Equatable {
 
   /// What an exec of it shows. Nil: it is none, or none of ours.
   init?(_ exec: DockerEngine.ExecState, token: String) {
-    guard let program = exec.processConfig?.entrypoint, program.hasSuffix("/\(Self.name)"),
-      let arguments = exec.processConfig?.arguments, arguments.count == 2, arguments[0] == "serve",
-      arguments[1].utf8.count <= PipeLimits.holderDirectory, arguments[1].hasSuffix(token)
+    guard let program = exec.processConfig?.entrypoint,
+      let arguments = exec.processConfig?.arguments
     else { return nil }
-    self.program = program
-    directory = arguments[1]
+    // By itself, or by the shell that looks whose it is.
+    let words =
+      arguments.count == Self.checked.count + 2 ? arguments.suffix(3) : [program] + arguments
+    guard words.count == 3, words[0].hasSuffix("/\(Self.name)"), words[1] == "serve",
+      words[2].utf8.count <= PipeLimits.holderDirectory, words[2].hasSuffix(token)
+    else { return nil }
+    self.program = words[0]
+    directory = words[2]
   }
+
+  /// - Parameter verb: `serve` or `relay`.
+  func command(_ verb: String) -> [String] {
+    (program.hasPrefix("/.fairlead-") ? [] : Self.checked) + [program, verb, directory]
+  }
+
+  /// In a folder that everybody may write to, somebody else may have put a program in the place of ours: what was there
+  /// when it was put is not there any more after a restart. It is executed only if it, and its folder, are the user's.
+  private static let checked = [
+    "/bin/sh", "-c",
+    """
+    folder=${1%/*}
+    [ -O "$folder" ] && [ ! -L "$folder" ] && [ -O "$1" ] && [ ! -L "$1" ] && exec "$@"
+    exit 126
+    """, "sh",
+  ]
 
   init(program: String, directory: String) {
     self.program = program
@@ -48,9 +69,10 @@ struct HolderFiles: Sendable, Equatable {
   static func archive(of binary: ByteBuffer) -> ByteBuffer {
     var archive = TarArchive()
     let folder = folder.dropFirst()
-    // As /tmp: each user's holder makes a folder of its own in it, and nobody can replace the program.
+    // As /tmp: each user's holder makes a folder of its own in it, and nobody can replace the program. Who may not read it
+    // may not look into the process either, from its first instruction on: its key comes by its input.
     archive.append(folder: "\(folder)/", mode: 0o1777)
-    archive.append(file: "\(folder)/\(name)", binary, mode: 0o755)
+    archive.append(file: "\(folder)/\(name)", binary, mode: 0o711)
     return archive.finish()
   }
 

@@ -13,12 +13,15 @@ import Wire
 
 extension NodeLoop {
   /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
+  /// - Parameter leavesShared: whether what other nodes reach, too, is left alone: another process may be this node.
   /// - Returns: whether all places could be asked; to be called again if not.
-  func restoreKeptSessions() -> EventLoopFuture<Bool> {
+  func restoreKeptSessions(leavesShared: Bool) -> EventLoopFuture<Bool> {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
       starter.kept(on: eventLoop).flatMap { kept in
-        bound.value.restore(kept.entries).map { $0 && kept.isWhole }
+        let entries = kept.entries.filter { !leavesShared || !$0.isShared }
+        let isWhole = kept.isWhole && entries.count == kept.entries.count
+        return bound.value.restore(entries).map { $0 && isWhole }
       }
     }
     return EventLoopFuture.whenAllSucceed(found, on: eventLoop).map { $0.allSatisfy { $0 } }
@@ -53,8 +56,15 @@ extension NodeLoop {
     }.flatMap { record in
       let loop = bound.value
       guard let record else {
-        return descriptor.node == loop.context.id
-          ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
+        guard descriptor.node == loop.context.id else {
+          return loop.eventLoop.makeSucceededFuture(true)
+        }
+        // Another cluster may have it, or the last process of this node a moment ago: who drives it says so himself.
+        if entry.isAttached {
+          return loop.eventLoop.makeSucceededFuture(
+            loop.eventLoop.now - loop.context.start > NodeLimits.attachedPatience)
+        }
+        return loop.restoreUnlessHere(entry, descriptor)
       }
       // A descriptor with another holder than the record names is an old one: the session is not there.
       let isOurs =
@@ -208,6 +218,11 @@ extension NodeLoop {
   /// Another node has attached the session: its clients are to look for it there.
   func sessionWasTaken(_ session: Session) {
     logger.notice("another node has taken a session over", metadata: ["session": "\(session.id)"])
+    // If its record still names this node, whoever took it did not ask for it: then it is taken up again.
+    if session.core.ended == nil, isShared(session) {
+      context.records.letGo(of: session.id, epoch: session.core.epoch)
+      context.hasPutBack.withLockedValue { $0 = true }
+    }
     session.sendAway(
       Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
     detach(session)

@@ -81,7 +81,7 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       for starter in context.starters { await starter.check() }
-      await restoreKeptSessions()
+      await restoreKeptSessions(leavesShared: await mayHaveRival)
       let isRegistered = try await registerOrGoOn(addresses)
       await onReady(addresses)
       replaced = isRegistered ? nil : await registerLate(addresses)
@@ -103,10 +103,20 @@ public final class Node: Sendable {
     if let replaced { throw replaced }
   }
 
+  /// Whether another process that lives may have this node's name. One that had this state directory does not live.
+  private var mayHaveRival: Bool {
+    get async {
+      guard context.sharesHolders, let nodes = try? await context.records.registry.nodes(),
+        let entry = nodes.first(where: { $0.record.id == id })
+      else { return false }
+      return entry.isLive && entry.record.holder != context.holder
+    }
+  }
+
   /// Takes back what was kept from before, on all loops at once.
-  private func restoreKeptSessions() async {
+  private func restoreKeptSessions(leavesShared: Bool = false) async {
     let restoring = loops.enumerated().map { index, loop in
-      eventLoops[index].flatSubmit { loop.value.restoreKeptSessions() }
+      eventLoops[index].flatSubmit { loop.value.restoreKeptSessions(leavesShared: leavesShared) }
     }
     var isWhole = true
     for future in restoring {

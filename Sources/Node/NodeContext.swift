@@ -22,6 +22,7 @@ final class NodeContext: Sendable {
   let endsSessions: Bool
   /// Whether some session was taken over whose holder did not answer: it is tried again.
   let hasPutBack = NIOLockedValueBox(false)
+  let start = NIODeadline.now()
   /// How many sessions go on without this node.
   let left = NIOLockedValueBox(0)
   private let pipes: PipeStarters

@@ -47,6 +47,9 @@ public enum NodeLimits {
   static let lastStarts = grace
   /// A node waits so long before it asks an engine or a holder again that did not say what it keeps.
   static let restoringInterval = Duration.seconds(5)
+  /// For so long after the start a session that somebody has attached may be one of this node's last process, of whose end
+  /// its holder has not heard: longer than holders wait for a silent node.
+  static let attachedPatience = TimeAmount.seconds(30)
   /// How often a node looks for sessions in containers that no node has, and how many records it reads then.
   static let adoptionInterval = Duration.seconds(5)
   static let adoptedAtOnce = 2_000

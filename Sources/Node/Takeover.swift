@@ -163,7 +163,8 @@ extension NodeLoop {
     detach(session)
   }
 
-  private func isShared(_ session: Session) -> Bool {
+  /// Whether other nodes reach its holder, too.
+  func isShared(_ session: Session) -> Bool {
     context.keeperName(of: session.core.creation).flatMap(HolderName.Container.init) != nil
   }
 

@@ -172,4 +172,24 @@ import Wire
       }
     }
   }
+
+  /// An operator's mistake: it has neither that node's name nor its sessions.
+  @Test func aSecondProcessOfALivingNodesNameTakesNothingFromIt() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      let port = try freePort()
+      let second = try Fairlead.start(
+        [
+          "node", "--id", "n\(owner)", "--redis", cluster.redis.url, "--listen",
+          "127.0.0.1:\(port)", "--advertise", "127.0.0.1:\(port)",
+        ] + cluster.options + ["--state-directory", "\(cluster.directory)/second"])
+      #expect(try await second.waitForExit(atMost: .seconds(60)) != 0)
+      for holder in KeptProcess.holders(in: "\(cluster.directory)/second") { kill(holder, SIGKILL) }
+      #expect(second.output.contains("another process runs as node n\(owner)"), "\(second.output)")
+      #expect(!second.output.contains("session goes on"))
+      try await expectEachLineOnce(viewer, upTo: 200)
+      #expect(viewer.seen.opened.count == 1, "its stream was never closed")
+      #expect(!cluster.nodes[owner].process.output.contains("has taken a session over"))
+    }
+  }
 }

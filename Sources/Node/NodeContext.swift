@@ -3,6 +3,7 @@
 import Links
 import Logging
 import NIOConcurrencyHelpers
+import NIOCore
 import Pipes
 import Registry
 import Sessions

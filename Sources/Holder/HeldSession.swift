@@ -31,6 +31,9 @@ struct HeldSession {
   private var sizeCursor = 0
   /// The peer takes output up to this offset.
   private(set) var credit: UInt64 = 0
+  /// The peer has attached it from its checkpoint on, and has taken no output yet: it may still be reading what is older,
+  /// and have nowhere to put more.
+  private var isLeaveDue = false
   /// Parts of the checkpoint that the peer has yet to be sent: pieces of scrollback, then the screen.
   private var partsLeft: (piece: Int, at: Int)?
   /// When output came, and where the log ended then: a mark a second, the oldest first.
@@ -84,9 +87,11 @@ struct HeldSession {
     // What the checkpoint shows may go while it is being sent.
     if let next, next >= log.needed, next <= log.end {
       cursor = next
+      isLeaveDue = false
     } else {
       cursor = checkpoint.offset
       partsLeft = (0, 0)
+      isLeaveDue = true
     }
     sizeCursor = log.sizeNumber(at: cursor) + 1
     credit = cursor
@@ -137,7 +142,10 @@ struct HeldSession {
     return exit == nil ? peer == nil || log.end < credit : rest < HolderLimits.drained
   }
 
-  mutating func grant(upTo offset: UInt64) { credit = max(credit, offset) }
+  mutating func grant(upTo offset: UInt64) {
+    credit = max(credit, offset)
+    isLeaveDue = false
+  }
 
   mutating func didRead(_ bytes: ArraySlice<UInt8>, now: UInt64) {
     // What came before it is as old as it is.
@@ -169,15 +177,15 @@ struct HeldSession {
     }
     var most = UInt64(HolderLimits.payload)
     most = min(most, log.end - cursor)
-    // What the terminal held at its end was read without leave, and is sent without.
-    if !hasEnded { most = min(most, credit - min(credit, cursor)) }
+    // What the terminal held at its end was read without leave, and is sent without, once its peer is there for it.
+    if !hasEnded || isLeaveDue { most = min(most, credit - min(credit, cursor)) }
     if let size = log.size(sizeCursor) { most = min(most, size.offset - cursor) }
     if most > 0 {
       HolderFrame.writeOutputHead(handle: handle, offset: cursor, count: Int(most), to: &writer)
       cursor += UInt64(log.read(at: cursor, most: Int(most), into: &writer.bytes))
       return true
     }
-    guard let exit, hasEnded, !isEndTold, cursor == log.end else { return false }
+    guard let exit, hasEnded, !isEndTold, !isLeaveDue, cursor == log.end else { return false }
     isEndTold = true
     HolderFrame.exited(handle: handle, exit: exit, end: log.end).write(to: &writer)
     return true

@@ -180,6 +180,26 @@ import Testing
     #expect(sent == end)
   }
 
+  @Test("Who attaches what has ended hears of its end once it takes output, and not before")
+  func endBeforeLeave() {
+    var session = session()
+    session.didRead([1, 2], now: 0)
+    session.leaderDidExit(.exited(3))
+    session.terminalDidClose()
+    #expect(session.attach(peer: 2, epoch: 2, next: nil, now: 0) == .attached(former: 1))
+    var sent = frames(of: &session)
+    #expect(sent == [.checkpoint(handle: 1, part: .screen, isLast: true, bytes: [])])
+    // It reads what is older than the checkpoint meanwhile.
+    sent = frames(of: &session)
+    #expect(sent.isEmpty)
+    session.grant(upTo: 1)
+    sent = frames(of: &session)
+    #expect(
+      sent == [
+        .output(handle: 1, offset: 0, bytes: [1, 2]), .exited(handle: 1, exit: .exited(3), end: 2),
+      ])
+  }
+
   @Test("Any frames of any node in any order break nothing") func anyFrames() {
     var random = SeededGenerator.announced()
     for _ in 0..<300 {

@@ -223,7 +223,8 @@ let package = Package(
       name: "fairlead-generator", dependencies: ["Numbered"],
       path: "Tests/Generator", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "fairlead-judge", dependencies: ["Chaos", "Judge", "TestSupport", argumentParser],
+      name: "fairlead-judge",
+      dependencies: ["Chaos", "Judge", "TestSupport", "Wire", argumentParser],
       path: "Tests/JudgeCommand", swiftSettings: swiftSettings),
     .executableTarget(
       name: "fairlead-screen", dependencies: ["Screen", "TestSupport"],

@@ -2,7 +2,12 @@
 # The judge's long run: sessions under cuts, delays, silent networks and dying routers, every byte
 # compared. Prints a line every few seconds and the verdict at the end; exit code 1 if anything differed.
 #   ./deploy/soak.sh [--sanitize thread] [MINUTES] [options of fairlead-judge, such as --on docker --seed 42]
-# With --kill node, nodes are killed too, and with --kill holder what holds their terminals.
+# With --kill node, nodes are killed too, with --kill holder what holds their terminals, and with --kill machine both. With
+# --move an operator drains nodes in turn, and with --upgrade replaces every node and router, again and again:
+#   ./deploy/soak.sh 30 --kill node --on docker-cluster --sessions 40
+#   ./deploy/soak.sh 30 --kill machine
+#   ./deploy/soak.sh 30 --move --output 1500000
+#   ./deploy/soak.sh 30 --upgrade --output 1500000
 # --sanitize thread: judge, routers, nodes and generators are built with the thread sanitizer (in
 # .build-tsan), and what it reports fails the run.
 set -euo pipefail

@@ -52,7 +52,8 @@ extension Fleet {
   }
 
   static func cluster<Member>(
-    _ chaos: ClusterChaos, seed: UInt64, startNode: (NodePlace) async throws -> Member,
+    _ chaos: ClusterChaos, seed: UInt64, routerOptions: [String] = [],
+    startNode: (NodePlace) async throws -> Member,
     body: (Fleet, [Member]) async throws -> Void
   ) async throws {
     let redisPort = try freePort()
@@ -75,7 +76,7 @@ extension Fleet {
         try await startNode(
           NodePlace(id: "n\(number)", redis: url, port: port, advertised: link.port)))
     }
-    let routers = Routers(redis: url)
+    let routers = Routers(redis: url, routerOptions)
     for number in 0..<2 { try await routers.start(number) }
     let haproxy = try await TestHAProxy.start(before: await routers.all)
     let front = try await client(chaos.clients, port: haproxy.port, seed: seed &+ 1)
@@ -89,29 +90,36 @@ extension Fleet {
       }
     }
     defer { killing?.cancel() }
-    try await body(Fleet(url: "http://127.0.0.1:\(front.port)", proxies: proxies), nodes)
+    var fleet = Fleet(url: "http://127.0.0.1:\(front.port)", proxies: proxies)
+    fleet.routers = routers
+    try await body(fleet, nodes)
     killing?.cancel()
     for proxy in proxies { try await proxy.stop() }
   }
 }
 
 /// The routers of a fleet, of which one is dead at times.
-private actor Routers {
+actor Routers {
   private let redis: String
+  private let options: [String]
   private var running: [Int: TestRouter] = [:]
 
-  init(redis: String) { self.redis = redis }
+  init(redis: String, _ options: [String] = []) {
+    self.redis = redis
+    self.options = options
+  }
 
   var all: [TestRouter] { running.sorted { $0.key < $1.key }.map(\.value) }
 
   func start(_ number: Int, port: Int = 0) async throws {
-    running[number] = try await TestRouter.start("r\(number)", redis: redis, port: port)
+    running[number] = try await TestRouter.start("r\(number)", redis: redis, port: port, options)
   }
 
-  func restart(_ number: Int) async throws {
+  /// - Parameter signal: SIGTERM: it sends its clients away first.
+  func restart(_ number: Int, with signal: Int32 = 9) async throws {
     guard let router = running[number] else { return }
-    router.process.signal(9)
-    try await router.process.waitForExit()
+    router.process.signal(signal)
+    try await router.process.waitForExit(atMost: .seconds(60))
     try await start(number, port: router.port)
   }
 }

@@ -3,6 +3,7 @@
 import Chaos
 import NIOConcurrencyHelpers
 import TestSupport
+import Wire
 
 public struct Court: Sendable {
   public var fleet: Fleet
@@ -26,11 +27,14 @@ public struct Court: Sendable {
     var number = 0
     await withTaskGroup(of: Verdict.self) { trials in
       func begin() {
+        // Every target behind every URL.
+        let url = fleet.urls[number % fleet.urls.count]
+        let target = fleet.targets[number / fleet.urls.count % fleet.targets.count]
         var trial = Trial(
-          url: fleet.url, seed: seed &+ UInt64(number), output: output, input: input, pace: pace,
+          url: url, seed: seed &+ UInt64(number), output: output, input: input, pace: pace,
           watchers: watchers)
-        trial.target = fleet.target
-        trial.mayBeLost = fleet.losesSessions
+        trial.target = target
+        trial.mayBeLost = fleet.losesSessions && target == .pty
         number += 1
         trials.addTask { [trial] in await trial.run() }
       }

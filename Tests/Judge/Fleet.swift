@@ -14,25 +14,29 @@ public import Wire
 
 /// Where clients connect, and the proxies that they and the servers speak through.
 public struct Fleet: Sendable {
-  public var url: String
+  /// Sessions take turns at these.
+  public var urls: [String]
   public var proxies: [ChaosProxy]
-  /// Where the processes of its sessions run.
-  public var target = Target.pty
-  /// Its sessions may be lost, if that is told.
+  /// Where the processes of its sessions run; sessions take turns at these, too.
+  public var targets = [Target.pty]
+  /// Its sessions of this machine may be lost, if that is told.
   public var losesSessions = false
+  var routers: Routers?
   /// Past the proxies, and the process behind, of `serve`.
   public var direct = ""
   public var server: ChildProcess?
 
   public init(url: String, proxies: [ChaosProxy]) {
-    self.url = url
+    urls = [url]
     self.proxies = proxies
   }
+
+  public var url: String { urls[0] }
 
   /// The same fleet, with sessions whose processes run at `target`.
   public func with(target: Target) -> Fleet {
     var fleet = self
-    fleet.target = target
+    fleet.targets = [target]
     return fleet
   }
 

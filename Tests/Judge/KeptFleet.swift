@@ -1,6 +1,7 @@
-// Fleets whose terminals holders keep, while nodes are killed, or the holders themselves.
+// Fleets whose terminals holders keep, while nodes are killed, or the holders themselves, or both.
 
 public import Chaos
+import Foundation
 public import Wire
 
 /// What is killed again and again.
@@ -9,6 +10,11 @@ public enum Victim: String, Sendable, CaseIterable {
   case node
   /// What holds the terminals: its sessions must be told at once that they are lost.
   case holder
+  /// A node together with what holds this machine's terminals. Those are lost, and told to be; sessions in containers
+  /// must go on at another node.
+  case machine
+
+  var takesTerminals: Bool { self != .node }
 }
 
 extension Fleet {
@@ -21,9 +27,9 @@ extension Fleet {
     let server = try await KeptProcess.serve(options: options)
     let front = try await client(profile, port: server.port, seed: seed)
     var fleet = Fleet(url: "http://127.0.0.1:\(front.port)", proxies: [front])
-    fleet.losesSessions = victim == .holder
-    fleet.target = target
-    let failure = await whileDying([server], victim, pause: pause, seed: seed) {
+    fleet.losesSessions = victim.takesTerminals
+    fleet.targets = [target]
+    let failure = await whileLosing(victim, of: [server], pause: pause, seed: seed) {
       try await body(fleet, [server])
     }
     try await front.stop()
@@ -33,46 +39,68 @@ extension Fleet {
   /// Two nodes that lose `victim` each with pauses of so many seconds, and two routers.
   public static func keptCluster(
     _ chaos: ClusterChaos, seed: UInt64, victim: Victim = .node,
-    pause: ClosedRange<Double> = 0.5...4,
+    pause: ClosedRange<Double> = 0.5...4, options: [String] = [], targets: [Target] = [.pty],
     _ body: @Sendable @escaping (Fleet, [KeptProcess]) async throws -> Void
   ) async throws {
-    try await cluster(chaos, seed: seed) { place in
-      try await KeptProcess.node(
-        place.id, redis: place.redis, port: place.port, advertise: place.advertised)
-    } body: { fleet, nodes in
+    try await cluster(chaos, seed: seed, options: options) { fleet, nodes in
       var fleet = fleet
-      fleet.losesSessions = victim == .holder
-      let failure = await whileDying(nodes, victim, pause: pause, seed: seed) { [fleet] in
+      fleet.losesSessions = victim.takesTerminals
+      fleet.targets = targets
+      let failure = await whileLosing(victim, of: nodes, pause: pause, seed: seed) { [fleet] in
         try await body(fleet, nodes)
       }
       if let failure { throw failure }
     }
   }
 
+  /// Two nodes that may have each other's sessions, and two routers.
+  static func cluster(
+    _ chaos: ClusterChaos, seed: UInt64, options: [String],
+    _ body: (Fleet, [KeptProcess]) async throws -> Void
+  ) async throws {
+    let key = FileManager.default.temporaryDirectory.path + "/key-\(UUID().uuidString.prefix(8))"
+    try Data((UUID().uuidString + UUID().uuidString).utf8).write(to: URL(fileURLWithPath: key))
+    defer { try? FileManager.default.removeItem(atPath: key) }
+    let keyOptions = ["--cluster-key-file", key]
+    try await cluster(chaos, seed: seed, routerOptions: ["--no-auth"] + keyOptions) { place in
+      try await KeptProcess.node(
+        place.id, redis: place.redis, port: place.port, advertise: place.advertised,
+        options: keyOptions + options)
+    } body: { fleet, nodes in
+      try await body(fleet, nodes)
+    }
+  }
+
   /// Runs `body`, and removes the processes.
   /// - Returns: why it, or one of them, failed.
-  private static func whileDying(
-    _ processes: [KeptProcess], _ victim: Victim, pause: ClosedRange<Double>, seed: UInt64,
+  private static func whileLosing(
+    _ victim: Victim, of processes: [KeptProcess], pause: ClosedRange<Double>, seed: UInt64,
     _ body: () async throws -> Void
   ) async -> (any Error)? {
-    let killing = processes.enumerated().map { index, process in
-      Task {
-        let seed = seed &+ UInt64(index)
-        switch victim {
-        case .node: try await process.dieAgainAndAgain(pause: pause, seed: seed)
-        case .holder: try await process.loseHolderAgainAndAgain(pause: pause, seed: seed)
-        }
-      }
+    let losing = processes.enumerated().map { index, process in
+      Task { try await process.lose(victim, again: pause, seed: seed &+ UInt64(index)) }
     }
     var failure: (any Error)?
     do { try await body() } catch { failure = error }
-    for task in killing { task.cancel() }
-    for task in killing {
+    for task in losing { task.cancel() }
+    for task in losing {
       do { try await task.value } catch is CancellationError {} catch { failure = failure ?? error }
     }
     for process in processes {
       do { try await process.remove() } catch { failure = failure ?? error }
     }
     return failure
+  }
+}
+
+extension KeptProcess {
+  fileprivate func lose(_ victim: Victim, again pause: ClosedRange<Double>, seed: UInt64)
+    async throws
+  {
+    switch victim {
+    case .node: try await dieAgainAndAgain(pause: pause, seed: seed)
+    case .holder: try await loseHolderAgainAndAgain(pause: pause, seed: seed)
+    case .machine: try await loseMachineAgainAndAgain(pause: pause, seed: seed)
+    }
   }
 }

@@ -134,8 +134,9 @@ public final class KeptProcess: Sendable {
   /// When its holder was killed.
   public var holderDeaths: [ContinuousClock.Instant] { state.withLockedValue { $0.holderDeaths } }
 
-  public func killHolder() async throws {
-    let pids = holders
+  public func killHolder() async throws { try await killHolder(holders) }
+
+  private func killHolder(_ pids: [Int32]) async throws {
     if !pids.isEmpty { state.withLockedValue { $0.holderDeaths.append(.now) } }
     for pid in pids { kill(pid, SIGKILL) }
     try await eventually("the holder is gone") { Set(holders).isDisjoint(with: pids) }
@@ -149,6 +150,24 @@ public final class KeptProcess: Sendable {
       guard !holders.isEmpty else { continue }
       try await killHolder()
       state.withLockedValue { $0.kills += 1 }
+    }
+  }
+
+  // MARK: Its machine
+
+  /// Both at once, at random times, until the task is cancelled. It is back soon, or after it counted as dead.
+  public func loseMachineAgainAndAgain(pause: ClosedRange<Double>, seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed ^ 0x6d61_6368)
+    while !Task.isCancelled {
+      try await Task.sleep(for: .seconds(Double.random(in: pause, using: &random)))
+      let holders = holders
+      try await end()
+      try await killHolder(holders)
+      let absence = random.chance(0.5) ? 0...2 : 16...20.0
+      try await Task.sleep(for: .seconds(Double.random(in: absence, using: &random)))
+      // That what it held is lost is known once it is back.
+      state.withLockedValue { $0.holderDeaths.append(.now) }
+      try await start()
     }
   }
 

@@ -69,7 +69,7 @@ public struct Trial: Sendable {
       for number in 0..<watchers {
         tasks.addTask { try await watch(session, number) }
       }
-      for try await witness in tasks { verdict.add(witness) }
+      for try await witness in tasks { verdict.add(witness, at: url) }
     }
   }
 

@@ -17,6 +17,12 @@ public struct Witness: Sendable {
   public private(set) var shown = 0
   public private(set) var snapshots = 0
   public private(set) var opened = 0
+  /// For how long nothing was shown, around each time that the stream was opened again.
+  public private(set) var pauses: [Duration] = []
+  /// When its connection was lost, or could not be made.
+  public private(set) var closures: [ContinuousClock.Instant] = []
+  private var lastShown: ContinuousClock.Instant?
+  private var isReopened = false
   public private(set) var isOver = false
   /// It was told that its session is lost, which may be.
   public private(set) var lost: ContinuousClock.Instant?
@@ -56,10 +62,12 @@ public struct Witness: Sendable {
       self.opened += 1
       openedInVain += 1
       if opened.created || next == nil, opened.resumed == .new { next = 0 }
+      isReopened = lastShown != nil
       if opened.inDoubt == true { report("its input was put in doubt") }
     case .output(let offset, let bytes): show(bytes, at: Int(offset))
     case .snapshot(let offset, _, let bytes):
       snapshots += 1
+      noteShown()
       check(snapshot: bytes, at: Int(offset))
       next = Int(offset)
     case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
@@ -81,9 +89,17 @@ public struct Witness: Sendable {
       if next != expected.readableBytes {
         report("ended at \(position) of \(expected.readableBytes) bytes")
       }
-    case .state(let state): self.state = state
+    case .state(let state):
+      self.state = state
+      if case .reconnecting = state { closures.append(.now) }
     case .resized, .event: break
     }
+  }
+
+  private mutating func noteShown() {
+    let now = ContinuousClock.now
+    if isReopened, let lastShown { pauses.append(now - lastShown) }
+    (lastShown, isReopened) = (now, false)
   }
 
   private mutating func lose() {
@@ -110,6 +126,7 @@ public struct Witness: Sendable {
     }
     next = start + bytes.readableBytes
     shown += bytes.readableBytes
+    noteShown()
   }
 
   /// Without a screen a snapshot is a reset and the last of the log; a screen's own bytes cannot be
@@ -139,48 +156,5 @@ public struct Witness: Sendable {
   private func excerpt(_ bytes: ByteBuffer, _ at: Int) -> String {
     String(decoding: bytes.readableBytesView.dropFirst(at).prefix(40), as: UTF8.self)
       .debugDescription
-  }
-}
-
-/// What a trial, or many, came to.
-public struct Verdict: Sendable {
-  /// Empty: everything was exact.
-  public var differences: [String] = []
-  public var sessions = 0
-  public var clients = 0
-  /// Bytes shown to clients, and typed by them.
-  public var shown = 0
-  public var typed = 0
-  public var snapshots = 0
-  /// When clients were told that their sessions are lost, which might be.
-  public var losses: [ContinuousClock.Instant] = []
-  /// Times that a client's stream was opened after the first.
-  public var resumed = 0
-
-  public init() {}
-
-  public static func += (a: inout Verdict, b: Verdict) {
-    a.differences += b.differences
-    a.sessions += b.sessions
-    a.clients += b.clients
-    a.shown += b.shown
-    a.typed += b.typed
-    a.snapshots += b.snapshots
-    a.resumed += b.resumed
-    a.losses += b.losses
-  }
-
-  /// The longest time from one of these to the first word of a loss that came of it; nil: there was no loss.
-  public func slowestLoss(after deaths: [ContinuousClock.Instant]) -> Duration? {
-    losses.compactMap { loss in deaths.filter { $0 <= loss }.max().map { loss - $0 } }.max()
-  }
-
-  mutating func add(_ witness: Witness) {
-    differences += witness.differences
-    clients += 1
-    shown += witness.shown
-    snapshots += witness.snapshots
-    resumed += max(0, witness.opened - 1)
-    if let lost = witness.lost { losses.append(lost) }
   }
 }

@@ -1,8 +1,7 @@
 // `fairlead-judge`: runs trials under chaos for as long as it is told, and prints what came of them.
 // `deploy/soak.sh` builds and starts it.
 
-public import ArgumentParser
-import Chaos
+import ArgumentParser
 import Foundation
 import Judge
 import TestSupport
@@ -20,15 +19,10 @@ import TestSupport
         fairlead-judge --on serve --seconds 20 --seed 42
         fairlead-judge --kill node --minutes 15
         fairlead-judge --kill holder --on serve --seconds 60
+        fairlead-judge --kill machine --minutes 5
+        fairlead-judge --move --minutes 5
+        fairlead-judge --upgrade --minutes 10
       """)
-
-  enum Ground: String, ExpressibleByArgument, CaseIterable {
-    case serve, linked, cluster, docker
-    case dockerCluster = "docker-cluster"
-
-    /// Whether the processes run in a container.
-    var isDocker: Bool { self == .docker || self == .dockerCluster }
-  }
 
   @Option(help: "How long.")
   var minutes = 1.0
@@ -45,32 +39,62 @@ import TestSupport
     help: """
       node: the process of serve, or of each node, is killed again and again, and started with the same \
       arguments; a holder keeps its terminals. holder: that is killed, and its sessions have to be told as lost. \
-      Goes with serve and cluster, which are the default then.
+      Both on serve and cluster by default. machine: a node of a cluster is killed together with its holder, and is \
+      away for up to 20 s; sessions of the machine have to be told as lost, those in containers go on at the other \
+      node. On docker-cluster by default.
       """)
   var kill: Victim?
-  @Option(help: "Seconds from one death to the next, at most.")
+  @Flag(
+    help: """
+      The nodes of docker-cluster are drained in turn, and used again: sessions in containers move. Nothing else is cut.
+      """)
+  var move = false
+  @Flag(
+    help: """
+      Each node, and then each router, is replaced in turn, as in a rolling upgrade, on docker-cluster by default. \
+      Nothing may be lost, and no connection closed whose router stays.
+      """)
+  var upgrade = false
+  @Option(help: "Seconds from one death, move or step of an upgrade to the next, at most.")
   var pause = 4.0
   @Option(help: "Decides every cut and every stream; a random one by default.")
   var seed: UInt64 = .random(in: 0...UInt64.max)
   @Option(help: "Sessions at a time.")
   var sessions = 16
+  @Option(help: "Bytes that each session prints, 100,000 a second.")
+  var output = 400_000
+  @Flag(
+    help: """
+      No connection is cut, so that the pauses are those of what is killed: a node, a holder, or, on cluster without \
+      --kill, a router every 7 s.
+      """)
+  var calm = false
   @Option(help: "Share of the connections that go silent without closing.")
   var halfOpen = 0.003
 
   func validate() throws {
     guard (0...1).contains(halfOpen) else { throw ValidationError("--half-open is 0 to 1") }
     guard (1...200).contains(sessions) else { throw ValidationError("--sessions is 1 to 200") }
-    guard kill == nil || on.allSatisfy({ $0 == .serve || $0 == .cluster }) else {
-      throw ValidationError("--kill goes with --on serve and --on cluster")
+    guard [kill != nil, move, upgrade].count(where: { $0 }) <= 1 else {
+      throw ValidationError("--kill, --move and --upgrade do not go together")
+    }
+    let possible = Ground.possible(kill, maintenance)
+    guard on.allSatisfy(possible.contains) else {
+      throw ValidationError(
+        "this goes with --on \(possible.map(\.rawValue).joined(separator: ", ")) only")
+    }
+    guard (1...100_000_000).contains(output) else {
+      throw ValidationError("--output is 1 to 100000000")
     }
     guard (0.5...3600).contains(pause) else { throw ValidationError("--pause is 0.5 to 3600") }
     guard (seconds ?? minutes) > 0 else { throw ValidationError("the time is above 0") }
   }
 
+  private var maintenance: Maintenance? { move ? .move : upgrade ? .upgrade : nil }
+
   func run() async throws {
     let total = seconds ?? minutes * 60
-    let usual = kill == nil ? [.serve, .linked, .cluster] : [Ground.serve, .cluster]
-    let grounds = on.isEmpty ? usual : on
+    let grounds = on.isEmpty ? Ground.usual(kill, maintenance) : on
     print("judging for \(Int(total)) s on \(grounds.map(\.rawValue).joined(separator: ", "))")
     print("again with: --seed \(seed) --seconds \(Int(total))")
     var all = Verdict()
@@ -95,6 +119,7 @@ import TestSupport
     let trial: @Sendable (Fleet) async -> Void = { fleet in
       var court = Court(fleet, seed: seed)
       court.atATime = sessions
+      court.output = output
       let start = ContinuousClock.now
       let verdict = await court.sit(
         progress: { verdict in
@@ -107,57 +132,30 @@ import TestSupport
       fflush(nil)
       result.set(verdict, fleet.cuts)
     }
-    try await prepare(ground, seed: seed, trial) { processes in
-      tell(of: processes, result.get().0)
+    let fate = Fate(
+      seed: seed, victim: kill, maintenance: maintenance, pause: 0.5...pause, halfOpen: halfOpen,
+      isCalm: calm)
+    try await ground.with(fate, trial) { aftermath in
+      let (verdict, cuts) = result.get()
+      result.set(tell(of: aftermath, verdict), cuts)
     }
     return result.get()
   }
 
-  /// Runs the trial on that ground.
-  /// - Parameter afterwards: told of the processes that were killed, or whose holders were.
-  private func prepare(
-    _ ground: Ground, seed: UInt64, _ trial: @escaping @Sendable (Fleet) async -> Void,
-    afterwards: @escaping @Sendable ([KeptProcess]) -> Void
-  ) async throws {
-    var clients = ChaosProfile()
-    clients.halfOpenShare = halfOpen
-    clients.delay = 0...3
-    var links = ChaosProfile()
-    links.cutAfter = 10_000...3_000_000
-    links.halfOpenShare = halfOpen
-    var chaos = ClusterChaos()
-    chaos.clients = clients
-    chaos.links = links
-    chaos.redis.cutShare = 0.5
-    chaos.redis.cutAfter = 1_000...50_000
-    chaos.routerDeaths = .seconds(7)
-    switch (ground, kill) {
-    case (.serve, let victim?):
-      try await Fleet.kept(clients, seed: seed, victim: victim, pause: 0.5...pause) {
-        await trial($0)
-        afterwards($1)
-      }
-    case (.cluster, let victim?):
-      try await Fleet.keptCluster(chaos, seed: seed, victim: victim, pause: 0.5...pause) {
-        await trial($0)
-        afterwards($1)
-      }
-    case (.serve, nil): try await Fleet.serve(clients, seed: seed, trial)
-    case (.docker, _):
-      try await Fleet.withDocker { [clients] options, target in
-        try await Fleet.serve(clients, seed: seed, options: options) { fleet in
-          await trial(fleet.with(target: target))
-        }
-      }
-    case (.linked, _): try await Fleet.linked(clients, links: links, seed: seed, trial)
-    case (.cluster, nil): try await Fleet.cluster(chaos, seed: seed, trial)
-    case (.dockerCluster, _):
-      try await Fleet.withDocker { [chaos] options, target in
-        try await Fleet.cluster(chaos, seed: seed, nodeOptions: options) { fleet in
-          await trial(fleet.with(target: target))
-        }
-      }
+  /// - Returns: the verdict, with what else was not as it has to be.
+  private func tell(of aftermath: Aftermath, _ verdict: Verdict) -> Verdict {
+    var verdict = verdict
+    switch aftermath {
+    case .killed(let processes): tell(of: processes, verdict)
+    case .maintained(let book):
+      let closures = book.unexplainedClosures(of: verdict)
+      print(
+        "\(book.rounds) \(move ? "moves" : "whole upgrades"); \(verdict.closures.count) connections were closed, "
+          + "\(closures) of them while their router stayed")
+      verdict.differences += book.failures
+      if closures > 0 { verdict.differences.append("\(closures) connections were closed") }
     }
+    return verdict
   }
 
   private func tell(of processes: [KeptProcess], _ verdict: Verdict) {
@@ -167,21 +165,25 @@ import TestSupport
     case let slowest?:
       print(
         "\(kills) kills; \(verdict.losses.count) clients were told of a loss, the last after "
-          + "\(Int(slowest / .milliseconds(1))) ms")
+          + "\(milliseconds(slowest))")
     }
     if !verdict.differences.isEmpty {
       print(processes.flatMap(\.remarks).joined(separator: "\n"))
     }
   }
 
+  private func milliseconds(_ time: Duration) -> String { "\(Int(time / .milliseconds(1))) ms" }
+
   private func line(_ title: String, _ verdict: Verdict, _ cuts: Int) -> String {
-    "\(title): \(cuts) cuts, \(verdict.sessions) sessions, \(verdict.clients) clients, "
-      + "\(verdict.shown) bytes shown, \(verdict.typed) typed, \(verdict.resumed) resumed, "
+    let pauses =
+      verdict.pausesInOrder.map {
+        "pauses of \(milliseconds($0.half)), 95 % up to \(milliseconds($0.most)), all up to \(milliseconds($0.all)), "
+      } ?? ""
+    return "\(title): \(cuts) cuts, \(verdict.sessions) sessions, \(verdict.clients) clients, "
+      + "\(verdict.shown) bytes shown, \(verdict.typed) typed, \(verdict.resumed) resumed, \(pauses)"
       + "\(verdict.snapshots) snapshots, \(verdict.differences.count) differences"
   }
 }
-
-extension Victim: ExpressibleByArgument {}
 
 /// What one ground came to, and when it was last spoken of.
 private final class ResultBox: @unchecked Sendable {

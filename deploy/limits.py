@@ -91,6 +91,8 @@ def shown(limit, table, depth=0):
         if other:
             return shown(other, table, depth + 1)
     value = number(expression, limit.owner, table)
+    if limit.unit == "Microseconds":
+        return amount(value / 1e6)
     if limit.unit == "Milliseconds":
         return amount(value / 1000)
     if limit.unit == "Seconds":

@@ -29,9 +29,10 @@ public enum AuthLimits {
   static let ticketLife = 600.0
   /// Bytes of a token in a cookie: with its name, browsers keep 4 KiB (RFC 6265, section 6.1).
   static let cookieToken = 4_000
-  /// Seconds that a cookie is good for: a working week and its weekend. In the clear, where another user's server gets
-  /// it that takes the port while this one is down, a day.
+  /// Seconds that a cookie is good for: a working week and its weekend.
   public static let cookieLife = 7 * 86_400.0
+  /// Seconds that it is good for in the clear, where another user's server gets it that takes the port while this one is
+  /// down: a day.
   public static let clearCookieLife = 86_400.0
   /// Cookies of one name of a request that are tried: each costs a check of a signature.
   static let cookies = 4

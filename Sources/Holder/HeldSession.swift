@@ -148,7 +148,7 @@ struct HeldSession {
   }
 
   mutating func didRead(_ bytes: ArraySlice<UInt8>, now: UInt64) {
-    // What came before it is as old as it is.
+    // All output before this mark is at least as old.
     if now >= (reads.last?.time ?? 0) + HolderLimits.readMark { reads.append((now, log.end)) }
     if reads.count > HolderLimits.readMarks { reads.removeFirst() }
     lastRead = now

@@ -22,7 +22,7 @@ public enum HolderStatus {
 }
 
 public enum HolderCommand {
-  /// Which messages it understands; docs/holder.md tells what has changed with each.
+  /// Says ``Handshake/version``, the version of the protocol that it speaks (docs/holder.md).
   public static let version = "fairlead-holder 1\n"
 
   /// Returns the exit status.

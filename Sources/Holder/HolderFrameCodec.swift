@@ -87,12 +87,12 @@ extension HolderFrame {
     writer.endFrame(start)
   }
 
-  /// The output's head alone: `count` bytes of it are to follow.
   /// For who reads OUTPUT without a copy of its bytes.
   public static var outputType: UInt8 { Code.output.rawValue }
   /// For who must know whether a holder begins to speak.
   public static var helloType: UInt8 { Code.hello.rawValue }
 
+  /// The output's head alone: `count` bytes of it are to follow.
   static func writeOutputHead(
     handle: UInt64, offset: UInt64, count: Int, to writer: inout FrameWriter
   ) {

@@ -14,7 +14,8 @@ public enum HolderLimits {
   public static let outboxMost = 8 * 1024 * 1024
   /// Peers at once: each loop of a node, a node that takes over, a command, and some that prove nothing.
   public static let peers = 64
-  /// Milliseconds that a peer may take to prove that it knows the key.
+  /// Milliseconds that a peer may take to prove that it knows the key. It is looked at with the pings, so that one that
+  /// says nothing is let go after this time and up to `ping` more.
   public static let proof: UInt64 = 5_000
   /// Milliseconds after which the holder asks a peer again whether it is alive; one that has not said anything for twice
   /// as long is told to others as not heard of, and stays.
@@ -49,9 +50,9 @@ public enum HolderLimits {
   public static let ledgers = 64
   /// Milliseconds after which a query is not answered any more: a shell would read the answer as typed.
   public static let query: UInt64 = 2_000
-  /// Milliseconds between two marks of how far a terminal was read, by which the age of a query is known: a second makes
-  /// three marks of that time, and one before it.
+  /// Milliseconds between two marks of how far a terminal was read, by which the age of a query is known.
   static let readMark: UInt64 = 1_000
+  /// Marks that are kept: those of a query's time, a second apart, are three, and one is before it.
   static let readMarks = 4
   /// Milliseconds without a session and a peer after which it ends: the next node starts another.
   public static let idle: UInt64 = 60_000

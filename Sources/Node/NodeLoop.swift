@@ -1,5 +1,6 @@
 // One event loop of a node: its sessions, and the connections of routers that reach it. How sessions come to be is in
-// SessionStarts.swift, how they go in SessionDepartures.swift, what the HTTP API asks of them in AdminQuestions.swift.
+// SessionStarts.swift, how those that a holder has come back in KeptSessions.swift (this node's) and Takeover.swift
+// (another's), how they go in SessionDepartures.swift, what routers ask of them in AdminQuestions.swift.
 
 import Links
 import Logging

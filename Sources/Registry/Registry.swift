@@ -115,7 +115,7 @@ public protocol Registry: Sendable {
     of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
   ) async throws -> Bool
   /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that
-  /// is left in its place for `keepTombstone`; without one, nothing is left (the pipe never started).
+  /// is left in its place for `--keep-tombstones`; without one, nothing is left (the pipe never started).
   func release(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?

@@ -7,7 +7,8 @@
 //
 // It is a value and does no I/O: it is told what happened and at what time, and notes in `actions` what is to be done
 // about it. Whoever runs it (`Session` in Node) carries the actions out. The pipe, connections, clocks and timers are
-// the runner's. SessionInput, SessionOutput, SessionSize and SessionEnd hold the rules, one file for each.
+// the runner's. The rules are in extensions, one file for each: SessionInput, SessionOutput, SessionSize, SessionEnd; and
+// for a session that a holder has, SessionKeeping and SessionCheckpoints.
 
 import DequeModule
 public import NIOCore

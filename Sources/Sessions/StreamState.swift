@@ -11,9 +11,8 @@ struct StreamState {
   /// The next output offset to send.
   private(set) var cursor: UInt64
   private var nextMark: Int
-  /// How far the pipe was read for this stream: the log's end when the stream last had room for more than there was.
-  /// Output beyond that was read for others, which are faster.
-  private var wanted: UInt64
+  /// Up to here the pipe was read because this stream had room; what follows was read for faster ones.
+  private var readFor: UInt64
   /// Cumulative body bytes of OUTPUT and SNAPSHOT frames.
   private(set) var sent: UInt64
   private(set) var consumed: UInt64
@@ -49,7 +48,7 @@ struct StreamState {
     cursor: UInt64, log: OutputLog, sent: UInt64 = 0, consumed: UInt64 = 0, now: NIODeadline
   ) {
     self.cursor = cursor
-    self.wanted = cursor
+    self.readFor = cursor
     self.nextMark = log.firstMark(from: cursor)
     self.sent = min(sent, Varint.maximum)
     self.sentBefore = self.sent
@@ -91,7 +90,7 @@ struct StreamState {
   /// send falls behind from here on.
   mutating func logWillGrow(_ log: OutputLog, now: NIODeadline) {
     if sent == consumed, isCaughtUp(with: log) { lastProgress = now }
-    if wantsMore(from: log) { wanted = log.end }
+    if wantsMore(from: log) { readFor = log.end }
   }
 
   /// Notes that input came: the client waits to see what comes of it. Input right behind an OPENED does not count: it
@@ -104,7 +103,7 @@ struct StreamState {
   mutating func askForSnapshot() { isSnapshotDue = true }
 
   /// True: the stream needs a snapshot, and may send it. It was asked for; or the log has lost what it needs
-  /// next; or its user typed a moment ago, and what is unsent is more than a window and than it wanted:
+  /// next; or its user typed a moment ago, and what is unsent is more than a window and than was read for it:
   /// another client holds the process to a faster pace, and the answer (a prompt after Ctrl-C) must not wait
   /// behind all that. A client alone, which holds the process back itself, is never that far behind.
   func needsSnapshot(from log: OutputLog, now: NIODeadline) -> Bool {
@@ -112,7 +111,7 @@ struct StreamState {
     if isSnapshotDue || cursor < log.start || nextMark < log.firstMark { return true }
     guard let lastTyped, now - lastTyped <= SessionLimits.hurry else { return false }
     return Int(clamping: log.end - cursor) > window
-      && log.end - wanted > UInt64(SessionLimits.readAhead)
+      && log.end - readFor > UInt64(SessionLimits.readAhead)
   }
 
   /// Begins a snapshot that is valid at the log's end; what follows goes on from there.
@@ -127,7 +126,7 @@ struct StreamState {
     isSnapshotDue = false
     snapshot = Snapshot(id: snapshots, offset: offset, size: size, bytes: bytes)
     cursor = offset
-    wanted = offset
+    readFor = offset
     self.nextMark = nextMark
   }
 

@@ -14,7 +14,7 @@ public struct SizeWish: Sendable, Equatable {
 
   public mutating func hear(_ event: Event) {
     guard let named = event.sizeOwner else { return }
-    // Who has it now has taken it since, and is not robbed of it at a reopening an hour later.
+    // It came; or another client took the size since, and a late TAKE must not take it back.
     if named == client || owner != nil && owner != named { isOpen = false }
     owner = named
   }

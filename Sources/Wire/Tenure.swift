@@ -6,13 +6,13 @@ public struct Tenure: Sendable, Hashable, Codable {
     public let rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// The session was.
+    /// The session was started.
     public static let started = Cause(rawValue: "started")
-    /// The node was, and had the session from its holder.
+    /// The node was restarted and got the session from its holder.
     public static let restarted = Cause(rawValue: "restarted")
-    /// The node before it was gone.
+    /// The node before had died.
     public static let takenOver = Cause(rawValue: "taken_over")
-    /// The node before it took part.
+    /// The node before handed it over.
     public static let moved = Cause(rawValue: "moved")
   }
   public var epoch: Epoch

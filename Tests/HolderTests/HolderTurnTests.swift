@@ -1,5 +1,5 @@
 // A holder turn by turn, on a system that is played: what it does at a time is bounded, and what did not go is tried
-// again.
+// again (promises P6, P7).
 
 import CHolder
 import Testing

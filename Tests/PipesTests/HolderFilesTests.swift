@@ -1,4 +1,5 @@
-// What is put into a container to hold its terminals, and what of a holder there is believed.
+// What is put into a container to hold its terminals, and what of a holder there is believed
+// (promise P9).
 
 import Foundation
 import Glibc

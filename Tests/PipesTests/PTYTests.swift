@@ -1,4 +1,5 @@
-// What only a terminal of this machine has to promise.
+// What only a terminal of this machine has to promise: what is typed and printed comes whole (promises P1, P2), what
+// hangs holds up nobody else (P7), it runs as no user but one that is allowed (P9), and its end is told as it was (P10).
 
 import Dispatch
 import Foundation

@@ -1,5 +1,5 @@
 // The promise of the snapshot: a screen made from it, given the rest of the output, is in every
-// respect the screen that saw all of it, wherever the output is cut.
+// respect the screen that saw all of it, wherever the output is cut (promise P1).
 
 import TestSupport
 import Testing

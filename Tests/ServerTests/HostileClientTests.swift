@@ -221,7 +221,7 @@ import Wire
         if case .resized(_, let size) = $0 { size == last } else { false }
       }
       let changes = try client.frames(stream: 1).filter { $0.type == .resized }.count
-      // As often as a terminal's size is changed at all (NodeLimits.resizeInterval), and no more.
+      // As often as a terminal's size is changed at all (SessionLimits.resizeInterval), and no more.
       let most = (ContinuousClock.now - start) / .milliseconds(30) + 2
       #expect(Double(changes) <= most, "\(changes) changes of the size")
       #expect(!client.isClosed)

@@ -1,5 +1,6 @@
 // Every number that bounds what a pipe may hold, cost or wait for, and why (promise P6).
 
+import Holder
 public import NIOCore
 
 public enum PipeLimits {
@@ -60,6 +61,17 @@ public enum PipeLimits {
   /// From a question to the whole answer: a start has 5 s in the holder, and a checkpoint of many megabytes comes
   /// through a relay.
   static let holderAnswer = TimeAmount.seconds(30)
+  /// Bytes of all descriptors in a listing: 10,000 sessions with 6 KiB each. What no node of ours has signed is not kept.
+  static let listing = 64 * 1024 * 1024
+  /// Bytes that a holder of ours sends beyond what was granted: those of a turn, and what a terminal held at its end.
+  static let heldOverrun = HolderLimits.drained + 64 * 1024
+  /// Lines in the log about one connection to a holder in so much time: a holder may be forged, and says what it likes.
+  static let complaints = 8
+  static let complaintTime = TimeAmount.minutes(1)
+  /// A start whose answer was lost and that the holder does not list is waited for so long: a child has
+  /// `HolderLimits.start` to come to its exec. And the time between two looks.
+  static let lostStart = TimeAmount.seconds(6)
+  static let lostStartInterval = TimeAmount.milliseconds(250)
   /// How long a node that starts waits for the process before it to leave.
   static let lockPatience = Duration.seconds(5)
   /// Microseconds between two looks whether it has left.

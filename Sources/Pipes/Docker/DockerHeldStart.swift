@@ -67,29 +67,16 @@ extension DockerStarter {
     _ request: PipeRequest, _ config: DockerEngine.Container.Config?, seal: Seal
   ) -> StartRequest {
     let creation = request.creation
-    let mark = "FAIRLEAD_MARK=\(request.session)/\(request.epoch.rawValue)"
     let given = config?.env ?? []
     let environment = environment(of: request, given: given)
     let words = command(creation)
+    let path = environment["PATH"] ?? variable("PATH", in: given) ?? SearchPath.usual
     let folder = creation.workingDirectory ?? config?.workingDir ?? ""
-    return StartRequest(
-      tag: 0, epoch: request.epoch.rawValue, columns: UInt16(clamping: request.size.columns),
-      rows: UInt16(clamping: request.size.rows), logLimit: UInt32(clamping: request.logLimit),
-      orphanAfter: UInt32(clamping: PipeLimits.orphan.nanoseconds / 1_000_000_000),
-      descriptor: seal.close(request.descriptor), mark: Array(mark.utf8),
-      paths: paths(of: words[0], environment["PATH"] ?? variable("PATH", in: given)), names: [],
-      arguments: words.map { Array($0.utf8) },
-      environment: environment.map { Array("\($0)=\($1)".utf8) } + [Array(mark.utf8)],
-      addsHoldersEnvironment: true, directory: Array((folder.isEmpty ? "/" : folder).utf8),
-      isDirectoryPreferred: creation.workingDirectory == nil, user: nil, filesSoft: 0, filesHard: 0)
-  }
-
-  /// As execvp(3).
-  private static func paths(of program: String, _ path: String?) -> [[UInt8]] {
-    if program.contains("/") { return [Array(program.utf8)] }
-    let folders = path ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return folders.split(separator: ":", omittingEmptySubsequences: false)
-      .map { Array((($0.isEmpty ? "." : String($0)) + "/" + program).utf8) }
+    let process = HeldProcess(
+      paths: SearchPath.places(of: words[0], in: path), arguments: words, environment: environment,
+      addsHoldersEnvironment: true, directory: folder.isEmpty ? "/" : folder,
+      isDirectoryPreferred: creation.workingDirectory == nil)
+    return StartRequest(request, process, seal: seal)
   }
 
   private static func variable(_ name: String, in environment: [String]) -> String? {

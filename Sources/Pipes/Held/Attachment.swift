@@ -126,6 +126,7 @@ extension HeldState {
   var isPossible: Bool {
     logStart <= checkpoint && checkpoint <= next && next <= logEnd && logEnd <= Varint.maximum
       && checkpoint - logStart <= UInt64(HolderLimits.logMost)
+      && logEnd - checkpoint <= UInt64(HolderLimits.logMost)
       && ledgers.count <= HolderLimits.ledgers && sizes.count <= HolderLimits.sizes
       && sizes.allSatisfy { $0.offset <= next }
   }

@@ -21,7 +21,7 @@ protocol HeldPipeConnection: AnyObject {
 /// Confined to its event loop.
 final class HeldPipe: Pipe, SessionKeeper {
   let eventLoop: any EventLoop
-  weak var delegate: (any PipeDelegate)?
+  weak var delegate: (any PipeDelegate)? { didSet { tellLate() } }
   let handle: UInt64
   private(set) var epoch: UInt64
   private let connection: any HeldPipeConnection
@@ -32,6 +32,8 @@ final class HeldPipe: Pipe, SessionKeeper {
   private var received: UInt64
   /// The holder may send output up to here.
   private var granted: UInt64
+  /// What it had when the session was attached is sent without leave once the process has ended.
+  private var foundEnd: UInt64
 
   // Input.
 
@@ -60,6 +62,13 @@ final class HeldPipe: Pipe, SessionKeeper {
   private var look = HeldLook()
   private var endingGrace: UInt32?
   private var isOver = false
+  /// How it ended before there was anybody to be told.
+  private var untold: End?
+
+  private enum End {
+    case ended(ExitStatus?, String?)
+    case taken
+  }
 
   /// - Parameter found: as it was attached; nil: it has just been started.
   init(
@@ -73,6 +82,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     eventLoop = connection.eventLoop
     received = found?.next ?? 0
     granted = received
+    foundEnd = found?.logEnd ?? 0
     for ledger in found?.ledgers ?? [] { ledgers[ledger.client] = ledger.written }
   }
 
@@ -99,7 +109,11 @@ final class HeldPipe: Pipe, SessionKeeper {
     guard offset == received else {
       return connection.fail("output at \(offset) instead of \(received)")
     }
-    received += UInt64(bytes.readableBytes)
+    let end = received + UInt64(bytes.readableBytes)
+    guard end <= max(granted, foundEnd) + UInt64(PipeLimits.heldOverrun) else {
+      return connection.fail("output up to \(end) where \(granted) was granted")
+    }
+    received = end
     delegate?.pipeDidRead(bytes)
     grant()
   }
@@ -244,23 +258,44 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   func didExit(_ exit: HeldExit, at end: UInt64) {
     guard !isOver, end == received else { return }
-    isOver = true
-    delegate?.pipeDidEnd(
-      exit.status, reason: exit.status == nil ? "how the process ended is not known" : nil)
+    finish(
+      .ended(exit.status, exit.status == nil ? "how the process ended is not known" : nil))
   }
 
   /// The holder has died.
   func holderIsGone() {
     guard !isOver else { return }
-    isOver = true
-    delegate?.pipeDidEnd(nil, reason: "the process that held its terminal has ended")
+    finish(.ended(nil, "the process that held its terminal has ended"))
   }
 
   /// Another node has attached it.
   func wasTaken() {
     guard !isOver else { return }
+    finish(.taken)
+  }
+
+  private func finish(_ end: End) {
     isOver = true
-    delegate?.pipeWasTaken()
+    if let delegate { tell(end, delegate) } else { untold = end }
+  }
+
+  private func tell(_ end: End, _ delegate: any PipeDelegate) {
+    switch end {
+    case .ended(let status, let reason): delegate.pipeDidEnd(status, reason: reason)
+    case .taken: delegate.pipeWasTaken()
+    }
+  }
+
+  /// A process may end before whoever started it has heard of it.
+  private func tellLate() {
+    guard delegate != nil, untold != nil else { return }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.execute {
+      let pipe = bound.value
+      guard let delegate = pipe.delegate, let end = pipe.untold else { return }
+      pipe.untold = nil
+      pipe.tell(end, delegate)
+    }
   }
 
   // MARK: A connection that is made anew
@@ -275,7 +310,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     guard found.epoch == epoch, found.next == received else {
       return connection.fail("an attachment at \(found.next) instead of \(received)")
     }
-    granted = received
+    (granted, foundEnd) = (received, found.logEnd)
     ledgers = [:]
     for ledger in found.ledgers { ledgers[ledger.client] = ledger.written }
     // A change of size exactly here is not told again.

@@ -11,34 +11,35 @@ import Wire
 final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   let eventLoop: any EventLoop
   let keys: ClientKeys
-  private let place: any HolderPlace
+  let place: any HolderPlace
   private let logger: Logger
   private var state = State.closed
   /// Sessions, by their handles.
-  private var pipes: [UInt64: HeldPipe] = [:]
-  private var starts: [UInt32: Start] = [:]
-  private var nextTag: UInt32 = 0
-  private var attachments: [UInt64: Attachment] = [:]
-  private var listing: (entries: [HeldEntry], promise: EventLoopPromise<[HeldEntry]>)?
+  var pipes: [UInt64: HeldPipe] = [:]
+  var attachments: [UInt64: Attachment] = [:]
+  private var listing: HolderListing?
+  private var complaints = Complaints()
   private var checkpoints = CheckpointQueue()
   private var isFlushDue = false
   private var isClosing = false
   private var isIdleCheckSet = false
   private var backoff = Backoff(
     first: PipeLimits.holderRetryFirst, last: PipeLimits.holderRetryLast)
-  /// Since when it is broken.
+  /// Since when it is broken, or open.
   private var brokenSince: NIODeadline?
+  private var openSince: NIODeadline?
 
-  private struct Start {
-    var promise: EventLoopPromise<NIOLoopBound<any Pipe>>
-    var epoch: UInt64
-    var size: TerminalSize
-  }
+  // What HolderConnection+Starts.swift keeps here.
+
+  /// By their tags, until it is known what became of each.
+  var starts: [UInt32: AskedStart] = [:]
+  var nextTag: UInt32 = 0
+  var isLookingForStarts = false
 
   private enum State {
     case closed
     case opening(EventLoopFuture<Void>)
-    case open(any Channel)
+    case open(any Channel, HolderHandler)
   }
 
   init(_ place: any HolderPlace, eventLoop: any EventLoop) {
@@ -70,13 +71,14 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     let proven = eventLoop.makePromise(of: Void.self)
     let handler = NIOLoopBound(
       HolderHandler(self, secret: place.secret, proven: proven), eventLoop: eventLoop)
+    // One that answers when nobody waits for it any more is not to be this loop's.
+    proven.futureResult.whenFailure { _ in handler.value.dismiss() }
     let limit = eventLoop.scheduleTask(in: place.patience) {
       proven.fail(PipeError(.notNow, "the holder does not answer"))
     }
     place.connect(handler).whenComplete { result in
       switch result {
       case .success(let channel):
-        // One that answers when nobody waits for it any more is not to be this loop's.
         proven.futureResult.whenFailure { _ in channel.close(promise: nil) }
       case .failure(let error): proven.fail(error)
       }
@@ -84,37 +86,52 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     return proven.futureResult.always { _ in limit.cancel() }
   }
 
-  func didOpen(_ channel: any Channel) {
-    state = .open(channel)
+  func didOpen(_ channel: any Channel, _ handler: HolderHandler) -> Bool {
+    if case .open = state { return false }
+    state = .open(channel, handler)
     brokenSince = nil
-    backoff.reset()
+    openSince = eventLoop.now
     for pipe in pipes.values { pipe.attachAgain() }
+    lookForLostStarts()
     closeWhenIdle()
+    return true
   }
 
-  func didClose() {
+  func didClose(_ handler: HolderHandler) {
+    // An earlier one may end long after the next has begun.
+    guard case .open(_, let current) = state, current === handler else { return }
     state = .closed
+    // Who opens and breaks again and again is not opened ever faster.
+    if let openSince, eventLoop.now - openSince >= TimeAmount(PipeLimits.holderRetryLast) {
+      backoff.reset()
+    }
     let error = PipeError(.notNow, "the holder's connection has broken; try again")
-    for start in starts.values { start.promise.fail(error) }
     for attachment in attachments.values { attachment.promise.fail(error) }
     listing?.promise.fail(error)
-    (starts, attachments, listing) = ([:], [:], nil)
+    (attachments, listing) = ([:], nil)
     checkpoints.removeAll()
-    guard !isClosing, !pipes.isEmpty else { return }
+    guard !isClosing else { return failStarts(error) }
+    loseStarts()
+    guard isNeeded else { return }
     if brokenSince == nil {
       brokenSince = .now()
-      logger.warning(
-        "the connection to the holder has broken; its sessions wait for it",
-        metadata: ["holder": "\(place.description)", "sessions": "\(pipes.count)"])
+      complain(
+        .warning, "the connection to the holder has broken; its sessions wait for it",
+        ["holder": "\(place.description)", "sessions": "\(pipes.count)"])
     }
     openAgain()
   }
+
+  /// Whether it is made anew when it breaks.
+  private var isNeeded: Bool { !pipes.isEmpty || !starts.isEmpty }
 
   private func openAgain() {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: TimeAmount(backoff.next())) {
       let connection = bound.value
-      guard !connection.isClosing, !connection.pipes.isEmpty else { return }
+      guard !connection.isClosing else { return }
+      connection.dropOldStarts()
+      guard connection.isNeeded else { return }
       connection.open().whenFailure { error in bound.value.didNotOpenAgain(error) }
     }
   }
@@ -133,11 +150,12 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     let lost = pipes.values
     pipes = [:]
     for pipe in lost { pipe.holderIsGone() }
+    failStarts(PipeError(.notNow, "the holder has just ended; try again"))
     closeWhenIdle()
   }
 
   /// A connection that nobody needs costs a process in a container.
-  private func closeWhenIdle() {
+  func closeWhenIdle() {
     guard let idle = place.idleAfter, isIdle, !isIdleCheckSet else { return }
     isIdleCheckSet = true
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -151,7 +169,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     isClosing = true
     place.connections.remove(eventLoop)
     place.connectionIsIdle()
-    if case .open(let channel) = state { channel.close(promise: nil) }
+    if case .open(let channel, _) = state { channel.close(promise: nil) }
   }
 
   private var isIdle: Bool {
@@ -161,7 +179,10 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   /// Lets go of all sessions: they go on, without a node.
   func close() -> EventLoopFuture<Void> {
     isClosing = true
-    guard case .open(let channel) = state else { return eventLoop.makeSucceededVoidFuture() }
+    guard case .open(let channel, _) = state else {
+      failStarts(PipeError(.notNow, "the node lets go of the holder"))
+      return eventLoop.makeSucceededVoidFuture()
+    }
     // What was said before is still to be sent.
     channel.flush()
     return channel.close().recover { _ in }
@@ -169,47 +190,18 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
 
   // MARK: Asking
 
+  /// What the holder has of this cluster's nodes, each with its descriptor as its node wrote it.
   func list() -> EventLoopFuture<[HeldEntry]> {
     if let listing { return listing.promise.futureResult }
     let promise = eventLoop.makePromise(of: [HeldEntry].self)
-    listing = ([], promise)
+    listing = HolderListing(promise, seal: place.seal)
     send(.list)
     giveUpLate(promise) { $0.listing = nil }
     return promise.futureResult
   }
 
-  /// - Parameter request: its tag is chosen here.
-  func start(_ request: StartRequest, size: TerminalSize) -> EventLoopFuture<NIOLoopBound<any Pipe>>
-  {
-    var request = request
-    nextTag &+= 1
-    request.tag = nextTag
-    let promise = eventLoop.makePromise(of: NIOLoopBound<any Pipe>.self)
-    let tag = nextTag
-    starts[tag] = Start(promise: promise, epoch: request.epoch, size: size)
-    giveUpLate(promise) { $0.starts[tag] = nil }
-    send(.start(request))
-    return promise.futureResult
-  }
-
-  /// Makes a session this node's.
-  /// - Parameter latest: bytes of its latest output that are of use; who ends it needs none.
-  func attach(_ handle: UInt64, epoch: UInt64, latest: Int = 0) -> EventLoopFuture<
-    NIOLoopBound<AttachedPipe>
-  > {
-    let promise = eventLoop.makePromise(of: NIOLoopBound<AttachedPipe>.self)
-    guard attachments[handle] == nil, pipes[handle] == nil else {
-      promise.fail(PipeError(.notNow, "that session of the holder is being attached already"))
-      return promise.futureResult
-    }
-    giveUpLate(promise) { $0.attachments[handle] = nil }
-    attachments[handle] = Attachment(promise, epoch: epoch, latest: latest)
-    send(.attach(handle: handle, epoch: epoch, next: nil))
-    return promise.futureResult
-  }
-
   /// A holder that hangs, or is forged, answers nothing: whoever asked it is told so.
-  private func giveUpLate<Answer>(
+  func giveUpLate<Answer>(
     _ promise: EventLoopPromise<Answer>, _ forget: @escaping (HolderConnection) -> Void
   ) {
     let bound = NIOLoopBound((self, forget), eventLoop: eventLoop)
@@ -227,7 +219,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
 
   /// What is sent while it is broken is lost: each session says what matters when it is attached again.
   func send(_ frame: ByteBuffer) {
-    guard case .open(let channel) = state else { return }
+    guard case .open(let channel, _) = state else { return }
     channel.write(frame, promise: nil)
     flushSoon(channel)
   }
@@ -244,7 +236,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   }
 
   private func sendNextPart() {
-    guard case .open(let channel) = state, let frame = checkpoints.next() else { return }
+    guard case .open(let channel, _) = state, let frame = checkpoints.next() else { return }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     channel.writeAndFlush(ByteBuffer(frame)).whenSuccess {
       bound.value.checkpoints.didWrite()
@@ -264,9 +256,28 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
 
   /// Closes the connection, on which the holder says what makes no sense. A new one begins in step.
   func fail(_ problem: String) {
-    logger.error("the holder breaks the protocol", metadata: ["problem": "\(problem)"])
-    if case .open(let channel) = state { channel.close(promise: nil) }
+    complain(
+      .error, "the holder breaks the protocol",
+      ["holder": "\(place.description)", "problem": "\(problem)"])
+    if case .open(let channel, _) = state { channel.close(promise: nil) }
   }
+
+  /// Who forges a holder fills no log.
+  func complain(_ level: Logger.Level, _ words: String, _ metadata: Logger.Metadata) {
+    guard let unsaid = complaints.admit(at: eventLoop.now) else { return }
+    var metadata = metadata
+    if unsaid > 0 { metadata["unsaid"] = "\(unsaid)" }
+    logger.log(level: level, "\(words)", metadata: metadata)
+  }
+
+  // MARK: Its sessions
+
+  var isOpen: Bool { if case .open = state { true } else { false } }
+
+  /// Whether it is a session of this loop already, or is becoming one.
+  func has(_ handle: UInt64) -> Bool { pipes[handle] != nil || attachments[handle] != nil }
+
+  func add(_ pipe: HeldPipe) { pipes[pipe.handle] = pipe }
 
   func forget(_ pipe: HeldPipe) {
     if pipes[pipe.handle] === pipe { pipes[pipe.handle] = nil }
@@ -283,19 +294,11 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     switch frame {
     case .hello, .welcome: fail("a second greeting")
     case .ping(let token): send(.ping(token))
-    case .entry(let entry):
-      guard listing.map({ $0.entries.count < HolderLimits.sessions }) ?? true else {
-        return fail("more sessions than a holder has")
-      }
-      listing?.entries.append(entry)
-    case .listed:
-      let listing = listing
-      self.listing = nil
-      listing?.promise.succeed(listing?.entries ?? [])
+    case .entry(let entry): if let problem = listing?.take(entry) { fail(problem) }
+    case .listed: didList()
     case .started(let tag, let handle, let process): didStart(tag, handle, process)
     case .notStarted(let tag, let step, let error):
-      starts.removeValue(forKey: tag)?.promise.fail(HeldStartError(step: step, number: error))
-      closeWhenIdle()
+      didNotStart(tag, HeldStartError(step: step, number: error))
     case .attached(let found): didAttach(found)
     case .refused(let handle, let epoch): wasRefused(handle, epoch)
     case .superseded(let handle, _):
@@ -317,60 +320,22 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
       pipes[handle]?.didLook(isForeground, words)
     case .exited(let handle, let exit, let end): pipes[handle]?.didExit(exit, at: end)
     case .survivors(let handle):
-      logger.warning(
-        "processes of a session live on though they were killed", metadata: ["handle": "\(handle)"])
+      complain(
+        .warning, "processes of a session live on though they were killed",
+        ["holder": "\(place.description)", "handle": "\(handle)"])
     }
   }
 
-  private func didStart(_ tag: UInt32, _ handle: UInt64, _ process: UInt32) {
-    guard let start = starts.removeValue(forKey: tag) else { return }
-    let pipe = HeldPipe(handle, epoch: start.epoch, size: start.size, connection: self)
-    pipes[handle] = pipe
-    start.promise.succeed(NIOLoopBound(pipe, eventLoop: eventLoop))
-  }
-
-  // MARK: Attaching
-
-  private func didAttach(_ found: HeldState) {
-    if let pipe = pipes[found.handle] {
-      return found.isPossible ? pipe.didAttachAgain(found) : fail("offsets that cannot be")
+  private func didList() {
+    guard let listing else { return }
+    self.listing = nil
+    if listing.strangers > 0 {
+      complain(
+        .warning,
+        "a holder tells of sessions that no node of this cluster has started there; they are left alone",
+        ["holder": "\(place.description)", "sessions": "\(listing.strangers)"])
     }
-    goOnAttaching(found.handle) { attachment in
-      found.epoch == attachment.epoch && attachment.didFind(found)
-    }
-  }
-
-  private func goOnAttaching(_ handle: UInt64, _ step: (inout Attachment) -> Bool) {
-    guard var attachment = attachments.removeValue(forKey: handle) else { return }
-    let asked = attachment.wanted
-    guard step(&attachment) else {
-      attachment.promise.fail(PipeError(.unavailable, "the holder tells nonsense of a session"))
-      return fail("an attachment that contradicts itself")
-    }
-    if let wanted = attachment.wanted, wanted != asked {
-      send(.read(handle: handle, from: wanted.lowerBound, upTo: wanted.upperBound))
-    }
-    guard attachment.isDone else {
-      attachments[handle] = attachment
-      return
-    }
-    guard let found = attachment.found, let terminal = attachment.terminal else {
-      attachment.promise.fail(PipeError(.unavailable, "the holder has no such session of ours"))
-      return
-    }
-    let pipe = HeldPipe(
-      handle, epoch: attachment.epoch, size: terminal.size, found: found, connection: self)
-    pipes[handle] = pipe
-    attachment.promise.succeed(
-      NIOLoopBound(AttachedPipe(pipe: pipe, terminal: terminal), eventLoop: eventLoop))
-  }
-
-  private func wasRefused(_ handle: UInt64, _ epoch: UInt64) {
-    if let pipe = pipes.removeValue(forKey: handle) {
-      return epoch == 0 ? pipe.holderIsGone() : pipe.wasTaken()
-    }
-    attachments.removeValue(forKey: handle)?.promise.fail(
-      PipeError(.notNow, "another node has attached the session under epoch \(epoch)"))
+    listing.promise.succeed(listing.entries)
     closeWhenIdle()
   }
 }

@@ -8,11 +8,12 @@ import Wire
 /// Who takes what a holder says.
 protocol HolderHandlerDelegate: AnyObject {
   /// Both sides have proven what they are: the holder may be asked.
-  func didOpen(_ channel: any Channel)
+  /// - Returns: false: another one speaks for the holder already.
+  func didOpen(_ channel: any Channel, _ handler: HolderHandler) -> Bool
   func didReadOutput(_ handle: UInt64, at offset: UInt64, _ bytes: ByteBuffer)
   func didReceive(_ frame: HolderFrame)
   /// The connection has ended that was open.
-  func didClose()
+  func didClose(_ handler: HolderHandler)
 }
 
 final class HolderHandler: ChannelInboundHandler {
@@ -31,6 +32,8 @@ final class HolderHandler: ChannelInboundHandler {
     /// The proof that the holder owes.
     case welcome([UInt8])
     case over
+    /// Nobody waits for it any more.
+    case dismissed
   }
 
   init(_ delegate: any HolderHandlerDelegate, secret: HolderSecret, proven: EventLoopPromise<Void>)
@@ -97,7 +100,7 @@ final class HolderHandler: ChannelInboundHandler {
     case (.welcome(let expected), .welcome(let mac)?):
       guard MAC.isEqual(mac, expected) else { return false }
       greeting = .over
-      delegate.didOpen(context.channel)
+      guard delegate.didOpen(context.channel, self) else { return false }
       proven.succeed()
       return true
     default: return false
@@ -119,6 +122,9 @@ final class HolderHandler: ChannelInboundHandler {
     context.close(promise: nil)
   }
 
+  /// Whatever it goes on to say counts for nothing.
+  func dismiss() { greeting = .dismissed }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     proven.fail(error)
     context.close(promise: nil)
@@ -126,7 +132,7 @@ final class HolderHandler: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     proven.fail(PipeError(.unavailable, "the holder has closed the connection"))
-    if case .over = greeting { delegate.didClose() }
+    if case .over = greeting { delegate.didClose(self) }
   }
 }
 

@@ -51,16 +51,9 @@ extension HolderHome {
   private static func end(
     _ entry: HeldEntry, over connection: HolderConnection, forgets: Bool
   ) -> EventLoopFuture<Bool> {
-    let eventLoop = connection.eventLoop
-    let ended = eventLoop.makePromise(of: Bool.self)
-    let limit = eventLoop.scheduleTask(in: PipeLimits.endingAll) { ended.succeed(false) }
-    connection.attach(entry.handle, epoch: entry.epoch &+ 1, latest: 0).whenComplete { result in
-      switch result {
-      case .success(let attached): TerminalEnd(attached.value.pipe, forgets, ended).begin()
-      case .failure: ended.succeed(false)
-      }
-    }
-    return ended.futureResult.always { _ in limit.cancel() }
+    connection.attach(entry.handle, epoch: entry.epoch &+ 1, latest: 0).flatMap {
+      TerminalEnd.end($0.value.pipe, forgets: forgets)
+    }.recover { _ in false }
   }
 }
 
@@ -71,35 +64,5 @@ extension LocalHolder {
       guard self.isGone(error) else { throw error }
       return []
     }
-  }
-}
-
-/// A terminal that is being ended; what it still prints is read, and nobody's.
-private final class TerminalEnd: PipeDelegate {
-  private let pipe: any Pipe
-  private let forgets: Bool
-  private let ended: EventLoopPromise<Bool>
-
-  init(_ pipe: any Pipe, _ forgets: Bool, _ ended: EventLoopPromise<Bool>) {
-    self.pipe = pipe
-    self.forgets = forgets
-    self.ended = ended
-  }
-
-  func begin() {
-    pipe.delegate = self
-    // The pipe does not keep its delegate.
-    let kept = NIOLoopBound(self, eventLoop: pipe.eventLoop)
-    ended.futureResult.whenComplete { _ in withExtendedLifetime(kept) {} }
-    pipe.isReading = true
-    pipe.terminate(grace: PipeLimits.endingGrace)
-  }
-
-  func pipeDidRead(_ bytes: ByteBuffer) {}
-  func pipeDidWrite(_ count: Int) {}
-
-  func pipeDidEnd(_ status: ExitStatus?, reason: String?) {
-    if forgets { pipe.keeper?.forget() }
-    ended.succeed(true)
   }
 }

@@ -1,7 +1,6 @@
 // The sessions that holders have kept from before, as they are found when a node starts.
 
 import Holder
-import Logging
 public import NIOCore
 public import Wire
 
@@ -44,18 +43,10 @@ extension HolderPlace {
   /// What this holder has of ours. To be called on the loop.
   func kept(on eventLoop: any EventLoop) -> EventLoopFuture<[KeptEntry]> {
     reach(on: eventLoop).flatMap { $0.value.list() }.map { entries in
-      // An epoch is a time in microseconds: a holder that tells one of the future would make it rise for good.
-      let latest = WallClock.milliseconds * 1_000 + PipeLimits.epochAhead
-      return entries.compactMap { entry in
-        guard let descriptor = self.seal.open(entry.descriptor), entry.epoch <= latest else {
-          self.logger.warning(
-            "a holder tells of a session that no node of this cluster has started there; it is left alone",
-            metadata: ["holder": "\(self.description)", "handle": "\(entry.handle)"])
-          return nil
-        }
-        return KeptEntry(
+      entries.map { entry in
+        KeptEntry(
           place: self, handle: entry.handle, epoch: Epoch(entry.epoch),
-          isAttached: entry.isAttached, descriptor: descriptor)
+          isAttached: entry.isAttached, descriptor: entry.descriptor)
       }
     }
   }

@@ -16,6 +16,9 @@ struct Seal: Sendable {
 
   func close(_ bytes: [UInt8]) -> [UInt8] { MAC.of([bytes], key: key) + bytes }
 
+  /// What was signed, whether by a node or not.
+  static func contents(of sealed: [UInt8]) -> [UInt8] { Array(sealed.dropFirst(length)) }
+
   /// Nil: no node that knows the key has said so there.
   func open(_ sealed: [UInt8]) -> [UInt8]? {
     guard sealed.count >= Self.length else { return nil }

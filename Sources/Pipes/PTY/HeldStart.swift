@@ -14,21 +14,12 @@ extension PTYStarter {
     _ request: PipeRequest, _ command: Command, _ environment: [String: String],
     in directory: String, isPreferred: Bool, with holder: HolderHome, on eventLoop: any EventLoop
   ) -> EventLoopFuture<NIOLoopBound<any Pipe>> {
-    // By which whatever the session leaves behind is found at its end.
-    let mark = "FAIRLEAD_MARK=\(request.session)/\(request.epoch.rawValue)"
-    let user = command.login.user
-    let start = StartRequest(
-      tag: 0, epoch: request.epoch.rawValue, columns: UInt16(clamping: request.size.columns),
-      rows: UInt16(clamping: request.size.rows), logLimit: UInt32(clamping: request.logLimit),
-      orphanAfter: UInt32(clamping: PipeLimits.orphan.nanoseconds / 1_000_000_000),
-      descriptor: holder.current.seal.close(request.descriptor), mark: Array(mark.utf8),
-      paths: command.paths.map { Array($0.utf8) },
-      names: (command.names ?? []).map { Array($0.utf8) },
-      arguments: command.arguments.map { Array($0.utf8) },
-      environment: environment.map { Array("\($0)=\($1)".utf8) } + [Array(mark.utf8)],
-      directory: Array(directory.utf8), isDirectoryPreferred: isPreferred,
-      user: user.map { HeldUser(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
-      filesSoft: files?.soft ?? 0, filesHard: files?.hard ?? 0)
+    let process = HeldProcess(
+      paths: command.paths, names: command.names ?? [], arguments: command.arguments,
+      environment: environment, directory: directory, isDirectoryPreferred: isPreferred,
+      user: command.login.user.map { HeldUser(uid: $0.uid, gid: $0.gid, groups: $0.groups) },
+      files: files)
+    let start = StartRequest(request, process, seal: holder.current.seal)
     return holder.current.connection(on: eventLoop).flatMap {
       $0.value.start(start, size: request.size)
     }

@@ -80,9 +80,7 @@ public struct PTYStarter: PipeStarter {
       kept.merge(login) { uid == geteuid() ? $0 : $1 }
       if uid != geteuid() { kept["PATH"] = nil }
     }
-    if kept["PATH"] == nil {
-      kept["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    }
+    if kept["PATH"] == nil { kept["PATH"] = SearchPath.usual }
     if !Locale.isSet(in: kept.keys) { kept[Locale.variable] = Locale.usual }
     kept["TERM"] = "xterm-256color"
     kept["COLORTERM"] = "truecolor"
@@ -152,12 +150,7 @@ public struct PTYStarter: PipeStarter {
       return Command(
         program: shells[0], paths: shells, names: names, arguments: [names[0]], login: login)
     }
-    // As execvp(3).
-    let folders = (environment["PATH"] ?? "")
-      .split(separator: ":", omittingEmptySubsequences: false)
-    let paths =
-      program.contains("/")
-      ? [program] : folders.map { ($0.isEmpty ? "." : String($0)) + "/" + program }
+    let paths = SearchPath.places(of: program, in: environment["PATH"] ?? "")
     return Command(program: program, paths: paths, arguments: words, login: login)
   }
 

@@ -1,0 +1,356 @@
+// A node's side of a connection to a holder that breaks, is slow, or is forged (promises P4, P6, P7).
+
+import Holder
+import Logging
+import NIOCore
+import NIOEmbedded
+import Testing
+import Wire
+
+@testable import Pipes
+
+@Suite("A connection to a holder") struct HolderConnectionTests {
+  private let holder = SpokenHolder()
+
+  private var descriptor: [UInt8] { holder.place.seal.close(Array("a session".utf8)) }
+
+  private func entry(_ handle: UInt64, epoch: UInt64 = 1, _ descriptor: [UInt8]) -> HolderFrame {
+    .entry(
+      HeldEntry(
+        handle: handle, epoch: epoch, isAttached: false, unheard: 0, hasEnded: false,
+        descriptor: descriptor))
+  }
+
+  /// A start under way; what becomes of it.
+  private func start() -> Outcome<NIOLoopBound<any Pipe>> {
+    let request = StartRequest(
+      tag: 0, epoch: 1, columns: 80, rows: 24, logLimit: 1, orphanAfter: 1, descriptor: descriptor,
+      mark: [], paths: [[1]], names: [], arguments: [[1]], environment: [], directory: [],
+      isDirectoryPreferred: true, user: nil, filesSoft: 0, filesHard: 0)
+    let outcome = Outcome(holder.connection.start(request, size: .standard))
+    #expect(holder.heard().contains { if case .start = $0 { true } else { false } })
+    return outcome
+  }
+
+  // MARK: Whose word counts
+
+  @Test("goes on though an earlier one that came too late ends")
+  func anEarlierOneEnds() throws {
+    let late = Outcome(holder.connection.open())
+    holder.loop.advanceTime(by: holder.place.patience)
+    #expect(late.error != nil)
+    let opened = Outcome(holder.connection.open())
+    holder.greet(1)
+    #expect(opened.value != nil)
+    // It comes up only now, says all that it should, and ends.
+    holder.greet(0)
+    holder.channels[0].close(promise: nil)
+    holder.loop.run()
+    let listed = Outcome(holder.connection.list())
+    #expect(holder.heard().contains(.list))
+    holder.say(.listed(count: 0))
+    #expect(listed.value?.isEmpty == true)
+  }
+
+  // MARK: Starts
+
+  @Test("finds a start again whose answer was lost, and starts nothing twice")
+  func aLostAnswer() throws {
+    holder.open()
+    let outcome = start()
+    holder.breakOff()
+    #expect(outcome.error == nil)
+    holder.open()
+    #expect(holder.heard().contains(.list))
+    holder.say(entry(6, holder.place.seal.close(Array("another".utf8))))
+    holder.say(entry(7, epoch: 3, descriptor))
+    holder.say(.listed(count: 2))
+    let pipe = try #require(outcome.value?.value as? HeldPipe)
+    #expect(pipe.handle == 7)
+    let said = holder.heard()
+    #expect(said.contains(.attach(handle: 7, epoch: 4, next: 0)))
+    #expect(!said.contains { if case .start = $0 { true } else { false } })
+  }
+
+  @Test(
+    "waits for a start that is not listed yet, and tells it as failed when it cannot come any more")
+  func aStartThatIsNowhere() throws {
+    holder.open()
+    let (first, second) = (start(), start())
+    holder.breakOff()
+    holder.open()
+    holder.say(.listed(count: 0))
+    holder.loop.advanceTime(by: PipeLimits.lostStartInterval)
+    #expect(first.error == nil)
+    #expect(holder.heard().contains(.list), "it is looked for again")
+    holder.loop.advanceTime(by: PipeLimits.lostStart)
+    holder.say(.listed(count: 0))
+    #expect((first.error as? PipeError)?.code == .notNow)
+    #expect((second.error as? PipeError)?.code == .notNow)
+    // Nobody asks any more.
+    holder.loop.advanceTime(by: .seconds(60))
+    #expect(!holder.heard().contains(.list))
+  }
+
+  @Test("ends what was started for nobody", arguments: [false, true])
+  func aStartThatNobodyWaitsFor(_ isCutOff: Bool) throws {
+    holder.open()
+    let outcome = start()
+    holder.loop.advanceTime(by: PipeLimits.holderAnswer)
+    #expect((outcome.error as? PipeError)?.code == .notNow)
+    if isCutOff {
+      holder.breakOff()
+      holder.open()
+      holder.say(entry(7, descriptor))
+      holder.say(.listed(count: 1))
+    } else {
+      holder.say(.started(tag: 1, handle: 7, process: 9))
+    }
+    let epoch: UInt64 = isCutOff ? 2 : 1
+    let grace = UInt32(PipeLimits.endingGrace.nanoseconds / 1_000_000)
+    #expect(holder.heard().contains(.end(handle: 7, epoch: epoch, grace: grace)))
+    if isCutOff { holder.say(.attached(.started(7, epoch: 2))) }
+    holder.say(.exited(handle: 7, exit: .signalled(1), end: 0))
+    #expect(holder.heard().contains(.forget(handle: 7, epoch: epoch)))
+  }
+
+  @Test("tells of an end that came before anybody could be told")
+  func anEarlyEnd() throws {
+    holder.open()
+    let outcome = start()
+    holder.say(.started(tag: 1, handle: 7, process: 9))
+    holder.say(.exited(handle: 7, exit: .exited(3), end: 0))
+    let pipe = try #require(outcome.value).value
+    let listener = Listener()
+    pipe.delegate = listener
+    holder.loop.run()
+    #expect(listener.status == .exited(code: 3))
+  }
+
+  // MARK: What a forged holder may take
+
+  @Test("keeps nothing of a listing that no node has signed")
+  func strangersInAListing() throws {
+    holder.open()
+    let listed = Outcome(holder.connection.list())
+    let strange = [UInt8](repeating: 7, count: 200)
+    for handle in 1...1_000 { holder.say(entry(UInt64(handle), strange)) }
+    holder.say(entry(2_000, epoch: .max, descriptor))
+    holder.say(entry(2_001, descriptor))
+    holder.say(.listed(count: 1_002))
+    #expect(listed.value?.map(\.handle) == [2_001])
+    #expect(listed.value?.first?.descriptor == Array("a session".utf8))
+    #expect(holder.place.log.lines == 1)
+  }
+
+  @Test("takes no more sessions than a holder has, and no more bytes of them than a bound")
+  func longListings() throws {
+    let promise = holder.loop.makePromise(of: [HeldEntry].self)
+    promise.succeed([])
+    let seal = holder.place.seal
+    let sealed = seal.close([UInt8](repeating: 7, count: 100))
+    func take(_ listing: inout HolderListing, _ descriptor: [UInt8]) -> String? {
+      listing.take(
+        HeldEntry(
+          handle: 1, epoch: 1, isAttached: false, unheard: 0, hasEnded: false,
+          descriptor: descriptor))
+    }
+    var listing = HolderListing(promise, seal: seal, most: 250)
+    #expect(take(&listing, sealed) == nil)
+    #expect(take(&listing, sealed) == nil)
+    #expect(take(&listing, sealed) != nil)
+    listing = HolderListing(promise, seal: seal)
+    for _ in 0..<HolderLimits.sessions { #expect(take(&listing, []) == nil) }
+    #expect(take(&listing, []) != nil)
+    #expect(listing.entries.isEmpty)
+  }
+
+  @Test("is closed by output that nobody gave leave for")
+  func outputBeyondTheCredit() throws {
+    holder.open()
+    let outcome = start()
+    holder.say(.started(tag: 1, handle: 7, process: 9))
+    let pipe = try #require(outcome.value).value
+    let listener = Listener()
+    pipe.delegate = listener
+    pipe.isReading = true
+    pipe.isReading = false
+    let most = PipeReading.most + PipeLimits.heldOverrun
+    #expect(
+      holder.heard().contains(.credit(handle: 7, epoch: 1, upTo: UInt64(PipeReading.most))))
+    holder.say(.output(handle: 7, offset: 0, bytes: [UInt8](repeating: 7, count: most)))
+    #expect(listener.read == most)
+    #expect(holder.channel.isActive)
+    holder.say(.output(handle: 7, offset: UInt64(most), bytes: [7]))
+    #expect(listener.read == most)
+    #expect(!holder.channel.isActive)
+  }
+
+  @Test("fills no log, whatever it says how often")
+  func aTalkativeHolder() throws {
+    holder.open()
+    for handle in 0..<1_000 { holder.say(.survivors(handle: UInt64(handle))) }
+    #expect(holder.place.log.lines == PipeLimits.complaints)
+    holder.loop.advanceTime(by: PipeLimits.complaintTime)
+    holder.say(.survivors(handle: 1))
+    #expect(holder.place.log.lines == PipeLimits.complaints + 1)
+  }
+}
+
+// MARK: - A holder that says what a test says
+
+private final class Listener: PipeDelegate {
+  var read = 0
+  var status: Wire.ExitStatus?
+  func pipeDidRead(_ bytes: ByteBuffer) { read += bytes.readableBytes }
+  func pipeDidWrite(_ count: Int) {}
+  func pipeDidEnd(_ status: Wire.ExitStatus?, reason: String?) { self.status = status }
+}
+
+/// What a future of an embedded loop has come to.
+private final class Outcome<Value: Sendable> {
+  private(set) var value: Value?
+  private(set) var error: (any Error)?
+  init(_ future: EventLoopFuture<Value>) {
+    future.assumeIsolated().whenComplete { result in
+      switch result {
+      case .success(let value): self.value = value
+      case .failure(let error): self.error = error
+      }
+    }
+  }
+}
+
+/// Counts lines.
+// Sendable: all of it happens on the test's own thread.
+private final class CountedLog: @unchecked Sendable, LogHandler {
+  var lines = 0
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.trace
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+  func log(event: LogEvent) { lines += 1 }
+}
+
+// Sendable: all of it happens on the test's own thread, which is the embedded loop's.
+private final class SpokenPlace: HolderPlace, @unchecked Sendable {
+  let secret = HolderSecret.random()
+  let log = CountedLog()
+  let logger: Logger
+  let connections = HolderConnections()
+  var opened: (EmbeddedChannel) -> Void = { _ in }
+
+  init() { logger = Logger(label: "test") { [log] _ in log } }
+
+  var seal: Seal { Seal(secret.key, place: "here") }
+  let isShared = false
+  let description = "a holder of the test's"
+  let patience = TimeAmount.seconds(5)
+  var goneAfter: TimeAmount? { nil }
+  var idleAfter: TimeAmount? { nil }
+  func connectionIsIdle() {}
+  func isGone(_ error: any Error) -> Bool { false }
+  func ensureRunning(on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
+    eventLoop.makeSucceededVoidFuture()
+  }
+
+  /// Its engine never says that it is connected: what counts is the greeting.
+  func connect(_ handler: NIOLoopBound<HolderHandler>) -> EventLoopFuture<any Channel> {
+    guard let loop = handler.eventLoop as? EmbeddedEventLoop else {
+      return handler.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
+    }
+    let channel = EmbeddedChannel(handler: handler.value, loop: loop)
+    _ = channel.connect(to: (try? SocketAddress(unixDomainSocketPath: "/x"))!)
+    let connected = loop.makePromise(of: (any Channel).self)
+    channel.closeFuture.whenComplete { _ in connected.fail(ChannelError.alreadyClosed) }
+    opened(channel)
+    return connected.futureResult
+  }
+}
+
+private final class SpokenHolder {
+  let loop = EmbeddedEventLoop()
+  let place = SpokenPlace()
+  let connection: HolderConnection
+  private(set) var channels: [EmbeddedChannel] = []
+  private var splitter = FrameSplitter()
+
+  var channel: EmbeddedChannel { channels[channels.count - 1] }
+
+  init() {
+    connection = HolderConnection(place, eventLoop: loop)
+    place.opened = { [unowned self] in
+      channels.append($0)
+      splitter = FrameSplitter()
+    }
+  }
+
+  deinit {
+    _ = connection.close()
+    for channel in channels { channel.close(promise: nil) }
+    loop.run()
+  }
+
+  /// Opens it, or lets it be opened again.
+  func open() {
+    let before = channels.count
+    if before == 0 {
+      _ = connection.open()
+    } else {
+      loop.advanceTime(by: TimeAmount(PipeLimits.holderRetryLast))
+    }
+    precondition(channels.count == before + 1, "it is not opened")
+    greet(before)
+  }
+
+  func greet(_ index: Int) {
+    let nonce = [UInt8](repeating: 7, count: 32)
+    say(.hello(version: Handshake.version, holder: place.secret.identity, nonce: nonce), index)
+    for case .proof(_, let nodes, _) in heard(index) {
+      say(
+        .welcome(
+          mac: Handshake.holdersProof(
+            key: place.secret.key, holder: place.secret.identity, holderNonce: nonce,
+            nodeNonce: nodes)), index)
+    }
+  }
+
+  func breakOff() {
+    channel.close(promise: nil)
+    loop.run()
+  }
+
+  func say(_ frame: HolderFrame, _ index: Int? = nil) {
+    let channel = channels[index ?? channels.count - 1]
+    var writer = FrameWriter()
+    frame.write(to: &writer)
+    if channel.isActive { _ = try? channel.writeInbound(ByteBuffer(bytes: writer.bytes)) }
+    loop.run()
+  }
+
+  /// What the node has said since the last call.
+  func heard(_ index: Int? = nil) -> [NodeFrame] {
+    loop.run()
+    let channel = channels[index ?? channels.count - 1]
+    while let bytes = try? channel.readOutbound(as: ByteBuffer.self) {
+      splitter.append(Array(bytes.readableBytesView)[...])
+    }
+    var frames: [NodeFrame] = []
+    while case .frame(let type, let body) = splitter.next() {
+      if let frame = NodeFrame(type: type, body: body) { frames.append(frame) }
+    }
+    return frames
+  }
+}
+
+extension HeldState {
+  /// Of a session that has printed nothing.
+  fileprivate static func started(_ handle: UInt64, epoch: UInt64) -> HeldState {
+    HeldState(
+      handle: handle, epoch: epoch, process: 9, columns: 80, rows: 24, logStart: 0, logEnd: 0,
+      checkpoint: 0, answered: 0, next: 0, sizes: [], ledgers: [], hasForgotten: false, exit: nil,
+      state: [])
+  }
+}

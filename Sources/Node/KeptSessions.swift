@@ -14,31 +14,36 @@ import Wire
 extension NodeLoop {
   /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
   /// - Parameter leavesShared: whether what other nodes reach, too, is left alone: another process may be this node.
-  /// - Returns: whether all places could be asked; to be called again if not.
-  func restoreKeptSessions(leavesShared: Bool) -> EventLoopFuture<Bool> {
+  /// - Returns: what could not be asked, or was left alone; to be called again if there is any.
+  func restoreKeptSessions(leavesShared: Bool) -> EventLoopFuture<SilentHolders> {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
       starter.kept(on: eventLoop).flatMap { kept in
+        let left = kept.entries.filter { leavesShared && $0.isShared }
+        let silent = left.reduce(kept.silent) { $0.union($1.silence) }
         let entries = kept.entries.filter { !leavesShared || !$0.isShared }
-        let isWhole = kept.isWhole && entries.count == kept.entries.count
-        return bound.value.restore(entries).map { $0 && isWhole }
+        return bound.value.restore(entries).map { $0.union(silent) }
       }
     }
-    return EventLoopFuture.whenAllSucceed(found, on: eventLoop).map { $0.allSatisfy { $0 } }
+    return EventLoopFuture.whenAllSucceed(found, on: eventLoop)
+      .map { $0.reduce(SilentHolders()) { $0.union($1) } }
       .always { _ in bound.value.isTakingUp = false }
   }
 
-  /// - Returns: whether each is here, or known to be another's.
-  private func restore(_ entries: [KeptEntry]) -> EventLoopFuture<Bool> {
+  /// - Returns: the holders of those that are neither here, nor known to be another's.
+  private func restore(_ entries: [KeptEntry]) -> EventLoopFuture<SilentHolders> {
     // Of two lives the later one counts; the other's node died between the two.
     let ours = entries.compactMap { entry in
       SessionDescriptor(entry.descriptor).flatMap { isOfThisLoop($0) ? (entry, $0) : nil }
     }.sorted { $0.0.epoch > $1.0.epoch }
-    let restored = ours.compactMap { entry, descriptor -> EventLoopFuture<Bool>? in
-      if entry.isShared { return restoreShared(entry, descriptor) }
-      return descriptor.node == context.id ? restoreUnlessHere(entry, descriptor) : nil
+    let restored = ours.compactMap { entry, descriptor -> EventLoopFuture<SilentHolders>? in
+      guard entry.isShared || descriptor.node == context.id else { return nil }
+      let isSettled =
+        entry.isShared ? restoreShared(entry, descriptor) : restoreUnlessHere(entry, descriptor)
+      return isSettled.map { $0 ? SilentHolders() : entry.silence }
     }
-    return EventLoopFuture.whenAllSucceed(restored, on: eventLoop).map { $0.allSatisfy { $0 } }
+    return EventLoopFuture.whenAllSucceed(restored, on: eventLoop)
+      .map { $0.reduce(SilentHolders()) { $0.union($1) } }
   }
 
   private func isOfThisLoop(_ descriptor: SessionDescriptor) -> Bool {

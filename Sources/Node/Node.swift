@@ -37,8 +37,8 @@ public final class Node: Sendable {
   let releasingLost = NIOLockedValueBox<Task<Void, Never>?>(nil)
   /// Since when the registry has answered every question.
   let registrySteadySince = NIOLockedValueBox(ContinuousClock.now)
-  /// Whether every holder has said which sessions it has.
-  let hasAskedAll = NIOLockedValueBox(false)
+  /// What has not said which sessions it keeps.
+  private let silentHolders = NIOLockedValueBox(SilentHolders.all)
 
   /// A node whose sessions live on all loops of `group`.
   public init(
@@ -118,25 +118,28 @@ public final class Node: Sendable {
     let restoring = loops.enumerated().map { index, loop in
       eventLoops[index].flatSubmit { loop.value.restoreKeptSessions(leavesShared: leavesShared) }
     }
-    var isWhole = true
+    var silent = SilentHolders()
     for future in restoring {
-      do { isWhole = try await future.get() && isWhole } catch {
-        isWhole = false
+      do { silent = silent.union(try await future.get()) } catch {
+        silent = .all
         logger.error(
           "what was kept from before is not all to be had; it is tried again",
           metadata: ["error": "\(error)"])
       }
     }
-    if isWhole { hasAskedAll.withLockedValue { $0 = true } }
+    silentHolders.withLockedValue { $0 = silent }
   }
 
-  /// Asks the holders that have not answered again. Until all have, none of this node's sessions counts as lost.
+  /// Until what keeps sessions has been asked, none of this node's that it may have counts as lost.
+  var silent: SilentHolders { silentHolders.withLockedValue { $0 } }
+
+  /// Asks the holders that have not answered again.
   private func restoreTheRest(_ addresses: [NodeAddress]) async {
-    while !Task.isCancelled, !hasAskedAll.withLockedValue({ $0 }) {
+    while !Task.isCancelled, case let before = silent, !before.isEmpty {
       try? await Task.sleep(for: NodeLimits.restoringInterval)
       if Task.isCancelled { return }
       await restoreKeptSessions()
-      if hasAskedAll.withLockedValue({ $0 }) { await announceKept(addresses) }
+      if silent != before { await announceKept(addresses) }
     }
   }
 

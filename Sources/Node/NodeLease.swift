@@ -208,22 +208,26 @@ extension Node {
     try await settle(announcement, of: held)
   }
 
-  /// Announces the sessions that this node took over from an earlier process, and then, if all that keeps sessions could
-  /// be asked, that the others of that process are lost. What the registry does not take now, it hears in later rounds.
+  /// Announces the sessions that this node took over from an earlier process, and then that others of that process are
+  /// lost: those that nothing keeps which could not be asked. What the registry does not take now, it hears in later
+  /// rounds.
   func announceKept(_ addresses: [NodeAddress]) async {
     guard context.holder != nil else { return }
     do { await announce(restored: try await held()) } catch {
       logger.error("what goes on could not be counted", metadata: ["error": "\(error)"])
     }
-    guard hasAskedAll.withLockedValue({ $0 }) else { return }
+    let silent = silent
     let task = Task {
-      await context.records.releaseLost { Set(try await self.held().keys) }
+      await context.records.releaseLost(without: silent) { Set(try await self.held().keys) }
       // What no list has counts as lost from now on, and not only from the next heartbeat on.
       if !Task.isCancelled, context.records.hasRestored {
         _ = try? await registry.heartbeat(record(addresses), isRenewal: true)
       }
     }
-    releasingLost.withLockedValue { $0 = task }
+    releasingLost.withLockedValue { before in
+      before?.cancel()
+      before = task
+    }
   }
 
   private func announce(restored: [SessionID: Holding]) async {

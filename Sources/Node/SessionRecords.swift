@@ -3,6 +3,7 @@
 
 import Logging
 import NIOConcurrencyHelpers
+import Pipes
 import Registry
 import Transport
 import Wire
@@ -148,10 +149,15 @@ final class SessionRecords: Sendable {
   /// Says of all that earlier incarnations of this node had, and this one has not, that it is lost: what no holder
   /// held, and what the holder has no more. To be called once this node has announced what it restored; tries again
   /// while the registry is away, and until it has heard of all that is here.
-  /// - Parameter held: what this node has.
-  func releaseLost(except held: @Sendable () async throws -> Set<SessionID>) async {
+  /// - Parameters:
+  ///   - silent: what cannot be asked: what it may have is not told as lost.
+  ///   - held: what this node has.
+  func releaseLost(
+    without silent: SilentHolders = SilentHolders(),
+    except held: @Sendable () async throws -> Set<SessionID>
+  ) async {
     var backoff = Backoff(first: NodeLimits.releaseFirst, last: NodeLimits.releaseLast)
-    var count = 0
+    var (count, passed) = (0, 0)
     while !hasStopped.withLockedValue({ $0 }), !Task.isCancelled {
       do {
         // A session that has just ended is released with how it ended, and not as lost.
@@ -159,14 +165,18 @@ final class SessionRecords: Sendable {
         // A node that is being stopped lets its sessions go: those must not be listed as lost.
         guard !Task.isCancelled else { return }
         let left = try await registry.sessions(
-          of: node, notIncarnation: incarnation, limit: here.count + NodeLimits.lostAtOnce)
+          of: node, notIncarnation: incarnation, limit: here.count + passed + NodeLimits.lostAtOnce)
         // A session that was let go of is left to the next node that reaches its holder.
-        if left.sessions.allSatisfy({ $0.1.isFree }) {
-          restored.withLockedValue { $0 = true }
+        let found = left.sessions.filter { !$0.1.isFree && !silent.mayInclude($0.1.holder) }
+        // Others may stand behind those.
+        let before = passed
+        passed = left.sessions.count - found.count
+        if found.isEmpty {
+          if passed > before { continue }
+          if silent.isEmpty { restored.withLockedValue { $0 = true } }
           break
         }
-        let lost = left.sessions.filter { !here.contains($0.0) && !$0.1.isFree }.prefix(
-          NodeLimits.lostAtOnce)
+        let lost = found.filter { !here.contains($0.0) }.prefix(NodeLimits.lostAtOnce)
         let released = try await release(lost: lost)
         count += released
         if released == 0 { try? await Task.sleep(for: backoff.next()) }

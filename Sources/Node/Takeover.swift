@@ -102,7 +102,7 @@ extension NodeLoop {
         if let (entry, descriptor) = entries.max(by: { $0.0.epoch < $1.0.epoch }) {
           return loop.attach(entry, descriptor, from: record, epoch)
         }
-        kept.isWhole
+        kept.silent.isEmpty
           ? loop.giveUpLost(id, record, epoch) : loop.putBack(id, epoch, "it does not answer")
       case .failure(let error): loop.putBack(id, epoch, "\(error)")
       }

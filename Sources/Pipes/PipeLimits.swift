@@ -110,6 +110,8 @@ public enum PipeLimits {
   static let holderDirectory = 100
   /// A node that starts waits so long for an engine to say what is kept in its containers, and then goes on to ask.
   static let keptPatience = TimeAmount.seconds(5)
+  /// … one of whose holders may take so long of it.
+  static let keptSilence = TimeAmount.seconds(3)
   /// A session that no node has had for so long is ended.
   public static let orphan = TimeAmount.hours(1)
 

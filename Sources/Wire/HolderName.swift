@@ -32,6 +32,12 @@ public enum HolderName {
       self.user = user
     }
 
+    /// Whether the name is a container's id, which never comes to mean another one.
+    public var isNamedByID: Bool {
+      name.utf8.count == 64
+        && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
     public var holder: String {
       "\(HolderName.kind)\(engine)/\(name)" + (user.map { "/\($0)" } ?? "")
     }

@@ -92,6 +92,40 @@ import Wire
     }
   }
 
+  /// A container that is paused says nothing of its sessions; that is no reason to wait with all others.
+  @Test(arguments: Kind.allCases) func onlyWhatASilentHolderMayHaveIsWaitedFor(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let (silent, other) = (String(repeating: "a", count: 64), String(repeating: "b", count: 64))
+      func holder(_ container: String) -> String {
+        HolderName.Container(engine: "e.k", name: container, user: nil).holder
+      }
+      var held: [SessionID: Holding] = [:]
+      // More than are looked at together.
+      for id in lost { held[id] = Holding(epoch: Epoch(5), holder: holder(silent)) }
+      let named = SessionID(unchecked: "named")
+      held[named] = Holding(epoch: Epoch(5), holder: holder("by-its-name"))
+      let told = ["told1", "told2", "told3"].map(SessionID.init(unchecked:))
+      held[told[0]] = Holding(epoch: Epoch(5), holder: holder(other))
+      held[told[1]] = Holding(epoch: Epoch(5), holder: self.holder)
+      held[told[2]] = Holding(epoch: Epoch(5))
+      try await register(a, first, in: registry)
+      _ = try await registry.announce(held, node: a, incarnation: first)
+      try await register(a, second, in: registry)
+      let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
+
+      await records.releaseLost(without: SilentHolders(containers: [silent])) { [] }
+      #expect(!records.hasRestored)
+      for id in told { #expect(try await registry.lookUp(id)?.state != .owned) }
+      for id in lost + [named] { #expect(try await registry.lookUp(id)?.state == .owned) }
+
+      await records.releaseLost { [] }
+      #expect(records.hasRestored)
+      for id in lost + [named] { #expect(try await registry.lookUp(id)?.state != .owned) }
+    }
+  }
+
   /// It would be taken for lost on that word.
   @Test(arguments: Kind.allCases) func whatItHasAndTheRegistryDoesNotKnowYetIsNotLost(_ kind: Kind)
     async throws

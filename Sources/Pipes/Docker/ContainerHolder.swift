@@ -67,6 +67,7 @@ final class ContainerHolder: HolderPlace {
   }
 
   var isShared: Bool { true }
+  var silence: SilentHolders { SilentHolders(containers: [place.container]) }
 
   var patience: TimeAmount { PipeLimits.engineDeadline }
   /// Its engine may be away for long: its sessions are lost only when that is known.

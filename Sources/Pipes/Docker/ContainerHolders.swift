@@ -11,8 +11,10 @@ final class ContainerHolders: Sendable {
   private let key: [UInt8]
   private let notes: ContainerNotes
   private let logger: Logger
-  /// What notes tell is looked for once.
-  private let hasReadNotes = NIOLockedValueBox(false)
+  /// Loops that have looked for what notes tell of.
+  private let haveReadNotes = NIOLockedValueBox<Set<ObjectIdentifier>>([])
+  /// Looks whose answer no loop has heard yet.
+  private let looks = NIOLockedValueBox<[ObjectIdentifier: EventLoopFuture<KeptEntries>]>([:])
   /// Sessions that cannot be held are not started.
   let isRequired: Bool
   private let known = NIOLockedValueBox<[ContainerHolder.Place: ContainerHolder]>([:])
@@ -87,12 +89,25 @@ final class ContainerHolders: Sendable {
 
   // MARK: What was kept
 
-  /// What notes tell of at first, and that there may be more; then what is in all containers that run.
-  func kept(on eventLoop: any EventLoop) async throws -> KeptEntries {
-    let isFirst = hasReadNotes.withLockedValue { hasRead in
-      defer { hasRead = true }
-      return !hasRead
+  /// What is kept, by a look that is under way, or has been answered when nobody waited for it any more; else by a new
+  /// one.
+  func look(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
+    looks.withLockedValue { looks in
+      if let look = looks[ObjectIdentifier(eventLoop)] { return look }
+      let look = eventLoop.makeFutureWithTask { try await self.kept(on: eventLoop) }
+      looks[ObjectIdentifier(eventLoop)] = look
+      return look
     }
+  }
+
+  /// Its answer was heard.
+  func forgetLook(on eventLoop: any EventLoop) {
+    looks.withLockedValue { $0[ObjectIdentifier(eventLoop)] = nil }
+  }
+
+  /// What notes tell of at first, and that there may be more; then what is in all containers that run.
+  private func kept(on eventLoop: any EventLoop) async throws -> KeptEntries {
+    let isFirst = haveReadNotes.withLockedValue { $0.insert(ObjectIdentifier(eventLoop)).inserted }
     if isFirst {
       let noted = await notes.all()
       if !noted.isEmpty {
@@ -100,15 +115,16 @@ final class ContainerHolders: Sendable {
           let place = ContainerHolder.Place(container: note.container, user: note.user)
           guard name == self.token(of: place) else { return KeptEntries() }
           let files = HolderFiles(program: note.program, directory: note.directory)
-          return await self.kept(by: self.found(place, files), on: eventLoop)
+          return await self.kept(
+            by: self.found(place, files), on: eventLoop, within: PipeLimits.keptSilence)
         }
-        kept.isWhole = false
+        kept.silent.areAnywhere = true
         return kept
       }
     }
     try await engine.ping(within: PipeLimits.ping)
     return await each(of: try await engine.containers()) {
-      await self.kept(in: $0, on: eventLoop)
+      await self.kept(in: $0, on: eventLoop, within: PipeLimits.keptSilence)
     }
   }
 
@@ -127,21 +143,37 @@ final class ContainerHolders: Sendable {
         } else if let found = await group.next() {
           count -= 1
           all.entries += found.entries
-          all.isWhole = all.isWhole && found.isWhole
+          all.silent = all.silent.union(found.silent)
         }
       }
       return all
     }
   }
 
-  private func kept(by holder: ContainerHolder, on eventLoop: any EventLoop) async -> KeptEntries {
+  /// - Parameter limit: one that takes longer counts as silent, and holds nobody else's sessions up; nil: as long as
+  ///   it takes.
+  private func kept(
+    by holder: ContainerHolder, on eventLoop: any EventLoop, within limit: TimeAmount? = nil
+  ) async -> KeptEntries {
     var kept = KeptEntries()
     do {
-      kept.entries = try await eventLoop.flatSubmit { holder.kept(on: eventLoop) }.get()
+      kept.entries = try await eventLoop.flatSubmit {
+        let promise = eventLoop.makePromise(of: [KeptEntry].self)
+        let late = limit.map {
+          eventLoop.scheduleTask(in: $0) {
+            promise.fail(PipeError(.notNow, "it takes long to answer"))
+          }
+        }
+        holder.kept(on: eventLoop).whenComplete { result in
+          late?.cancel()
+          promise.completeWith(result)
+        }
+        return promise.futureResult
+      }.get()
     } catch is HolderIsGone {
       holder.connectionIsIdle()
     } catch {
-      kept.isWhole = false
+      kept.silent = holder.silence
       logger.warning(
         "a holder does not answer; it is asked again",
         metadata: ["holder": "\(holder.description)", "error": "\(error)"])
@@ -156,7 +188,7 @@ final class ContainerHolders: Sendable {
     do {
       let found = try await engine.inspect(container: container)
       // Its processes do not run, but may go on.
-      if found.state.isPaused { return .unknown }
+      if found.state.isPaused { return .silent(in: found.id) }
       return await kept(in: found.id, on: eventLoop) { $0.user == user }
     } catch let error as PipeError where error.code == .noTarget {
       return KeptEntries()
@@ -164,13 +196,13 @@ final class ContainerHolders: Sendable {
   }
 
   private func kept(
-    in container: String, on eventLoop: any EventLoop,
+    in container: String, on eventLoop: any EventLoop, within limit: TimeAmount? = nil,
     where isWanted: (ContainerHolder.Place) -> Bool = { _ in true }
   ) async -> KeptEntries {
     var kept = KeptEntries()
     do {
       var holders: [ContainerHolder] = []
-      kept.isWhole = try await engine.lookAtExecs(in: container) { state in
+      let looked = try await engine.lookAtExecs(in: container) { state in
         // Of an exec as the container's own user the engine tells that one's name, too.
         for place in [state.user, nil].map({ ContainerHolder.Place(container: container, user: $0) }
         ) {
@@ -181,16 +213,17 @@ final class ContainerHolders: Sendable {
           break
         }
         return true
-      }.isWhole
+      }
+      if !looked.isWhole { kept.silent.containers.insert(container) }
       for holder in holders {
-        let found = await self.kept(by: holder, on: eventLoop)
+        let found = await self.kept(by: holder, on: eventLoop, within: limit)
         kept.entries += found.entries
-        kept.isWhole = kept.isWhole && found.isWhole
+        kept.silent = kept.silent.union(found.silent)
       }
     } catch let error as PipeError where error.code == .noTarget {
       // It has gone meanwhile.
     } catch {
-      kept.isWhole = false
+      kept.silent.containers.insert(container)
     }
     return kept
   }

@@ -113,15 +113,23 @@ extension DockerStarter {
   public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
     guard let holders else { return eventLoop.makeSucceededFuture(KeptEntries()) }
     let promise = eventLoop.makePromise(of: KeptEntries.self)
-    // An engine that hangs holds no node up: what it has is asked for again.
-    let late = eventLoop.scheduleTask(in: PipeLimits.keptPatience) { promise.succeed(.unknown) }
-    promise.futureResult.whenComplete { _ in late.cancel() }
-    promise.completeWithTask {
-      do { return try await holders.kept(on: eventLoop) } catch {
+    let isLate = NIOLoopBoundBox(false, eventLoop: eventLoop)
+    // An engine that hangs holds no node up: whoever asks next hears what it has said meanwhile.
+    let late = eventLoop.scheduleTask(in: PipeLimits.keptPatience) {
+      isLate.value = true
+      promise.succeed(.unknown)
+    }
+    holders.look(on: eventLoop).whenComplete { result in
+      late.cancel()
+      guard !isLate.value else { return }
+      holders.forgetLook(on: eventLoop)
+      switch result {
+      case .success(let kept): promise.succeed(kept)
+      case .failure(let error):
         logger.warning(
           "the Docker engine cannot be asked what is kept in its containers; it is asked again",
           metadata: ["error": "\(error)"])
-        return .unknown
+        promise.succeed(.unknown)
       }
     }
     return promise.futureResult
@@ -131,10 +139,16 @@ extension DockerStarter {
 }
 
 extension KeptEntries {
+  static func silent(in container: String) -> KeptEntries {
+    var entries = KeptEntries()
+    entries.silent.containers = [container]
+    return entries
+  }
+
   /// Nobody could be asked.
   static var unknown: KeptEntries {
     var entries = KeptEntries()
-    entries.isWhole = false
+    entries.silent.areAnywhere = true
     return entries
   }
 }

@@ -81,19 +81,19 @@ public final class HolderHome: Sendable {
   /// What they have of ours. To be called on the loop.
   func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
     let lists = all.map { holder in
-      holder.kept(on: eventLoop).map { ($0, true) }.flatMapError { error in
+      holder.kept(on: eventLoop).map { ($0, SilentHolders()) }.flatMapError { error in
         // There need not be one of this version: it is started with its first session.
-        if holder.isGone(error) { return eventLoop.makeSucceededFuture(([], true)) }
+        if holder.isGone(error) { return eventLoop.makeSucceededFuture(([], SilentHolders())) }
         holder.logger.error(
           "a holder does not tell what it keeps",
           metadata: ["directory": "\(holder.directory)", "error": "\(error)"])
-        return eventLoop.makeSucceededFuture(([], false))
+        return eventLoop.makeSucceededFuture(([], holder.silence))
       }
     }
     return EventLoopFuture.whenAllSucceed(lists, on: eventLoop).map { lists in
       var kept = KeptEntries()
       kept.entries = lists.flatMap(\.0)
-      kept.isWhole = lists.allSatisfy(\.1)
+      kept.silent = lists.reduce(SilentHolders()) { $0.union($1.1) }
       return kept
     }
   }

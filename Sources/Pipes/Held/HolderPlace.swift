@@ -12,6 +12,8 @@ protocol HolderPlace: AnyObject, Sendable {
   var connections: HolderConnections { get }
   /// Whether other nodes reach it, too.
   var isShared: Bool { get }
+  /// It, as one that does not answer.
+  var silence: SilentHolders { get }
   /// What an operator calls it.
   var description: String { get }
   /// Opens a connection whose pipeline ends with this handler.

@@ -7,8 +7,8 @@ public import Wire
 /// What was found of them.
 public struct KeptEntries: Sendable {
   public var entries: [KeptEntry] = []
-  /// False: some place could not be asked; there may be others.
-  public var isWhole = true
+  /// Who has not said what it keeps: there may be others.
+  public var silent = SilentHolders()
 
   public init() {}
 }
@@ -26,6 +26,9 @@ public struct KeptEntry: Sendable {
 
   /// Whether other nodes reach it, too.
   public var isShared: Bool { place.isShared }
+
+  /// Its holder, as one that does not answer.
+  public var silence: SilentHolders { place.silence }
 
   /// Makes it this node's.
   /// - Parameter latest: bytes of its latest output that its clients may still be sent.

@@ -71,11 +71,12 @@ extension NodeLoop {
         }
         return loop.restoreUnlessHere(entry, descriptor)
       }
-      // A descriptor with another holder than the record names is an old one: the session is not there.
+      // A descriptor with another holder than the record names is an old one: the session is not there. A record that has
+      // only just been written names the container as whoever asked for it.
       let isOurs =
-        record.node == loop.context.id
-        && record.holder == loop.context.keeperName(of: descriptor.creation)
-      return isOurs
+        record.holder == entry.holderName
+        || record.holder == loop.context.keeperName(of: descriptor.creation)
+      return record.node == loop.context.id && isOurs
         ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
     }.flatMapError { _ in
       // While the registry is away, a session that nobody else has goes on all the same (promise P5).
@@ -114,7 +115,9 @@ extension NodeLoop {
   ) -> EventLoopFuture<Bool> {
     let id = descriptor.session
     sessions[id] = .restoring(
-      Restoration(descriptor: descriptor, epoch: epoch, waiting: waiting, isMove: isMove))
+      Restoration(
+        descriptor: descriptor, epoch: epoch, holder: entry.holderName, waiting: waiting,
+        isMove: isMove))
     context.places.takeAnyway()
     let bound = NIOLoopBound((self, descriptor), eventLoop: eventLoop)
     return entry.attach(

@@ -86,7 +86,7 @@ final class NodeLoop {
   func holding(of id: SessionID) -> Holding? {
     guard let entry = sessions[id] else { return nil }
     var holding = entry.holding
-    holding?.holder = entry.keptCreation.flatMap(context.keeperName(of:))
+    holding?.holder = entry.holderName
     return holding
   }
 

@@ -140,6 +140,9 @@ final class Session: PipeDelegate {
   /// Whether it goes on when this node does not.
   var isKept: Bool { pipe.keeper != nil }
 
+  /// What keeps it while no node has it (``SessionKeeper/holderName``).
+  var holderName: String? { pipe.keeper?.holderName }
+
   /// Lets it go on without this node.
   func detach() {
     stopTimers()

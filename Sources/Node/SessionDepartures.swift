@@ -27,7 +27,7 @@ extension NodeLoop {
   /// It stays readable, as long as there is room.
   func noteEnd(_ session: Session) {
     if let holding = holding(of: session.id) {
-      context.records.noteEnd(of: session.id, holding)
+      context.records.note(session.id, holding)
     }
     ended.append(session.id, bytes: session.core.memoryFootprint)
     while let oldest = ended.excess, let session = self.session(oldest) { forget(session) }

@@ -12,12 +12,12 @@ enum SessionEntry {
 }
 
 extension SessionEntry {
-  /// What it was created with, if a holder keeps it while no node has it; nil: none does.
-  var keptCreation: Creation? {
+  /// The holder that keeps it while no node has it; nil: none does, or its name is not known now.
+  var holderName: String? {
     switch self {
     case .starting, .takingOver: nil
-    case .session(let session): session.isKept ? session.core.creation : nil
-    case .restoring(let restoration): restoration.descriptor.creation
+    case .session(let session): session.holderName
+    case .restoring(let restoration): restoration.holder
     }
   }
 
@@ -72,6 +72,8 @@ extension SessionDescriptor {
 struct Restoration {
   let descriptor: SessionDescriptor
   let epoch: Epoch
+  /// What keeps it.
+  let holder: String?
   /// Once it is attached; it may not have read all output yet.
   var session: Session?
   /// OPENs that came meanwhile.

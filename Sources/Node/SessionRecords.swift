@@ -124,9 +124,9 @@ final class SessionRecords: Sendable {
     try await registry.confirm([session: holding], node: node, incarnation: incarnation)
   }
 
-  /// Says how a session has ended that is kept here to be read, so that this is known even if the node dies. If the
-  /// registry does not take it now, it hears of it when this node announces all that it holds.
-  func noteEnd(of session: SessionID, _ holding: Holding) {
+  /// Says of a session that is here what is new of it, such as how it has ended, so that this is known even if the node
+  /// dies. If the registry does not take it now, it hears of it when this node announces all that it holds.
+  func note(_ session: SessionID, _ holding: Holding) {
     Task { _ = try? await confirm(session, holding) }
   }
 

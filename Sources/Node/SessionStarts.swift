@@ -176,9 +176,7 @@ extension NodeLoop {
       pages: context.pages, createdTime: created, now: eventLoop.now)
     let session = Session(core, pipe: pipe, turns: turns, delegate: self)
     sessions[start.id] = .session(session)
-    if !session.isKept, context.keeperName(of: start.creation) != nil {
-      context.records.noteUnheld(start.id, creator: start.creator.subject, epoch: epoch)
-    }
+    noteHolder(of: session)
     logger.info(
       "session started",
       metadata: ["session": "\(start.id)", "target": "\(start.creation.target)"])
@@ -187,6 +185,18 @@ extension NodeLoop {
     }
     if start.isSuperseded { giveUp(session) }
     if let stopCause { session.terminate(stopCause) }
+  }
+
+  /// Its record names what was to hold it: in a container, by the name that it was asked for under, which may come to
+  /// mean another one.
+  private func noteHolder(of session: Session) {
+    guard session.holderName != context.keeperName(of: session.core.creation) else { return }
+    if !session.isKept {
+      context.records.noteUnheld(
+        session.id, creator: session.creator, epoch: session.core.epoch)
+    } else if let holding = holding(of: session.id) {
+      context.records.note(session.id, holding)
+    }
   }
 
   /// Refuses all who wait for the session.

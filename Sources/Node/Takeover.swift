@@ -165,7 +165,7 @@ extension NodeLoop {
 
   /// Whether other nodes reach its holder, too.
   func isShared(_ session: Session) -> Bool {
-    context.keeperName(of: session.core.creation).flatMap(HolderName.Container.init) != nil
+    session.holderName.flatMap(HolderName.Container.init) != nil
   }
 
   /// Hands some sessions over that other nodes could have and that have not ended: to whoever is asked for them next, or

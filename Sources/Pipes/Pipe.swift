@@ -90,6 +90,8 @@ extension Pipe {
 /// Keeps a session's terminal, and what its node leaves there, while nodes come and go. Confined to its pipe's event
 /// loop.
 public protocol SessionKeeper: AnyObject {
+  /// Which holder it is, by the id of its container if it is in one (``HolderName``); nil: that is not known now.
+  var holderName: String? { get }
   /// How far this client's input was written to the terminal; nil: nothing is known of it.
   func input(of client: ClientIdentity) -> UInt64?
   /// Keeps a snapshot of the session's screen at this offset of the output, instead of the last one.

@@ -37,7 +37,8 @@ public protocol PipeStarter: Sendable {
   /// Names the place where this node's processes find what they kept, on this start of this machine. Nil: it keeps
   /// nothing.
   var keeperName: String? { get }
-  /// What keeps such a session while no node has it (``HolderName``); nil: nothing does.
+  /// What will keep such a session while no node has it (``HolderName``), as far as that is known before it starts:
+  /// by the name of its container if it is in one. Nil: nothing will.
   func keeperName(of creation: Creation) -> String?
   /// What a router must know of the node, beside the kind itself, to find it for a session.
   var labels: [String: String] { get }

@@ -2,7 +2,7 @@
 
 /// A holder's name. On a node's machine the start of that machine and its own identity, such as `BOOT-ID/IDENTITY`: each
 /// start of either has another, so that while a node has the same, its sessions may live. In a container
-/// `container:ENGINE/NAME`, and behind another slash the user, if it is not the container's own: any node that has the
+/// `container:ENGINE/ID`, and behind another slash the user, if it is not the container's own: any node that has the
 /// engine reaches it.
 public enum HolderName {
   /// 1 to 300 visible characters of ASCII.
@@ -21,7 +21,7 @@ public enum HolderName {
 
   public struct Container: Equatable, Sendable {
     public var engine: String
-    /// The container's, or its id.
+    /// The container's id; in a record of a session that has yet to start, its name.
     public var name: String
     /// Nil: the container's own.
     public var user: String?

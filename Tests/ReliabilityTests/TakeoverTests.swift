@@ -161,6 +161,23 @@ import Wire
     }
   }
 
+  @Test func aContainersSessionsAreItsOwnWhateverItIsCalled() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      let renamed = cluster.container + "-before"
+      try await cluster.engine.docker("rename", cluster.container, renamed)
+      // Another one has its name by now, and none of its sessions.
+      try await cluster.engine.docker(
+        "run", "-d", "--init", "--network", "none", "--name", cluster.container, "local/base:1",
+        "sleep", "100000")
+      let before = viewer.seen.shown
+      cluster.nodes[owner].process.signal(9)
+      try await viewer.until("it goes on", atMost: .seconds(90)) { $0.shown > before + 1_000 }
+      try await expectEachLineOnce(viewer, upTo: 300)
+      try await cluster.engine.docker("rm", "-f", renamed)
+    }
+  }
+
   @Test func whatNobodyAsksForIsTakenOverToo() async throws {
     try await withCluster { cluster in
       let (viewer, owner) = try await counter(cluster)

@@ -9,7 +9,11 @@ public struct Relay: Sendable {
   private let connections: Connections
   public var port: Int { listener.localAddress?.port ?? 0 }
 
-  public static func start(to socket: String, port: Int = 0) async throws -> Relay {
+  /// - Parameter edit: what becomes of what comes from the socket.
+  public static func start(
+    to socket: String, port: Int = 0,
+    _ edit: @escaping @Sendable (inout ByteBuffer) -> Void = { _ in }
+  ) async throws -> Relay {
     let connections = Connections()
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -20,7 +24,7 @@ public struct Relay: Sendable {
         connections.add(inbound, near)
         return ClientBootstrap(group: loop).channelInitializer { outbound in
           outbound.eventLoop.makeCompletedFuture {
-            let half = Half(connections)
+            let half = Half(connections, edit)
             half.other = inbound
             near.value.other = outbound
             connections.add(outbound, NIOLoopBound(half, eventLoop: loop))
@@ -55,13 +59,19 @@ public struct Relay: Sendable {
     typealias InboundIn = ByteBuffer
     var other: (any Channel)?
     private let connections: Connections
+    private let edit: (inout ByteBuffer) -> Void
     private var heldUp: [ByteBuffer] = []
     private var isClosed = false
 
-    init(_ connections: Connections) { self.connections = connections }
+    init(_ connections: Connections, _ edit: @escaping (inout ByteBuffer) -> Void = { _ in }) {
+      self.connections = connections
+      self.edit = edit
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-      heldUp.append(unwrapInboundIn(data))
+      var bytes = unwrapInboundIn(data)
+      edit(&bytes)
+      heldUp.append(bytes)
       goOn()
     }
     func channelInactive(context: ChannelHandlerContext) {

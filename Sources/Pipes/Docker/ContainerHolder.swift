@@ -26,6 +26,7 @@ final class ContainerHolder: HolderPlace {
   /// Whether a holder has made that folder: before, a relay would show everybody in the container its name.
   private let isMade: NIOLockedValueBox<Bool>
   private let notes: ContainerNotes
+  private let engineName: NIOLockedValueBox<String?>
   /// Whether a note says so.
   private let isNoted = NIOLockedValueBox(false)
   /// One start at a time.
@@ -34,11 +35,13 @@ final class ContainerHolder: HolderPlace {
   /// - Parameters:
   ///   - files: where it was found; nil: where it would be put.
   ///   - key: the nodes' that may have it.
+  ///   - engineName: the engine's, as records name it; nil: it has not been asked.
   init(
     _ place: Place, files: HolderFiles? = nil, key: [UInt8], engine: DockerEngine,
-    notes: ContainerNotes, logger: Logger
+    engineName: NIOLockedValueBox<String?>, notes: ContainerNotes, logger: Logger
   ) {
     self.notes = notes
+    self.engineName = engineName
     self.place = place
     self.engine = engine
     self.logger = logger
@@ -59,12 +62,24 @@ final class ContainerHolder: HolderPlace {
     "container \(place.container.prefix(12))" + (place.user.map { ", user \($0)" } ?? "")
   }
 
+  var name: String? {
+    engineName.withLockedValue { $0 }.map {
+      HolderName.Container(engine: $0, name: place.container, user: place.user).holder
+    }
+  }
+
   /// Whether it is there; the engine knows that some holder is.
   func isFound(at other: HolderFiles) -> Bool {
     guard files.withLockedValue({ $0 == other }) else { return false }
     isMade.withLockedValue { $0 = true }
     return true
   }
+
+  /// Where it is, or would be.
+  var location: HolderFiles { files.withLockedValue { $0 } }
+
+  /// A record says that one was made in this container, for this user: its folder has been taken.
+  func wasMade() { isMade.withLockedValue { $0 = true } }
 
   var isShared: Bool { true }
   var silence: SilentHolders { SilentHolders(containers: [place.container]) }

@@ -17,8 +17,16 @@ final class ContainerHolders: Sendable {
   private let looks = NIOLockedValueBox<[ObjectIdentifier: EventLoopFuture<KeptEntries>]>([:])
   /// Sessions that cannot be held are not started.
   let isRequired: Bool
-  private let known = NIOLockedValueBox<[ContainerHolder.Place: ContainerHolder]>([:])
+  /// The engine's, as records name it; nil: it has not been asked.
+  let engineName = NIOLockedValueBox<String?>(nil)
+  private let known = NIOLockedValueBox<[Known: ContainerHolder]>([:])
   private let failures = NIOLockedValueBox<[ContainerHolder.Place: Failed]>([:])
+
+  private struct Known: Hashable {
+    var place: ContainerHolder.Place
+    /// Nil: the one that new sessions get.
+    var files: HolderFiles?
+  }
 
   private struct Failed {
     var reason: String
@@ -48,16 +56,27 @@ final class ContainerHolders: Sendable {
 
   func holder(at place: ContainerHolder.Place) -> ContainerHolder {
     known.withLockedValue { known in
-      if let holder = known[place] { return holder }
-      // What no loop is connected to is found again by its place.
-      if known.count >= PipeLimits.containerHolders {
-        known = known.filter { !$0.value.connections.isEmpty }
-      }
-      let made = ContainerHolder(
-        place, key: key, engine: engine, notes: notes, logger: logger)
-      known[place] = made
+      if let holder = known[Known(place: place)] { return holder }
+      let made = make(place, nil)
+      add(made, as: Known(place: place), to: &known)
       return made
     }
+  }
+
+  private func make(_ place: ContainerHolder.Place, _ files: HolderFiles?) -> ContainerHolder {
+    ContainerHolder(
+      place, files: files, key: key, engine: engine, engineName: engineName, notes: notes,
+      logger: logger)
+  }
+
+  private func add(
+    _ holder: ContainerHolder, as key: Known, to known: inout [Known: ContainerHolder]
+  ) {
+    // What no loop is connected to is found again by its place.
+    if known.count >= PipeLimits.containerHolders {
+      known = known.filter { !$0.value.connections.isEmpty }
+    }
+    known[key] = holder
   }
 
   /// Why none was to be had there a moment ago; nil: it is to be tried.
@@ -181,7 +200,11 @@ final class ContainerHolders: Sendable {
     return kept
   }
 
-  /// - Parameter user: of this one only; nil: the container's own.
+  /// What the holder of a record keeps. It is asked where it would be before the engine is, which forgets its execs when
+  /// it is started anew though they live on.
+  /// - Parameters:
+  ///   - container: its id; a name, of a record that was written before the id was known.
+  ///   - user: of this one only; nil: the container's own.
   func kept(
     in container: String, of user: String?, on eventLoop: any EventLoop
   ) async throws -> KeptEntries {
@@ -189,7 +212,19 @@ final class ContainerHolders: Sendable {
       let found = try await engine.inspect(container: container)
       // Its processes do not run, but may go on.
       if found.state.isPaused { return .silent(in: found.id) }
-      return await kept(in: found.id, on: eventLoop) { $0.user == user }
+      guard found.id == container else {
+        return await kept(in: found.id, on: eventLoop) { place, _ in place.user == user }
+      }
+      let usual = holder(at: ContainerHolder.Place(container: container, user: user))
+      usual.wasMade()
+      var kept = await kept(by: usual, on: eventLoop)
+      // Of another version, or elsewhere.
+      let others = await self.kept(in: container, on: eventLoop) { place, files in
+        place.user == user && files != usual.location
+      }
+      kept.entries += others.entries
+      kept.silent = kept.silent.union(others.silent)
+      return kept
     } catch let error as PipeError where error.code == .noTarget {
       return KeptEntries()
     }
@@ -197,7 +232,7 @@ final class ContainerHolders: Sendable {
 
   private func kept(
     in container: String, on eventLoop: any EventLoop, within limit: TimeAmount? = nil,
-    where isWanted: (ContainerHolder.Place) -> Bool = { _ in true }
+    where isWanted: (ContainerHolder.Place, HolderFiles) -> Bool = { _, _ in true }
   ) async -> KeptEntries {
     var kept = KeptEntries()
     do {
@@ -206,8 +241,8 @@ final class ContainerHolders: Sendable {
         // Of an exec as the container's own user the engine tells that one's name, too.
         for place in [state.user, nil].map({ ContainerHolder.Place(container: container, user: $0) }
         ) {
-          guard state.running, isWanted(place),
-            let files = HolderFiles(state, token: token(of: place))
+          guard state.running, let files = HolderFiles(state, token: token(of: place)),
+            isWanted(place, files)
           else { continue }
           holders.append(found(place, files))
           break
@@ -235,10 +270,13 @@ final class ContainerHolders: Sendable {
   /// One of this version gets this node's next sessions, too.
   private func found(_ place: ContainerHolder.Place, _ files: HolderFiles) -> ContainerHolder {
     known.withLockedValue { known in
-      if let holder = known[place], holder.isFound(at: files) { return holder }
-      let made = ContainerHolder(
-        place, files: files, key: key, engine: engine, notes: notes, logger: logger)
-      if files.isOfThisVersion { known[place] = made }
+      let usual = known[Known(place: place)]
+      if let usual, usual.isFound(at: files) { return usual }
+      let key = Known(place: place, files: files)
+      if let holder = known[key] { return holder }
+      let made = make(place, files)
+      let isNext = files.isOfThisVersion && usual?.connections.isEmpty ?? true
+      add(made, as: isNext ? Known(place: place) : key, to: &known)
       return made
     }
   }

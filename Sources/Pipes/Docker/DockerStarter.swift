@@ -69,18 +69,16 @@ public struct DockerStarter: PipeStarter {
     /// Nil: not asked yet.
     var isAvailable: Bool?
     var failures = 0
-    /// Nil: not known yet.
-    var engine: String?
   }
 
   /// Which engine it is, by its own word, and which key this node has there: whose key is another reaches other holders.
   /// Nil: it has not been asked.
-  var engineID: String? { answers.withLockedValue { $0.engine } }
+  var engineID: String? { holders?.engineName.withLockedValue { $0 } }
 
   /// One that is there again may be another one.
   private func learnEngine() async {
     guard let holders, let found = try? await engine.identity() else { return }
-    answers.withLockedValue { $0.engine = "\(found).\(holders.keyName)" }
+    holders.engineName.withLockedValue { $0 = "\(found).\(holders.keyName)" }
   }
 
   public var isAvailable: Bool { answers.withLockedValue { $0.isAvailable ?? true } }

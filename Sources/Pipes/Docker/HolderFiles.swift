@@ -4,7 +4,7 @@ import CHolderBinary
 import Holder
 import NIOCore
 
-struct HolderFiles: Sendable, Equatable {
+struct HolderFiles: Sendable, Hashable {
   var program: String
   /// Its user's own, with the socket; the holder makes it.
   var directory: String

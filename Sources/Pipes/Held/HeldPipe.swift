@@ -9,6 +9,8 @@ import Wire
 protocol HeldPipeConnection: AnyObject {
   var eventLoop: any EventLoop { get }
   var keys: ClientKeys { get }
+  /// As records name it (``HolderName``); nil: that is not known now.
+  var holderName: String? { get }
   func send(_ frame: NodeFrame)
   func send(_ frame: ByteBuffer)
   func send(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64, of pipe: HeldPipe)
@@ -87,6 +89,7 @@ final class HeldPipe: Pipe, SessionKeeper {
   }
 
   var keeper: (any SessionKeeper)? { self }
+  var holderName: String? { connection.holderName }
 
   // MARK: Output
 

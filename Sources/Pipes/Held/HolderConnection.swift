@@ -12,6 +12,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   let eventLoop: any EventLoop
   let keys: ClientKeys
   let place: any HolderPlace
+  var holderName: String? { place.name }
   private let logger: Logger
   private var state = State.closed
   /// Sessions, by their handles.

@@ -12,6 +12,8 @@ protocol HolderPlace: AnyObject, Sendable {
   var connections: HolderConnections { get }
   /// Whether other nodes reach it, too.
   var isShared: Bool { get }
+  /// As records name it (``HolderName``); nil: that is not known now.
+  var name: String? { get }
   /// It, as one that does not answer.
   var silence: SilentHolders { get }
   /// What an operator calls it.

@@ -27,6 +27,9 @@ public struct KeptEntry: Sendable {
   /// Whether other nodes reach it, too.
   public var isShared: Bool { place.isShared }
 
+  /// Which holder has it (``SessionKeeper/holderName``).
+  public var holderName: String? { place.name }
+
   /// Its holder, as one that does not answer.
   public var silence: SilentHolders { place.silence }
 

@@ -13,6 +13,7 @@ import Wire
 
 final class LocalHolder: HolderPlace {
   let directory: String
+  let name: String?
   let secret: HolderSecret
   let seal: Seal
   let logger: Logger
@@ -27,6 +28,7 @@ final class LocalHolder: HolderPlace {
   ) {
     self.directory = directory
     self.isCurrent = isCurrent
+    self.name = name
     self.secret = secret
     self.logger = logger
     seal = Seal(secret.key, place: name)

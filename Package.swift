@@ -313,7 +313,7 @@ let package = Package(
       dependencies: [
         "Pipes", "Holder", "HTTPClient", "TestSupport", "Transport", "fairlead", "Wire",
         nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOEmbedded"), nio("NIOHTTP1"), logging,
+        nio("NIOConcurrencyHelpers"), nio("NIOEmbedded"), nio("NIOHTTP1"), logging,
       ],
       swiftSettings: swiftSettings),
     .testTarget(

@@ -18,11 +18,14 @@ extension NodeLoop {
   func restoreKeptSessions(leavesShared: Bool) -> EventLoopFuture<SilentHolders> {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
-      starter.kept(on: eventLoop).flatMap { kept in
-        let left = kept.entries.filter { leavesShared && $0.isShared }
-        let silent = left.reduce(kept.silent) { $0.union($1.silence) }
-        let entries = kept.entries.filter { !leavesShared || !$0.isShared }
-        return bound.value.restore(entries).map { $0.union(silent) }
+      starter.kept(on: eventLoop).flatMap { [eventLoop, context] kept in
+        // There may be thousands: none of the loop's time is for that.
+        eventLoop.makeFutureWithTask {
+          let left = kept.entries.filter { leavesShared && $0.isShared }
+          let silent = left.reduce(kept.silent) { $0.union($1.silence) }
+          let entries = kept.entries.filter { !leavesShared || !$0.isShared }
+          return (KeptSessionEntry.read(entries, of: context.cluster), silent)
+        }.flatMap { entries, silent in bound.value.restore(entries).map { $0.union(silent) } }
       }
     }
     return EventLoopFuture.whenAllSucceed(found, on: eventLoop)
@@ -31,12 +34,10 @@ extension NodeLoop {
   }
 
   /// - Returns: the holders of those that are neither here, nor known to be another's.
-  private func restore(_ entries: [KeptEntry]) -> EventLoopFuture<SilentHolders> {
-    // Of two lives the later one counts; the other's node died between the two.
-    let ours = entries.compactMap { entry in
-      SessionDescriptor(entry.descriptor).flatMap { isOfThisLoop($0) ? (entry, $0) : nil }
-    }.sorted { $0.0.epoch > $1.0.epoch }
-    let restored = ours.compactMap { entry, descriptor -> EventLoopFuture<SilentHolders>? in
+  private func restore(_ entries: [KeptSessionEntry]) -> EventLoopFuture<SilentHolders> {
+    let restored = entries.compactMap { kept -> EventLoopFuture<SilentHolders>? in
+      let (entry, descriptor) = (kept.entry, kept.descriptor)
+      guard descriptor.session.loopIndex(of: context.loopCount) == index else { return nil }
       guard entry.isShared || descriptor.node == context.id else { return nil }
       let isSettled =
         entry.isShared ? restoreShared(entry, descriptor) : restoreUnlessHere(entry, descriptor)
@@ -44,11 +45,6 @@ extension NodeLoop {
     }
     return EventLoopFuture.whenAllSucceed(restored, on: eventLoop)
       .map { $0.reduce(SilentHolders()) { $0.union($1) } }
-  }
-
-  private func isOfThisLoop(_ descriptor: SessionDescriptor) -> Bool {
-    descriptor.cluster == context.cluster
-      && descriptor.session.loopIndex(of: context.loopCount) == index
   }
 
   /// Other nodes reach its holder, too: whose it is, its record says.

@@ -55,6 +55,9 @@ public enum NodeLimits {
   static let adoptedAtOnce = 2_000
   /// Sessions that it takes over at a time, unasked: each costs its engine some calls.
   static let takenAtOnce = 50
+  /// How long what a holder has said counts for sessions that are taken over after it: a node that dies leaves many, and
+  /// whether one of them is still there shows when it is attached.
+  static let lookAge = TimeAmount.seconds(2)
   /// The registry has answered for so long before sessions are taken over unasked: every node that lives has renewed its
   /// lease by then, and counts as dead else.
   static let adoptionPatience = Duration.milliseconds(Lease.takeover)

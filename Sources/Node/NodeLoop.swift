@@ -45,6 +45,11 @@ final class NodeLoop {
   /// Sessions whose lost records are being written again.
   var announcing: Set<SessionID> = []
 
+  /// What holders have said of sessions that are taken over.
+  private(set) lazy var looks = HolderLooks<KeptSessionEntry>(eventLoop: eventLoop) {
+    [unowned self] in lookAt(holder: $0)
+  }
+
   init(context: NodeContext, eventLoop: any EventLoop, index: Int) {
     self.context = context
     self.index = index

@@ -1,6 +1,7 @@
 // What a node leaves of a session with its holder, for the node that makes it again.
 
 import FoundationEssentials
+import Pipes
 import Registry
 import Wire
 
@@ -31,5 +32,20 @@ extension SessionDescriptor {
   func firstTenure(before epoch: Epoch) -> Tenure {
     Tenure(
       epoch: Epoch(epoch.rawValue - 1), node: node.rawValue, since: created, why: .started)
+  }
+}
+
+/// What a holder has of this cluster's, and what was said of it at its start.
+struct KeptSessionEntry: Sendable {
+  var entry: KeptEntry
+  var descriptor: SessionDescriptor
+
+  /// The latest first: of two lives the later one counts; the other's node died between the two.
+  static func read(_ entries: [KeptEntry], of cluster: String) -> [KeptSessionEntry] {
+    entries.compactMap { entry in
+      SessionDescriptor(entry.descriptor).flatMap {
+        $0.cluster == cluster ? KeptSessionEntry(entry: entry, descriptor: $0) : nil
+      }
+    }.sorted { $0.entry.epoch > $1.entry.epoch }
   }
 }

@@ -82,36 +82,38 @@ extension NodeLoop {
   // MARK: The holder
 
   private func attach(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
-    var kept = eventLoop.makeSucceededFuture(KeptEntries())
-    for starter in context.starters {
-      guard let found = starter.kept(by: record.holder ?? "", on: eventLoop) else { continue }
-      kept = found
-      break
-    }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    kept.whenComplete { result in
+    looks.find(id, by: record.holder ?? "").whenComplete { result in
       let loop = bound.value
       switch result {
-      case .success(let kept):
-        let entries = kept.entries.compactMap { entry in
-          SessionDescriptor(entry.descriptor).flatMap {
-            $0.session == id && $0.cluster == loop.context.cluster ? (entry, $0) : nil
-          }
-        }
-        // Of two lives the later one counts.
-        if let (entry, descriptor) = entries.max(by: { $0.0.epoch < $1.0.epoch }) {
-          return loop.attach(entry, descriptor, from: record, epoch)
-        }
-        kept.silent.isEmpty
-          ? loop.giveUpLost(id, record, epoch) : loop.putBack(id, epoch, "it does not answer")
+      case .success(.kept(let kept)): loop.attach(kept, from: record, epoch)
+      case .success(.nothing): loop.giveUpLost(id, record, epoch)
+      case .success(.unknown): loop.putBack(id, epoch, "it does not answer")
       case .failure(let error): loop.putBack(id, epoch, "\(error)")
       }
     }
   }
 
-  private func attach(
-    _ entry: KeptEntry, _ descriptor: SessionDescriptor, from record: SessionRecord, _ epoch: Epoch
-  ) {
+  func lookAt(holder: String) -> EventLoopFuture<HolderLooks<KeptSessionEntry>.Answer> {
+    for starter in context.starters {
+      guard let kept = starter.kept(by: holder, on: eventLoop) else { continue }
+      return kept.flatMap { [eventLoop, context] kept in
+        // There may be thousands: none of the loop's time is for that.
+        eventLoop.makeFutureWithTask {
+          let entries = KeptSessionEntry.read(kept.entries, of: context.cluster)
+          return HolderLooks<KeptSessionEntry>.Answer(
+            kept: Dictionary(entries.map { ($0.descriptor.session, $0) }) { later, _ in later },
+            isWhole: kept.silent.isEmpty)
+        }
+      }
+    }
+    // Its engine has just gone.
+    return eventLoop.makeSucceededFuture(
+      HolderLooks<KeptSessionEntry>.Answer(kept: [:], isWhole: false))
+  }
+
+  private func attach(_ kept: KeptSessionEntry, from record: SessionRecord, _ epoch: Epoch) {
+    let (entry, descriptor) = (kept.entry, kept.descriptor)
     let id = descriptor.session
     guard stopCause == nil else { return putBack(id, epoch, "the node is stopping") }
     guard case .takingOver(let takeover) = sessions[id] else { return }

@@ -20,6 +20,7 @@ struct LinkedNode {
   static func run(
     capacity: Int = 100, settings: SessionSettings = SessionSettings(),
     pty: any PipeStarter = PTYStarter(environment: ["PATH": "/usr/bin:/bin"]),
+    registry: MemoryRegistry = MemoryRegistry(),
     _ body: @Sendable @escaping (LinkedNode) async throws -> Void
   ) async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -29,7 +30,7 @@ struct LinkedNode {
         listen: NodeAddress(host: "127.0.0.1", port: 0),
         capacity: capacity, settings: settings, pipes: PipeStarters([(.pty, pty)]),
         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
-      registry: MemoryRegistry(), group: group)
+      registry: registry, group: group)
     let (ports, listening) = AsyncStream.makeStream(of: Int.self)
     await withTaskGroup(of: Void.self) { tasks in
       tasks.addTask {

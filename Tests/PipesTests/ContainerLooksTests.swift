@@ -53,7 +53,7 @@ import Wire
     let pipe = try await starter.start(request, on: eventLoop).get()
     let holder = try await eventLoop.submit { () -> String? in
       let name = pipe.value.keeper?.holderName
-      pipe.value.keeper?.letGo()
+      pipe.value.keeper?.detach()
       return name
     }.get()
     await starter.shutdown()

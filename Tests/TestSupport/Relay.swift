@@ -1,7 +1,7 @@
 // A relay from a TCP port to a Unix socket, to reach an engine over TCP, and to cut its connections or hold them up.
 
 import NIOConcurrencyHelpers
-import NIOCore
+public import NIOCore
 import NIOPosix
 
 public struct Relay: Sendable {

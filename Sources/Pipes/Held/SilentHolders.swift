@@ -1,6 +1,6 @@
 // Holders that did not say what they keep: whether a session lives that one of them may have, nobody knows yet.
 
-public import Wire
+import Wire
 
 public struct SilentHolders: Sendable, Hashable {
   /// One on the node's machine is among them.

@@ -25,10 +25,13 @@ import Wire
         "n\(index)", redis: redis.url, options + ["--state-directory", "\(directory)/n\(index)"])
     }
 
-    /// Which node has the session, as the router tells.
+    /// Which node has the session, as the registry tells: no router answers at that address, nor at the usual one.
     func owner(of session: SessionID) async throws -> String {
       let process = try Fairlead.start(
-        ["where", session.rawValue, "--redis", redis.url, "-o", "json"])
+        [
+          "where", session.rawValue, "--redis", redis.url, "--api", "http://127.0.0.1:9", "-o",
+          "json",
+        ])
       try await process.waitForExit(atMost: .seconds(30))
       // Behind the word that no router was asked.
       let json = process.output.drop { $0 != "{" }

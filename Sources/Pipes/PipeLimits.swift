@@ -76,6 +76,9 @@ public enum PipeLimits {
   static let lockPatience = Duration.seconds(5)
   /// Microseconds between two looks whether it has left.
   static let lockInterval: UInt32 = 20_000
+  /// How long a node that starts waits for the service that holds its terminals: both may be started at once, on a
+  /// machine that has just been.
+  static let servicePatience = Duration.seconds(30)
   /// From SIGHUP to SIGKILL where an operator ends what a holder keeps: time for an editor to save its swap file.
   static let endingGrace = TimeAmount.seconds(2)
   /// … and until what has not ended by then is told: what survives SIGKILL waits for a device.

@@ -22,7 +22,8 @@ struct Fairlead: AsyncParsableCommand {
     version: fairleadVersion,
     groupedSubcommands: [
       CommandGroup(
-        name: "Roles:", subcommands: [ServeCommand.self, NodeCommand.self, RouterCommand.self]),
+        name: "Roles:",
+        subcommands: [ServeCommand.self, NodeCommand.self, RouterCommand.self, HoldCommand.self]),
       CommandGroup(
         name: "Sessions:",
         subcommands: [

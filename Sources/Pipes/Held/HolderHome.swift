@@ -55,7 +55,8 @@ public final class HolderHome: Sendable {
     func holder(_ folder: String, isCurrent: Bool) -> LocalHolder {
       LocalHolder(folder, isCurrent: isCurrent, secret: secret, of: name, logger: logger)
     }
-    current = holder(LocalHolder.folder(in: directory), isCurrent: true)
+    current = holder(
+      LocalHolder.service(in: directory) ?? LocalHolder.folder(in: directory), isCurrent: true)
     older = LocalHolder.folders(in: directory).filter { [current] in $0 != current.directory }
       .compactMap {
         // What nobody listens in any more is only in the way.

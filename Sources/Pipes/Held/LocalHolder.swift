@@ -46,6 +46,12 @@ final class LocalHolder: HolderPlace {
     return "\(state)/\(prefix)\(stamp.isEmpty ? "own-\(Handshake.version)" : String(stamp))"
   }
 
+  /// Whether a folder of this name is a holder's.
+  static func isName(_ name: String) -> Bool {
+    name.hasPrefix(prefix)
+      && name.utf8.allSatisfy { $0 != UInt8(ascii: "/") && $0 > 0x20 && $0 < 0x7f }
+  }
+
   /// Those of all versions that there are.
   static func folders(in state: String) -> [String] {
     guard let stream = opendir(state) else { return [] }
@@ -102,7 +108,8 @@ final class LocalHolder: HolderPlace {
   /// - Throws: ``StateDirectoryError``.
   func ensureRunning() throws -> Bool {
     if Self.isListening(in: directory) { return true }
-    let (program, arguments) = try command
+    if isService { throw Self.absence(of: directory) }
+    let (program, arguments) = try command(detaches: true)
     let status = try HolderProcess.run(program, arguments, input: secret.bytes)
     // Somebody else has started it meanwhile.
     guard status == 0 || status == Int(HolderStatus.taken) else {
@@ -133,25 +140,23 @@ final class LocalHolder: HolderPlace {
   private static let gone = [ECONNREFUSED, ENOENT]
 
   /// The static holder as a file in the directory; without one, this program.
-  private var command: (program: String, arguments: [String]) {
-    get throws {
-      let serve = ["serve", directory, "--detach"]
-      var count = 0
-      guard let bytes = holder_binary(&count), count > 0 else {
-        return ("/proc/self/exe", ["fairlead", "holder"] + serve)
-      }
-      let path = directory + Self.program
-      do throws(PrivateFileError) {
-        try PrivateFolder.make(directory)
-        if access(path, X_OK) != 0 {
-          let program = Array(UnsafeBufferPointer(start: bytes, count: count))
-          try PrivateFile.write(program, to: path, isProgram: true)
-        }
-      } catch {
-        throw StateDirectoryError(.directory, error.message)
-      }
-      return (path, ["fairlead-holder"] + serve)
+  func command(detaches: Bool) throws -> (program: String, arguments: [String]) {
+    let serve = ["serve", directory] + (detaches ? ["--detach"] : [])
+    var count = 0
+    guard let bytes = holder_binary(&count), count > 0 else {
+      return ("/proc/self/exe", ["fairlead", "holder"] + serve)
     }
+    let path = directory + Self.program
+    do throws(PrivateFileError) {
+      try PrivateFolder.make(directory)
+      if access(path, X_OK) != 0 {
+        let program = Array(UnsafeBufferPointer(start: bytes, count: count))
+        try PrivateFile.write(program, to: path, isProgram: true)
+      }
+    } catch {
+      throw StateDirectoryError(.directory, error.message)
+    }
+    return (path, ["fairlead-holder"] + serve)
   }
 }
 

@@ -77,6 +77,9 @@ extension NodeOptions {
     if options["holder"].isEmpty, options["state-directory"].isEmpty, !isFoundAgain {
       options["holder"] = "off"
     }
+    if options["holder"] != "off", !options["state-directory"].isEmpty {
+      try HolderService(options["state-directory"], logger: logger).wait()
+    }
     return try PipeKinds.standard.starters(
       PipeSetup(
         options: options, environment: Self.processEnvironment, files: surroundings.inherited,

@@ -100,6 +100,10 @@ public enum PipeLimits {
   static let checkpointPart = 64 * 1024
   /// Microseconds that a holder's epoch may be ahead of this machine's time: clocks differ by less than a day.
   static let epochAhead: UInt64 = 86_400_000_000
+  /// Bytes of starts that a holder has not answered yet, for each loop: one that does not read would have them kept here.
+  static let askedStarts = 16 << 20
+  /// A holder's pings are answered so often at most; it sends one each five seconds.
+  static let pingInterval = TimeAmount.seconds(1)
   /// Versions of the holder's program whose folders are looked at in a state directory.
   static let localHolders = 32
   /// A relay into a container, or a connection to an older holder, that no session needs for so long is closed.

@@ -1,7 +1,6 @@
 // A node's side of a connection to a holder that breaks, is slow, or is forged (promises P4, P6, P7).
 
 import Holder
-import Logging
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -22,12 +21,12 @@ import Wire
   }
 
   /// A start under way; what becomes of it.
-  private func start() -> Outcome<NIOLoopBound<any Pipe>> {
+  private func start() -> FutureOutcome<NIOLoopBound<any Pipe>> {
     let request = StartRequest(
       tag: 0, epoch: 1, columns: 80, rows: 24, logLimit: 1, orphanAfter: 1, descriptor: descriptor,
       mark: [], paths: [[1]], names: [], arguments: [[1]], environment: [], directory: [],
       isDirectoryPreferred: true, user: nil, filesSoft: 0, filesHard: 0)
-    let outcome = Outcome(holder.connection.start(request, size: .standard))
+    let outcome = FutureOutcome(holder.connection.start(request, size: .standard))
     #expect(holder.heard().contains { if case .start = $0 { true } else { false } })
     return outcome
   }
@@ -36,17 +35,17 @@ import Wire
 
   @Test("goes on though an earlier one that came too late ends")
   func anEarlierOneEnds() throws {
-    let late = Outcome(holder.connection.open())
+    let late = FutureOutcome(holder.connection.open())
     holder.loop.advanceTime(by: holder.place.patience)
     #expect(late.error != nil)
-    let opened = Outcome(holder.connection.open())
+    let opened = FutureOutcome(holder.connection.open())
     holder.greet(1)
     #expect(opened.value != nil)
     // It comes up only now, says all that it should, and ends.
     holder.greet(0)
     holder.channels[0].close(promise: nil)
     holder.loop.run()
-    let listed = Outcome(holder.connection.list())
+    let listed = FutureOutcome(holder.connection.list())
     #expect(holder.heard().contains(.list))
     holder.say(.listed(count: 0))
     #expect(listed.value?.isEmpty == true)
@@ -121,7 +120,7 @@ import Wire
     holder.say(.started(tag: 1, handle: 7, process: 9))
     holder.say(.exited(handle: 7, exit: .exited(3), end: 0))
     let pipe = try #require(outcome.value).value
-    let listener = Listener()
+    let listener = PipeListener()
     pipe.delegate = listener
     holder.loop.run()
     #expect(listener.status == .exited(code: 3))
@@ -132,7 +131,7 @@ import Wire
   @Test("keeps nothing of a listing that no node has signed")
   func strangersInAListing() throws {
     holder.open()
-    let listed = Outcome(holder.connection.list())
+    let listed = FutureOutcome(holder.connection.list())
     let strange = [UInt8](repeating: 7, count: 200)
     for handle in 1...1_000 { holder.say(entry(UInt64(handle), strange)) }
     holder.say(entry(2_000, epoch: .max, descriptor))
@@ -171,7 +170,7 @@ import Wire
     let outcome = start()
     holder.say(.started(tag: 1, handle: 7, process: 9))
     let pipe = try #require(outcome.value).value
-    let listener = Listener()
+    let listener = PipeListener()
     pipe.delegate = listener
     pipe.isReading = true
     pipe.isReading = false
@@ -186,6 +185,57 @@ import Wire
     #expect(!holder.channel.isActive)
   }
 
+  @Test("that answers no start is asked for so many bytes of them, and no more")
+  func startsWithoutAnswers() throws {
+    holder.open()
+    let words = [UInt8](repeating: 7, count: 900_000)
+    let request = StartRequest(
+      tag: 0, epoch: 1, columns: 80, rows: 24, logLimit: 1, orphanAfter: 1, descriptor: descriptor,
+      mark: [], paths: [[1]], names: [], arguments: [[1]], environment: [words], directory: [],
+      isDirectoryPreferred: true, user: nil, filesSoft: 0, filesHard: 0)
+    for _ in 0..<PipeLimits.askedStarts / 901_000 {
+      #expect(FutureOutcome(holder.connection.start(request, size: .standard)).error == nil)
+    }
+    let refused = FutureOutcome(holder.connection.start(request, size: .standard))
+    #expect((refused.error as? PipeError)?.code == .notNow)
+    // One that it answers makes room for the next.
+    holder.say(.notStarted(tag: 1, step: UInt8(ascii: "x"), error: 2))
+    #expect(FutureOutcome(holder.connection.start(request, size: .standard)).error == nil)
+  }
+
+  @Test("is not told more often that the node is there than a holder asks")
+  func pings() {
+    holder.open()
+    _ = holder.heard()
+    for token in 0..<1_000 { holder.say(.ping(UInt64(token))) }
+    #expect(holder.heard() == [.ping(0)])
+    holder.loop.advanceTime(by: PipeLimits.pingInterval)
+    holder.say(.ping(7))
+    #expect(holder.heard() == [.ping(7)])
+  }
+
+  @Test("that does not answer keeps no session from ending, and is told to end it once it goes on")
+  func anEndThatIsNotAnswered() throws {
+    holder.open()
+    let outcome = start()
+    holder.say(.started(tag: 1, handle: 7, process: 9))
+    let pipe = try #require(outcome.value).value
+    let listener = PipeListener()
+    pipe.delegate = listener
+    pipe.terminate(grace: .seconds(5))
+    _ = holder.heard()
+    holder.loop.advanceTime(by: .seconds(5))
+    #expect(listener.reason == nil)
+    holder.loop.advanceTime(by: PipeLimits.lastWait)
+    #expect(listener.reason?.contains("may still run") == true)
+    #expect(listener.status == nil)
+    holder.breakOff()
+    holder.open()
+    #expect(holder.heard().contains(.attach(handle: 7, epoch: 2, next: 0)))
+    holder.say(.attached(.started(7, epoch: 2)))
+    #expect(holder.heard().contains(.end(handle: 7, epoch: 2, grace: 5_000)))
+  }
+
   @Test("fills no log, whatever it says how often")
   func aTalkativeHolder() throws {
     holder.open()
@@ -194,165 +244,5 @@ import Wire
     holder.loop.advanceTime(by: PipeLimits.complaintTime)
     holder.say(.survivors(handle: 1))
     #expect(holder.place.log.lines == PipeLimits.complaints + 1)
-  }
-}
-
-// MARK: - A holder that says what a test says
-
-private final class Listener: PipeDelegate {
-  var read = 0
-  var status: Wire.ExitStatus?
-  func pipeDidRead(_ bytes: ByteBuffer) { read += bytes.readableBytes }
-  func pipeDidWrite(_ count: Int) {}
-  func pipeDidEnd(_ status: Wire.ExitStatus?, reason: String?) { self.status = status }
-}
-
-/// What a future of an embedded loop has come to.
-private final class Outcome<Value: Sendable> {
-  private(set) var value: Value?
-  private(set) var error: (any Error)?
-  init(_ future: EventLoopFuture<Value>) {
-    future.assumeIsolated().whenComplete { result in
-      switch result {
-      case .success(let value): self.value = value
-      case .failure(let error): self.error = error
-      }
-    }
-  }
-}
-
-/// Counts lines.
-// Sendable: all of it happens on the test's own thread.
-private final class CountedLog: @unchecked Sendable, LogHandler {
-  var lines = 0
-  var metadata: Logger.Metadata = [:]
-  var logLevel = Logger.Level.trace
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-  func log(event: LogEvent) { lines += 1 }
-}
-
-// Sendable: all of it happens on the test's own thread, which is the embedded loop's.
-private final class SpokenPlace: HolderPlace, @unchecked Sendable {
-  let secret = HolderSecret.random()
-  let log = CountedLog()
-  let logger: Logger
-  let connections = HolderConnections()
-  var opened: (EmbeddedChannel) -> Void = { _ in }
-
-  init() { logger = Logger(label: "test") { [log] _ in log } }
-
-  var seal: Seal { Seal(secret.key, place: "here") }
-  let isShared = false
-  let name: String? = "boot/h"
-  let silence = SilentHolders(areOnMachine: true)
-  let description = "a holder of the test's"
-  let patience = TimeAmount.seconds(5)
-  var goneAfter: TimeAmount? { nil }
-  var idleAfter: TimeAmount? { nil }
-  func connectionIsIdle() {}
-  func isGone(_ error: any Error) -> Bool { false }
-  func ensureRunning(on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
-    eventLoop.makeSucceededVoidFuture()
-  }
-
-  /// Its engine never says that it is connected: what counts is the greeting.
-  func connect(_ handler: NIOLoopBound<HolderHandler>) -> EventLoopFuture<any Channel> {
-    guard let loop = handler.eventLoop as? EmbeddedEventLoop else {
-      return handler.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
-    }
-    let channel = EmbeddedChannel(handler: handler.value, loop: loop)
-    _ = channel.connect(to: (try? SocketAddress(unixDomainSocketPath: "/x"))!)
-    let connected = loop.makePromise(of: (any Channel).self)
-    channel.closeFuture.whenComplete { _ in connected.fail(ChannelError.alreadyClosed) }
-    opened(channel)
-    return connected.futureResult
-  }
-}
-
-private final class SpokenHolder {
-  let loop = EmbeddedEventLoop()
-  let place = SpokenPlace()
-  let connection: HolderConnection
-  private(set) var channels: [EmbeddedChannel] = []
-  private var splitter = FrameSplitter()
-
-  var channel: EmbeddedChannel { channels[channels.count - 1] }
-
-  init() {
-    connection = HolderConnection(place, eventLoop: loop)
-    place.opened = { [unowned self] in
-      channels.append($0)
-      splitter = FrameSplitter()
-    }
-  }
-
-  deinit {
-    _ = connection.close()
-    for channel in channels { channel.close(promise: nil) }
-    loop.run()
-  }
-
-  /// Opens it, or lets it be opened again.
-  func open() {
-    let before = channels.count
-    if before == 0 {
-      _ = connection.open()
-    } else {
-      loop.advanceTime(by: TimeAmount(PipeLimits.holderRetryLast))
-    }
-    precondition(channels.count == before + 1, "it is not opened")
-    greet(before)
-  }
-
-  func greet(_ index: Int) {
-    let nonce = [UInt8](repeating: 7, count: 32)
-    say(.hello(version: Handshake.version, holder: place.secret.identity, nonce: nonce), index)
-    for case .proof(_, let nodes, _) in heard(index) {
-      say(
-        .welcome(
-          mac: Handshake.holdersProof(
-            key: place.secret.key, holder: place.secret.identity, holderNonce: nonce,
-            nodeNonce: nodes)), index)
-    }
-  }
-
-  func breakOff() {
-    channel.close(promise: nil)
-    loop.run()
-  }
-
-  func say(_ frame: HolderFrame, _ index: Int? = nil) {
-    let channel = channels[index ?? channels.count - 1]
-    var writer = FrameWriter()
-    frame.write(to: &writer)
-    if channel.isActive { _ = try? channel.writeInbound(ByteBuffer(bytes: writer.bytes)) }
-    loop.run()
-  }
-
-  /// What the node has said since the last call.
-  func heard(_ index: Int? = nil) -> [NodeFrame] {
-    loop.run()
-    let channel = channels[index ?? channels.count - 1]
-    while let bytes = try? channel.readOutbound(as: ByteBuffer.self) {
-      splitter.append(Array(bytes.readableBytesView)[...])
-    }
-    var frames: [NodeFrame] = []
-    while case .frame(let type, let body) = splitter.next() {
-      if let frame = NodeFrame(type: type, body: body) { frames.append(frame) }
-    }
-    return frames
-  }
-}
-
-extension HeldState {
-  /// Of a session that has printed nothing.
-  fileprivate static func started(_ handle: UInt64, epoch: UInt64) -> HeldState {
-    HeldState(
-      handle: handle, epoch: epoch, process: 9, columns: 80, rows: 24, logStart: 0, logEnd: 0,
-      checkpoint: 0, answered: 0, next: 0, sizes: [], ledgers: [], hasForgotten: false, exit: nil,
-      state: [])
   }
 }

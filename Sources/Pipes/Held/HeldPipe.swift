@@ -257,6 +257,19 @@ final class HeldPipe: Pipe, SessionKeeper {
     let milliseconds = UInt32(clamping: grace.nanoseconds / 1_000_000)
     endingGrace = milliseconds
     connection.send(.end(handle: handle, epoch: epoch, grace: milliseconds))
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: grace + PipeLimits.lastWait) { bound.value.endUnanswered() }
+  }
+
+  /// A holder that was stopped, or whose container is paused, keeps no session from ending that is to end. It gets to
+  /// know once it goes on.
+  private func endUnanswered() {
+    guard !isOver else { return }
+    finish(
+      .ended(
+        nil,
+        "its holder does not answer: the process may still run, and is ended once the holder goes on"
+      ))
   }
 
   func didExit(_ exit: HeldExit, at end: UInt64) {
@@ -309,7 +322,10 @@ final class HeldPipe: Pipe, SessionKeeper {
   }
 
   func didAttachAgain(_ found: HeldState) {
-    guard !isOver else { return }
+    guard !isOver else {
+      if let endingGrace { connection.send(.end(handle: handle, epoch: epoch, grace: endingGrace)) }
+      return
+    }
     guard found.epoch == epoch, found.next == received else {
       return connection.fail("an attachment at \(found.next) instead of \(received)")
     }

@@ -13,6 +13,8 @@ struct AskedStart {
   /// As its node wrote it, by which it is found in a listing.
   let descriptor: [UInt8]
   let since: NIODeadline
+  /// Bytes of its frame, which may wait for a holder that does not read.
+  let length: Int
   /// Nobody waits for it any more.
   var isAbandoned = false
   /// Its answer does not come: its connection has broken.
@@ -26,19 +28,26 @@ extension HolderConnection {
   func start(_ request: StartRequest, size: TerminalSize) -> EventLoopFuture<NIOLoopBound<any Pipe>>
   {
     let promise = eventLoop.makePromise(of: NIOLoopBound<any Pipe>.self)
-    guard starts.count < HolderLimits.sessions else {
-      promise.fail(PipeError(.notNow, "the holder has yet to answer other starts; try again"))
-      return promise.futureResult
-    }
     var request = request
     nextTag &+= 1
     request.tag = nextTag
     let tag = nextTag
+    let frame = ByteBuffer(NodeFrame.start(request))
+    let asked = starts.values.reduce(0) { $0 + $1.length }
+    guard starts.count < HolderLimits.sessions,
+      asked + frame.readableBytes <= PipeLimits.askedStarts
+    else {
+      promise.fail(
+        PipeError(
+          .notNow, "the holder does not answer: it has yet to do what it was asked; try again"))
+      return promise.futureResult
+    }
     starts[tag] = AskedStart(
       promise: promise, epoch: request.epoch, size: size,
-      descriptor: Seal.contents(of: request.descriptor), since: eventLoop.now)
+      descriptor: Seal.contents(of: request.descriptor), since: eventLoop.now,
+      length: frame.readableBytes)
     giveUpLate(promise) { $0.starts[tag]?.isAbandoned = true }
-    send(.start(request))
+    send(frame)
     return promise.futureResult
   }
 

@@ -29,6 +29,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   /// Since when it is broken, or open.
   private var brokenSince: NIODeadline?
   private var openSince: NIODeadline?
+  private var lastPing: NIODeadline?
 
   // What HolderConnection+Starts.swift keeps here.
 
@@ -92,6 +93,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     state = .open(channel, handler)
     brokenSince = nil
     openSince = eventLoop.now
+    lastPing = nil
     for pipe in pipes.values { pipe.attachAgain() }
     lookForLostStarts()
     closeWhenIdle()
@@ -294,7 +296,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   func didReceive(_ frame: HolderFrame) {
     switch frame {
     case .hello, .welcome: fail("a second greeting")
-    case .ping(let token): send(.ping(token))
+    case .ping(let token): answerPing(token)
     case .entry(let entry): if let problem = listing?.take(entry) { fail(problem) }
     case .listed: didList()
     case .started(let tag, let handle, let process): didStart(tag, handle, process)
@@ -325,6 +327,13 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
         .warning, "processes of a session live on though they were killed",
         ["holder": "\(place.description)", "handle": "\(handle)"])
     }
+  }
+
+  /// One that asks without end and does not read has nothing kept for it.
+  private func answerPing(_ token: UInt64) {
+    if let lastPing, eventLoop.now - lastPing < PipeLimits.pingInterval { return }
+    lastPing = eventLoop.now
+    send(.ping(token))
   }
 
   private func didList() {

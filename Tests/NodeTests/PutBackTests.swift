@@ -38,10 +38,11 @@ import Wire
   }
 
   @Test func itsNodeTriesAgainUnasked() async throws {
-    let registry = MemoryRegistry()
+    let memory = MemoryRegistry()
+    let registry: any Registry = memory
     let (b, incarnation) = (NodeID(unchecked: "b"), Incarnation(rawValue: 1))
     let session = SessionID(unchecked: "s")
-    _ = await registry.heartbeat(
+    _ = try await registry.heartbeat(
       NodeRecord(id: b, incarnation: incarnation, loops: [], capacity: 10), isRenewal: false)
     let holder = HolderName.Container(engine: "e.k", name: "c0ffee", user: nil).holder
     guard
@@ -52,7 +53,7 @@ import Wire
       of: session, node: b, incarnation: incarnation, epoch: epoch)
     #expect(isFree)
     let engine = SilentEngine()
-    try await LinkedNode.run(pty: engine, registry: registry) { node in
+    try await LinkedNode.run(pty: engine, registry: memory) { node in
       let link = try await node.link()
       link.open("s")
       #expect(try await link.refused().code == .unavailable)

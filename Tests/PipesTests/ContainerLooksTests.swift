@@ -84,6 +84,10 @@ import Wire
     }
   }
 
+  private func look(_ starter: DockerStarter) async throws -> KeptEntries {
+    try await eventLoop.flatSubmit { [eventLoop] in starter.kept(on: eventLoop) }.get()
+  }
+
   private static let execs = "\"ExecIDs\""
 
   @Test func whatASlowEngineSaysIsHeardByWhoAsksNext() async throws {
@@ -96,14 +100,14 @@ import Wire
       }
       let starter = await starter(.tcp(host: "127.0.0.1", port: relay.port), home)
       slow.withLockedValue { $0 = relay }
-      let first = try await starter.kept(on: eventLoop).get()
+      let first = try await look(starter)
       #expect(first.entries.isEmpty && first.silent.areAnywhere)
       slow.withLockedValue { $0 = nil }
       relay.holdUp(false)
       _ = try await starter.holders?.look(on: eventLoop).get()
       // Nothing more is asked for the answer.
       relay.holdUp(true)
-      let next = try await starter.kept(on: eventLoop).get()
+      let next = try await look(starter)
       #expect(next.entries.map(\.descriptor) == [descriptor])
       #expect(!next.silent.areAnywhere)
       relay.holdUp(false)

@@ -118,11 +118,13 @@ import Wire
     holder.open()
     let outcome = start()
     holder.say(.started(tag: 1, handle: 7, process: 9))
-    holder.say(.exited(handle: 7, exit: .exited(3), end: 0))
+    holder.say(.output(handle: 7, offset: 0, bytes: [7, 7, 7]))
+    holder.say(.exited(handle: 7, exit: .exited(3), end: 3))
     let pipe = try #require(outcome.value).value
     let listener = PipeListener()
     pipe.delegate = listener
     holder.loop.run()
+    #expect(listener.read == 3)
     #expect(listener.status == .exited(code: 3))
   }
 

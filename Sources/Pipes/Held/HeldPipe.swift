@@ -64,7 +64,8 @@ final class HeldPipe: Pipe, SessionKeeper {
   private var look = HeldLook()
   private var endingGrace: UInt32?
   private var isOver = false
-  /// How it ended before there was anybody to be told.
+  /// What it printed and how it ended before there was anybody to be told.
+  private var early: ByteBuffer?
   private var untold: End?
 
   private enum End {
@@ -117,7 +118,13 @@ final class HeldPipe: Pipe, SessionKeeper {
       return connection.fail("output up to \(end) where \(granted) was granted")
     }
     received = end
-    delegate?.pipeDidRead(bytes)
+    if let delegate, early == nil {
+      delegate.pipeDidRead(bytes)
+    } else {
+      // What is not granted yet has a bound.
+      early = early ?? ByteBuffer()
+      early?.writeImmutableBuffer(bytes)
+    }
     grant()
   }
 
@@ -292,7 +299,7 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   private func finish(_ end: End) {
     isOver = true
-    if let delegate { tell(end, delegate) } else { untold = end }
+    if let delegate, early == nil { tell(end, delegate) } else { untold = end }
   }
 
   private func tell(_ end: End, _ delegate: any PipeDelegate) {
@@ -304,13 +311,15 @@ final class HeldPipe: Pipe, SessionKeeper {
 
   /// A process may end before whoever started it has heard of it.
   private func tellLate() {
-    guard delegate != nil, untold != nil else { return }
+    guard delegate != nil, early != nil || untold != nil else { return }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.execute {
       let pipe = bound.value
-      guard let delegate = pipe.delegate, let end = pipe.untold else { return }
-      pipe.untold = nil
-      pipe.tell(end, delegate)
+      guard let delegate = pipe.delegate else { return }
+      let (bytes, end) = (pipe.early, pipe.untold)
+      (pipe.early, pipe.untold) = (nil, nil)
+      if let bytes { delegate.pipeDidRead(bytes) }
+      if let end { pipe.tell(end, delegate) }
     }
   }
 

@@ -118,7 +118,8 @@ struct NodeGreeting {
   /// round. One that only connects asks whether the port is open.
   func problem(endedBy error: (any Error)?) -> String? {
     switch (state, error) {
-    case (.challenged, nil): "a router left when it saw this node's proof: has it another key?"
+    case (.challenged, nil):
+      "a router left when it saw this node's proof: it knows another process as this node yet, or it has another key"
     case (.awaited, let error?), (.challenged, let error?):
       "a router's link failed before its HELLO: \(error)"
     case (.awaited, nil), (.done, _): nil

@@ -68,3 +68,36 @@ import Wire
       waiting.postponed("full", at: .now) == .giveUp("waited in vain: full"))
   }
 }
+
+@Suite struct ReplacedTests {
+  private func opened(_ life: Life) throws -> TerminalEvent {
+    .opened(
+      Opened(
+        session: try #require(SessionID("s")), life: life, epoch: Epoch(1), created: false,
+        resumed: .snapshot, output: 0, input: 0, size: .standard, mode: .driver))
+  }
+
+  /// Promise P4: what was lost is said to be lost, and no key goes to a stranger's process.
+  @Test func attachDoesNotGoOnInAnotherProcessOfTheSameName() async throws {
+    let screen = AttachedScreen(
+      session: try #require(SessionID("s")), isNew: false, isWatching: false,
+      waiting: Waiting(atMost: .seconds(30)), giveUp: { _ in })
+    let (first, second) = (Life.random(), Life.random())
+    #expect(await screen.show(try opened(first)) == nil)
+    #expect(await screen.show(try opened(first)) == nil, "it is the same after a cut")
+    guard case .replaced = await screen.show(try opened(second)) else {
+      Issue.record("it goes on in another process")
+      return
+    }
+  }
+
+  /// Who asked for that is told, and goes on.
+  @Test func whatIsStartedAnewAsWasAskedForIsEntered() async throws {
+    let screen = AttachedScreen(
+      session: try #require(SessionID("s")), isNew: true, isWatching: false,
+      waiting: Waiting(atMost: .seconds(30)), giveUp: { _ in })
+    #expect(await screen.show(try opened(.random())) == nil)
+    #expect(await screen.show(.lost(Refused(.lost, "its node has died"))) == nil)
+    #expect(await screen.show(try opened(.random())) == nil)
+  }
+}

@@ -30,8 +30,11 @@ public final class HolderHome: Sendable {
   }
 
   /// Opens the directory, makes what is missing there, and takes its lock. Blocks for a moment: not on an event loop.
+  /// - Parameter patience: how long another process that uses it is waited for, which may be about to leave; nil: as usual.
   /// - Throws: ``StateDirectoryError``.
-  public init(_ directory: String, logger: Logger) throws {
+  public init(
+    _ directory: String, logger: Logger, patience: Duration? = nil
+  ) throws {
     self.directory = directory
     // sun_path has 108 bytes, with a zero.
     let place = LocalHolder.folder(in: directory) + LocalHolder.socket
@@ -43,7 +46,7 @@ public final class HolderHome: Sendable {
     }
     do {
       try PrivateFolder.make(directory)
-      lock = try Self.lock(directory)
+      lock = try Self.lock(directory, patience ?? PipeLimits.lockPatience)
       secret = try Self.secret(in: directory)
     } catch let error as PrivateFileError {
       throw StateDirectoryError(.directory, error.message)
@@ -102,15 +105,14 @@ public final class HolderHome: Sendable {
   private static let hex = (0..<256).map { String($0 + 256, radix: 16).dropFirst() }.map(
     String.init)
 
-  private static func lock(_ directory: String) throws -> LockedFile {
-    // The process before this one may be about to leave.
-    let patience = ContinuousClock.now + PipeLimits.lockPatience
+  private static func lock(_ directory: String, _ patience: Duration) throws -> LockedFile {
+    let deadline = ContinuousClock.now + patience
     while true {
       do throws(PrivateFileError) {
         return try LockedFile(directory + "/lock")
       } catch {
         guard error.code == .locked else { throw error }
-        guard ContinuousClock.now < patience else {
+        guard ContinuousClock.now < deadline else {
           throw StateDirectoryError(
             .inUse,
             "another process keeps its terminals in \(directory): stop it, or give this one a directory of its "

@@ -42,12 +42,18 @@ extension PipeSetup {
   /// The node's state directory; nil: it is to have none, or can have none.
   /// - Throws: ``StateDirectoryError``.
   func openHome() throws -> HolderHome? {
-    guard options.holderMode != .off else { return nil }
+    let given = options["state-directory"]
+    let directory = given.isEmpty ? HolderHome.usual(for: scope, environment) : given
+    guard options.holderMode != .off else {
+      if HolderHome.hasHolder(directory) {
+        logger.warning(
+          "terminals of an earlier run are held there, and count as lost with --holder off; without it they are here again",
+          metadata: ["directory": "\(directory)"])
+      }
+      return nil
+    }
     do {
-      return try HolderHome(
-        options["state-directory"].isEmpty
-          ? HolderHome.usual(for: scope, environment) : options["state-directory"],
-        logger: logger)
+      return try HolderHome(directory, logger: logger)
     } catch let error as StateDirectoryError where mayGoWithout(error) {
       return nil
     }

@@ -8,6 +8,8 @@ enum AttachOutcome: Sendable {
   case ended(Ended)
   case refused(Refused)
   case closed(String)
+  /// The session has ended, and another process was started under its name while this client was away.
+  case replaced
   case neverConnected(String, ClientErrorCode)
   /// It was tried for long enough.
   case gaveUp(String)

@@ -142,6 +142,11 @@ struct AttachedClient {
         ? "; \(NextStep.token)" : ""
       complain("[fairlead: left \(session): \(printable(reason))\(next)]")
       throw ExitCode.own
+    case .replaced:
+      complain(
+        "Error: session \(session) has ended, and another process runs under its name since: "
+          + "fairlead attach \(session)")
+      throw ExitCode.own
     case .neverConnected(let reason, let code):
       complain(
         "Error: no router answers at \(api.api): \(printable(reason))\(NextStep.unreachable(code))")

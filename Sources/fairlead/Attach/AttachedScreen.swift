@@ -22,6 +22,8 @@ actor AttachedScreen {
   private var holding: Task<Void, Never>?
   private var isLive = false
   private var hasBeenLive = false
+  /// Of the process that was entered.
+  private var life: Life?
   private var sign: Task<Void, Never>?
   private var showsSign = false
   private var title: String?
@@ -54,7 +56,11 @@ actor AttachedScreen {
     where isNew && !opened.created && !hasBeenLive && opened.state == .ended:
       return .refused(
         Refused(.exists, "session \(session) exists already, and has ended", state: .ended))
-    case .opened(let opened): if !hasBeenLive { await begin(opened) }
+    case .opened(let opened):
+      // Nothing is typed into another process than the one that was entered.
+      if let life, life != opened.life { return .replaced }
+      life = opened.life
+      if !hasBeenLive { await begin(opened) }
     case .output(_, let bytes): return await write(bytes, shown: bytes)
     case .snapshot(_, let size, let bytes):
       return await write(bytes, shown: shown(snapshot: Array(bytes.readableBytesView), size))
@@ -62,6 +68,7 @@ actor AttachedScreen {
     case .event(.title(let title)): self.title = title
     case .event: break
     case .lost(let refused):
+      life = nil
       complain("[fairlead: \(printable(refused.message)); it is started anew]")
     case .inDoubt(let bytes):
       undelivered += bytes.readableBytesView

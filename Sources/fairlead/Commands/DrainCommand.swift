@@ -42,7 +42,10 @@ struct DrainCommand: AsyncParsableCommand {
   func run() async throws {
     let client = try api.client()
     try await client.setDraining(node, !undo)
-    say(undo ? "node \(node) takes new sessions" : "node \(node) is draining")
+    say(
+      undo
+        ? "node \(node) takes new sessions"
+        : "node \(node) is draining, also after a restart, until: fairlead drain \(node) --undo")
     guard wait else { return }
     let end = deadline.map { ContinuousClock.now + .seconds($0.seconds) }
     var told: Left?
@@ -50,13 +53,16 @@ struct DrainCommand: AsyncParsableCommand {
       let left = Left(try await client.sessions(node: node))
       if left.moving.isEmpty { return say(left.farewell(of: node)) }
       if left != told {
-        complain("\(left.moving.count) sessions are still to move from node \(node)")
+        let count = left.moving.count
+        complain(
+          "\(count) session\(count == 1 ? " is" : "s are") still to move from node \(node)")
         told = left
       }
       if let end, ContinuousClock.now >= end {
         complain(
-          "\(left.moving.count) sessions have not moved in time (\(left.examples)): see that another node lives that "
-            + "has their Docker engine and the same --cluster-key-file, and is not drained itself")
+          "not moved in time: \(left.moving.count) (\(left.examples)): see that another node lives that "
+            + "has their Docker engine, which answers, and the same --cluster-key-file, and is not drained itself"
+        )
         throw ExitCode.failure
       }
       try await Task.sleep(for: CommandLimits.drainInterval)
@@ -87,18 +93,23 @@ private struct Left: Equatable {
     }
   }
 
-  var examples: String { moving.prefix(3).map(\.rawValue).joined(separator: ", ") }
+  var examples: String { Self.examples(of: moving) }
+
+  private static func examples(of sessions: [SessionID]) -> String {
+    sessions.prefix(3).map(\.rawValue).joined(separator: ", ") + (sessions.count > 3 ? ", …" : "")
+  }
 
   func farewell(of node: NodeID) -> String {
     var parts: [String] = []
     if staying > 0 {
-      parts.append("\(staying) are held on its machine, and go on when it is started again there")
+      parts.append(
+        "\(staying) held on its machine, which \(staying == 1 ? "goes" : "go") on when it is started again there"
+      )
     }
     if !ending.isEmpty {
-      let some = ending.prefix(3).map(\.rawValue).joined(separator: ", ")
       parts.append(
-        "\(ending.count) end with it, since nothing holds them (\(some)\(ending.count > 3 ? ", …" : ""))"
-      )
+        "\(ending.count) that \(ending.count == 1 ? "ends" : "end") with it, since nothing holds "
+          + "\(ending.count == 1 ? "it" : "them") (\(Self.examples(of: ending)))")
     }
     return parts.isEmpty
       ? "node \(node) has no sessions left: it may be stopped"

@@ -5,6 +5,7 @@ import API
 import APIClient
 import ArgumentParser
 import Client
+import FoundationEssentials
 import Glibc
 import Logging
 import Logs
@@ -111,9 +112,28 @@ struct KillAll {
     guard let port = api.ownPort else { return false }
     let directory = HolderHome.usual(
       for: ServeCommand.scope(port: port), NodeOptions.processEnvironment)
-    guard HolderHome.hasHolder(directory) else { return false }
+    guard HolderHome.hasHolder(directory) else {
+      let others = Self.otherPorts().map(String.init).joined(separator: ", ")
+      if others.isEmpty { return false }
+      throw ValidationError(
+        "no fairlead serve runs at \(api.api), and none has left terminals there. Some are held for the one of port "
+          + "\(others): start it on that port, or end them by fairlead kill --all --api http://127.0.0.1:PORT"
+      )
+    }
     try await end(in: directory, forgets: true)
     return true
+  }
+
+  /// Of other `serve` of this user, those that have left terminals here.
+  private static func otherPorts() -> [Int] {
+    let usual = URL(
+      filePath: HolderHome.usual(
+        for: ServeCommand.scope(port: 0), NodeOptions.processEnvironment))
+    let folder = usual.deletingLastPathComponent().path
+    let prefix = usual.lastPathComponent.dropLast()
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { $0.hasPrefix(prefix) && HolderHome.hasHolder("\(folder)/\($0)") }
+      .compactMap { Int($0.dropFirst(prefix.count)) }.sorted()
   }
 
   /// Ends what the holder in that directory keeps for a process that does not run.
@@ -124,7 +144,14 @@ struct KillAll {
     }
     var logger = Logger(label: "kill") { TextLogHandler(label: $0) }
     logger.logLevel = .error
-    let home = try HolderHome(directory, logger: logger)
+    let home: HolderHome
+    do { home = try HolderHome(directory, logger: logger, patience: .zero) } catch let error
+      as StateDirectoryError where error.code == .inUse
+    {
+      throw ValidationError(
+        "a fairlead runs that keeps its terminals in \(directory): stop it first, or end its sessions through it: "
+          + "fairlead kill --all --api URL")
+    }
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     let count = try await home.terminals(on: eventLoop)
     guard count > 0 else { return say("no terminal is held in \(directory)") }

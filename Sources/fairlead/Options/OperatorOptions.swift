@@ -41,7 +41,8 @@ struct APIOptions: ParsableArguments {
   @Option(help: ArgumentHelp("PEM file of its private key.", valueName: "file"))
   var key: String = fromEnvironment("KEY", default: "")
 
-  private static let usual = "http://127.0.0.1:7070"
+  static let usualPort = 7070
+  private static let usual = "http://127.0.0.1:\(usualPort)"
 
   /// Where nobody has said which of several `serve` is meant. No ``Failure``: it has one kind.
   struct Ambiguous: Error {

@@ -90,7 +90,7 @@ struct ServeCommand: AsyncParsableCommand {
         // The last is stopped first: clients are told how their sessions ended before they are sent away.
         routerService, nodeService, file,
       ], logger: logger)
-    announceLeft(owner.sessionsLeft)
+    announceLeft(owner.sessionsLeft, port: listen.address.port)
   }
 
   /// Of each `serve` of a user on a machine.
@@ -113,11 +113,15 @@ struct ServeCommand: AsyncParsableCommand {
     return (isReady, service)
   }
 
-  private func announceLeft(_ left: Int) {
+  private func announceLeft(_ left: Int, port: Int) {
     guard left > 0 else { return }
+    let usual = port == APIOptions.usualPort
+    let place = usual ? "" : " on the same port"
+    let address = usual ? "" : " --api http://127.0.0.1:\(port)"
     announce(
       "\(left) terminal\(left == 1 ? " goes" : "s go") on, for an hour, and \(left == 1 ? "is" : "are") here again "
-        + "when fairlead serve is started. `fairlead kill --all` ends \(left == 1 ? "it" : "them"); "
+        + "when fairlead serve is started\(place). `fairlead kill --all\(address)` ends "
+        + "\(left == 1 ? "it" : "them"); "
         + "--end-sessions ends such terminals with the server")
   }
 

@@ -99,6 +99,8 @@ import Wire
         if text.contains(Self.execs) { slow.withLockedValue { $0 }?.holdUp(true) }
       }
       let starter = await starter(.tcp(host: "127.0.0.1", port: relay.port), home)
+      // What notes tell of comes first.
+      _ = try await look(starter)
       slow.withLockedValue { $0 = relay }
       let first = try await look(starter)
       #expect(first.entries.isEmpty && first.silent.areAnywhere)

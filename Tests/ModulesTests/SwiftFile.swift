@@ -6,7 +6,7 @@ struct SwiftFile {
     var text: String
     /// How many braces are open around it.
     var depth: Int
-    /// It stands behind a dot: what it means depends on what is before that.
+    /// It stands behind a single dot: what it means depends on what is before that.
     var isMember: Bool
   }
 
@@ -83,7 +83,9 @@ private struct SwiftScanner {
         case UInt8(ascii: ")"): parentheses -= 1
         default: break
         }
-        isMember = byte == UInt8(ascii: ".")
+        // Behind `...` a name is none's member.
+        let dot = UInt8(ascii: ".")
+        isMember = byte == dot && (index == 0 || bytes[index - 1] != dot)
         index += 1
         if isInterpolation, parentheses == 0 { return }
       }

@@ -504,23 +504,23 @@ static int kill_marked(const char *mark) {
   return found;
 }
 
-pid_t holder_kill_marked(const char *mark) {
+pid_t holder_kill_marked(const char *mark, unsigned seconds, int looks, int looks_at_once, unsigned pause_ms) {
   pid_t child = fork();
   if (child != 0) return child;
   close_from(3);
-  alarm(10);  // SIGALRM ends it: a /proc that hangs holds nobody else up
+  alarm(seconds);  // SIGALRM ends it: a /proc that hangs holds nobody else up
   // Among processes that fork without end it would hardly have a turn.
   setpriority(PRIO_PROCESS, 0, -20);
-  // One that is forked while this looks has a number behind the others, mostly: it is found in the same pass. At first
+  // One that is forked while this looks has a number behind the others, mostly: it is found in the same look. At first
   // without a pause, then with one, for those that are dying or may not be killed.
-  for (int pass = 0; pass < 200; pass++) {
+  for (int look = 0; look < looks; look++) {
     if (kill_marked(mark) == 0) _exit(0);
-    if (pass >= 20) usleep(20 * 1000);
+    if (look >= looks_at_once) usleep(pause_ms * 1000);
   }
   _exit(1);
 }
 
-int holder_look(pid_t leader) {
+int holder_look(pid_t leader, unsigned seconds) {
   int pipes[2];
   if (pipe2(pipes, O_CLOEXEC)) return -errno;
   pid_t child = fork();
@@ -539,7 +539,7 @@ int holder_look(pid_t leader) {
   int out = 3;
   if (pipes[1] != out && dup2(pipes[1], out) < 0) _exit(1);
   close_from(4);
-  alarm(2);
+  alarm(seconds);
   char path[64], text[4096];
   snprintf(path, sizeof path, "/proc/%d/cmdline", leader);
   int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -16,9 +16,7 @@ extension Holder {
         leaderDidExit(held, exit)
       } else if let ending = processes.killers.removeValue(forKey: process) {
         // It says by its status whether there was anybody left.
-        if kind != 1 || value != 0 {
-          killAgain(ending, after: HolderLimits.endAgain, most: HolderLimits.ends)
-        }
+        if kind != 1 || value != 0 { killAgain(ending) }
       } else {
         for number in processes.starts.keys where processes.starts[number]!.process == process {
           processes.starts[number]!.exit = exit
@@ -67,21 +65,31 @@ extension Holder {
     if child > 0 {
       processes.killers[child] = ending
     } else {
-      // There is no process to be had: who takes them all is to lose the next that ends.
-      killAgain(ending, after: HolderLimits.endSoon, most: HolderLimits.endsWithoutProcess)
+      killSoon(ending)
     }
   }
 
-  private func killAgain(_ ending: Processes.Ending, after delay: UInt64, most: Int) {
-    guard ending.times < most else {
-      if let held = sessions[ending.handle] {
-        send(.survivors(handle: ending.handle), aboutTo: held)
-      }
-      return
-    }
+  /// Somebody is left of it.
+  private func killAgain(_ ending: Processes.Ending) {
     var again = ending
     again.times += 1
-    processes.timers.append((now + delay, .kill(again)))
+    guard again.times < HolderLimits.ends else { return tellSurvivors(of: ending) }
+    processes.timers.append((now + HolderLimits.endAgain, .kill(again)))
+  }
+
+  /// There is no process to be had: who takes them all is to lose the next that ends.
+  private func killSoon(_ ending: Processes.Ending) {
+    var again = ending
+    again.triesWithoutProcess += 1
+    guard again.triesWithoutProcess <= HolderLimits.endsWithoutProcess else {
+      return tellSurvivors(of: ending)
+    }
+    processes.timers.append((now + HolderLimits.endSoon, .kill(again)))
+  }
+
+  private func tellSurvivors(of ending: Processes.Ending) {
+    guard let held = sessions[ending.handle] else { return }
+    send(.survivors(handle: ending.handle), aboutTo: held)
   }
 
   /// What is not empty yet is tried again, ever more seldom.

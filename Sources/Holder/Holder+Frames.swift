@@ -123,7 +123,7 @@ extension Holder {
       // Its node waits to be told of it, however often it says it.
       case .duplicate:
         if let written = held.rules.input.written(of: client) {
-          tell(.written(client, written), of: held)
+          report(.written(client, written), of: held)
         }
       // Its node keeps to what it was told; one that does not has lost its way.
       case .gap, .tooMuch: markOver(peer)
@@ -133,7 +133,7 @@ extension Holder {
       let did = held.master >= 0 && system.discardInput(held.master, for: key)
       send(.discarded(handle: held.handle, key: key, did: did), to: peer)
       guard did else { return }
-      for report in held.rules.input.discard(upTo: ends) { tell(report, of: held) }
+      for given in held.rules.input.discard(upTo: ends) { report(given, of: held) }
       updateInterest(of: held)
     case .resize(_, _, let columns, let rows): resize(held, columns, rows)
     case .signal(_, _, let number): signal(held, Int32(number))

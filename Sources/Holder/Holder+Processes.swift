@@ -43,6 +43,8 @@ struct Processes {
     var group: [UInt8]?
     /// How often it was killed.
     var times = 0
+    /// How often no process was to be had to kill it with.
+    var triesWithoutProcess = 0
   }
 
   var starts: [UInt32: Start] = [:]
@@ -73,7 +75,8 @@ extension Holder {
       request.rows > 0
     else {
       return send(
-        .notStarted(tag: request.tag, step: UInt8(ascii: "l"), error: UInt32(EAGAIN)), to: peer)
+        .notStarted(tag: request.tag, step: StartStep.limit.rawValue, error: UInt32(EAGAIN)),
+        to: peer)
     }
     let group = system.makeGroup(nextHandle &+ UInt64(processes.next) << 32)
     var process = holder_process()
@@ -81,7 +84,8 @@ extension Holder {
     guard result == 0 else {
       if let group { removeGroup(group) }
       let error = UInt32(truncatingIfNeeded: -result)
-      return send(.notStarted(tag: request.tag, step: UInt8(ascii: "p"), error: error), to: peer)
+      return send(
+        .notStarted(tag: request.tag, step: StartStep.terminal.rawValue, error: error), to: peer)
     }
     let number = processes.next
     processes.next &+= 1
@@ -233,7 +237,7 @@ extension Holder {
     system.signal(start.process, SIGKILL)
     watch(start.outcome, 0, was: holder_readable, 0)
     system.close(start.outcome)
-    fail(start, step: UInt8(ascii: "t"), error: UInt32(ETIMEDOUT))
+    fail(start, step: StartStep.time.rawValue, error: UInt32(ETIMEDOUT))
   }
 
   func dropTimers(_ isOver: (Processes.Timer) -> Bool) {

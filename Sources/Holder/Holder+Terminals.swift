@@ -19,7 +19,7 @@ extension Holder {
 
   func readTerminal(_ held: Held) {
     // Others' echoes wait no longer than for this.
-    for _ in 0..<4 {
+    for _ in 0..<HolderLimits.terminalReads {
       guard held.master >= 0, held.rules.isReading else { break }
       let count = read(held)
       guard count > 0 else {
@@ -50,12 +50,12 @@ extension Holder {
         if count != -Int(EAGAIN) { hangUp(held) }
         break
       }
-      if let report = held.rules.input.wrote(count) { tell(report, of: held) }
+      if let written = held.rules.input.wrote(count) { report(written, of: held) }
     }
     updateInterest(of: held)
   }
 
-  func tell(_ report: HeldInput.Report, of held: Held) {
+  func report(_ report: HeldInput.Report, of held: Held) {
     switch report {
     case .written(let client, let offset):
       send(.written(handle: held.handle, client: client, offset: offset), aboutTo: held)

@@ -11,6 +11,27 @@ public struct ClientKey: Sendable, Hashable {
   }
 }
 
+/// Which step of a start failed: a letter of NOT_STARTED, and of the C that starts terminals without a holder. One that
+/// is none of these comes from a newer holder.
+public struct StartStep: RawRepresentable, Equatable, Sendable {
+  public var rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let terminal = StartStep(rawValue: UInt8(ascii: "p"))
+  /// Only without a holder: there is no process to be had.
+  public static let process = StartStep(rawValue: UInt8(ascii: "f"))
+  public static let user = StartStep(rawValue: UInt8(ascii: "u"))
+  public static let directory = StartStep(rawValue: UInt8(ascii: "d"))
+  /// There is no such program.
+  public static let search = StartStep(rawValue: UInt8(ascii: "n"))
+  /// The program cannot be executed.
+  public static let program = StartStep(rawValue: UInt8(ascii: "x"))
+  /// It took too long.
+  public static let time = StartStep(rawValue: UInt8(ascii: "t"))
+  /// Only with a holder: it takes no more.
+  public static let limit = StartStep(rawValue: UInt8(ascii: "l"))
+}
+
 /// What is to be started.
 public struct StartRequest: Sendable, Equatable {
   /// Comes back in the answer.

@@ -28,6 +28,8 @@ public enum HolderLimits {
   public static let logPage = 2 * 1024
   /// Bytes that are read from a terminal at once: it gives no more than 4,095.
   public static let terminalRead = 4 * 1024
+  /// Reads of a terminal in a turn of the loop: others' echoes wait no longer than for these.
+  static let terminalReads = 4
   /// Changes of size that a log keeps.
   public static let sizes = 1_024
   /// Bytes of a descriptor: it has what the session was created with, whose 64 KiB may take six times that as JSON;
@@ -74,8 +76,18 @@ public enum HolderLimits {
   /// Bytes of output that are read after the leader's exit.
   public static let drained = 256 * 1024
   /// How often what a session left is signalled before it is told that it survives: each time by a child that looks at
-  /// all processes up to 200 times, until it finds none.
+  /// all processes until it finds none.
   public static let ends = 5
+  /// Seconds after which such a child is ended: a /proc that hangs holds nobody else up.
+  static let killing: UInt32 = 10
+  /// Looks that it takes at all processes, at most; and the first of them, which follow one another without a pause: one
+  /// that is forked meanwhile has a number behind the others, mostly, and is found in the same look.
+  static let killingLooks: Int32 = 200
+  static let killingLooksAtOnce: Int32 = 20
+  /// Milliseconds of pause before each of the others: for those that are dying or may not be killed.
+  static let killingPause: UInt32 = 20
+  /// Seconds after which a child is ended that looks at a leader: /proc may hang.
+  static let look: UInt32 = 2
   /// Milliseconds between two of these signals.
   public static let endAgain: UInt64 = 1_000
   /// Milliseconds until it is tried again where no process was to be had for that: those of a session that forks

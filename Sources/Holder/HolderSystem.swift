@@ -105,8 +105,14 @@ struct LinuxSystem: HolderSystem {
   }
   func reap(_ kind: inout Int32, _ value: inout Int32) -> Int32 { holder_reap(&kind, &value) }
   func signal(_ group: Int32, _ number: Int32) { holder_signal(group, number) }
-  func killMarked(_ mark: [UInt8]) -> Int32 { mark.withCString { holder_kill_marked($0) } }
-  func look(_ leader: Int32) -> Int32 { holder_look(leader) }
+  func killMarked(_ mark: [UInt8]) -> Int32 {
+    mark.withCString {
+      holder_kill_marked(
+        $0, HolderLimits.killing, HolderLimits.killingLooks, HolderLimits.killingLooksAtOnce,
+        HolderLimits.killingPause)
+    }
+  }
+  func look(_ leader: Int32) -> Int32 { holder_look(leader, HolderLimits.look) }
 
   func makeGroup(_ name: UInt64) -> [UInt8]? {
     var path = [CChar](repeating: 0, count: 4_096)

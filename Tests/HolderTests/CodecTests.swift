@@ -64,6 +64,11 @@ import Testing
     return writer.bytes
   }
 
+  /// Who looks for a holder that it can speak to may ask the program.
+  @Test("are of the version that the program says") func versionOfTheProgram() {
+    #expect(HolderCommand.version == "fairlead-holder \(Handshake.version)\n")
+  }
+
   /// A holder outlives many nodes: what a version said it says for good. Who changes a frame makes a new version, which
   /// gets a file of its own, and keeps the code that reads the old.
   @Test("of version 1 are what they were") func versionOne() throws {

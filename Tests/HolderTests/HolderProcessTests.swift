@@ -85,9 +85,11 @@ import Testing
     for _ in 0..<50 {
       let noProgram = try node.tryToStart(["/no/such/program"])
       #expect(noProgram.handle == nil)
-      #expect(noProgram.step == UInt8(ascii: "x"))
+      #expect(noProgram.step == StartStep.program.rawValue)
       #expect(noProgram.error == UInt32(ENOENT))
-      #expect(try node.tryToStart(["/bin/true"], directory: "/no/such").step == UInt8(ascii: "d"))
+      #expect(
+        try node.tryToStart(["/bin/true"], directory: "/no/such").step
+          == StartStep.directory.rawValue)
     }
     let files = try FileManager.default.contentsOfDirectory(
       atPath: "/proc/\(holder.process.pid)/fd")

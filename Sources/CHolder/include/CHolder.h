@@ -105,13 +105,15 @@ void holder_signal(pid_t group, int signal);
 pid_t holder_reap(int *kind, int *value);
 
 // In a child process, since /proc may hang: kills each process whose environment holds `mark`, this one excepted, and
-// looks again until there is none, for some seconds at most. Returns that child's number; its exit status is 0 if there
+// looks again until there is none, for so many `seconds` and `looks` at most, with a pause before each but the first
+// `looks_at_once`. Returns that child's number; its exit status is 0 if there
 // is none, 1 if some live on.
-pid_t holder_kill_marked(const char *mark);
+pid_t holder_kill_marked(const char *mark, unsigned seconds, int looks, int looks_at_once,
+                         unsigned pause_ms);
 
 // In a child process: what runs at the terminal. Its answer is read from the descriptor that is returned: the command
 // line of `leader`, a line end, and the working directory of `leader`; at most 8 KiB.
-int holder_look(pid_t leader);
+int holder_look(pid_t leader, unsigned seconds);
 
 // MARK: Control groups
 

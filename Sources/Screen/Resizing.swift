@@ -14,7 +14,7 @@ final class Resizing: CoreResizing {
   /// Grids of the old size.
   private var oldGrids: [Grid] = []
   private var active: (grid: Grid, saved: SavedCursor, y: Int)?
-  private var collection: ClusterCollection?
+  private var collection: ClusterCompaction?
 
   init(_ core: inout Core, columns: Int, rows: Int) {
     self.columns = columns
@@ -104,7 +104,7 @@ final class Resizing: CoreResizing {
     core.columns = columns
     core.rows = rows
     // Also what was taken out of the scrollback and put back.
-    if core.clusters.count > 0 { collection = ClusterCollection(of: core) }
+    if core.clusters.count > 0 { collection = ClusterCompaction(of: core) }
     core.clusters.collectLater(columns: columns, rows: rows)
     step = .clusters
   }

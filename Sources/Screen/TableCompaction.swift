@@ -56,7 +56,7 @@ extension Core {
 
   /// Keeps the clusters that a cell uses, each once. (Packed lines hold theirs by value.)
   mutating func collectClusters() {
-    var collection = ClusterCollection(of: self)
+    var collection = ClusterCompaction(of: self)
     _ = collection.go(on: &self, work: .max)
     collection.deallocate()
   }

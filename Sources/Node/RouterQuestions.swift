@@ -19,7 +19,7 @@ extension NodeLoop {
           guard let session = session($0) else { return nil }
           var summary = session.summary(node: context.id)
           summary.holder = holding(of: $0)?.holder
-          if question.session != nil { summary.tell(session.core.history) }
+          if question.session != nil { summary.add(history: session.core.history) }
           return summary
         })
     case .kill:
@@ -129,7 +129,7 @@ extension NodeLoop {
 
 extension SessionSummary {
   /// With who had it, if that fits into an answer's part.
-  fileprivate mutating func tell(_ history: [Tenure]) {
+  fileprivate mutating func add(history: [Tenure]) {
     self.history = history
     if jsonBound > WireLimits.frameBody { self.history = nil }
   }

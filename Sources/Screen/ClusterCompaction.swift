@@ -1,7 +1,7 @@
 // The collection of clusters that no cell points to any more, in slices.
 
 /// A collection of clusters under way, row by row. Until it is done the cells must not be looked at.
-struct ClusterCollection {
+struct ClusterCompaction {
   private var kept = ClusterStore()
   /// Each one's new index and 1.
   private let renamed: Block<UInt32>

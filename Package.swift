@@ -298,7 +298,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "SessionsTests",
-      dependencies: ["Sessions", "Screen", "TestSupport", "Wire", nio("NIOCore")],
+      dependencies: ["Holder", "Sessions", "Screen", "TestSupport", "Wire", nio("NIOCore")],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "NodeTests",

@@ -30,16 +30,16 @@ public struct OperationError: Error, CustomStringConvertible {
 
 extension OperationError {
   /// 410, with all that a tombstone still tells.
-  /// - Parameter tellsOwner: who asks could have seen the session.
+  /// - Parameter tellsCreator: who asks could have seen the session.
   public static func gone(
-    _ session: SessionID, node: NodeID, _ tombstone: Tombstone, tellsOwner: Bool
+    _ session: SessionID, node: NodeID, _ tombstone: Tombstone, tellsCreator: Bool
   ) -> OperationError {
     var facts = SessionFacts()
     facts.reason = tombstone.reason
     facts.status = tombstone.status
     facts.ended = tombstone.ended
     facts.node = node
-    facts.owner = tellsOwner ? tombstone.creator : nil
+    facts.creator = tellsCreator ? tombstone.creator : nil
     var words =
       tombstone.isLost
       ? "session \(session) was lost with its node \(node)"
@@ -50,7 +50,7 @@ extension OperationError {
       let time = Date(timeIntervalSince1970: Double(ended) / 1_000).ISO8601Format()
       words += tombstone.isLost ? ", whose lease ended at \(time)" : ", \(time)"
     }
-    if let owner = facts.owner { words += "; it was \(owner.escaped)'s" }
+    if let creator = facts.creator { words += "; it was \(creator.escaped)'s" }
     return OperationError(.gone, words, facts)
   }
 

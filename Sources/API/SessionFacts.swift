@@ -13,11 +13,16 @@ public struct SessionFacts: Sendable, Equatable, Codable {
   /// The node that had it.
   public var node: NodeID?
   /// The subject that created it, for who may see its sessions.
-  public var owner: String?
+  public var creator: String?
   /// 409.
   public var state: SessionState?
   /// 409: in what it is not what was asked for.
   public var differs: [String]?
+
+  private enum CodingKeys: String, CodingKey {
+    case reason, status, ended, node, state, differs
+    case creator = "owner"
+  }
 
   public init() {}
 }

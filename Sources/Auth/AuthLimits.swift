@@ -5,8 +5,6 @@ public enum AuthLimits {
   public static let token = 8 * 1024
   /// Bytes of a token's header, read before its signature is checked.
   static let header = 1024
-  /// Bytes of a `sub`: an e-mail address of any legal length.
-  static let subject = 320
   /// Grants in a token, and patterns or words in a list of one.
   static let grants = 32
   static let patterns = 64

@@ -169,15 +169,15 @@ public struct Grants: Hashable, Sendable, Codable {
 
   /// What the subject may do to a session, for its node, which alone knows its creator.
   public func access(to session: SessionID, subject: String?) -> Access {
-    var access = Access(subject: subject, rights: nil, own: nil)
+    var access = Access(subject: subject, rights: nil, asCreator: nil)
     for grant in all {
       if grant.sessions.contains(where: { $0.names(session, subject: subject) }) {
         access.rights = max(access.rights ?? grant.rights, grant.rights)
         if grant.names == true { access.names = true }
       }
       if subject != nil, grant.sessions.contains(.own) {
-        access.own = max(access.own ?? grant.rights, grant.rights)
-        if grant.names == true { access.ownNames = true }
+        access.asCreator = max(access.asCreator ?? grant.rights, grant.rights)
+        if grant.names == true { access.namesAsCreator = true }
       }
     }
     return access

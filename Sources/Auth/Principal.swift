@@ -30,7 +30,7 @@ public struct Principal: Sendable, Equatable {
 
   /// The summary as this one may see it: without the viewers' names, if they are not to be told.
   public func shown(_ summary: SessionSummary) -> SessionSummary {
-    guard !access(to: summary.session).mayName(creator: summary.owner) else { return summary }
+    guard !access(to: summary.session).mayName(creator: summary.creator) else { return summary }
     var summary = summary
     for index in summary.viewers.indices { summary.viewers[index].sub = nil }
     return summary

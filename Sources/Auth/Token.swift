@@ -48,7 +48,7 @@ public struct Claims: Sendable, Equatable, Codable {
 
   /// What makes it unusable whoever signed it; nil: nothing.
   var problem: String? {
-    if sub.isEmpty || sub.utf8.count > AuthLimits.subject
+    if sub.isEmpty || sub.utf8.count > WireLimits.subject
       || sub.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })
     {
       return "\"sub\" is empty, too long or has control characters"

@@ -2,7 +2,6 @@
 // again. The streams themselves are `ClientStream`s, which do no I/O; here their actions are carried
 // out, with one write per turn of the loop.
 
-import FoundationEssentials
 import Logging
 import NIOCore
 import NIOPosix
@@ -223,8 +222,7 @@ final class ClientCore: ClientConnectionDelegate {
     lastNumber += 1
     entry.number = lastNumber
     numbers[lastNumber] = entry
-    let time = UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
-    send(entry.stream.begin(at: time), on: lastNumber)
+    send(entry.stream.begin(at: WallClock.milliseconds), on: lastNumber)
   }
 
   private func reopen(_ entry: StreamEntry, after milliseconds: Int, reason: String) {

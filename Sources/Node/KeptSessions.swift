@@ -139,7 +139,7 @@ extension NodeLoop {
       return
     }
     if stopCause != nil, !context.endsSessions {
-      return leave(restoration, attached.pipe)
+      return detach(restoration, attached.pipe)
     }
     let age = WallClock.milliseconds - min(descriptor.created, WallClock.milliseconds)
     let kept = KeptSession(attached.terminal, logLimit: descriptor.logLimit)
@@ -154,18 +154,18 @@ extension NodeLoop {
     let why: Tenure.Cause =
       isOurs ? .restarted : restoration.isMove ? .moved : .takenOver
     core.begin(tenure(epoch, since: WallClock.milliseconds, why))
-    let session = Session(core, pipe: attached.pipe, turns: turns, delegate: self)
+    let session = Session(core, pipe: attached.pipe, screenTurns: screenTurns, delegate: self)
     restoration.session = session
     sessions[id] = .restoring(restoration)
     if session.core.isUpToDate { sessionIsUpToDate(session) }
   }
 
   /// The node stops: the session waits for its next start, or for another node.
-  private func leave(_ restoration: Restoration, _ pipe: any Pipe) {
+  private func detach(_ restoration: Restoration, _ pipe: any Pipe) {
     let id = restoration.descriptor.session
     sessions[id] = nil
     context.places.giveBack()
-    context.left.withLockedValue { $0 += 1 }
+    context.detachedCount.withLockedValue { $0 += 1 }
     context.records.letGo(of: id, epoch: restoration.epoch)
     pipe.keeper?.detach()
     for open in restoration.waiting { open.refuse(refusalOfLeaving) }
@@ -227,8 +227,7 @@ extension NodeLoop {
       context.records.letGo(of: session.id, epoch: session.core.epoch)
       context.hasPutBack.withLockedValue { $0 = true }
     }
-    session.sendAway(
-      Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
+    session.sendAway(refusalOfAnotherOwner(of: session.id))
     detach(session)
   }
 

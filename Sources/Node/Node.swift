@@ -179,7 +179,7 @@ public final class Node: Sendable {
   }
 
   /// Sessions that went on without the node when it stopped.
-  public var sessionsLeft: Int { context.left.withLockedValue { $0 } }
+  public var sessionsLeft: Int { context.detachedCount.withLockedValue { $0 } }
 
   /// Waits until every client has its last output and ENDED; one that does not read is not waited for.
   private func waitUntilAllAreTold(atMost limit: Duration) async {

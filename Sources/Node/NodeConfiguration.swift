@@ -33,7 +33,7 @@ public struct NodeConfiguration: Sendable {
   public init(
     id: NodeID, cluster: String = "fl", listen: NodeAddress? = nil, advertise: NodeAddress? = nil,
     linkTLS: SocketLayer = .plain,
-    labels: [String: String] = [:], weight: Double = 1, capacity: Int = 10_000,
+    labels: [String: String] = [:], weight: Double = 1, capacity: Int = PipeLimits.sessions,
     version: String = "", settings: SessionSettings = SessionSettings(), pipes: PipeStarters,
     endsSessions: Bool = false, clusterKey: ClusterKey? = nil, logger: Logger
   ) {

@@ -25,7 +25,7 @@ final class NodeContext: Sendable {
   let hasPutBack = NIOLockedValueBox(false)
   let start = NIODeadline.now()
   /// How many sessions go on without this node.
-  let left = NIOLockedValueBox(0)
+  let detachedCount = NIOLockedValueBox(0)
   private let pipes: PipeStarters
 
   let loopCount: Int

@@ -1,6 +1,6 @@
 // One event loop of a node: its sessions, and the connections of routers that reach it. How sessions come to be is in
 // SessionStarts.swift, how those that a holder has come back in KeptSessions.swift (this node's) and Takeover.swift
-// (another's), how they go in SessionDepartures.swift, what routers ask of them in AdminQuestions.swift.
+// (another's), how they go in SessionDepartures.swift, what routers ask of them in RouterQuestions.swift.
 
 import Links
 import Logging
@@ -15,7 +15,7 @@ final class NodeLoop {
   let index: Int
   let context: NodeContext
   let logger: Logger
-  let turns: ScreenTurns<Session>
+  let screenTurns: ScreenTurns<Session>
   var sessions: [SessionID: SessionEntry] = [:]
   private var connections: [UInt64: RouterConnection] = [:]
   private var nextConnection: UInt64 = 0
@@ -36,9 +36,9 @@ final class NodeLoop {
   /// Sessions that have ended and can still be read.
   var ended = EndedSessions()
   /// Sessions that are forgotten but for their streams, which have yet to send their last output and ENDED.
-  var leaving: [(session: Session, since: NIODeadline)] = []
+  var drainingReaders: [(session: Session, since: NIODeadline)] = []
 
-  // What AdminQuestions.swift keeps here.
+  // What RouterQuestions.swift keeps here.
 
   /// The number of answers that are being made from screens.
   var screensUnderWay = 0
@@ -54,7 +54,7 @@ final class NodeLoop {
     self.context = context
     self.index = index
     self.eventLoop = eventLoop
-    turns = ScreenTurns(eventLoop: eventLoop)
+    screenTurns = ScreenTurns(eventLoop: eventLoop)
     logger = context.logger
     isTakingUp = context.holder != nil
     let bound = NIOLoopBound(self, eventLoop: eventLoop)

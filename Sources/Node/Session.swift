@@ -39,7 +39,7 @@ final class Session: PipeDelegate {
   /// When it ended, in milliseconds since 1970.
   private(set) var endedTime: UInt64?
   private let pipe: any Pipe
-  private let turns: ScreenTurns<Session>
+  private let screenTurns: ScreenTurns<Session>
   private weak var delegate: (any SessionDelegate)?
   private var timers: [SessionTimer: Scheduled<Void>] = [:]
   private var isCarryingOut = false
@@ -47,13 +47,13 @@ final class Session: PipeDelegate {
   private var isUpToDate: Bool
 
   init(
-    _ core: consuming SessionCore, pipe: any Pipe, turns: ScreenTurns<Session>,
+    _ core: consuming SessionCore, pipe: any Pipe, screenTurns: ScreenTurns<Session>,
     delegate: any SessionDelegate
   ) {
     isUpToDate = core.isUpToDate
     self.core = core
     self.pipe = pipe
-    self.turns = turns
+    self.screenTurns = screenTurns
     self.delegate = delegate
     pipe.delegate = self
     carryOutActions()
@@ -69,7 +69,7 @@ final class Session: PipeDelegate {
   func open(_ stream: StreamID, _ request: LinkOpen, isFirst: Bool) {
     core.open(
       stream, request, isFirst: isFirst, held: pipe.keeper?.input(of: ClientIdentity(request)),
-      work: turns.allowance(), now: now)
+      work: screenTurns.allowance(), now: now)
     carryOutActions()
   }
 
@@ -253,8 +253,8 @@ final class Session: PipeDelegate {
     case .giveTurnSoon(let stream):
       delegate?.connection(stream.connection)?.giveTurnSoon(stream.number)
     case .work:
-      core.work(turns.isWaiting(self) ? 0 : turns.allowance(), now: now)
-    case .workLater: turns.wait(self)
+      core.work(screenTurns.isWaiting(self) ? 0 : screenTurns.allowance(), now: now)
+    case .workLater: screenTurns.wait(self)
     case .wait(let timer, let time): wait(for: timer, until: time)
     case .ended:
       stopTimers()

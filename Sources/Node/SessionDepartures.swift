@@ -56,8 +56,7 @@ extension NodeLoop {
     logger.error(
       "another node owns a session of the same name by now; ours is ended",
       metadata: ["node": "\(context.id)", "session": "\(session.id)"])
-    session.sendAway(
-      Refused(.notOwner, "session \(session.id) has another owner by now", retry: 0))
+    session.sendAway(refusalOfAnotherOwner(of: session.id))
     // A session that is kept goes on under its other owner: it is the same process.
     if session.isKept { detach(session) } else { end(session, .superseded) }
   }
@@ -72,13 +71,13 @@ extension NodeLoop {
 
   /// Forgets the session, but lets its clients read its end.
   private func forgetOnceRead(_ session: Session) {
-    leaving.append((session, eventLoop.now))
+    drainingReaders.append((session, eventLoop.now))
     drop(session)
   }
 
   /// Dismisses those who read the end of a forgotten session too slowly, or not at all.
   func dismissSlowReaders() {
-    leaving.removeAll { session, since in
+    drainingReaders.removeAll { session, since in
       if session.isReadNoMore(since: since) { session.dismissStreams() }
       return !session.core.hasStreams
     }
@@ -126,8 +125,8 @@ extension NodeLoop {
   /// Stops one session. One that is kept goes on, and its clients wait for the node that takes it over.
   private func stop(_ session: Session, _ cause: EndCause) {
     guard goesOn(session) else { return end(session, cause) }
-    context.left.withLockedValue { $0 += 1 }
-    leave(session, refusalOfLeaving)
+    context.detachedCount.withLockedValue { $0 += 1 }
+    handOver(session, refusalOfLeaving)
   }
 
   /// Gives up the starts that are under way: one may wait for a directory that does not answer.
@@ -144,5 +143,5 @@ extension NodeLoop {
   func checkEmpty() { if stopCause != nil, sessions.isEmpty { whenEmpty?.succeed() } }
 
   /// Whether every client has been told how its session ended.
-  var hasToldAll: Bool { leaving.allSatisfy { !$0.session.core.hasStreams } }
+  var hasToldAll: Bool { drainingReaders.allSatisfy { !$0.session.core.hasStreams } }
 }

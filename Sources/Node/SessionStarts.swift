@@ -60,6 +60,10 @@ extension NodeLoop {
     Refused(.unavailable, "node \(context.id) is shutting down", retry: NodeLimits.retry)
   }
 
+  func refusalOfAnotherOwner(of id: SessionID) -> Refused {
+    Refused(.notOwner, "session \(id) has another owner by now", retry: 0)
+  }
+
   private func wait(_ open: WaitingOpen, for start: Start) {
     guard open.mayWait(beside: start.waiting) else { return }
     var start = start
@@ -174,7 +178,7 @@ extension NodeLoop {
         ? nil : KeptSession(size: start.size, logLimit: context.settings.heldLog),
       history: [tenure(epoch, since: created, .started)], settings: context.settings,
       pages: context.pages, createdTime: created, now: eventLoop.now)
-    let session = Session(core, pipe: pipe, turns: turns, delegate: self)
+    let session = Session(core, pipe: pipe, screenTurns: screenTurns, delegate: self)
     sessions[start.id] = .session(session)
     noteHolder(of: session)
     logger.info(

@@ -157,7 +157,7 @@ extension NodeLoop {
   // MARK: Letting go
 
   /// The session goes on without this node; where others reach its holder, the next one may have it at once.
-  func leave(_ session: Session, _ refusal: Refused) {
+  func handOver(_ session: Session, _ refusal: Refused) {
     if isShared(session) {
       context.records.letGo(of: session.id, epoch: session.core.epoch)
     }

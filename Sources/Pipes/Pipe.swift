@@ -65,7 +65,6 @@ public protocol Pipe: AnyObject {
   /// Queues bytes for the process; `pipeDidWrite` reports them as they are taken.
   func write(_ bytes: ByteBuffer, from source: InputSource)
   func resize(_ size: TerminalSize)
-  func signal(_ signal: PipeSignal)
   /// If the terminal makes a signal of this key and discards input for it (termios: ISIG, without NOFLSH), what it
   /// holds and its process has not read is discarded now, so that there is room for the key. False: it does not. Nil:
   /// `pipeDidDiscardInput` tells.

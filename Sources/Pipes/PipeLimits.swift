@@ -1,7 +1,7 @@
 // Every number that bounds what a pipe may hold, cost or wait for, and why (promise P6).
 
 import Holder
-public import NIOCore
+import NIOCore
 
 public enum PipeLimits {
   // MARK: Capacity
@@ -93,7 +93,7 @@ public enum PipeLimits {
   static let discards = 4
   static let discardInterval = TimeAmount.milliseconds(10)
   /// Clients of a session whose input is known: four times what the holder remembers.
-  static let heldLedgers = 256
+  static let heldLedgers = 4 * HolderLimits.ledgers
   /// Clients whose hashes are kept.
   static let clientKeys = 4_096
   /// Bytes of a checkpoint that are written at once: a keystroke waits behind one part.
@@ -113,14 +113,14 @@ public enum PipeLimits {
   static let holderFailure = Duration.seconds(60)
   /// Tries to start one that has just been put there: another node may be putting it there at the same moment.
   static let holderStarts = 3
+  /// Bytes of a socket's path, with its end, as the kernel has them (sun_path).
+  static let socketPath = 108
   /// Bytes of the folder in which one is: a socket's path takes no more.
   static let holderDirectory = 100
   /// A node that starts waits so long for an engine to say what is kept in its containers, and then goes on to ask.
   static let keptPatience = TimeAmount.seconds(5)
   /// … one of whose holders may take so long of it.
   static let keptSilence = TimeAmount.seconds(3)
-  /// A session that no node has had for so long is ended.
-  public static let orphan = TimeAmount.hours(1)
 
   // MARK: Docker
 

@@ -43,7 +43,7 @@ public struct InFlight: Sendable {
     var left: [NodeID: [Batch]] = [:]
     for entry in nodes {
       guard let own = batches[entry.record.id] else { continue }
-      let lease = min(max(entry.leaseMilliseconds, -Lease.takeover * 10), Lease.length)
+      let lease = min(max(entry.leaseMilliseconds, -RegistryLimits.longestSilence), Lease.length)
       let heartbeat = asked - .milliseconds(Lease.length - lease)
       let rest = own.filter {
         $0.latest + RegistryLimits.placementMargin > heartbeat

@@ -1,5 +1,7 @@
 // The times of a node's lease, with their reasons.
 
+import Wire
+
 public enum Lease {
   /// Three heartbeats may be lost before a lease ends.
   public static let heartbeatInterval = Duration.seconds(3)
@@ -10,12 +12,9 @@ public enum Lease {
   public static let takeover = 15_000
   /// Milliseconds from the lease's end until the node counts as dead.
   static let patience = takeover - length
-  /// Milliseconds that a holder keeps its sessions while no node has them, and then ends them: time for an
-  /// operator to mend what ended the node, and an end to what nobody will come back for.
-  public static let orphan = 3_600_000
-  /// Milliseconds from a lease's end until sessions that a holder kept count as lost: that time, and a margin, since
+  /// Milliseconds from a lease's end until sessions that a holder kept count as lost: its time, and a margin, since
   /// the holder counts it from when it noticed that its node was gone, in ticks of up to a minute.
-  static let orphanPatience = orphan + 300_000
+  static let orphanPatience = WireLimits.orphan + 300_000
   /// Milliseconds after a node has found that the registry lost its data: every other node sends a
   /// heartbeat within this, even if one is lost, and says what it holds. Until then, what the registry
   /// does not know may yet exist.

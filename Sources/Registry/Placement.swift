@@ -7,9 +7,6 @@ import Glibc
 public import Wire
 
 public struct Placement: Sendable {
-  /// No node gets above ⌈this × (its weighted share of all sessions + 1)⌉.
-  public static let slack = 1.25
-
   public struct Candidate: Sendable, Equatable {
     public var node: NodeID
     /// Rendezvous score; the highest wins. Over 0.
@@ -39,7 +36,7 @@ public struct Placement: Sendable {
       let record = entry.record
       let load = record.sessions + (inFlight[record.id] ?? 0)
       let share = weights > 0 ? max(record.weight, 0) / weights : 0
-      let limit = Int((slack * (Double(total) * share + 1)).rounded(.up))
+      let limit = Int((RegistryLimits.placementSlack * (Double(total) * share + 1)).rounded(.up))
       let busy = busyness(record, load: load, limit: limit)
       let obstacle = obstacle(entry, requirements: requirements)
       return Candidate(
@@ -69,7 +66,7 @@ public struct Placement: Sendable {
     // The second takes it only when the first is clearly busier: equal nodes keep their hash.
     let busier = Double(first.load) / max(first.weight, .leastNonzeroMagnitude)
     let freer = Double(second.load + 1) / max(second.weight, .leastNonzeroMagnitude)
-    return busier > freer * slack ? second : first
+    return busier > freer * RegistryLimits.placementSlack ? second : first
   }
 
   /// The node that is asked where none has room, as far as is known: the least busy one. It knows best.
@@ -80,8 +77,10 @@ public struct Placement: Sendable {
   /// Why none of the nodes can take the session, in words: the reasons of the first few.
   public static func obstacles(_ ranked: [Candidate]) -> String {
     guard !ranked.isEmpty else { return "no node is registered" }
-    return ranked.prefix(4).map { "\($0.node): \($0.obstacle ?? "announces no address")" }
-      .joined(separator: "; ")
+    return ranked.prefix(RegistryLimits.obstaclesTold).map {
+      "\($0.node): \($0.obstacle ?? "announces no address")"
+    }
+    .joined(separator: "; ")
   }
 
   /// −weight / ln(u), u in (0, 1) from the hash of session and node.

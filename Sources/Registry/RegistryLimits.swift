@@ -36,4 +36,11 @@ public enum RegistryLimits {
   static let placement = Duration.milliseconds(2 * Lease.takeover)
   /// Placements on one node within this time are counted together.
   static let placementBatch = Duration.milliseconds(500)
+  /// No node gets above ⌈this × (its weighted share of all sessions + 1)⌉.
+  public static let placementSlack = 1.25
+  /// Nodes whose reasons are told where none can take a session: enough to see what they have in common.
+  static let obstaclesTold = 4
+  /// Milliseconds since its lease ended that count for a node at most, where its last heartbeat is reckoned: all that was
+  /// sent to it is older or forgotten by then.
+  static let longestSilence = 10 * Lease.takeover
 }

@@ -61,6 +61,6 @@ public enum SessionTimer: Hashable, Sendable, CaseIterable {
   case interrupt
   /// The time to look whether it has printed nothing for a while.
   case checkpoint
-  /// The time at which the last output of a process that was ended is cut.
-  case lastOutput
+  /// The time at which the final output of a process that was ended is cut.
+  case finalOutput
 }

@@ -47,7 +47,7 @@ extension SessionCore {
     guard let kept, isRunning, kept.making == nil,
       log.end - min(kept.checkpoint, log.end) >= quietCheckpoint
     else { return }
-    if now - lastOutput >= SessionLimits.quiet, !screen.isResizing, !isAnswerUnderWay(now: now) {
+    if now - lastPrinted >= SessionLimits.quiet, !screen.isResizing, !isAnswerUnderWay(now: now) {
       beginCheckpoint(now: now)
     } else {
       updateCheckpoint(now: now)
@@ -114,7 +114,7 @@ extension SessionCore {
       blank.bytes = ByteBuffer(bytes: Screen.freshTerminal)
       return didMake(blank)
     }
-    kept?.scrollback = max(1, lines / 8)
+    kept?.scrollback = max(1, lines / SessionLimits.linesPart)
     beginCheckpoint(now: now)
   }
 

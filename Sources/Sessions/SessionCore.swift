@@ -62,7 +62,8 @@ public struct SessionCore: ~Copyable {
 
   /// Its last output or input.
   public internal(set) var lastUsed: NIODeadline
-  var lastOutput: NIODeadline
+  /// When its process last printed something.
+  var lastPrinted: NIODeadline
   /// When its last client left.
   var lastLeft: NIODeadline
   /// Why the node ends it, once it does.
@@ -70,7 +71,7 @@ public struct SessionCore: ~Copyable {
   /// Who had it until now.
   public internal(set) var history: [Tenure]
   /// How the process ended, while there is output of it to be read.
-  var processEnd: (status: ExitStatus?, reason: String?, cause: EndReason)?
+  var processEnd: (status: ExitStatus?, message: String?, reason: EndReason)?
   /// How it ended, once its clients may be told.
   public internal(set) var ended: Ended?
   public internal(set) var endedAt: NIODeadline?
@@ -110,7 +111,7 @@ public struct SessionCore: ~Copyable {
     typingTakesSize = settings.typingTakesSize
     sizeRule = SizeRule(kept?.size ?? size, of: kept?.state.sizeOwner)
     lastUsed = now
-    lastOutput = now
+    lastPrinted = now
     lastLeft = now
     setTheme(kept?.state.colors)
     // The program did not ask this node: those queries are answered.
@@ -174,7 +175,7 @@ public struct SessionCore: ~Copyable {
   /// Notes that the stream's client has had its OPENED.
   public mutating func noteAnswered(_ stream: StreamID) {
     guard !creatorKnows, let index = streams.index(of: stream) else { return }
-    creatorKnows = streams.list[index].identity == creator
+    creatorKnows = streams[index].identity == creator
   }
 
   private mutating func attach(
@@ -284,6 +285,6 @@ public struct SessionCore: ~Copyable {
   }
 
   mutating func giveTurnToAll() {
-    for index in streams.list.indices { actions.append(.giveTurn(streams.list[index].id)) }
+    for index in streams.indices { actions.append(.giveTurn(streams[index].id)) }
   }
 }

@@ -17,7 +17,7 @@ extension SessionCore {
   /// KILL: ends the process if the stream's client may.
   public mutating func kill(by stream: StreamID, now: NIODeadline) {
     guard let index = streams.index(of: stream) else { return }
-    guard streams.list[index].mayKill else {
+    guard streams[index].mayKill else {
       return send(.event(.refused("this token may not end session \(id)")), to: stream)
     }
     terminate(.killed, now: now)
@@ -38,14 +38,14 @@ extension SessionCore {
   }
 
   private mutating func cutOutputSoon(now: NIODeadline) {
-    actions.append(.wait(.lastOutput, until: now + SessionLimits.lastOutput))
+    actions.append(.wait(.finalOutput, until: now + SessionLimits.finalOutput))
   }
 
   /// Cuts the last output: whoever had the process ended does not wait for what it costs to read.
   private mutating func cutOutput(now: NIODeadline) {
     guard let processEnd, ended == nil else { return }
     let cut = "\(unread.readableBytes) bytes of its last output were cut"
-    self.processEnd?.reason = processEnd.reason.map { "\($0); \(cut)" } ?? cut
+    self.processEnd?.message = processEnd.message.map { "\($0); \(cut)" } ?? cut
     unread = ByteBuffer()
     endIfAllIsRead(now: now)
   }
@@ -54,7 +54,7 @@ extension SessionCore {
   mutating func endIfAllIsRead(now: NIODeadline) {
     guard let processEnd, ended == nil, unread.readableBytes == 0 else { return }
     ended = Ended(
-      reason: processEnd.cause, status: processEnd.status, message: processEnd.reason)
+      reason: processEnd.reason, status: processEnd.status, message: processEnd.message)
     endedAt = now
     giveTurnToAll()
     actions.append(.ended)
@@ -73,7 +73,7 @@ extension SessionCore {
       if isSizeDue { actions.append(.work) }
     case .interrupt: interruptOnceMore(now: now)
     case .checkpoint: checkForQuiet(now: now)
-    case .lastOutput: cutOutput(now: now)
+    case .finalOutput: cutOutput(now: now)
     }
   }
 
@@ -99,8 +99,8 @@ extension SessionCore {
   /// Whether nobody reads its end any more, or only too slowly.
   /// - Parameter since: when the session was to go.
   public func isReadNoMore(now: NIODeadline, since: NIODeadline) -> Bool {
-    streams.list.indices.allSatisfy {
-      now - streams.list[$0].output.lastProgress >= SessionLimits.lastReading
+    streams.indices.allSatisfy {
+      now - streams[$0].output.lastProgress >= SessionLimits.lastReading
     } || now - since >= SessionLimits.longestReading
   }
 
@@ -124,7 +124,7 @@ extension SessionCore {
       title: screen.title.isEmpty ? nil : screen.title.clipped(to: SessionLimits.titleShown),
       created: createdTime,
       idle: UInt64(max(0, (now - lastUsed).nanoseconds / 1_000_000)), output: log.end,
-      input: input.totalAccepted, owner: creator.subject,
+      input: input.totalAccepted, creator: creator.subject,
       viewers: listed.prefix(WireLimits.viewersListed).map {
         Event.Viewer(
           client: $0.identity.client, mode: $0.mode, sub: $0.identity.subject)

@@ -11,13 +11,13 @@ extension SessionCore {
     _ bytes: ByteBuffer, at offset: UInt64, from stream: StreamID, now: NIODeadline
   ) {
     noteAnswered(stream)
-    guard let index = streams.index(of: stream), streams.list[index].mode == .driver else { return }
-    let client = streams.list[index].identity
+    guard let index = streams.index(of: stream), streams[index].mode == .driver else { return }
+    let client = streams[index].identity
     switch input.receive(client, offset: offset, count: bytes.readableBytes) {
     case .accept(let fresh):
       lastUsed = now
-      streams.list[index].output.didType(now: now)
-      if sizeRule.client != client, typingTakesSize || sizeRule.client == nil {
+      streams[index].output.didType(now: now)
+      if sizeRule.sizeOwner != client, typingTakesSize || sizeRule.sizeOwner == nil {
         takeSize(index, now: now)
       }
       // A copy: a slice would keep the whole buffer alive that it was read into, for as long as the
@@ -55,7 +55,7 @@ extension SessionCore {
   private mutating func answer(_ answers: [UInt8], _ source: InputSource) {
     let isFirst = input.unwrittenAnswers == 0
     guard !answers.isEmpty, isRunning, input.answer(answers.count) else { return }
-    if isFirst { kept?.unansweredSince = lastOutput }
+    if isFirst { kept?.unansweredSince = lastPrinted }
     pipeInput.append(answers, from: source)
     writeInput()
   }
@@ -78,10 +78,10 @@ extension SessionCore {
     _ actions: inout Deque<SessionAction>
   ) {
     input.wrote(written) { client, offset in
-      for index in streams.list.indices where streams.list[index].identity == client {
+      for index in streams.indices where streams[index].identity == client {
         // The acknowledgements of one tick become one frame.
-        streams.list[index].inputAcknowledgement = offset
-        actions.append(.giveTurn(streams.list[index].id))
+        streams[index].inputAcknowledgement = offset
+        actions.append(.giveTurn(streams[index].id))
       }
     }
   }

@@ -10,7 +10,7 @@ extension SessionCore {
   /// What is to be kept beside the checkpoint.
   public var state: KeptState {
     KeptState(
-      sizeOwner: sizeRule.client, colors: kept?.colors, endCause: endCause,
+      sizeOwner: sizeRule.sizeOwner, colors: kept?.colors, endCause: endCause,
       history: history.count > 1 ? history : nil)
   }
 

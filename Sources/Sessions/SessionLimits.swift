@@ -19,6 +19,10 @@ public enum SessionLimits {
   public static let readAhead = 64 * 1024
   /// Acknowledgements that take longer halve the window; quicker ones may double it.
   public static let fastAcknowledgement = TimeAmount.milliseconds(100)
+  /// One that takes at most so many times the shortest time that was measured doubles the window: little waits.
+  static let doubling = 2
+  /// One that takes more than so many times that halves it: what was sent waits somewhere, and would wait longer.
+  static let halving = 4
   /// A driver that acknowledges nothing for so long stops holding the process back. A hidden tab's
   /// timers fire once a second.
   public static let stall = TimeAmount.seconds(2)
@@ -75,7 +79,7 @@ public enum SessionLimits {
 
   /// The last output of a process that was ended is read for so long: plain text of 300 KiB, what pipe and terminal
   /// hold at most, takes a tenth of it, and output that costs more is of less use.
-  public static let lastOutput = TimeAmount.milliseconds(500)
+  public static let finalOutput = TimeAmount.milliseconds(500)
   /// Sessions that have ended and can still be read, of one loop, and the memory that they hold: what users
   /// leave behind must not fill a node. The oldest go first.
   public static let endedSessions = 1_000
@@ -106,8 +110,10 @@ public enum SessionLimits {
   /// as fast as that checkpoint.
   static let quietPart = 8
   /// Bytes of a checkpoint: a holder takes 64 MiB. Lines of the scrollback are left out of a larger one, the oldest
-  /// first; an eighth of them is tried each time. A screen that alone is larger is left blank.
+  /// first. A screen that alone is larger is left blank.
   static let checkpoint = 60 * 1024 * 1024
+  /// The part of the lines that is tried next where all of them are too long: each try costs what a checkpoint costs.
+  static let linesPart = 8
   /// Bytes of a session's output that a holder keeps for each line of scrollback: three times what a line takes, so that
   /// a flood has filled the scrollback anew before a checkpoint would have to tell it.
   static let heldLine = 256

@@ -67,11 +67,19 @@ struct SessionStream {
 struct StreamTable {
   /// Apart from all else, so that a search among many viewers reads little memory.
   private var ids: [StreamID] = []
-  /// Each may be changed in its place; they come and go by `append` and `remove`.
-  var list: [SessionStream] = []
+  /// They come and go by `append` and `remove`, and are changed by the subscript.
+  private(set) var list: [SessionStream] = []
 
   var count: Int { ids.count }
   var isEmpty: Bool { ids.isEmpty }
+
+  var indices: Range<Int> { list.indices }
+
+  /// The stream is changed in its place. Its id stays.
+  subscript(index: Int) -> SessionStream {
+    _read { yield list[index] }
+    _modify { yield &list[index] }
+  }
 
   func index(of id: StreamID) -> Int? { ids.firstIndex(of: id) }
 

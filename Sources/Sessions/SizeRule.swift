@@ -7,7 +7,7 @@ import Wire
 
 struct SizeRule {
   /// The client whose size the terminal has; it keeps it while it is away, until another one takes it.
-  private(set) var client: ClientIdentity?
+  private(set) var sizeOwner: ClientIdentity?
   private(set) var size: TerminalSize
   /// What that client wants; `size` follows at its pace.
   private var wanted: TerminalSize
@@ -15,10 +15,10 @@ struct SizeRule {
   /// The next change waits for its time.
   private var isWaiting = false
 
-  /// - Parameter client: nil: nobody has taken it.
-  init(_ size: TerminalSize, of client: ClientIdentity? = nil) {
+  /// - Parameter sizeOwner: nil: nobody has taken it.
+  init(_ size: TerminalSize, of sizeOwner: ClientIdentity? = nil) {
     self.size = size
-    self.client = client
+    self.sizeOwner = sizeOwner
     wanted = size
   }
 
@@ -30,8 +30,8 @@ struct SizeRule {
   /// - Returns: whether that client is another one than before.
   mutating func give(to client: ClientIdentity, wanting size: TerminalSize) -> Bool {
     wanted = size
-    guard self.client != client else { return false }
-    self.client = client
+    guard sizeOwner != client else { return false }
+    sizeOwner = client
     return true
   }
 

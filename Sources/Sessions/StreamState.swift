@@ -150,9 +150,13 @@ struct StreamState {
   /// a queue somewhere, where a larger window makes nothing faster, and others' echoes slower.
   private mutating func adapt(to roundTrip: TimeAmount) {
     shortest = min(shortest, roundTrip)
-    if roundTrip <= shortest * 2, roundTrip <= SessionLimits.fastAcknowledgement {
+    if roundTrip <= shortest * SessionLimits.doubling,
+      roundTrip <= SessionLimits.fastAcknowledgement
+    {
       window = min(window * 2, WireLimits.maximumWindow)
-    } else if roundTrip > shortest * 4 || roundTrip > SessionLimits.fastAcknowledgement {
+    } else if roundTrip > shortest * SessionLimits.halving
+      || roundTrip > SessionLimits.fastAcknowledgement
+    {
       window = max(window / 2, WireLimits.initialWindow)
     }
   }

@@ -2,6 +2,7 @@
 
 internal import COpenSSL
 import NIOCore
+import Wire
 
 /// What a certificate says.
 public struct CertificateSummary: Sendable, Equatable {
@@ -72,12 +73,7 @@ final class Certificate: Sendable {
     var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
     var length: UInt32 = 0
     guard X509_digest(pointer, EVP_sha256(), &digest, &length) == 1 else { return "" }
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: digest.prefix(Int(length)).flatMap {
-        [digits[Int($0 >> 4)], digits[Int($0 & 15)]]
-      },
-      as: UTF8.self)
+    return digest.prefix(Int(length)).hexadecimal
   }
 
   private static func text(_ name: OpaquePointer?) -> String {

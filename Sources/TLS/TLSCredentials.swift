@@ -73,7 +73,7 @@ public final class TLSCredentials: Sendable {
   }
 
   private func warnOfEnd(_ context: TLSContext) {
-    let now = Int64(time(nil))
+    let now = Int64(WallClock.seconds)
     for certificate in context.certificates where certificate.notAfter < now + TLSLimits.warning {
       logger.warning(
         certificate.notAfter < now

@@ -27,31 +27,36 @@ public struct Access: Sendable, Equatable, Codable {
   public var subject: String?
   /// What the session's name gives; nil: nothing.
   public var rights: Rights?
-  /// What owning it gives; nil: nothing.
-  public var own: Rights?
-  /// Whether its name, or owning it, lets them know who else is attached.
+  /// What having created it gives; nil: nothing.
+  public var asCreator: Rights?
+  /// Whether its name, or having created it, lets them know who else is attached.
   public var names: Bool?
-  public var ownNames: Bool?
+  public var namesAsCreator: Bool?
 
   public init(
-    subject: String?, rights: Rights?, own: Rights?, names: Bool? = nil, ownNames: Bool? = nil
+    subject: String?, rights: Rights?, asCreator: Rights?, names: Bool? = nil,
+    namesAsCreator: Bool? = nil
   ) {
     self.subject = subject
     self.rights = rights
-    self.own = own
+    self.asCreator = asCreator
     self.names = names
-    self.ownNames = ownNames
+    self.namesAsCreator = namesAsCreator
   }
 
-  private enum CodingKeys: String, CodingKey { case subject, rights, own, names, ownNames }
+  private enum CodingKeys: String, CodingKey {
+    case subject, rights, names
+    case asCreator = "own"
+    case namesAsCreator = "ownNames"
+  }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     subject = try container.decodeIfPresent(String.self, forKey: .subject)
     rights = try container.decodeIfPresent(Rights.self, forKey: .rights)
-    own = try container.decodeIfPresent(Rights.self, forKey: .own)
+    asCreator = try container.decodeIfPresent(Rights.self, forKey: .asCreator)
     names = try container.decodeIfPresent(Bool.self, forKey: .names)
-    ownNames = try container.decodeIfPresent(Bool.self, forKey: .ownNames)
+    namesAsCreator = try container.decodeIfPresent(Bool.self, forKey: .namesAsCreator)
     // It is told to others, in frames that have a bound.
     if let subject,
       subject.utf8.count > WireLimits.subject || subject.utf8.contains(where: { $0 < 0x20 })
@@ -63,23 +68,23 @@ public struct Access: Sendable, Equatable, Codable {
   }
 
   /// Authentication is off: everybody may do everything.
-  public static let open = Access(subject: nil, rights: .admin, own: nil)
+  public static let open = Access(subject: nil, rights: .admin, asCreator: nil)
 
   /// Whether any session of that name could be entered.
-  public var isNothing: Bool { rights == nil && own == nil }
+  public var isNothing: Bool { rights == nil && asCreator == nil }
 
   private func isCreator(_ creator: String?) -> Bool { creator != nil && creator == subject }
 
   /// The rights to a session that `creator` created (nil: nobody's); nil: none.
   public func rights(creator: String?) -> Rights? {
-    guard isCreator(creator), let own else { return rights }
-    return max(own, rights ?? own)
+    guard isCreator(creator), let asCreator else { return rights }
+    return max(asCreator, rights ?? asCreator)
   }
 
   /// Who else is attached is told, besides their ClientIDs, to an `admin` and to whom a token says so.
   public func mayName(creator: String?) -> Bool {
     guard let rights = rights(creator: creator) else { return false }
-    return rights == .admin || names == true || (ownNames == true && isCreator(creator))
+    return rights == .admin || names == true || (namesAsCreator == true && isCreator(creator))
   }
 
   /// Ending a session takes `write` to one's own, or `admin`.

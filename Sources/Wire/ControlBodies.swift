@@ -59,10 +59,17 @@ public struct Welcome: Sendable, Equatable, Codable {
   public var proof: String?
   /// Links only: what the node obeys of the later keys of `create`; absent: nothing. It is not sent what it would pass
   /// over, to start something else than was asked for.
-  public var creates: [String]?
+  public var creates: [CreateKey]?
 
-  /// The keys that nodes of the first build do not know, and without which a process must not start.
-  public static let laterKeys = ["user"]
+  /// A key of `create` that nodes of the first build do not know, and without which a process must not start.
+  public struct CreateKey: Word {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public static let user = CreateKey(rawValue: "user")
+  }
+
+  public static let laterKeys = [CreateKey.user]
 
   public init(
     time: UInt64, node: String? = nil, incarnation: Incarnation? = nil, nonce: String? = nil,

@@ -17,7 +17,7 @@ extension NameIdentifier {
 
   public static func isValidName(_ name: String) -> Bool {
     let bytes = name.utf8
-    guard (1...64).contains(bytes.count) else { return false }
+    guard WireLimits.name.contains(bytes.count) else { return false }
     return bytes.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

@@ -13,9 +13,15 @@ public enum WireLimits {
   /// Bytes that RESPONSE may have besides: a session's command can be as long as a LINK_OPEN, and its title, owner
   /// and viewers (``viewersListed`` of them) go with it: 5 KiB at the most, escaped.
   public static let responseEnvelope = 8192
+  /// Bytes of a name that a user chooses, of a session, a node, a client: little in logs and lists, and each is in many
+  /// records. (The texts that say so say 1 to 64.)
+  static let name = 1...64
+  /// Milliseconds that a holder keeps its sessions while no node has them, and then ends them: time for an operator to
+  /// mend what ended the node, and an end to what nobody will come back for. (Texts for users say an hour.)
+  public static let orphan = 3_600_000
   /// Nodes, or starts of one, that had a session and are remembered, the last ones: a week of daily upgrades, twice.
   public static let tenures = 16
-  /// Bytes of who somebody is: what a token may hold of them.
+  /// Bytes of who somebody is, as a token's `sub` says it: an e-mail address of any legal length.
   public static let subject = 320
   /// Bytes of a text that the system says of itself (a reason, a message): it may quote what a client
   /// sent, and its frame must stay within `frameBody` however JSON escapes it.

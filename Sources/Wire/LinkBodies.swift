@@ -82,7 +82,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   public var output: UInt64
   public var input: UInt64
   /// The subject that created it; absent: nobody's.
-  public var owner: String?
+  public var creator: String?
   /// What holds its terminal while nodes come and go; absent: nothing, and it ends with its node.
   public var holder: String?
   /// Who had it, until now, the last ones; absent in lists.
@@ -90,11 +90,17 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   /// A few of those attached, who may type first.
   public var viewers: [Event.Viewer]
 
+  private enum CodingKeys: String, CodingKey {
+    case session, node, life, epoch, target, command, user, state, status, reason, ended, size
+    case title, created, idle, output, input, holder, history, viewers
+    case creator = "owner"
+  }
+
   public init(
     session: SessionID, node: String, life: Life, epoch: Epoch, target: String,
     command: [String], user: UserName? = nil, state: SessionState, status: ExitStatus?,
     reason: EndReason? = nil, ended: UInt64? = nil, size: TerminalSize, title: String?,
-    created: UInt64, idle: UInt64, output: UInt64, input: UInt64, owner: String? = nil,
+    created: UInt64, idle: UInt64, output: UInt64, input: UInt64, creator: String? = nil,
     holder: String? = nil, history: [Tenure]? = nil, viewers: [Event.Viewer]
   ) {
     self.session = session
@@ -114,7 +120,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     self.idle = idle
     self.output = output
     self.input = input
-    self.owner = owner
+    self.creator = creator
     self.holder = holder
     self.history = history
     self.viewers = viewers

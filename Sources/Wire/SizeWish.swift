@@ -4,19 +4,19 @@
 public struct SizeWish: Sendable, Equatable {
   private let client: ClientID
   /// By the last word of the server; nil: none came.
-  private var owner: ClientID?
+  private var sizeOwner: ClientID?
   /// TAKE is to be sent at the next OPENED.
   public private(set) var isOpen = false
 
   public init(of client: ClientID) { self.client = client }
 
-  public mutating func take() { isOpen = owner != client }
+  public mutating func take() { isOpen = sizeOwner != client }
 
   public mutating func hear(_ event: Event) {
     guard let named = event.sizeOwner else { return }
     // It came; or another client took the size since, and a late TAKE must not take it back.
-    if named == client || owner != nil && owner != named { isOpen = false }
-    owner = named
+    if named == client || sizeOwner != nil && sizeOwner != named { isOpen = false }
+    sizeOwner = named
   }
 }
 

@@ -74,7 +74,7 @@ extension AuthMatrix.Kind {
     let summary = SessionSummary(
       session: SessionID(unchecked: "p-1"), node: "a", life: .random(), epoch: Epoch(1),
       target: "pty", command: [], state: .running, status: nil, size: .standard, title: nil,
-      created: 0, idle: 0, output: 0, input: 0, owner: creator, viewers: [viewer])
+      created: 0, idle: 0, output: 0, input: 0, creator: creator, viewers: [viewer])
     let principal = Principal(subject: "alice", grants: try Grants(json: claim))
     return principal.shown(summary).viewers.first?.sub != nil
   }

@@ -65,7 +65,6 @@ final class EchoPipe: Pipe {
   }
 
   func resize(_ size: TerminalSize) {}
-  func signal(_ signal: PipeSignal) {}
   func terminate(grace: TimeAmount) {
     eventLoop.assumeIsolated().execute { [self] in
       delegate?.pipeDidEnd(.exited(code: 0), reason: nil)

@@ -36,7 +36,6 @@ final class FakePipe: Pipe {
     delegate?.pipeDidWrite(bytes.readableBytes)
   }
   func resize(_ size: TerminalSize) { sizes.append(size) }
-  func signal(_ signal: PipeSignal) {}
   func terminate(grace: TimeAmount) { isTerminated = true }
 }
 
@@ -49,7 +48,7 @@ final class FakeTransport: LinkTransport {
 
 /// The loop that a session and a connection under test belong to.
 final class FakeLoop: SessionDelegate, RouterConnectionDelegate {
-  let turns: ScreenTurns<Session>
+  let screenTurns: ScreenTurns<Session>
   var greeting: NodeGreeting {
     NodeGreeting(cluster: "test", welcome: Welcome(time: 0, node: "test"), key: nil)
   }
@@ -58,7 +57,7 @@ final class FakeLoop: SessionDelegate, RouterConnectionDelegate {
   var session: Session?
   weak var connection: RouterConnection?
 
-  init(_ eventLoop: any EventLoop) { turns = ScreenTurns(eventLoop: eventLoop) }
+  init(_ eventLoop: any EventLoop) { screenTurns = ScreenTurns(eventLoop: eventLoop) }
 
   func sessionDidEnd(_ session: Session) { ended.append(session) }
   func sessionIsUpToDate(_ session: Session) {}
@@ -81,7 +80,7 @@ extension Session {
       id: SessionID(unchecked: "s"), epoch: Epoch(1), creation: Creation(),
       creator: ClientIdentity(client: .random(), subject: nil), size: size,
       settings: SessionSettings(), createdTime: 0, now: pipe.eventLoop.now)
-    self.init(core, pipe: pipe, turns: loop.turns, delegate: loop)
+    self.init(core, pipe: pipe, screenTurns: loop.screenTurns, delegate: loop)
   }
 
   var logEnd: UInt64 { core.log.end }
@@ -165,7 +164,7 @@ final class EmbeddedSession {
   /// Gives every screen its turns until nothing waits for one.
   func settle() {
     loop.run()
-    while node.turns.isWaiting(session) || session.hasWork {
+    while node.screenTurns.isWaiting(session) || session.hasWork {
       loop.advanceTime(by: NodeLimits.screenPause)
       loop.run()
     }

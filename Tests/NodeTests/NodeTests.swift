@@ -13,7 +13,7 @@ import Wire
 private let cat = Creation(command: ["cat"])
 
 private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .write) -> Access {
-  Access(subject: subject, rights: rights, own: own)
+  Access(subject: subject, rights: rights, asCreator: own)
 }
 
 @Suite(.timeLimit(.minutes(2 * patience))) struct CreatingTests {
@@ -295,7 +295,7 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       }
       let told = try await link.sessions().sorted { $0.session.rawValue < $1.session.rawValue }
       #expect(told.map(\.command) == commands)
-      #expect(told.allSatisfy { $0.owner == subject })
+      #expect(told.allSatisfy { $0.creator == subject })
     }
   }
 

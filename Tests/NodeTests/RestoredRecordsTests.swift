@@ -21,11 +21,6 @@ import Wire
   private let holder = "boot/h"
   private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  /// If holders kept sessions for longer than the registry believes, ones that live would be told as lost.
-  @Test func holdersKeepSessionsForAsLongAsTheRegistryBelieves() {
-    #expect(PipeLimits.orphan == .milliseconds(Int64(Lease.orphan)))
-  }
-
   private func with(_ kind: Kind, _ body: (any Registry) async throws -> Void) async throws {
     switch kind {
     case .memory: try await body(MemoryRegistry())

@@ -175,7 +175,6 @@ struct RunningPipe: Sendable {
   func terminate(grace: TimeAmount = .milliseconds(200)) async throws {
     try await on { $0.pipe.terminate(grace: grace) }
   }
-  func signal(_ signal: PipeSignal) async throws { try await on { $0.pipe.signal(signal) } }
 
   var hasForegroundJob: Bool? { get async throws { try await on { $0.pipe.hasForegroundJob } } }
   var output: [UInt8] { get async throws { try await on { $0.output } } }

@@ -137,7 +137,7 @@ import Wire
         let pipe = try await RunningPipe.start(
           starter,
           PipeRequest(session: .random(), creation: creation, size: .standard))
-        try await pipe.signal(.kill)
+        try await pipe.terminate(grace: .zero)
         try await pipe.end()
         return false
       } catch let error as PipeError {

@@ -228,7 +228,7 @@ import Wire
     let held = try #require(try await registry.lookUp(session))
     let unheld = try #require(try await registry.lookUp(plain))
     #expect(try await result(plain, after: Lease.patience) == .lost(unheld))
-    for time in [Lease.patience, Lease.orphan, Lease.orphanPatience - 1] {
+    for time in [Lease.patience, WireLimits.orphan, Lease.orphanPatience - 1] {
       #expect(try await result(session, after: time) == .owned(held))
     }
     #expect(try await result(session, after: Lease.orphanPatience) == .lost(held))

@@ -126,7 +126,7 @@ import Wire
       let error = await #expect(throws: APIError.self) { try await admin.kill(session) }
       #expect(error?.message.contains("goes on when that node is started again") == true)
       #expect(try await registry.lookUp(session)?.state == .owned, "it was not forgotten")
-      time.withLockedValue { $0 += Lease.orphan + 300_000 }
+      time.withLockedValue { $0 += WireLimits.orphan + 300_000 }
       #expect(try await admin.locate(session).why == .lost)
       #expect(try await admin.sessionList().sessions.map(\.state) == [.lost])
     }

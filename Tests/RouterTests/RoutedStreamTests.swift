@@ -407,7 +407,7 @@ extension [RoutedStream.Action] {
   func anotherTokenOpensTheStreamAgain(state: StreamUnderTest.State) {
     var test = Test.inState(state)
     #expect(test.handle(.reauthorized(.open)).isEmpty, "it gives the same")
-    let access = Access(subject: "sam", rights: .write, own: nil)
+    let access = Access(subject: "sam", rights: .write, asCreator: nil)
     let asked = test.handle(.reauthorized(access))
     switch state {
     case .live:

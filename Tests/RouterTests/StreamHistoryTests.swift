@@ -219,7 +219,7 @@ private struct History {
     default:
       if random.chance(0.3) {
         let subject = "\(Int.random(in: 0...3, using: &random))"
-        tell(.reauthorized(Access(subject: subject, rights: .write, own: nil)))
+        tell(.reauthorized(Access(subject: subject, rights: .write, asCreator: nil)))
       } else {
         takes += 1
         toRouter.append(.take)
@@ -292,7 +292,8 @@ private struct History {
         case 10: event = .client(.input(offset: 0, ByteBuffer(string: "x")))
         default:
           event = .reauthorized(
-            Access(subject: "\(Int.random(in: 0...3, using: &random))", rights: .write, own: nil))
+            Access(
+              subject: "\(Int.random(in: 0...3, using: &random))", rights: .write, asCreator: nil))
         }
         // What cannot happen does not: no link breaks that is not there.
         switch event {

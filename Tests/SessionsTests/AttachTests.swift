@@ -52,7 +52,7 @@ import Wire
 
   @Test func theSameClientIDOfAnotherSubjectIsAnotherClient() {
     let test = TestSession()
-    let access = ["ann", "eve"].map { Access(subject: $0, rights: .write, own: nil) }
+    let access = ["ann", "eve"].map { Access(subject: $0, rights: .write, asCreator: nil) }
     test.attach(1, client: client, access: access[0], isNew: true)
     test.attach(2, client: client, access: access[1])
     #expect(!test.isClosed(1), "it must not pass for another")
@@ -123,13 +123,13 @@ import Wire
 
   @Test func whoMayNotEnterIsTold() throws {
     let test = TestSession(subject: "bob")
-    let eve = Access(subject: "eve", rights: nil, own: .admin)
+    let eve = Access(subject: "eve", rights: nil, asCreator: .admin)
     test.open(1, request(test, create: Creation(), exclusive: true, access: eve))
     let refusal = try refused(test, 1)
     #expect(refusal.code == .forbidden && refusal.state == nil && refusal.differs == nil)
-    test.open(2, request(test, access: Access(subject: "bob", rights: nil, own: .write)))
+    test.open(2, request(test, access: Access(subject: "bob", rights: nil, asCreator: .write)))
     #expect(try opened(test, 2).mode == .driver)
-    test.open(3, request(test, access: Access(subject: "ann", rights: .read, own: nil)))
+    test.open(3, request(test, access: Access(subject: "ann", rights: .read, asCreator: nil)))
     #expect(try opened(test, 3).mode == .watcher)
   }
 
@@ -153,7 +153,7 @@ import Wire
     test.open(1, again, isFirst: true)
     test.leave(1)
     test.prints("ready")
-    let eve = Access(subject: "eve", rights: .write, own: nil)
+    let eve = Access(subject: "eve", rights: .write, asCreator: nil)
     test.open(2, request(test, create: test.core.creation, exclusive: true, access: eve))
     #expect(try refused(test, 2).code == .exists, "the same ClientID of somebody else")
     test.open(3, again)
@@ -167,8 +167,8 @@ import Wire
 }
 
 @Suite struct ViewersTests {
-  private let alice = Access(subject: "alice", rights: .write, own: nil)
-  private let admin = Access(subject: "root", rights: .admin, own: nil)
+  private let alice = Access(subject: "alice", rights: .write, asCreator: nil)
+  private let admin = Access(subject: "root", rights: .admin, asCreator: nil)
 
   private func named(_ test: TestSession, _ stream: UInt64) -> [String?]? {
     test.frames(stream).compactMap { frame -> [String?]? in
@@ -178,14 +178,16 @@ import Wire
 
   @Test func onlyWhoMayKnowIsToldWhoTheOthersAre() {
     let test = TestSession(subject: "bob")
-    test.attach(1, access: Access(subject: "bob", rights: nil, own: .write), isNew: true)
+    test.attach(1, access: Access(subject: "bob", rights: nil, asCreator: .write), isNew: true)
     test.attach(2, access: alice)
     test.attach(3, access: admin)
     var teacher = alice
     teacher.names = true
     test.attach(4, access: teacher)
-    test.attach(5, access: Access(subject: "bob", rights: nil, own: .write, ownNames: true))
-    test.attach(6, access: Access(subject: "eve", rights: .read, own: nil, ownNames: true))
+    test.attach(
+      5, access: Access(subject: "bob", rights: nil, asCreator: .write, namesAsCreator: true))
+    test.attach(
+      6, access: Access(subject: "eve", rights: .read, asCreator: nil, namesAsCreator: true))
     let all = ["bob", "alice", "root", "alice", "bob", "eve"]
     for stream in [3, 4, 5] as [UInt64] { #expect(named(test, stream) == all, "\(stream)") }
     for stream in [1, 2, 6] as [UInt64] {
@@ -197,7 +199,7 @@ import Wire
     let test = TestSession()
     let long = String(repeating: "\"", count: WireLimits.subject)
     for number in 1...100 as ClosedRange<UInt64> {
-      test.attach(number, access: Access(subject: long, rights: .admin, own: nil))
+      test.attach(number, access: Access(subject: long, rights: .admin, asCreator: nil))
     }
     let names = try #require(named(test, 100))
     #expect(names.count == SessionLimits.viewersNamed)

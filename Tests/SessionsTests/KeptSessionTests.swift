@@ -1,6 +1,7 @@
 // Promise P11: a session outlives its node. Made again from what was left with its holder, it shows what it showed, byte
 // for byte, and has answered each of the program's questions once.
 
+import Holder
 import NIOCore
 import Screen
 import TestSupport
@@ -10,6 +11,10 @@ import Wire
 @testable import Sessions
 
 @Suite("A session that is kept (promise P11)") struct KeptSessionTests {
+  @Test("waits for an answer for as long as its holder takes one") func answerable() {
+    #expect(SessionLimits.answerable == .milliseconds(Int64(HolderLimits.query)))
+  }
+
   /// What a holder has of a session, and the node that has it now.
   private struct Kept {
     var output: [UInt8] = []

@@ -128,14 +128,14 @@ import Wire
       return test
     }
     let killed = end(by: .killed)
-    killed.wait(SessionLimits.lastOutput)
+    killed.wait(SessionLimits.finalOutput)
     #expect(killed.ended?.reason == .killed)
     #expect(killed.ended?.status == .exited(code: 0))
     #expect(killed.ended?.message == "600 bytes of its last output were cut")
     #expect(killed.ends == 1)
     let hurried = end(by: nil)
     hurried.terminate(.killed)
-    hurried.wait(SessionLimits.lastOutput)
+    hurried.wait(SessionLimits.finalOutput)
     #expect(hurried.ended?.reason == .exited && !hurried.isTerminated, "it had ended by itself")
     #expect(hurried.ended?.message == "600 bytes of its last output were cut")
     let exited = end(by: nil)
@@ -160,8 +160,8 @@ import Wire
 
   @Test func killTakesTheRightAndIsElseRefused() {
     let test = TestSession(subject: "bob")
-    test.attach(1, access: Access(subject: "bob", rights: nil, own: .write), isNew: true)
-    test.attach(2, access: Access(subject: "eve", rights: .write, own: nil))
+    test.attach(1, access: Access(subject: "bob", rights: nil, asCreator: .write), isNew: true)
+    test.attach(2, access: Access(subject: "eve", rights: .write, asCreator: nil))
     test.kill(2)
     #expect(!test.isTerminated)
     #expect(test.frames(2).contains(.event(.refused("this token may not end session s"))))

@@ -60,7 +60,8 @@ let everyFrame: [Frame] = {
     .linkOpen(
       LinkOpen(
         client: client,
-        access: Access(subject: "a", rights: .admin, own: nil, names: true, ownNames: true),
+        access: Access(
+          subject: "a", rights: .admin, asCreator: nil, names: true, namesAsCreator: true),
         from: "::1", incarnation: Incarnation(rawValue: 5), epoch: Epoch(2), sent: 9, consumed: 8,
         again: true, open: resuming)),
     .request(
@@ -274,7 +275,8 @@ extension FrameTests {
         LinkOpen(
           client: ClientID(unchecked: name),
           access: Access(
-            subject: String(repeating: "\"", count: 320), rights: .admin, own: .admin), from: name,
+            subject: String(repeating: "\"", count: 320), rights: .admin, asCreator: .admin),
+          from: name,
           incarnation: .random(), epoch: Epoch(.max), sent: Varint.maximum,
           consumed: Varint.maximum, open: open)),
       stream: Varint.maximum)

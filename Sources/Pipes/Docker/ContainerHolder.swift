@@ -54,8 +54,7 @@ final class ContainerHolder: HolderPlace {
 
   /// By which nodes that know the key find it, and nobody else can guess where it will be.
   static func token(of place: Place, key: [UInt8]) -> String {
-    MAC.of(place.parts("folder"), key: key).prefix(8)
-      .map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
+    MAC.of(place.parts("folder"), key: key).prefix(8).hexadecimal
   }
 
   var description: String {

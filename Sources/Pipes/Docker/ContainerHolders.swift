@@ -48,8 +48,7 @@ final class ContainerHolders: Sendable {
 
   /// Says which key it is, and nothing of it.
   var keyName: String {
-    MAC.of([Array("fairlead key's name".utf8)], key: key).prefix(4)
-      .map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
+    MAC.of([Array("fairlead key's name".utf8)], key: key).prefix(4).hexadecimal
   }
 
   // MARK: For a start

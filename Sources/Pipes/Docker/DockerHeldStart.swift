@@ -90,18 +90,18 @@ extension DockerStarter {
     let reason = describe(errno: CInt(clamping: error.number))
     let folder = request.creation.workingDirectory ?? "its folder"
     return switch error.step {
-    case UInt8(ascii: "n"):
+    case .search:
       PipeError(.noCommand, "command not found in container \(container): \(program)")
-    case UInt8(ascii: "d"):
+    case .directory:
       PipeError(.noCommand, "cannot work in \(folder) of container \(container): \(reason)")
-    case UInt8(ascii: "x"):
+    case .program:
       PipeError(.noCommand, "cannot execute \(program) in container \(container): \(reason)")
-    case UInt8(ascii: "t"):
+    case .time:
       PipeError(
         .noCommand,
         "\(program) did not come to be executed in time in container \(container): its folder or file does "
           + "not answer")
-    case UInt8(ascii: "l"):
+    case .limit:
       PipeError(.resources, "the holder in container \(container) takes no more")
     default:
       PipeError(.resources, "container \(container) can start no process now: \(reason)")

@@ -79,11 +79,6 @@ final class DockerPipe: Pipe {
     }
   }
 
-  func signal(_ signal: PipeSignal) {
-    guard !isEnded else { return }
-    _ = perform { await $0.signal([signal]) }
-  }
-
   var hasForegroundJob: Bool? {
     if isEnded { return false }
     // A shell that is not seen may do anything.

@@ -243,12 +243,6 @@ final class HeldPipe: Pipe, SessionKeeper {
         rows: UInt16(clamping: size.rows)))
   }
 
-  func signal(_ signal: PipeSignal) {
-    guard !isOver else { return }
-    connection.send(
-      .signal(handle: handle, epoch: epoch, number: UInt8(clamping: signal.rawValue)))
-  }
-
   var hasForegroundJob: Bool? {
     guard !isOver else { return false }
     if look.begin(.now()) { connection.send(.look(handle: handle)) }

@@ -31,7 +31,7 @@ extension StartRequest {
     self.init(
       tag: 0, epoch: request.epoch.rawValue, columns: UInt16(clamping: request.size.columns),
       rows: UInt16(clamping: request.size.rows), logLimit: UInt32(clamping: request.logLimit),
-      orphanAfter: UInt32(clamping: PipeLimits.orphan.nanoseconds / 1_000_000_000),
+      orphanAfter: UInt32(clamping: WireLimits.orphan / 1_000),
       descriptor: seal.close(request.descriptor), mark: Array(mark.utf8),
       paths: process.paths.map { Array($0.utf8) }, names: process.names.map { Array($0.utf8) },
       arguments: process.arguments.map { Array($0.utf8) },

@@ -91,7 +91,8 @@ extension HolderConnection {
   /// What no node has had for so long the holder has ended itself.
   func dropOldStarts() {
     for (tag, start) in starts
-    where start.isAbandoned && eventLoop.now - start.since > PipeLimits.orphan {
+    where start.isAbandoned && eventLoop.now - start.since > .milliseconds(Int64(WireLimits.orphan))
+    {
       starts[tag] = nil
     }
   }

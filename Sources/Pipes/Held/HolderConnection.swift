@@ -301,7 +301,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     case .listed: didList()
     case .started(let tag, let handle, let process): didStart(tag, handle, process)
     case .notStarted(let tag, let step, let error):
-      didNotStart(tag, HeldStartError(step: step, number: error))
+      didNotStart(tag, HeldStartError(step: StartStep(rawValue: step), number: error))
     case .attached(let found): didAttach(found)
     case .refused(let handle, let epoch): wasRefused(handle, epoch)
     case .superseded(let handle, _):

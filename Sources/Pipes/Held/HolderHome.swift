@@ -36,12 +36,11 @@ public final class HolderHome: Sendable {
     _ directory: String, logger: Logger, patience: Duration? = nil
   ) throws {
     self.directory = directory
-    // sun_path has 108 bytes, with a zero.
     let place = LocalHolder.folder(in: directory) + LocalHolder.socket
-    guard directory.hasPrefix("/"), place.utf8.count < 108 else {
+    guard directory.hasPrefix("/"), place.utf8.count < PipeLimits.socketPath else {
       throw StateDirectoryError(
         .directory,
-        "the state directory \(directory) has to be an absolute path of \(107 - place.utf8.count + directory.utf8.count) "
+        "the state directory \(directory) has to be an absolute path of \(PipeLimits.socketPath - 1 - place.utf8.count + directory.utf8.count) "
           + "bytes at most")
     }
     do {
@@ -53,7 +52,7 @@ public final class HolderHome: Sendable {
     }
     let boot = ProcessTable.contents(of: "/proc/sys/kernel/random/boot_id") ?? ""
     name =
-      boot.filter { !$0.isWhitespace } + "/" + secret.identity.map { Self.hex[Int($0)] }.joined()
+      boot.filter { !$0.isWhitespace } + "/" + secret.identity.hexadecimal
     let (secret, name) = (secret, name)
     func holder(_ folder: String, isCurrent: Bool) -> LocalHolder {
       LocalHolder(folder, isCurrent: isCurrent, secret: secret, of: name, logger: logger)
@@ -101,9 +100,6 @@ public final class HolderHome: Sendable {
       return kept
     }
   }
-
-  private static let hex = (0..<256).map { String($0 + 256, radix: 16).dropFirst() }.map(
-    String.init)
 
   private static func lock(_ directory: String, _ patience: Duration) throws -> LockedFile {
     let deadline = ContinuousClock.now + patience

@@ -38,12 +38,12 @@ extension PTYStarter {
     -> PipeError
   {
     switch error.step {
-    case UInt8(ascii: "t"):
+    case .time:
       return PipeError(
         .noCommand,
         "\(command.program) did not come to be executed in time: its directory or file does not answer, "
           + "or its user held the process up")
-    case UInt8(ascii: "l"):
+    case .limit:
       return PipeError(.resources, "the holder of this node's terminals takes no more")
     default: return failure(CInt(clamping: error.number), error.step, command, directory)
     }

@@ -2,6 +2,7 @@
 
 import CPTY
 import Glibc
+import Holder
 import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
@@ -174,10 +175,10 @@ public struct PTYStarter: PipeStarter {
           cpty_spawn(request, &started, &step)
         }
         guard error == 0 else {
-          let kind = UInt8(bitPattern: step)
+          let kind = StartStep(rawValue: UInt8(bitPattern: step))
           return ExitWatcher.Spawned(
             pid: started.pid, failure: failure(error, kind, command, directory),
-            isLate: kind == UInt8(ascii: "t"))
+            isLate: kind == .time)
         }
         master = started.master
         return ExitWatcher.Spawned(pid: started.pid)
@@ -241,23 +242,23 @@ public struct PTYStarter: PipeStarter {
     }
   }
 
-  func failure(_ error: CInt, _ step: UInt8, _ command: Command, _ directory: String?)
+  func failure(_ error: CInt, _ step: StartStep, _ command: Command, _ directory: String?)
     -> PipeError
   {
     let reason = describe(errno: error)
     switch step {
-    case UInt8(ascii: "d"):
+    case .directory:
       return PipeError(.noCommand, "cannot work in \(directory ?? "/"): \(reason)")
-    case UInt8(ascii: "u"):
+    case .user:
       return PipeError(.noCommand, "cannot run as \(command.login.account?.name ?? ""): \(reason)")
     // Where it was looked for is the node's affair.
-    case UInt8(ascii: "n"):
+    case .search:
       return PipeError(.noCommand, "command not found: \(command.program)")
-    case UInt8(ascii: "x") where error == EACCES && !command.isPath:
+    case .program where error == EACCES && !command.isPath:
       return PipeError(.noCommand, "\(command.program) is not executable")
-    case UInt8(ascii: "x") where ![EAGAIN, ENOMEM, ENFILE].contains(error):
+    case .program where ![EAGAIN, ENOMEM, ENFILE].contains(error):
       return PipeError(.noCommand, "cannot execute \(command.program): \(reason)")
-    case UInt8(ascii: "x"), UInt8(ascii: "f"):
+    case .program, .process:
       return PipeError(.resources, "this node can start no process now: \(reason)")
     default:
       return PipeError(

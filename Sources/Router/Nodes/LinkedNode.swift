@@ -42,7 +42,7 @@ final class LinkedNode: LinkPeer {
   private var held: [() -> Void] = []
   private var deadline: Scheduled<Void>?
   /// The later keys of `create` that the node obeys.
-  private var creates: Set<String> = []
+  private var creates: Set<Welcome.CreateKey> = []
   /// Whether this end leaves, which is no fault of the node's.
   private var isLeaving = false
 
@@ -245,7 +245,7 @@ final class LinkedNode: LinkPeer {
   /// for.
   private func pass(_ frame: Frame, _ number: UInt64) {
     guard case .linkOpen(let request) = frame, request.open.create?.user != nil,
-      !creates.contains("user")
+      !creates.contains(.user)
     else {
       link?.send(frame, stream: number)
       return

@@ -26,7 +26,7 @@ extension SessionSummary {
       target: "", command: [], state: state, status: nil,
       size: TerminalSize(columns: 0, rows: 0), title: nil,
       // An epoch is the time of its claim, in microseconds.
-      created: record.epoch.rawValue / 1_000, idle: 0, output: 0, input: 0, owner: record.creator,
+      created: record.epoch.rawValue / 1_000, idle: 0, output: 0, input: 0, creator: record.creator,
       holder: record.holder, viewers: [])
   }
 }

@@ -90,7 +90,7 @@ struct RouterOperations: ClusterOperations {
     }
     list.unread = shown.isEmpty ? nil : shown
     list.sessions.removeAll {
-      !principal.allows(.watch, session: $0.session, creator: $0.owner).isAllowed
+      !principal.allows(.watch, session: $0.session, creator: $0.creator).isAllowed
     }
     list.sessions = list.sessions.map(principal.shown)
     list.sessions.sort { $0.session.rawValue < $1.session.rawValue }
@@ -133,7 +133,8 @@ struct RouterOperations: ClusterOperations {
     guard let summary = try await ask(id, .sessions).sessions.first else {
       throw OperationError(.notFound, "no session \(id)")
     }
-    if case .refused(let why) = caller.principal.allows(.watch, session: id, creator: summary.owner)
+    if case .refused(let why) = caller.principal.allows(
+      .watch, session: id, creator: summary.creator)
     {
       throw refusal(.inspect, why, session: id)
     }
@@ -197,7 +198,7 @@ struct RouterOperations: ClusterOperations {
       guard let tombstone = record.tombstone(among: nodes) else {
         return SessionLocation(id, record, among: nodes)
       }
-      throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
+      throw OperationError.gone(id, node: record.node, tombstone, tellsCreator: true)
     }
     let ranked = Placement.rank(id, nodes: nodes, inFlight: context.inFlight())
     return try SessionLocation(id, placedBy: ranked)
@@ -257,7 +258,7 @@ struct RouterOperations: ClusterOperations {
     }
     guard let tombstone = found else { return OperationError(.gone, refusal.message) }
     let mayKnow = caller.principal.allows(.watch, session: id, creator: tombstone.creator).isAllowed
-    return .gone(id, node: record.node, tombstone, tellsOwner: mayKnow)
+    return .gone(id, node: record.node, tombstone, tellsCreator: mayKnow)
   }
 
   private func exists(

@@ -106,7 +106,7 @@ struct CertsInitCommand: AsyncParsableCommand {
 
   /// From an hour ago, for clocks that are behind.
   private func validity(_ days: Int) -> ClosedRange<Int64> {
-    let now = Int64(time(nil))
+    let now = Int64(WallClock.seconds)
     return (now - 3_600)...(now + Int64(days) * 86_400)
   }
 

@@ -1,7 +1,6 @@
 // `fairlead certs show`: what certificates say, in files or on a port that listens, and when they end.
 
 import ArgumentParser
-import Glibc
 import NIOCore
 import NIOPosix
 import NIOTLS
@@ -163,7 +162,7 @@ struct CertificateView: Encodable {
     isAuthority = certificate.isAuthority
     notBefore = utc(certificate.notBefore)
     notAfter = utc(certificate.notAfter)
-    secondsLeft = certificate.notAfter - Int64(time(nil))
+    secondsLeft = certificate.notAfter - Int64(WallClock.seconds)
     fingerprint = certificate.fingerprint
     self.fault = fault
   }

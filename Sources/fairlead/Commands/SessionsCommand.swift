@@ -120,7 +120,7 @@ struct SessionsCommand: AsyncParsableCommand {
         shortened(session.commandText))
       guard isWide else { continue }
       table.rows[table.rows.count - 1] += [
-        session.holder == nil ? "no" : "yes", session.owner ?? "-",
+        session.holder == nil ? "no" : "yes", session.creator ?? "-",
       ]
     }
     return table.text

@@ -47,7 +47,7 @@ struct WhereCommand: AsyncParsableCommand {
     if let record = try await registry.lookUp(id) {
       let nodes = try await registry.nodes()
       if let tombstone = record.tombstone(among: nodes) {
-        throw OperationError.gone(id, node: record.node, tombstone, tellsOwner: true)
+        throw OperationError.gone(id, node: record.node, tombstone, tellsCreator: true)
       }
       return SessionLocation(id, record, among: nodes)
     }

@@ -1,0 +1,10 @@
+// Bytes as hexadecimal digits: the form in which hashes and keys' names are shown and compared.
+
+extension Sequence<UInt8> {
+  /// Two lower-case digits for each byte.
+  public var hexadecimal: String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(
+      decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
+}

@@ -14,7 +14,9 @@ extension PipeOption {
   static let stateDirectory = PipeOption(
     "state-directory", value: "directory",
     help:
-      "Where that process is found again: a directory of this node alone, which must survive its restart."
+      "Where that process is found again: a directory of this node and user alone (mode 700), which must survive its "
+      + "restart. The usual one is below /run/fairlead for root, else below $XDG_RUNTIME_DIR or /tmp, and lasts until "
+      + "the machine is started anew."
   )
 
   static let ofHolders = [holder, stateDirectory]
@@ -61,10 +63,12 @@ extension PipeSetup {
 
   /// Whether the node may run though it can hold nothing; says so.
   func mayGoWithout(_ error: StateDirectoryError) -> Bool {
-    guard options.holderMode == .auto, error.code != .inUse else { return false }
+    // A directory that was named is there for what is held already: a node without it would tell that as lost.
+    let isNamed = error.code == .directory && !options["state-directory"].isEmpty
+    guard options.holderMode == .auto, error.code != .inUse, !isNamed else { return false }
     logger.warning(
-      "no holder could be started: terminals end with this process", metadata: ["error": "\(error)"]
-    )
+      "no holder could be started: terminals end with this process (--holder require refuses to start so)",
+      metadata: ["error": "\(error)"])
     return true
   }
 }

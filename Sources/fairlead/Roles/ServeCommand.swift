@@ -21,7 +21,8 @@ struct ServeCommand: AsyncParsableCommand {
       Who is signed in stays so when it is started again. \
       The commands of the same user find it by a file that only that user can read. Terminals \
       of this machine go on when it is stopped, and are here again when it is started on the same port \
-      within an hour; `fairlead kill --all` ends them, and with --holder off they end with this process. \
+      within an hour; `fairlead kill --all` (with --api, where that is another port than 7070) ends them, \
+      and with --holder off they end with this process. \
       For several machines, run `fairlead node` and `fairlead router` with a Redis instead.
       """)
 

@@ -12,7 +12,7 @@ import Sessions
 import Wire
 
 extension NodeLoop {
-  /// Takes back what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
+  /// Restores what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
   /// - Parameter leavesShared: whether what other nodes reach, too, is left alone: another process may be this node.
   /// - Returns: what could not be asked, or was left alone; to be called again if there is any.
   func restoreKeptSessions(leavesShared: Bool) -> EventLoopFuture<SilentHolders> {
@@ -30,7 +30,7 @@ extension NodeLoop {
     }
     return EventLoopFuture.whenAllSucceed(found, on: eventLoop)
       .map { $0.reduce(SilentHolders()) { $0.union($1) } }
-      .always { _ in bound.value.isTakingUp = false }
+      .always { _ in bound.value.isRestoring = false }
   }
 
   /// - Returns: the holders of those that are neither here, nor known to be another's.
@@ -71,7 +71,7 @@ extension NodeLoop {
       // only just been written names the container as whoever asked for it.
       let isOurs =
         record.holder == entry.holderName
-        || record.holder == loop.context.keeperName(of: descriptor.creation)
+        || record.holder == loop.context.holderName(of: descriptor.creation)
       return record.node == loop.context.id && isOurs
         ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
     }.flatMapError { _ in
@@ -101,7 +101,7 @@ extension NodeLoop {
   private func discard(_ entry: KeptEntry) -> EventLoopFuture<Void> {
     entry.attach(epoch: entry.epoch.next, latest: 0, on: eventLoop).map { attached in
       attached.value.pipe.terminate(grace: .zero)
-      attached.value.pipe.keeper?.detach()
+      attached.value.pipe.holder?.detach()
     }
   }
 
@@ -135,7 +135,7 @@ extension NodeLoop {
     let id = descriptor.session
     guard case .restoring(var restoration) = sessions[id] else {
       context.places.giveBack()
-      attached.pipe.keeper?.detach()
+      attached.pipe.holder?.detach()
       return
     }
     if stopCause != nil, !context.endsSessions {
@@ -167,7 +167,7 @@ extension NodeLoop {
     context.places.giveBack()
     context.detachedCount.withLockedValue { $0 += 1 }
     context.records.letGo(of: id, epoch: restoration.epoch)
-    pipe.keeper?.detach()
+    pipe.holder?.detach()
     for open in restoration.waiting { open.refuse(refusalOfLeaving) }
     checkEmpty()
   }
@@ -225,7 +225,7 @@ extension NodeLoop {
     // If its record still names this node, whoever took it did not ask for it: then it is taken up again.
     if session.core.ended == nil, isShared(session) {
       context.records.letGo(of: session.id, epoch: session.core.epoch)
-      context.hasPutBack.withLockedValue { $0 = true }
+      context.hasLetGoAgain.withLockedValue { $0 = true }
     }
     session.sendAway(refusalOfAnotherOwner(of: session.id))
     detach(session)
@@ -235,7 +235,7 @@ extension NodeLoop {
   /// it.
   func detach(_ session: Session) {
     session.detach()
-    guard held(session.id) === session else { return }
+    guard sessionOrRestoring(session.id) === session else { return }
     sessions[session.id] = nil
     ended.remove(session.id)
     if session.core.ended == nil { context.places.giveBack() }
@@ -243,7 +243,7 @@ extension NodeLoop {
   }
 
   /// The session, also while it is being made again.
-  private func held(_ id: SessionID) -> Session? {
+  private func sessionOrRestoring(_ id: SessionID) -> Session? {
     if case .restoring(let restoration) = sessions[id] { restoration.session } else { session(id) }
   }
 }

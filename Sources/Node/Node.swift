@@ -65,7 +65,7 @@ public final class Node: Sendable {
 
   var logger: Logger { configuration.logger }
 
-  /// Listens, takes back what was kept, registers, and keeps the lease until the task is cancelled; then ends every
+  /// Listens, restores what was kept, registers, and keeps the lease until the task is cancelled; then ends every
   /// session, in order: no new ones, processes, records, links, lease. What was kept goes on though the registry is
   /// away (promise P5).
   /// - Throws: ``NodeError``.
@@ -109,7 +109,7 @@ public final class Node: Sendable {
       guard context.sharesHolders, let nodes = try? await context.records.registry.nodes(),
         let entry = nodes.first(where: { $0.record.id == id })
       else { return false }
-      return entry.isLive && entry.record.holder != context.holder
+      return entry.isLive && entry.record.holder != context.holderHome
     }
   }
 

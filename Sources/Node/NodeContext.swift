@@ -22,7 +22,7 @@ final class NodeContext: Sendable {
   let pages = PagePool()
   let endsSessions: Bool
   /// Whether some session was taken over whose holder did not answer: it is tried again.
-  let hasPutBack = NIOLockedValueBox(false)
+  let hasLetGoAgain = NIOLockedValueBox(false)
   let start = NIODeadline.now()
   /// How many sessions go on without this node.
   let detachedCount = NIOLockedValueBox(0)
@@ -48,11 +48,11 @@ final class NodeContext: Sendable {
 
   /// Names the place where this node's processes find what they kept. The registry believes a new process to be this
   /// node if it names the same place. Nil: this node keeps nothing.
-  var holder: String? { starters.lazy.compactMap(\.keeperName).first }
+  var holderHome: String? { starters.lazy.compactMap(\.homeName).first }
 
   /// What keeps a session there while no node has it; nil: nothing does.
-  func keeperName(of creation: Creation) -> String? {
-    starter(for: creation.target)?.keeperName(of: creation)
+  func holderName(of creation: Creation) -> String? {
+    starter(for: creation.target)?.holderName(of: creation)
   }
 
   /// Whether any holder of this node is reached by other nodes, too.

@@ -15,7 +15,7 @@ extension Node {
     NodeRecord(
       id: id, incarnation: incarnation, loops: addresses, labels: labels,
       weight: configuration.weight, capacity: configuration.capacity, sessions: sessions,
-      version: configuration.version, holder: context.holder,
+      version: configuration.version, holder: context.holderHome,
       hasRestored: context.records.hasRestored ? true : nil)
   }
 
@@ -28,7 +28,7 @@ extension Node {
   /// - Returns: whether the registry has answered.
   /// - Throws: ``NodeError``; `CancellationError` if the node is to stop before it has registered.
   func registerOrGoOn(_ addresses: [NodeAddress]) async throws -> Bool {
-    let count = try await held().count
+    let count = try await ownedSessions().count
     do {
       try await register(addresses, within: count > 0 ? .zero : NodeLimits.registrationPatience)
       return true
@@ -184,41 +184,43 @@ extension Node {
 
   /// One round through all that the node held when the round began.
   struct Confirmation {
-    var rest: ArraySlice<(key: SessionID, value: Holding)> = []
+    var rest: ArraySlice<(key: SessionID, value: OwnedSession)> = []
     /// How many are looked at with each heartbeat.
     var pace = 0
   }
 
-  func held() async throws -> [SessionID: Holding] {
-    var held: [SessionID: Holding] = [:]
+  func ownedSessions() async throws -> [SessionID: OwnedSession] {
+    var here: [SessionID: OwnedSession] = [:]
     for (index, loop) in loops.enumerated() {
-      let sessions = try await eventLoops[index].submit { loop.value.holdings }.get()
-      held.merge(sessions) { $1 }
+      let sessions = try await eventLoops[index].submit { loop.value.ownedSessions }.get()
+      here.merge(sessions) { $1 }
     }
-    return held
+    return here
   }
 
   /// Announces again all that this node holds.
   private func announce(_ reason: (text: String, level: Logger.Level)) async throws {
-    let held = try await held()
+    let here = try await ownedSessions()
     logger.log(
       level: reason.level, "\(reason.text); announcing sessions",
-      metadata: ["node": "\(id)", "sessions": "\(held.count)"])
-    let announcement = try await registry.announce(held, node: id, incarnation: incarnation)
-    try await settle(announcement, of: held)
+      metadata: ["node": "\(id)", "sessions": "\(here.count)"])
+    let announcement = try await registry.announce(here, node: id, incarnation: incarnation)
+    try await settle(announcement, of: here)
   }
 
   /// Announces the sessions that this node took over from an earlier process, and then that others of that process are
   /// lost: those that nothing keeps which could not be asked. What the registry does not take now, it hears in later
   /// rounds.
   func announceKept(_ addresses: [NodeAddress]) async {
-    guard context.holder != nil else { return }
-    do { await announce(restored: try await held()) } catch {
+    guard context.holderHome != nil else { return }
+    do { await announce(restored: try await ownedSessions()) } catch {
       logger.error("what goes on could not be counted", metadata: ["error": "\(error)"])
     }
     let silent = silent
     let task = Task {
-      await context.records.releaseLost(without: silent) { Set(try await self.held().keys) }
+      await context.records.releaseLost(without: silent) {
+        Set(try await self.ownedSessions().keys)
+      }
       // What no list has counts as lost from now on, and not only from the next heartbeat on.
       if !Task.isCancelled, context.records.hasRestored {
         _ = try? await registry.heartbeat(record(addresses), isRenewal: true)
@@ -230,7 +232,7 @@ extension Node {
     }
   }
 
-  private func announce(restored: [SessionID: Holding]) async {
+  private func announce(restored: [SessionID: OwnedSession]) async {
     if !restored.isEmpty {
       logger.notice(
         "sessions go on that were kept",
@@ -250,7 +252,7 @@ extension Node {
   /// it begins anew.
   private func confirm(_ round: inout Confirmation) async throws {
     if round.rest.isEmpty {
-      let all = Array(try await held())
+      let all = Array(try await ownedSessions())
       let bounds = Lease.confirmedAtOnce
       round.rest = all[...]
       round.pace = min(
@@ -263,9 +265,9 @@ extension Node {
     guard try await settle(announcement, of: some) > 0 else { return }
     // Where one record is gone, others may be.
     round.rest = []
-    let held = try await held()
-    let rest = try await registry.announce(held, node: id, incarnation: incarnation)
-    try await settle(rest, of: held)
+    let here = try await ownedSessions()
+    let rest = try await registry.announce(here, node: id, incarnation: incarnation)
+    try await settle(rest, of: here)
   }
 
   /// Ends what another node owns by now (promise P3), and takes back the record of what has ended meanwhile.
@@ -273,26 +275,26 @@ extension Node {
   /// - Returns: how many records were missing.
   @discardableResult
   private func settle(
-    _ announcement: Announcement, of announced: [SessionID: Holding], areNew: Bool = false
+    _ announcement: Announcement, of announced: [SessionID: OwnedSession], areNew: Bool = false
   ) async throws -> Int {
     for session in announcement.superseded {
-      guard let holding = announced[session] else { continue }
+      guard let owned = announced[session] else { continue }
       let index = session.loopIndex(of: loops.count)
       let loop = loops[index]
       try await eventLoops[index].submit {
-        loop.value.end(superseded: session, epoch: holding.epoch)
+        loop.value.end(superseded: session, epoch: owned.epoch)
       }.get()
     }
     guard !announcement.repaired.isEmpty else { return 0 }
-    let held = try await held()
+    let here = try await ownedSessions()
     var missing = 0
     for session in announcement.repaired {
-      guard let holding = announced[session] else { continue }
-      if held[session]?.epoch == holding.epoch {
+      guard let owned = announced[session] else { continue }
+      if here[session]?.epoch == owned.epoch {
         missing += 1
       } else {
         _ = try await registry.release(
-          session, node: id, incarnation: incarnation, epoch: holding.epoch, tombstone: nil)
+          session, node: id, incarnation: incarnation, epoch: owned.epoch, tombstone: nil)
       }
     }
     if missing > 0, !areNew {

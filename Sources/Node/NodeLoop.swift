@@ -26,7 +26,7 @@ final class NodeLoop {
   private var refusalsUnsaid = 0
 
   /// Whether the holder has yet to say which of this loop's sessions it keeps: an unknown session may be among them.
-  var isTakingUp: Bool
+  var isRestoring: Bool
 
   // What SessionDepartures.swift keeps here.
 
@@ -56,7 +56,7 @@ final class NodeLoop {
     self.eventLoop = eventLoop
     screenTurns = ScreenTurns(eventLoop: eventLoop)
     logger = context.logger
-    isTakingUp = context.holder != nil
+    isRestoring = context.holderHome != nil
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     reaper = eventLoop.scheduleRepeatedTask(
       initialDelay: NodeLimits.reaperInterval, delay: NodeLimits.reaperInterval
@@ -82,17 +82,17 @@ final class NodeLoop {
 
   /// All that this loop owns, to be told a registry that may be wrong about it. A session that is being started is
   /// among it: an engine can take many seconds for that.
-  var holdings: [SessionID: Holding] {
-    var holdings: [SessionID: Holding] = [:]
-    for id in sessions.keys { holdings[id] = holding(of: id) }
-    return holdings
+  var ownedSessions: [SessionID: OwnedSession] {
+    var ownedSessions: [SessionID: OwnedSession] = [:]
+    for id in sessions.keys { ownedSessions[id] = ownedSession(id) }
+    return ownedSessions
   }
 
-  func holding(of id: SessionID) -> Holding? {
+  func ownedSession(_ id: SessionID) -> OwnedSession? {
     guard let entry = sessions[id] else { return nil }
-    var holding = entry.holding
-    holding?.holder = entry.holderName
-    return holding
+    var owned = entry.owned
+    owned?.holder = entry.holderName
+    return owned
   }
 
   /// Ends the sessions whose time is over, and forgets those that were readable for long enough.

@@ -18,7 +18,7 @@ extension NodeLoop {
           guard let self else { return nil }
           guard let session = session($0) else { return nil }
           var summary = session.summary(node: context.id)
-          summary.holder = holding(of: $0)?.holder
+          summary.holder = ownedSession($0)?.holder
           if question.session != nil { summary.add(history: session.core.history) }
           return summary
         })
@@ -30,16 +30,16 @@ extension NodeLoop {
     case .superseded:
       // The router has this from the registry, from which this node may be cut off.
       if let id = question.session, let epoch = question.epoch,
-        let held = holding(of: id)?.epoch, held < epoch
+        let owned = ownedSession(id)?.epoch, owned < epoch
       {
-        end(superseded: id, epoch: held)
+        end(superseded: id, epoch: owned)
       }
       connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
     case .announce:
-      let held = question.session.flatMap { holding(of: $0) }
-      if let id = question.session, let held { announceAgain(id, held) }
+      let owned = question.session.flatMap { ownedSession($0) }
+      if let id = question.session, let owned { announceAgain(id, owned) }
       connection.answer(
-        ShortAnswer(part: LinkResponse(id: question.id, isLast: true, epoch: held?.epoch)))
+        ShortAnswer(part: LinkResponse(id: question.id, isLast: true, epoch: owned?.epoch)))
     case .screen:
       guard
         let session = askedFor(
@@ -51,25 +51,25 @@ extension NodeLoop {
   }
 
   /// Writes the record of a session that is here again: the registry has lost it.
-  private func announceAgain(_ id: SessionID, _ holding: Holding) {
+  private func announceAgain(_ id: SessionID, _ owned: OwnedSession) {
     guard announcing.insert(id).inserted else { return }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.makeFutureWithTask { [context] in
-      try await context.records.confirm(id, holding)
+      try await context.records.confirm(id, owned)
     }.whenComplete { result in
       let loop = bound.value
       loop.announcing.remove(id)
       // If the registry does not take it now, it hears of it when this node announces all that it holds.
       guard case .success(let announcement) = result else { return }
       if announcement.superseded.contains(id) {
-        loop.end(superseded: id, epoch: holding.epoch)
+        loop.end(superseded: id, epoch: owned.epoch)
       } else if announcement.repaired.contains(id) {
         loop.logger.warning(
           "the record of a session was missing in the registry, and is there again",
           metadata: ["session": "\(id)"])
         // The session has ended meanwhile, and nobody else would take its record away.
-        if loop.holding(of: id)?.epoch != holding.epoch {
-          loop.context.records.release(id, epoch: holding.epoch, tombstone: nil)
+        if loop.ownedSession(id)?.epoch != owned.epoch {
+          loop.context.records.release(id, epoch: owned.epoch, tombstone: nil)
         }
       }
     }

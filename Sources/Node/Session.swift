@@ -68,7 +68,7 @@ final class Session: PipeDelegate {
 
   func open(_ stream: StreamID, _ request: LinkOpen, isFirst: Bool) {
     core.open(
-      stream, request, isFirst: isFirst, held: pipe.keeper?.input(of: ClientIdentity(request)),
+      stream, request, isFirst: isFirst, held: pipe.holder?.input(of: ClientIdentity(request)),
       work: screenTurns.allowance(), now: now)
     carryOutActions()
   }
@@ -138,19 +138,19 @@ final class Session: PipeDelegate {
   // MARK: From the loop
 
   /// Whether it goes on when this node does not.
-  var isKept: Bool { pipe.keeper != nil }
+  var isKept: Bool { pipe.holder != nil }
 
-  /// What keeps it while no node has it (``SessionKeeper/holderName``).
-  var holderName: String? { pipe.keeper?.holderName }
+  /// What keeps it while no node has it (``SessionHolder/holderName``).
+  var holderName: String? { pipe.holder?.holderName }
 
   /// Lets it go on without this node.
   func detach() {
     stopTimers()
-    pipe.keeper?.detach()
+    pipe.holder?.detach()
   }
 
   /// Has its holder forget it: it has ended.
-  func forgetKept() { pipe.keeper?.forget() }
+  func forgetKept() { pipe.holder?.forget() }
 
   /// The screen's turn has come.
   func takeTurn(work: Int) {
@@ -217,10 +217,10 @@ final class Session: PipeDelegate {
   private func keepState() {
     isStateDue = false
     // Names, colours and words: encoding them cannot fail.
-    guard let keeper = pipe.keeper, let state = try? JSONEncoder().encode(core.state) else {
+    guard let holder = pipe.holder, let state = try? JSONEncoder().encode(core.state) else {
       return
     }
-    keeper.keep(state: Array(state))
+    holder.keep(state: Array(state))
   }
 
   private func stopTimers() {
@@ -241,7 +241,7 @@ final class Session: PipeDelegate {
       // A holder has discarded what was under way as well.
       if !isKept { _ = pipe.discardInput(for: key, givingUp: []) }
     case .keepCheckpoint(let bytes, let size, let offset):
-      pipe.keeper?.keep(checkpoint: bytes, size: size, at: offset)
+      pipe.holder?.keep(checkpoint: bytes, size: size, at: offset)
     case .keepState: isStateDue = true
     case .terminate: pipe.terminate(grace: NodeLimits.grace)
     case .send(let frame, let stream):

@@ -26,8 +26,8 @@ extension NodeLoop {
 
   /// It stays readable, as long as there is room.
   func noteEnd(_ session: Session) {
-    if let holding = holding(of: session.id) {
-      context.records.note(session.id, holding)
+    if let owned = ownedSession(session.id) {
+      context.records.note(session.id, owned)
     }
     ended.append(session.id, bytes: session.core.memoryFootprint)
     while let oldest = ended.excess, let session = self.session(oldest) { forget(session) }

@@ -22,18 +22,18 @@ extension SessionEntry {
   }
 
   /// Nil: it is not claimed yet.
-  var holding: Holding? {
+  var owned: OwnedSession? {
     switch self {
     // If the takeover succeeds, the registry has written the record itself.
     case .takingOver: nil
     case .starting(let start):
-      start.epoch.map { Holding(epoch: $0, creator: start.creator.subject) }
+      start.epoch.map { OwnedSession(epoch: $0, creator: start.creator.subject) }
     case .session(let session):
-      Holding(
+      OwnedSession(
         epoch: session.core.epoch, creator: session.creator, end: session.tombstone,
         history: session.core.history)
     case .restoring(let restoration):
-      Holding(
+      OwnedSession(
         epoch: restoration.epoch, creator: restoration.descriptor.creator.subject,
         history: restoration.session?.core.history ?? [])
     }

@@ -92,8 +92,8 @@ final class SessionRecords: Sendable {
       guard !isReleased, let tombstone else { return }
       // Its record may be gone, or of an earlier start of this node, which had it from the same holder: how it ended is
       // to be known all the same.
-      let holding = Holding(epoch: epoch, creator: tombstone.creator, end: tombstone)
-      guard try await confirm(session, holding).repaired.contains(session) else { return }
+      let owned = OwnedSession(epoch: epoch, creator: tombstone.creator, end: tombstone)
+      guard try await confirm(session, owned).repaired.contains(session) else { return }
       _ = try await registry.release(
         session, node: node, incarnation: incarnation, epoch: epoch, tombstone: tombstone)
     }
@@ -120,14 +120,14 @@ final class SessionRecords: Sendable {
   }
 
   /// Sees to it that the registry has the record of a session that is here.
-  func confirm(_ session: SessionID, _ holding: Holding) async throws -> Announcement {
-    try await registry.confirm([session: holding], node: node, incarnation: incarnation)
+  func confirm(_ session: SessionID, _ owned: OwnedSession) async throws -> Announcement {
+    try await registry.confirm([session: owned], node: node, incarnation: incarnation)
   }
 
   /// Says of a session that is here what is new of it, such as how it has ended, so that this is known even if the node
   /// dies. If the registry does not take it now, it hears of it when this node announces all that it holds.
-  func note(_ session: SessionID, _ holding: Holding) {
-    Task { _ = try? await confirm(session, holding) }
+  func note(_ session: SessionID, _ owned: OwnedSession) {
+    Task { _ = try? await confirm(session, owned) }
   }
 
   /// The registry says that a session is here which is not: it came back from an older dump, and knows nothing of the

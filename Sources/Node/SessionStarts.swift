@@ -32,7 +32,7 @@ extension NodeLoop {
     case .takingOver(let takeover): wait(open, for: takeover, of: id)
     case nil:
       guard let creation = request.open.create else {
-        return context.holder != nil && request.epoch == nil
+        return context.holderHome != nil && request.epoch == nil
           ? lookForHolder(of: id, for: open) : refuseUnknown(id, open)
       }
       let start = Start(
@@ -45,9 +45,9 @@ extension NodeLoop {
 
   private func refusal(of request: LinkOpen) -> Refused? {
     if stopCause != nil { return refusalOfLeaving }
-    if isTakingUp {
+    if isRestoring {
       return Refused(
-        .unavailable, "node \(context.id) is taking up its sessions", retry: NodeLimits.retrySoon)
+        .unavailable, "node \(context.id) is restoring its sessions", retry: NodeLimits.retrySoon)
     }
     if let expected = request.incarnation, expected != context.incarnation {
       return Refused(.notOwner, "node \(context.id) was started anew", retry: 0)
@@ -97,7 +97,7 @@ extension NodeLoop {
     }
     let bound = NIOLoopBound((self, start), eventLoop: eventLoop)
     let creator = start.creator.subject
-    let holder = starter.keeperName(of: start.creation)
+    let holder = starter.holderName(of: start.creation)
     let claim = eventLoop.makeFutureWithTask { [context] in
       try await context.records.claim(id, creator: creator, holder: holder)
     }
@@ -174,7 +174,7 @@ extension NodeLoop {
     let core = SessionCore(
       id: start.id, life: life, epoch: epoch, creation: start.creation, creator: start.creator,
       size: start.size,
-      kept: pipe.keeper == nil
+      kept: pipe.holder == nil
         ? nil : KeptSession(size: start.size, logLimit: context.settings.heldLog),
       history: [tenure(epoch, since: created, .started)], settings: context.settings,
       pages: context.pages, createdTime: created, now: eventLoop.now)
@@ -194,12 +194,12 @@ extension NodeLoop {
   /// Its record names what was to hold it: in a container, by the name that it was asked for under, which may come to
   /// mean another one.
   private func noteHolder(of session: Session) {
-    guard session.holderName != context.keeperName(of: session.core.creation) else { return }
+    guard session.holderName != context.holderName(of: session.core.creation) else { return }
     if !session.isKept {
       context.records.noteUnheld(
         session.id, creator: session.creator, epoch: session.core.epoch)
-    } else if let holding = holding(of: session.id) {
-      context.records.note(session.id, holding)
+    } else if let owned = ownedSession(session.id) {
+      context.records.note(session.id, owned)
     }
   }
 

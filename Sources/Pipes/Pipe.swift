@@ -11,11 +11,11 @@ public protocol PipeDelegate: AnyObject {
   func pipeDidRead(_ bytes: ByteBuffer)
   /// The kernel (or the engine's socket) has taken `count` more bytes of what was given to `write`.
   func pipeDidWrite(_ count: Int)
-  /// From here on among the output the terminal has this size; told by pipes with a ``Pipe/keeper`` only.
+  /// From here on among the output the terminal has this size; told by pipes with a ``Pipe/holder`` only.
   func pipeDidResize(_ size: TerminalSize)
   /// The late answer to ``Pipe/discardInput(for:givingUp:)``.
   func pipeDidDiscardInput(_ did: Bool, for key: UInt8)
-  /// A checkpoint that was given to the keeper may not have come: it has the one of this offset.
+  /// A checkpoint that was given to the holder may not have come: it has the one of this offset.
   func pipeHasCheckpoint(at offset: UInt64)
   /// Another node has the session by now; nothing more comes from here.
   func pipeWasTaken()
@@ -77,18 +77,18 @@ public protocol Pipe: AnyObject {
   /// on the pipe holds no descriptor.
   func terminate(grace: TimeAmount)
   /// Who keeps the session when this node goes; nil: nobody does.
-  var keeper: (any SessionKeeper)? { get }
+  var holder: (any SessionHolder)? { get }
 }
 
 extension Pipe {
   /// Of a terminal whose modes cannot be seen from here.
   public func discardInput(for key: UInt8, givingUp inputs: [GivenUpInput]) -> Bool? { false }
-  public var keeper: (any SessionKeeper)? { nil }
+  public var holder: (any SessionHolder)? { nil }
 }
 
 /// Keeps a session's terminal, and what its node leaves there, while nodes come and go. Confined to its pipe's event
 /// loop.
-public protocol SessionKeeper: AnyObject {
+public protocol SessionHolder: AnyObject {
   /// Which holder it is, by the id of its container if it is in one (``HolderName``); nil: that is not known now.
   var holderName: String? { get }
   /// How far this client's input was written to the terminal; nil: nothing is known of it.

@@ -36,10 +36,10 @@ public protocol PipeStarter: Sendable {
     -> EventLoopFuture<NIOLoopBound<any Pipe>>
   /// Names the place where this node's processes find what they kept, on this start of this machine. Nil: it keeps
   /// nothing.
-  var keeperName: String? { get }
+  var homeName: String? { get }
   /// What will keep such a session while no node has it (``HolderName``), as far as that is known before it starts:
   /// by the name of its container if it is in one. Nil: nothing will.
-  func keeperName(of creation: Creation) -> String?
+  func holderName(of creation: Creation) -> String?
   /// What a router must know of the node, beside the kind itself, to find it for a session.
   var labels: [String: String] { get }
   /// The sessions that are kept from before: of this event loop, and maybe of others.
@@ -67,8 +67,8 @@ public protocol PipeStarter: Sendable {
 
 /// Of a backend that is always there.
 extension PipeStarter {
-  public var keeperName: String? { nil }
-  public func keeperName(of creation: Creation) -> String? { nil }
+  public var homeName: String? { nil }
+  public func holderName(of creation: Creation) -> String? { nil }
   public var labels: [String: String] { [:] }
   public func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>?
   { nil }

@@ -70,7 +70,7 @@ public actor MemoryRegistry: Registry {
   }
 
   public func announce(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) -> Announcement {
     let announcement = confirm(sessions, node: node, incarnation: incarnation)
     if leases[node]?.record.incarnation == incarnation { leases[node]?.outdated = nil }
@@ -78,30 +78,30 @@ public actor MemoryRegistry: Registry {
   }
 
   public func confirm(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) -> Announcement {
     var announcement = Announcement()
-    for (session, holding) in sessions {
-      if let record = records[session], record.epoch >= holding.epoch {
+    for (session, owned) in sessions {
+      if let record = records[session], record.epoch >= owned.epoch {
         let isOurs = record.node == node && record.incarnation == incarnation
-        guard record.epoch == holding.epoch, isOurs else {
+        guard record.epoch == owned.epoch, isOurs else {
           announcement.superseded.append(session)
           continue
         }
         switch record.state {
         case .owned:
-          records[session]?.end = record.end ?? holding.end
-          records[session]?.holder = HolderName.checked(holding.holder) ?? record.holder
-          if record.history.isEmpty { records[session]?.history = holding.toldHistory }
+          records[session]?.end = record.end ?? owned.end
+          records[session]?.holder = HolderName.checked(owned.holder) ?? record.holder
+          if record.history.isEmpty { records[session]?.history = owned.toldHistory }
           continue
         case .closed(let tombstone): if !tombstone.isLost { continue }
         }
       }
-      lastEpoch = max(lastEpoch, holding.epoch.rawValue)
+      lastEpoch = max(lastEpoch, owned.epoch.rawValue)
       records[session] = SessionRecord(
-        node: node, incarnation: incarnation, epoch: holding.epoch, creator: holding.creator,
-        end: holding.end, holder: HolderName.checked(holding.holder),
-        history: holding.toldHistory)
+        node: node, incarnation: incarnation, epoch: owned.epoch, creator: owned.creator,
+        end: owned.end, holder: HolderName.checked(owned.holder),
+        history: owned.toldHistory)
       announcement.repaired.append(session)
     }
     return announcement

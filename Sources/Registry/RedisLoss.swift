@@ -68,7 +68,7 @@ extension RedisRegistry {
   // MARK: What a node holds
 
   public func announce(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) async throws -> Announcement {
     let announcement = try await confirm(sessions, node: node, incarnation: incarnation)
     let superseded = Set(announcement.superseded)
@@ -85,7 +85,7 @@ extension RedisRegistry {
   }
 
   public func confirm(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) async throws -> Announcement {
     var announcement = Announcement()
     var rest = Array(sessions)[...]
@@ -94,14 +94,14 @@ extension RedisRegistry {
       let batch = rest.prefix(Lease.confirmedAtOnce.upperBound)
       rest = rest.dropFirst(Lease.confirmedAtOnce.upperBound)
       try await withThrowingTaskGroup(of: (SessionID, Int?).self) { tasks in
-        for (session, holding) in batch {
+        for (session, owned) in batch {
           tasks.addTask {
             let outcome = try await run(
               RegistryScripts.announce, keys: [key(session)],
               [
-                node.rawValue, incarnation.description, holding.epoch.description,
-                String(RegistryLimits.record), holding.creator ?? "", try written(holding.end),
-                HolderName.checked(holding.holder) ?? "", try written(holding.toldHistory),
+                node.rawValue, incarnation.description, owned.epoch.description,
+                String(RegistryLimits.record), owned.creator ?? "", try written(owned.end),
+                HolderName.checked(owned.holder) ?? "", try written(owned.toldHistory),
               ])
             return (session, outcome.integer)
           }

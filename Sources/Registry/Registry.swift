@@ -84,11 +84,11 @@ public protocol Registry: Sendable {
   /// Writes again all that the node holds, after ``HeartbeatResult/outdated(_:)``; a session that was taken for
   /// lost is found again. The larger epoch wins.
   func announce(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) async throws -> Announcement
   /// The same for some of what it holds, whose records should be there: nothing is written where they are.
   func confirm(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) async throws -> Announcement
   /// Ends the node's lease at once, if `incarnation` holds it. An operator's wish to drain it stays.
   func leave(_ node: NodeID, incarnation: Incarnation) async throws

@@ -20,7 +20,7 @@ struct PipeInput {
   /// An interrupt whose key has yet to get through.
   private var interrupt: Interrupt?
   /// Set while the pipe is asked whether a key discards input: how many bytes came from that key's frame on. They stay.
-  private var kept: Int?
+  private var bytesAfterKey: Int?
 
   private struct Share {
     var source: InputSource
@@ -46,13 +46,13 @@ struct PipeInput {
     } else {
       shares.append(Share(source: source, count: bytes.count))
     }
-    if kept != nil { kept? += bytes.count }
+    if bytesAfterKey != nil { bytesAfterKey? += bytes.count }
   }
 
   /// The next piece for the pipe; nil: there is none, or the pipe has not taken the last one, or it has yet to say
   /// whether a key discards what waits here.
   mutating func next() -> Piece? {
-    guard underWay == 0, kept == nil else { return nil }
+    guard underWay == 0, bytesAfterKey == nil else { return nil }
     if writing.readableBytes == 0 {
       writing = waiting
       waiting = ByteBuffer()
@@ -102,10 +102,10 @@ struct PipeInput {
   mutating func keyThatMayInterrupt(
     _ typed: some BidirectionalCollection<UInt8>
   ) -> (key: UInt8, givenUp: [GivenUpInput])? {
-    guard underWay > 0, kept == nil, typed.count <= SessionLimits.interruptBytes,
+    guard underWay > 0, bytesAfterKey == nil, typed.count <= SessionLimits.interruptBytes,
       let key = typed.last
     else { return nil }
-    kept = 0
+    bytesAfterKey = 0
     return (key, givenUp)
   }
 
@@ -127,16 +127,16 @@ struct PipeInput {
 
   /// Takes the pipe's answer. True: room is to be made for the key, and the next try has its time.
   mutating func terminalDidDiscard(_ did: Bool, for key: UInt8) -> Bool {
-    guard let kept else { return false }
-    self.kept = nil
+    guard let bytesAfterKey else { return false }
+    self.bytesAfterKey = nil
     guard did else { return false }
-    discard(allBut: kept)
+    discard(allBut: bytesAfterKey)
     interrupt = Interrupt(key: key)
     return true
   }
 
-  private mutating func discard(allBut kept: Int) {
-    var surplus = max(0, writing.readableBytes + waiting.readableBytes - kept)
+  private mutating func discard(allBut bytesAfterKey: Int) {
+    var surplus = max(0, writing.readableBytes + waiting.readableBytes - bytesAfterKey)
     discarded += surplus
     dropShares(surplus)
     let first = min(surplus, writing.readableBytes)

@@ -8,7 +8,7 @@
 // It is a value and does no I/O: it is told what happened and at what time, and notes in `actions` what is to be done
 // about it. Whoever runs it (`Session` in Node) carries the actions out. The pipe, connections, clocks and timers are
 // the runner's. The rules are in extensions, one file for each: SessionInput, SessionOutput, SessionSize, SessionEnd; and
-// for a session that a holder has, SessionKeeping and SessionCheckpoints.
+// for a session that a holder has, SessionHeldRules and SessionCheckpoints.
 
 import DequeModule
 public import NIOCore
@@ -56,7 +56,7 @@ public struct SessionCore: ~Copyable {
   public internal(set) var size: TerminalSize
 
   /// Nil: nobody keeps the session when its node goes.
-  var kept: Keeping?
+  var kept: HeldBookkeeping?
 
   // The end.
 
@@ -104,7 +104,7 @@ public struct SessionCore: ~Copyable {
       screen = Screen(columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
     }
     self.size = kept?.size ?? size
-    self.kept = kept.map { Keeping($0, settings) }
+    self.kept = kept.map { HeldBookkeeping($0, settings) }
     input = InputQueue(hasForgotten: kept?.hasForgotten ?? false)
     endCause = kept?.state.endCause
     lifetimes = SessionLifetimes(creation, settings)

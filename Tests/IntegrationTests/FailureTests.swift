@@ -336,7 +336,8 @@ import Wire
     let owned = try #require(try await registry.lookUp(id))
     let (b, incarnation) = (NodeID(unchecked: "b"), Incarnation.random())
     let epoch = Epoch(owned.epoch.rawValue + 1)
-    _ = try await registry.confirm([id: Holding(epoch: epoch)], node: b, incarnation: incarnation)
+    _ = try await registry.confirm(
+      [id: OwnedSession(epoch: epoch)], node: b, incarnation: incarnation)
     try await eventually("its process has gone") { kill(shell, 0) != 0 }
     // Nobody answers as that owner: the client, which was sent there, is told so.
     guard case .refused(let refusal) = try await terminal.end() else {

@@ -186,11 +186,11 @@ private func access(_ subject: String, _ rights: Rights? = nil, own: Rights? = .
       let link = try await node.link()
       link.open("slow", create: cat)
       try await eventually("it is being started") { starter.count == 1 }
-      let held = try await node.node.held()
+      let held = try await node.node.ownedSessions()
       #expect(held.keys.map(\.rawValue) == ["slow"])
       starter.fail()
       #expect(try await link.refused().code == .startFailed)
-      #expect(try await node.node.held().isEmpty)
+      #expect(try await node.node.ownedSessions().isEmpty)
     }
   }
 

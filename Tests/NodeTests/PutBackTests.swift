@@ -19,7 +19,7 @@ import Wire
     var asked: Int { state.withLockedValue { $0.asked } }
     func answers() { state.withLockedValue { $0.isSilent = false } }
 
-    let keeperName: String? = "boot/h"
+    let homeName: String? = "boot/h"
     let labels = [HolderName.engineLabel: "e.k"]
 
     func start(_ request: PipeRequest, on eventLoop: any EventLoop)

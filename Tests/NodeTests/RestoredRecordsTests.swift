@@ -46,18 +46,18 @@ import Wire
   private let elsewhere = SessionID(unchecked: "elsewhere")
 
   /// What the last run of a, and b, have.
-  private func fill(_ registry: any Registry) async throws -> [SessionID: Holding] {
+  private func fill(_ registry: any Registry) async throws -> [SessionID: OwnedSession] {
     try await register(a, first, in: registry)
     try await register(b, first, in: registry)
-    var held: [SessionID: Holding] = [:]
+    var held: [SessionID: OwnedSession] = [:]
     for (index, id) in (lost + [kept]).enumerated() {
-      held[id] = Holding(
+      held[id] = OwnedSession(
         epoch: Epoch(5), creator: "ann", holder: index % 2 == 0 || id == kept ? holder : nil)
     }
     held[lost[0]]?.end = Tombstone(status: .exited(code: 3), reason: .exited, creator: "ann")
     _ = try await registry.announce(held, node: a, incarnation: first)
     _ = try await registry.announce(
-      [elsewhere: Holding(epoch: Epoch(5))], node: b, incarnation: first)
+      [elsewhere: OwnedSession(epoch: Epoch(5))], node: b, incarnation: first)
     try await register(a, second, in: registry)
     return held
   }
@@ -96,15 +96,15 @@ import Wire
       func holder(_ container: String) -> String {
         HolderName.Container(engine: "e.k", name: container, user: nil).holder
       }
-      var held: [SessionID: Holding] = [:]
+      var held: [SessionID: OwnedSession] = [:]
       // More than are looked at together.
-      for id in lost { held[id] = Holding(epoch: Epoch(5), holder: holder(silent)) }
+      for id in lost { held[id] = OwnedSession(epoch: Epoch(5), holder: holder(silent)) }
       let named = SessionID(unchecked: "named")
-      held[named] = Holding(epoch: Epoch(5), holder: holder("by-its-name"))
+      held[named] = OwnedSession(epoch: Epoch(5), holder: holder("by-its-name"))
       let told = ["told1", "told2", "told3"].map(SessionID.init(unchecked:))
-      held[told[0]] = Holding(epoch: Epoch(5), holder: holder(other))
-      held[told[1]] = Holding(epoch: Epoch(5), holder: self.holder)
-      held[told[2]] = Holding(epoch: Epoch(5))
+      held[told[0]] = OwnedSession(epoch: Epoch(5), holder: holder(other))
+      held[told[1]] = OwnedSession(epoch: Epoch(5), holder: self.holder)
+      held[told[2]] = OwnedSession(epoch: Epoch(5))
       try await register(a, first, in: registry)
       _ = try await registry.announce(held, node: a, incarnation: first)
       try await register(a, second, in: registry)
@@ -141,7 +141,7 @@ import Wire
       #expect(try await registry.lookUp(kept)?.state == .owned)
       #expect(try await registry.lookUp(lost[1])?.state == .owned)
       let held = Dictionary(
-        uniqueKeysWithValues: all.map { ($0, Holding(epoch: Epoch(6), holder: holder)) })
+        uniqueKeysWithValues: all.map { ($0, OwnedSession(epoch: Epoch(6), holder: holder)) })
       _ = try await registry.announce(held, node: a, incarnation: second)
       await releasing.value
       #expect(records.hasRestored)
@@ -163,7 +163,7 @@ import Wire
       #expect(
         try await registry.lookUp(lost[1])?.state == .owned, "only of that epoch it is disowned")
       // What another has by now is that one's.
-      let other = Holding(epoch: Epoch(9))
+      let other = OwnedSession(epoch: Epoch(9))
       _ = try await registry.announce([lost[2]: other], node: b, incarnation: first)
       records.release(lost[2], epoch: Epoch(6), tombstone: end)
       await records.waitForReleases(atMost: .seconds(10) * patience)

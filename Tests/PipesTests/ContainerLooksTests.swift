@@ -52,8 +52,8 @@ import Wire
       size: .standard, descriptor: descriptor)
     let pipe = try await starter.start(request, on: eventLoop).get()
     let holder = try await eventLoop.submit { () -> String? in
-      let name = pipe.value.keeper?.holderName
-      pipe.value.keeper?.detach()
+      let name = pipe.value.holder?.holderName
+      pipe.value.holder?.detach()
       return name
     }.get()
     await starter.shutdown()

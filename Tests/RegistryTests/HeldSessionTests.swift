@@ -65,7 +65,7 @@ import Wire
       #expect((started.since != nil) == (kind == .redis), "an epoch is a time there")
       let next = Epoch(epoch.rawValue + 1)
       func hold(_ history: [Tenure]) async throws {
-        let holding = Holding(epoch: next, creator: "ann", holder: holder, history: history)
+        let holding = OwnedSession(epoch: next, creator: "ann", holder: holder, history: history)
         _ = try await registry.announce([session: holding], node: a, incarnation: second)
       }
       var history = (0..<40).map {
@@ -97,11 +97,11 @@ import Wire
       let epoch = try await claim(session, node: a, first, holder: holder, in: registry)
       #expect(try await found() == holder)
       #expect(try await registry.sessions(limit: 1).sessions.first?.1.holder == holder)
-      let silent = [session: Holding(epoch: epoch, creator: "ann")]
+      let silent = [session: OwnedSession(epoch: epoch, creator: "ann")]
       _ = try await registry.confirm(silent, node: a, incarnation: first)
       #expect(try await found() == holder, "a node that does not say it takes nothing back")
       let next = Epoch(epoch.rawValue + 1)
-      let taken = [session: Holding(epoch: next, creator: "ann", holder: holder)]
+      let taken = [session: OwnedSession(epoch: next, creator: "ann", holder: holder)]
       #expect(
         try await registry.announce(taken, node: a, incarnation: second)
           == Announcement(repaired: [session]))
@@ -129,7 +129,7 @@ import Wire
         let id = SessionID(unchecked: "s\(index)")
         let epoch = try await claim(id, node: a, first, holder: name, in: registry)
         #expect(try await registry.lookUp(id)?.holder == nil)
-        let holding = [id: Holding(epoch: epoch, holder: name)]
+        let holding = [id: OwnedSession(epoch: epoch, holder: name)]
         _ = try await registry.confirm(holding, node: a, incarnation: first)
         #expect(try await registry.lookUp(id)?.holder == nil)
       }
@@ -199,7 +199,7 @@ import Wire
       #expect(
         try await registry.claim(session, node: b, incarnation: third) == .owned(held),
         "no second process")
-      let next = Holding(epoch: Epoch(held.epoch.rawValue + 1), creator: "ann", holder: holder)
+      let next = OwnedSession(epoch: Epoch(held.epoch.rawValue + 1), creator: "ann", holder: holder)
       _ = try await registry.announce([session: next], node: a, incarnation: second)
       _ = try await registry.heartbeat(
         record(a, second, holder: holder, hasRestored: true), isRenewal: true)

@@ -97,7 +97,7 @@ import Wire
       try await registry.heartbeat(record(a, first), isRenewal: true) == .outdated(.evicted))
     #expect(
       try await registry.announce(
-        [session: Holding(epoch: owned.epoch)], node: a, incarnation: first)
+        [session: OwnedSession(epoch: owned.epoch)], node: a, incarnation: first)
         == Announcement(repaired: [session]))
     #expect(try await claimed == .owned(owned))
     #expect(try await found == owned)
@@ -142,7 +142,7 @@ import Wire
     #expect(
       try await registry.heartbeat(record(a, first), isRenewal: true) == .outdated(.lostData))
     _ = try await registry.announce(
-      [session: Holding(epoch: owned.epoch)], node: a, incarnation: first)
+      [session: OwnedSession(epoch: owned.epoch)], node: a, incarnation: first)
     try await eventually("it is settled") {
       (try? await registry.claim(session, node: b, incarnation: second)) == .owned(owned)
     }
@@ -165,7 +165,7 @@ import Wire
       if isEmpty {
         await expectUnsettled { _ = try await registry.lookUp(SessionID(unchecked: "other")) }
       }
-      let held = [session: Holding(epoch: Epoch(isEmpty ? 5 : 6), holder: beginning.holder)]
+      let held = [session: OwnedSession(epoch: Epoch(isEmpty ? 5 : 6), holder: beginning.holder)]
       _ = try await registry.announce(held, node: a, incarnation: beginning.incarnation)
       try await eventually("it is settled") {
         let new = SessionID(unchecked: "new\(isEmpty)")
@@ -234,7 +234,7 @@ import Wire
     #expect(try await registry.nodes().map(\.record.id) == [a, b])
     #expect(try await registry.setDraining(b, true))
     let owned = try await claim(registry)
-    let held = [session: Holding(epoch: owned.epoch)]
+    let held = [session: OwnedSession(epoch: owned.epoch)]
     #expect(try await registry.announce(held, node: a, incarnation: first) == Announcement())
     #expect(
       try await registry.release(

@@ -214,7 +214,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
           Issue.record("\(id) was not claimed")
           return
         }
-        let ended = [id: Holding(epoch: epoch, creator: "ann", end: end)]
+        let ended = [id: OwnedSession(epoch: epoch, creator: "ann", end: end)]
         for _ in 0..<2 {
           #expect(
             try await registry.confirm(ended, node: a, incarnation: first) == Announcement())
@@ -290,7 +290,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       }
       #expect(
         try await registry.announce(
-          [session: Holding(epoch: Epoch(7), creator: "ann")], node: a, incarnation: first)
+          [session: OwnedSession(epoch: Epoch(7), creator: "ann")], node: a, incarnation: first)
           == Announcement(repaired: [session]))
       #expect(
         try await registry.lookUp(session)
@@ -313,10 +313,10 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         -> ClaimResult
       { try await registry.claim(session, node: node, incarnation: incarnation) }
       _ = try await registry.heartbeat(record(a, first))
-      var held: [SessionID: Holding] = [:]
+      var held: [SessionID: OwnedSession] = [:]
       for id in [session, kept, gone] {
         if case .claimed(let epoch) = try await claim(id, a, first) {
-          held[id] = Holding(epoch: epoch)
+          held[id] = OwnedSession(epoch: epoch)
         }
       }
       let epoch = try #require(held[gone]).epoch
@@ -383,7 +383,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
       _ = try await registry.heartbeat(record(b, second))
-      let (five, nine) = (Holding(epoch: Epoch(5)), Holding(epoch: Epoch(9)))
+      let (five, nine) = (OwnedSession(epoch: Epoch(5)), OwnedSession(epoch: Epoch(9)))
       let won = Announcement(repaired: [session])
       let lost = Announcement(superseded: [session])
       #expect(
@@ -459,7 +459,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       _ = try await registry.heartbeat(record(a, first))
       let epoch = try await claim(
         session, node: a, incarnation: first, creator: "ann", in: registry)
-      let holding = Holding(epoch: epoch, creator: "ann")
+      let holding = OwnedSession(epoch: epoch, creator: "ann")
       let there = [session: holding]
       let missing = SessionID(unchecked: "missing")
       #expect(
@@ -475,7 +475,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       }
       #expect(
         try await registry.confirm(
-          [session: Holding(epoch: Epoch(1))], node: a, incarnation: second)
+          [session: OwnedSession(epoch: Epoch(1))], node: a, incarnation: second)
           == Announcement(superseded: [session]))
     }
   }

@@ -60,7 +60,7 @@ import Wire
       #expect(after.creator == "ann" && after.holder == holder && !after.isFree)
       // The node that had it is told so when it announces it.
       let told = try await registry.confirm(
-        [session: Holding(epoch: before.epoch, creator: "ann", holder: holder)], node: a,
+        [session: OwnedSession(epoch: before.epoch, creator: "ann", holder: holder)], node: a,
         incarnation: first)
       #expect(told.superseded == [session])
       #expect(try await registry.sessions(notOn: [a: first], limit: 10).sessions.count == 1)

@@ -51,8 +51,8 @@ import Wire
     return node
   }
 
-  private func holding(_ epoch: UInt64) -> [SessionID: Holding] {
-    [session: Holding(epoch: Epoch(epoch), holder: holder)]
+  private func holding(_ epoch: UInt64) -> [SessionID: OwnedSession] {
+    [session: OwnedSession(epoch: Epoch(epoch), holder: holder)]
   }
 
   @Test(arguments: [false, true])
@@ -74,7 +74,7 @@ import Wire
       }
       // It registers before it has asked its holder.
       let again = try await start(registry, as: next, epoch: 2)
-      try await refusals(at: port, with: "is taking up its sessions")
+      try await refusals(at: port, with: "is restoring its sessions")
       #expect(again.opens.isEmpty)
       _ = await registry.announce(holding(2), node: again.id, incarnation: next)
       try await client.frame("what was printed since", stream: 1) {

@@ -71,7 +71,7 @@ import Wire
     let dead = hear(&story, [entry("a", lease: -6_000, holder: "boot/h")], at: start)
     #expect(dead.count == 1 && dead[0].level == .warning && dead[0].text.contains("are held"))
     let anew = hear(&story, [entry("a", run: 2, holder: "boot/h")], at: start)
-    #expect(anew.count == 1 && anew[0].level == .notice && anew[0].text.contains("takes up"))
+    #expect(anew.count == 1 && anew[0].level == .notice && anew[0].text.contains("restores"))
     let other = hear(&story, [entry("a", run: 3, holder: "boot/other")], at: start)
     #expect(other.count == 1 && other[0].level == .warning && other[0].text.contains("is gone"))
   }

@@ -12,12 +12,12 @@ extension PartialRegistry {
     await memory.heartbeat(record, isRenewal: isRenewal)
   }
   func announce(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) async throws -> Announcement {
     await memory.announce(sessions, node: node, incarnation: incarnation)
   }
   func confirm(
-    _ sessions: [SessionID: Holding], node: NodeID, incarnation: Incarnation
+    _ sessions: [SessionID: OwnedSession], node: NodeID, incarnation: Incarnation
   ) async throws -> Announcement {
     await memory.confirm(sessions, node: node, incarnation: incarnation)
   }

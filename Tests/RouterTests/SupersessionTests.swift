@@ -39,7 +39,7 @@ import Wire
     }
     await a.register(registry, port: try await a.listen())
     let port = try await b.listen()
-    let holding = Holding(epoch: Epoch(1))
+    let holding = OwnedSession(epoch: Epoch(1))
     _ = await registry.confirm(
       [session: holding], node: a.id, incarnation: ScriptedNode.incarnation)
     try await withRouter(registry) { front in
@@ -51,7 +51,7 @@ import Wire
       await b.register(registry, port: port)
       let epoch = Epoch(2)
       _ = await registry.confirm(
-        [session: Holding(epoch: epoch)], node: b.id, incarnation: ScriptedNode.incarnation)
+        [session: OwnedSession(epoch: epoch)], node: b.id, incarnation: ScriptedNode.incarnation)
       try await eventually("its client is brought to b") { b.opens.count == 1 }
       #expect(b.opens.first?.epoch == epoch)
       #expect(b.opens.first?.open.resume != nil && b.opens.first?.open.create == nil)
@@ -73,7 +73,7 @@ import Wire
     }
     await a.register(registry, port: try await a.listen())
     _ = await registry.confirm(
-      [session: Holding(epoch: Epoch(1))], node: a.id,
+      [session: OwnedSession(epoch: Epoch(1))], node: a.id,
       incarnation: ScriptedNode.incarnation)
     try await withRouter(registry) { front in
       let client = try await RawClient.greet(port: front)
@@ -103,7 +103,7 @@ import Wire
     for node in nodes { await node.register(registry, port: try await node.listen()) }
     @Sendable func own(_ node: FakeNode, _ epoch: UInt64) async {
       _ = await registry.confirm(
-        [session: Holding(epoch: Epoch(epoch))], node: node.id,
+        [session: OwnedSession(epoch: Epoch(epoch))], node: node.id,
         incarnation: ScriptedNode.incarnation)
     }
     @Sendable func kills(_ node: FakeNode) -> Int {

@@ -6,7 +6,7 @@ public import NIOCore
 public import Wire
 
 extension DockerStarter {
-  public func keeperName(of creation: Creation) -> String? {
+  public func holderName(of creation: Creation) -> String? {
     guard holders != nil, let engine = engineID, let container = creation.target.container else {
       return nil
     }

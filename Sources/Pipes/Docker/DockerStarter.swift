@@ -13,7 +13,7 @@ public struct DockerStarter: PipeStarter {
   let engine: DockerEngine
   /// What keeps its sessions while nodes come and go; nil: nothing does.
   let holders: ContainerHolders?
-  public let keeperName: String?
+  public let homeName: String?
   private let node: String
   private let registry = NIOLockedValueBox("")
   private let incarnation: IncarnationLock
@@ -47,7 +47,7 @@ public struct DockerStarter: PipeStarter {
     logger: Logger
   ) {
     engine = DockerEngine(address, layer: SocketLayer(credentials))
-    keeperName = home?.name
+    homeName = home?.name
     holders = home.map { [engine] in
       ContainerHolders(
         engine, key: key ?? $0.secret.key,

@@ -21,7 +21,7 @@ protocol HeldPipeConnection: AnyObject {
 }
 
 /// Confined to its event loop.
-final class HeldPipe: Pipe, SessionKeeper {
+final class HeldPipe: Pipe, SessionHolder {
   let eventLoop: any EventLoop
   weak var delegate: (any PipeDelegate)? { didSet { tellLate() } }
   let handle: UInt64
@@ -89,7 +89,7 @@ final class HeldPipe: Pipe, SessionKeeper {
     for ledger in found?.ledgers ?? [] { ledgers[ledger.client] = ledger.written }
   }
 
-  var keeper: (any SessionKeeper)? { self }
+  var holder: (any SessionHolder)? { self }
   var holderName: String? { connection.holderName }
 
   // MARK: Output

@@ -27,7 +27,7 @@ public struct KeptEntry: Sendable {
   /// Whether other nodes reach it, too.
   public var isShared: Bool { place.isShared }
 
-  /// Which holder has it (``SessionKeeper/holderName``).
+  /// Which holder has it (``SessionHolder/holderName``).
   public var holderName: String? { place.name }
 
   /// Its holder, as one that does not answer.

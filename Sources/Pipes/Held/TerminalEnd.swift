@@ -39,7 +39,7 @@ final class TerminalEnd: PipeDelegate {
   func pipeWasTaken() { ended.succeed(false) }
 
   func pipeDidEnd(_ status: ExitStatus?, reason: String?) {
-    if forgets { pipe.keeper?.forget() }
+    if forgets { pipe.holder?.forget() }
     ended.succeed(true)
   }
 }

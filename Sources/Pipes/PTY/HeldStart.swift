@@ -6,8 +6,8 @@ public import NIOCore
 public import Wire
 
 extension PTYStarter {
-  public var keeperName: String? { holder?.name }
-  public func keeperName(of creation: Creation) -> String? { holder?.name }
+  public var homeName: String? { holder?.name }
+  public func holderName(of creation: Creation) -> String? { holder?.name }
 
   /// The holder starts the process; nothing here waits for it.
   func start(

@@ -21,7 +21,7 @@ final class PTYPipe: Pipe {
   /// The channel's descriptor: it is this terminal's for as long as the channel is active.
   private let master: CInt
   /// Another one of the terminal, from when every process has closed it until the leader's exit.
-  private var kept: CInt = -1
+  private var spareMaster: CInt = -1
   private let shell: ShellLook
   private var status: ExitStatus?
   private var isReaped = false
@@ -43,12 +43,12 @@ final class PTYPipe: Pipe {
     writer.didWrite = { [weak self] count in self?.delegate?.pipeDidWrite(count) }
   }
 
-  deinit { if kept >= 0 { close(kept) } }
+  deinit { if spareMaster >= 0 { close(spareMaster) } }
 
   private var pid: pid_t { child.pid }
 
   /// A descriptor of the terminal, if there is one.
-  private var control: CInt? { channel.isActive ? master : kept >= 0 ? kept : nil }
+  private var control: CInt? { channel.isActive ? master : spareMaster >= 0 ? spareMaster : nil }
 
   private var terminal: TerminalControl? { control.map(TerminalControl.init(master:)) }
 
@@ -125,7 +125,7 @@ final class PTYPipe: Pipe {
   /// away would send it SIGHUP.
   func terminalWillClose() {
     writer.close()
-    if !isReaped, kept < 0 { kept = fcntl(master, F_DUPFD_CLOEXEC, 3) }
+    if !isReaped, spareMaster < 0 { spareMaster = fcntl(master, F_DUPFD_CLOEXEC, 3) }
   }
 
   /// The terminal has no reader or writer left on the other side.
@@ -140,8 +140,8 @@ final class PTYPipe: Pipe {
     handler.pipe = nil
     writer.close()
     channel.close(promise: nil)
-    if kept >= 0 { close(kept) }
-    kept = -1
+    if spareMaster >= 0 { close(spareMaster) }
+    spareMaster = -1
     // A node that stops ends with its last pipe: not before everybody has heard of it.
     guard let hangup else { return didEnd() }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)

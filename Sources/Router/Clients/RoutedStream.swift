@@ -319,9 +319,9 @@ struct RoutedStream {
       open.size = size
       forward(frame)
     case .colors(let colors):
-      let kept = colors.wellFormed
-      open.colors = kept
-      forward(.colors(kept))
+      let valid = colors.wellFormed
+      open.colors = valid
+      forward(.colors(valid))
     case .kill:
       if kill == .notAsked { kill = .wanted }
       if position != nil { sendKill() }

@@ -39,7 +39,7 @@ final class LinkedNode: LinkPeer {
   private var waiting: [UInt64: [Frame]] = [:]
   /// Clients that are not read from until this link has written what waits for it, so that no
   /// client's flood can make the link break for the others.
-  private var held: [() -> Void] = []
+  private var whenDrainedActions: [() -> Void] = []
   private var deadline: Scheduled<Void>?
   /// The later keys of `create` that the node obeys.
   private var creates: Set<Welcome.CreateKey> = []
@@ -266,12 +266,12 @@ final class LinkedNode: LinkPeer {
   }
 
   /// Calls `resume` once the link is no longer congested, or is closed.
-  func whenDrained(_ resume: @escaping () -> Void) { held.append(resume) }
+  func whenDrained(_ resume: @escaping () -> Void) { whenDrainedActions.append(resume) }
 
   func linkDidDrain() {
-    let held = held
-    self.held = []
-    for resume in held { resume() }
+    let actions = whenDrainedActions
+    whenDrainedActions = []
+    for resume in actions { resume() }
   }
 
   /// Frames towards a node are small and bounded by the clients' input windows; all leave at the

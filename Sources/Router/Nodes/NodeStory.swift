@@ -79,7 +79,7 @@ struct NodeStory: Sendable {
       let lost = before.record.sessions
       if record.holder != nil, record.holder == before.record.holder {
         return line(
-          .notice, "a node was started anew, and takes up what its holder kept",
+          .notice, "a node was started anew, and restores what its holder kept",
           ["sessions": "\(lost)"])
       }
       return line(

@@ -45,7 +45,7 @@ struct NoRoute: Error {
       switch state {
       case .held:
         "node \(node) is away; what ran in session \(session) is held, and goes on when that node is started again"
-      case .restarted: "node \(node) was started again, and is taking up its sessions"
+      case .restarted: "node \(node) was started again, and is restoring its sessions"
       default: "node \(node), which has session \(session), cannot be reached"
       }
     self.init(.unavailable, words, retry: RouterLimits.retryLater)

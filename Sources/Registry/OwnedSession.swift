@@ -3,7 +3,7 @@
 public import Wire
 
 /// A session that a node has, as it says itself.
-public struct Holding: Hashable, Sendable {
+public struct OwnedSession: Hashable, Sendable {
   public var epoch: Epoch
   /// The subject that created it; nil: nobody's.
   public var creator: String?

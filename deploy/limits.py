@@ -13,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "limits.md"
 HEAD = """# Limits
 
-Every bound and time that is fixed in the code, with its reason; what an operator may set is in `--help`.
+Every bound and time that the Swift modules fix, with its reason (those of the page stand at the heads of its files); what an
+operator may set is in `--help`.
 Written by `deploy/limits.py` from the files named here, which hold.
 """
 ENUM = re.compile(r"^(?:public |package )?(?:enum|extension) (\w+)")

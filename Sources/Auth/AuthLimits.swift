@@ -8,8 +8,9 @@ public enum AuthLimits {
   /// Grants in a token, and patterns or words in a list of one.
   static let grants = 32
   static let patterns = 64
-  /// Patterns, and bytes of each, in the answer that says what a token allows: enough to see what was mistyped.
+  /// Patterns in the answer that says what a token allows: enough to see what was mistyped.
   static let toldPatterns = 8
+  /// Bytes of each of them.
   static let toldPattern = 64
   /// Bytes of a key or JWKS file, and keys in it.
   static let keyFile = 256 * 1024

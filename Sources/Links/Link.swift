@@ -61,7 +61,7 @@ public final class Link {
   /// ``LinkPeer/linkDidDrain()``.
   public var isCongested: Bool { isOpen && out.readableBytes > LinkLimits.queued }
 
-  /// Adds a control frame to this tick's write.
+  /// Adds a frame to this tick's write. A node's output comes by `linkFill` instead.
   public func send(_ frame: Frame, stream: UInt64) {
     guard isOpen else { return }
     out.writeFrame(frame, stream: stream)

@@ -31,9 +31,9 @@ public enum NodeLimits {
   public static let registrationInterval = Duration.milliseconds(500)
   /// Milliseconds until a client whose OPEN a node could not take now tries again.
   static let retry = 1_000
-  /// The same while the node asks its holder what it has, which takes some milliseconds.
+  /// Milliseconds until it tries again while the node asks its holder what it has, which takes some milliseconds.
   static let retrySoon = 100
-  /// The same after a full node refused it: only the end of a session makes room.
+  /// Milliseconds until it tries again after a full node refused it: only the end of a session makes room.
   static let retryFull = 2_000
   /// Between two tries to release an ended session's record.
   static let releaseFirst = Duration.seconds(1)

@@ -39,9 +39,9 @@ enum CommandLimits {
 
   // MARK: Other commands
 
-  /// Words of `new` among which the beginning of its program is looked for, and bytes of the line that shows where: more
-  /// is nothing to read.
+  /// Words of `new` among which the beginning of its program is looked for.
   static let dividedWords = 64
+  /// Bytes of the line that shows where: more is nothing to read.
   static let dividedLine = 200
   /// The same reason to wait is said again after so long: it is still waited.
   static let waitInterval = Duration.seconds(10)

@@ -1,0 +1,39 @@
+// Keys that are called otherwise in the code than in JSON. Nodes and routers of different versions share them, and a key
+// that gets lost would be silence on the other side (promise P9).
+
+import Foundation
+import Testing
+import Wire
+
+@Suite struct KeyTests {
+  /// Whether all that stands there is read, and written again as it stood.
+  private func returns<Value: Codable>(_ json: String, _ type: Value.Type) throws -> Bool {
+    let data = Data(json.utf8)
+    let again = try JSONEncoder().encode(try JSONDecoder().decode(Value.self, from: data))
+    let (old, new) = try (object(data), object(again))
+    if old != new { print("\(old)\n\(new)") }
+    return old == new
+  }
+
+  private func object(_ data: Data) throws -> NSDictionary {
+    try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
+  }
+
+  @Test func whatSomebodyMayKeepsItsKeys() throws {
+    let json =
+      #"{"subject":"ada","rights":"read","own":"admin","names":true,"ownNames":true}"#
+    #expect(try returns(json, Access.self))
+  }
+
+  @Test func whatIsToldOfASessionKeepsItsKeys() throws {
+    let json = """
+      {"session":"s","node":"n","life":"0000000000000001","epoch":7,"target":"pty",
+       "command":["sh"],"user":"bob","state":"ended","status":{"exit":3},"reason":"exited",
+       "ended":5,"size":{"cols":80,"rows":24},"title":"t","created":1,"idle":2,"output":3,
+       "input":4,"owner":"ada","holder":"boot/h",
+       "history":[{"epoch":7,"node":"n","since":1,"why":"started"}],
+       "viewers":[{"client":"c","mode":"driver"}]}
+      """
+    #expect(try returns(json, SessionSummary.self))
+  }
+}

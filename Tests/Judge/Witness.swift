@@ -34,6 +34,8 @@ public struct Witness: Sendable {
   private var state: StreamCondition?
   private var lastMoved = ContinuousClock.now
   private var openedInVain = 0
+  /// Bytes of input that were put in doubt, with no word yet of a loss.
+  private var doubted = 0
 
   /// - Parameters:
   ///   - name: of the client, for the report.
@@ -57,6 +59,10 @@ public struct Witness: Sendable {
     defer {
       if next != before { (lastMoved, openedInVain) = (.now, 0) }
     }
+    if doubted > 0, !mayTellLoss(event) {
+      report("\(doubted) bytes of input were put in doubt")
+      doubted = 0
+    }
     switch event {
     case .opened(let opened):
       self.opened += 1
@@ -70,7 +76,7 @@ public struct Witness: Sendable {
       noteShown()
       check(snapshot: bytes, at: Int(offset))
       next = Int(offset)
-    case .inDoubt(let bytes): report("\(bytes.readableBytes) bytes of input were put in doubt")
+    case .inDoubt(let bytes): doubted += bytes.readableBytes
     case .notTyped(let bytes, _): report("\(bytes) bytes of input were dropped")
     case .lost where mayBeLost: lose()
     case .lost(let refusal): report("was lost: \(refusal.message)")
@@ -93,6 +99,16 @@ public struct Witness: Sendable {
       self.state = state
       if case .reconnecting = state { closures.append(.now) }
     case .resized, .event: break
+    }
+  }
+
+  /// A loss is told right behind what was typed into the session and is nobody's.
+  private func mayTellLoss(_ event: TerminalEvent) -> Bool {
+    switch event {
+    case .lost, .inDoubt: mayBeLost
+    case .refused(let refusal): mayBeLost && refusal.code == .lost
+    case .ended(let ended): mayBeLost && ended.reason == .lost
+    default: false
     }
   }
 

@@ -28,8 +28,8 @@ import Wire
   @Test func whatIsToldOfASessionKeepsItsKeys() throws {
     let json = """
       {"session":"s","node":"n","life":"0000000000000001","epoch":7,"target":"pty",
-       "command":["sh"],"user":"bob","state":"ended","status":{"exit":3},"reason":"exited",
-       "ended":5,"size":{"cols":80,"rows":24},"title":"t","created":1,"idle":2,"output":3,
+       "command":["sh"],"user":"bob","state":"ended","status":{"code":3},"reason":"exited",
+       "ended":5,"size":{"columns":80,"rows":24},"title":"t","created":1,"idle":2,"output":3,
        "input":4,"owner":"ada","holder":"boot/h",
        "history":[{"epoch":7,"node":"n","since":1,"why":"started"}],
        "viewers":[{"client":"c","mode":"driver"}]}

@@ -175,7 +175,7 @@ public struct SessionCore: ~Copyable {
   /// Notes that the stream's client has had its OPENED.
   public mutating func noteAnswered(_ stream: StreamID) {
     guard !creatorKnows, let index = streams.index(of: stream) else { return }
-    creatorKnows = streams[index].identity == creator
+    creatorKnows = streams.list[index].identity == creator
   }
 
   private mutating func attach(
@@ -285,6 +285,6 @@ public struct SessionCore: ~Copyable {
   }
 
   mutating func giveTurnToAll() {
-    for index in streams.indices { actions.append(.giveTurn(streams[index].id)) }
+    for index in streams.indices { actions.append(.giveTurn(streams.list[index].id)) }
   }
 }

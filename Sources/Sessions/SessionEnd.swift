@@ -17,7 +17,7 @@ extension SessionCore {
   /// KILL: ends the process if the stream's client may.
   public mutating func kill(by stream: StreamID, now: NIODeadline) {
     guard let index = streams.index(of: stream) else { return }
-    guard streams[index].mayKill else {
+    guard streams.list[index].mayKill else {
       return send(.event(.refused("this token may not end session \(id)")), to: stream)
     }
     terminate(.killed, now: now)
@@ -100,7 +100,7 @@ extension SessionCore {
   /// - Parameter since: when the session was to go.
   public func isReadNoMore(now: NIODeadline, since: NIODeadline) -> Bool {
     streams.indices.allSatisfy {
-      now - streams[$0].output.lastProgress >= SessionLimits.lastReading
+      now - streams.list[$0].output.lastProgress >= SessionLimits.lastReading
     } || now - since >= SessionLimits.longestReading
   }
 

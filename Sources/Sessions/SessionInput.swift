@@ -11,12 +11,12 @@ extension SessionCore {
     _ bytes: ByteBuffer, at offset: UInt64, from stream: StreamID, now: NIODeadline
   ) {
     noteAnswered(stream)
-    guard let index = streams.index(of: stream), streams[index].mode == .driver else { return }
-    let client = streams[index].identity
+    guard let index = streams.index(of: stream), streams.list[index].mode == .driver else { return }
+    let client = streams.list[index].identity
     switch input.receive(client, offset: offset, count: bytes.readableBytes) {
     case .accept(let fresh):
       lastUsed = now
-      streams[index].output.didType(now: now)
+      streams.list[index].output.didType(now: now)
       if sizeRule.sizeOwner != client, typingTakesSize || sizeRule.sizeOwner == nil {
         takeSize(index, now: now)
       }
@@ -78,10 +78,10 @@ extension SessionCore {
     _ actions: inout Deque<SessionAction>
   ) {
     input.wrote(written) { client, offset in
-      for index in streams.indices where streams[index].identity == client {
+      for index in streams.indices where streams.list[index].identity == client {
         // The acknowledgements of one tick become one frame.
-        streams[index].inputAcknowledgement = offset
-        actions.append(.giveTurn(streams[index].id))
+        streams.list[index].inputAcknowledgement = offset
+        actions.append(.giveTurn(streams.list[index].id))
       }
     }
   }

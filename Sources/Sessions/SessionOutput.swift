@@ -57,7 +57,7 @@ extension SessionCore {
 
   private mutating func read(_ units: Int, now: NIODeadline) {
     guard unread.readableBytes > 0 else { return }
-    for index in streams.indices { streams[index].output.logWillGrow(log, now: now) }
+    for index in streams.indices { streams.list[index].output.logWillGrow(log, now: now) }
     let (terminal, output) = (screen, log)
     let most = readAtOnce
     let taken = unread.withUnsafeReadableBytes { bytes in
@@ -74,7 +74,7 @@ extension SessionCore {
     advanceSizes(by: taken)
     let isTitleNew = screen.takeEvents().titleChanged
     for index in streams.indices {
-      if isTitleNew { streams[index].isTitleDue = true }
+      if isTitleNew { streams.list[index].isTitleDue = true }
       sendOutput(to: index)
     }
     updateCheckpoint(now: now)
@@ -90,13 +90,13 @@ extension SessionCore {
   }
 
   private mutating func sendOutput(to index: Int) {
-    let stream = streams[index].id
+    let stream = streams.list[index].id
     actions.append(mayWaitForMore(index) ? .giveTurnSoon(stream) : .giveTurn(stream))
   }
 
   private func mayWaitForMore(_ index: Int) -> Bool {
-    ended == nil && !streams[index].isTitleDue
-      && streams[index].output.mayWaitForMore(from: log)
+    ended == nil && !streams.list[index].isTitleDue
+      && streams.list[index].output.mayWaitForMore(from: log)
   }
 
   // MARK: When the pipe is read
@@ -120,10 +120,10 @@ extension SessionCore {
   private func isHeldBack(now: NIODeadline) -> Bool {
     var isHeldBack = false
     for index in streams.indices {
-      guard streams[index].mode == .driver,
-        !streams[index].output.isStalled(behind: log, now: now)
+      guard streams.list[index].mode == .driver,
+        !streams.list[index].output.isStalled(behind: log, now: now)
       else { continue }
-      if streams[index].output.wantsMore(from: log) { return false }
+      if streams.list[index].output.wantsMore(from: log) { return false }
       isHeldBack = true
     }
     return isHeldBack
@@ -147,19 +147,19 @@ extension SessionCore {
   ) -> Turn {
     guard let index = streams.index(of: stream) else { return .over }
     writeNews(of: index, into: &buffer)
-    if streams[index].output.needsSnapshot(from: log, now: now) {
+    if streams.list[index].output.needsSnapshot(from: log, now: now) {
       guard let bytes = snapshot.bytes else {
         askForSnapshot()
         return .over
       }
-      streams[index].output.begin(snapshot: bytes, size: size, log: log)
+      streams.list[index].output.begin(snapshot: bytes, size: size, log: log)
     }
-    if streams[index].output.writeNext(
+    if streams.list[index].output.writeNext(
       into: &buffer, stream: stream.number, log: log, now: now)
     {
       return mayWaitForMore(index) ? .mayWait : .hasMore
     }
-    if let ended, streams[index].output.isCaughtUp(with: log) {
+    if let ended, streams.list[index].output.isCaughtUp(with: log) {
       remove(at: index)
       close(stream, last: .ended(ended))
     }
@@ -167,18 +167,18 @@ extension SessionCore {
   }
 
   private mutating func writeNews(of index: Int, into buffer: inout ByteBuffer) {
-    let number = streams[index].id.number
-    if let offset = streams[index].inputAcknowledgement {
+    let number = streams.list[index].id.number
+    if let offset = streams.list[index].inputAcknowledgement {
       buffer.writeFrame(.inputAck(offset: offset), stream: number)
-      streams[index].inputAcknowledgement = nil
+      streams.list[index].inputAcknowledgement = nil
     }
     if let event = viewersNews(of: index) {
       buffer.writeFrame(.event(event), stream: number)
-      streams[index].news = .none
+      streams.list[index].news = .none
     }
-    if streams[index].isTitleDue {
+    if streams.list[index].isTitleDue {
       buffer.writeFrame(.event(.title(screen.title)), stream: number)
-      streams[index].isTitleDue = false
+      streams.list[index].isTitleDue = false
     }
   }
 
@@ -186,7 +186,7 @@ extension SessionCore {
   public mutating func acknowledge(_ stream: StreamID, consumed: UInt64, now: NIODeadline) {
     noteAnswered(stream)
     guard let index = streams.index(of: stream) else { return }
-    guard streams[index].output.acknowledge(consumed: consumed, now: now) else {
+    guard streams.list[index].output.acknowledge(consumed: consumed, now: now) else {
       return leave(stream, telling: .badAck, now: now)
     }
     sendOutput(to: index)
@@ -205,9 +205,9 @@ extension SessionCore {
   private mutating func handOutSnapshot(now: NIODeadline) {
     guard let bytes = snapshot.bytes else { return }
     for index in streams.indices
-    where streams[index].output.needsSnapshot(from: log, now: now) {
-      streams[index].output.begin(snapshot: bytes, size: size, log: log)
-      actions.append(.giveTurn(streams[index].id))
+    where streams.list[index].output.needsSnapshot(from: log, now: now) {
+      streams.list[index].output.begin(snapshot: bytes, size: size, log: log)
+      actions.append(.giveTurn(streams.list[index].id))
     }
   }
 

@@ -10,8 +10,8 @@ extension SessionCore {
   public mutating func resize(_ stream: StreamID, to wanted: TerminalSize, now: NIODeadline) {
     guard let index = streams.index(of: stream) else { return }
     guard wanted.isValid else { return leave(stream, telling: .badSize, now: now) }
-    streams[index].wantedSize = wanted
-    guard sizeRule.sizeOwner == streams[index].identity || !isSizeOwnerAttached else { return }
+    streams.list[index].wantedSize = wanted
+    guard sizeRule.sizeOwner == streams.list[index].identity || !isSizeOwnerAttached else { return }
     takeSize(index, now: now)
   }
 
@@ -22,14 +22,14 @@ extension SessionCore {
   }
 
   mutating func takeSize(_ index: Int, now: NIODeadline) {
-    guard streams[index].mode == .driver else { return }
+    guard streams.list[index].mode == .driver else { return }
     giveSize(
-      to: streams[index].identity, wanting: streams[index].wantedSize,
-      colors: streams[index].colors, work: 0, now: now)
+      to: streams.list[index].identity, wanting: streams.list[index].wantedSize,
+      colors: streams.list[index].colors, work: 0, now: now)
   }
 
   var isSizeOwnerAttached: Bool {
-    streams.indices.contains { streams[$0].identity == sizeRule.sizeOwner }
+    streams.indices.contains { streams.list[$0].identity == sizeRule.sizeOwner }
   }
 
   /// - Parameter work: what the screen may do at once.
@@ -41,7 +41,7 @@ extension SessionCore {
       applyColors(colors)
       noteState()
       viewersEvent = nil
-      for index in streams.indices { streams[index].note(.sizeOwner) }
+      for index in streams.indices { streams.list[index].note(.sizeOwner) }
       giveTurnToAll()
     }
     guard isRunning else { return }
@@ -72,7 +72,7 @@ extension SessionCore {
     let mark = log.markSize(size)
     screen.beginResize(columns: size.columns, rows: size.rows)
     _ = screen.goOnResizing(work: work)
-    for index in streams.indices { streams[index].output.markReplaced(mark) }
+    for index in streams.indices { streams.list[index].output.markReplaced(mark) }
     giveTurnToAll()
   }
 
@@ -81,8 +81,8 @@ extension SessionCore {
   /// COLORS: the client's theme has changed.
   public mutating func recolor(_ stream: StreamID, _ colors: ThemeColors) {
     guard let index = streams.index(of: stream) else { return }
-    streams[index].colors = colors
-    if streams[index].identity == sizeRule.sizeOwner { applyColors(colors) }
+    streams.list[index].colors = colors
+    if streams.list[index].identity == sizeRule.sizeOwner { applyColors(colors) }
   }
 
   /// Gives the screen the theme of the client that has the size. A program that asked to be told of it (mode 2031)
@@ -107,19 +107,19 @@ extension SessionCore {
   /// Notes that other clients are attached than before: all are to be told.
   mutating func noteViewers() {
     viewersEvent = nil
-    for index in streams.indices { streams[index].note(.viewers) }
+    for index in streams.indices { streams.list[index].note(.viewers) }
     giveTurnToAll()
   }
 
   /// What the stream is to be told of the others, as it is now.
   mutating func viewersNews(of index: Int) -> Event? {
-    switch streams[index].news {
+    switch streams.list[index].news {
     case .none: return nil
     case .sizeOwner: return .sizeOwner(sizeRule.sizeOwner?.client)
     case .viewers:
       let events = viewersEvent ?? makeViewersEvent()
       viewersEvent = events
-      return streams[index].seesNames ? events.named : events.unnamed
+      return streams.list[index].seesNames ? events.named : events.unnamed
     }
   }
 

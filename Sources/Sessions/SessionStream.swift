@@ -67,19 +67,14 @@ struct SessionStream {
 struct StreamTable {
   /// Apart from all else, so that a search among many viewers reads little memory.
   private var ids: [StreamID] = []
-  /// They come and go by `append` and `remove`, and are changed by the subscript.
-  private(set) var list: [SessionStream] = []
+  /// They come and go by `append` and `remove` alone, and are changed in their places: an accessor of ours between would
+  /// copy them where the compiler does not see through it. Their ids stay.
+  var list: [SessionStream] = []
 
   var count: Int { ids.count }
   var isEmpty: Bool { ids.isEmpty }
 
   var indices: Range<Int> { list.indices }
-
-  /// The stream is changed in its place. Its id stays.
-  subscript(index: Int) -> SessionStream {
-    _read { yield list[index] }
-    _modify { yield &list[index] }
-  }
 
   func index(of id: StreamID) -> Int? { ids.firstIndex(of: id) }
 

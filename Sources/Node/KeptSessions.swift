@@ -13,17 +13,20 @@ import Wire
 
 extension NodeLoop {
   /// Restores what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
-  /// - Parameter leavesShared: whether what other nodes reach, too, is left alone: another process may be this node.
+  /// - Parameter rival: whether another process may be this node: then what other nodes reach, too, is left alone, and
+  ///   only that waits for the answer, which is the registry's. Nil: none may.
   /// - Returns: what could not be asked, or was left alone; to be called again if there is any.
-  func restoreKeptSessions(leavesShared: Bool) -> EventLoopFuture<SilentHolders> {
+  func restoreKeptSessions(rival: Task<Bool, Never>?) -> EventLoopFuture<SilentHolders> {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
       starter.kept(on: eventLoop).flatMap { [eventLoop, context] kept in
         // There may be thousands: none of the loop's time is for that.
         eventLoop.makeFutureWithTask {
-          let left = kept.entries.filter { leavesShared && $0.isShared }
-          let silent = left.reduce(kept.silent) { $0.union($1.silence) }
-          let entries = kept.entries.filter { !leavesShared || !$0.isShared }
+          var (entries, silent) = (kept.entries, kept.silent)
+          if let rival, entries.contains(where: \.isShared), await rival.value {
+            for entry in entries where entry.isShared { silent = silent.union(entry.silence) }
+            entries.removeAll(where: \.isShared)
+          }
           return (KeptSessionEntry.read(entries, of: context.cluster), silent)
         }.flatMap { entries, silent in bound.value.restore(entries).map { $0.union(silent) } }
       }

@@ -81,7 +81,7 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       for starter in context.starters { await starter.check() }
-      await restoreKeptSessions(leavesShared: await mayHaveRival)
+      await restoreKeptSessions(rival: Task { await mayHaveRival })
       let isRegistered = try await registerOrGoOn(addresses)
       await onReady(addresses)
       replaced = isRegistered ? nil : await registerLate(addresses)
@@ -114,9 +114,9 @@ public final class Node: Sendable {
   }
 
   /// Takes back what was kept from before, on all loops at once.
-  private func restoreKeptSessions(leavesShared: Bool = false) async {
+  private func restoreKeptSessions(rival: Task<Bool, Never>? = nil) async {
     let restoring = loops.enumerated().map { index, loop in
-      eventLoops[index].flatSubmit { loop.value.restoreKeptSessions(leavesShared: leavesShared) }
+      eventLoops[index].flatSubmit { loop.value.restoreKeptSessions(rival: rival) }
     }
     var silent = SilentHolders()
     for future in restoring {

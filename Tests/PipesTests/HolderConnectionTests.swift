@@ -31,6 +31,17 @@ import Wire
     return outcome
   }
 
+  /// A session that was started, handle 7 under epoch 1, and what its node hears of it.
+  private func startedPipe() throws -> (any Pipe, PipeListener) {
+    holder.open()
+    let outcome = start()
+    holder.say(.started(tag: 1, handle: 7, process: 9))
+    let pipe = try #require(outcome.value).value
+    let listener = PipeListener()
+    pipe.delegate = listener
+    return (pipe, listener)
+  }
+
   // MARK: Whose word counts
 
   @Test("goes on though an earlier one that came too late ends")
@@ -168,12 +179,7 @@ import Wire
 
   @Test("is closed by output that nobody gave leave for")
   func outputBeyondTheCredit() throws {
-    holder.open()
-    let outcome = start()
-    holder.say(.started(tag: 1, handle: 7, process: 9))
-    let pipe = try #require(outcome.value).value
-    let listener = PipeListener()
-    pipe.delegate = listener
+    let (pipe, listener) = try startedPipe()
     pipe.isReading = true
     pipe.isReading = false
     let most = PipeReading.most + PipeLimits.heldOverrun
@@ -218,12 +224,7 @@ import Wire
 
   @Test("that does not answer keeps no session from ending, and is told to end it once it goes on")
   func anEndThatIsNotAnswered() throws {
-    holder.open()
-    let outcome = start()
-    holder.say(.started(tag: 1, handle: 7, process: 9))
-    let pipe = try #require(outcome.value).value
-    let listener = PipeListener()
-    pipe.delegate = listener
+    let (pipe, listener) = try startedPipe()
     pipe.terminate(grace: .seconds(5))
     _ = holder.heard()
     holder.loop.advanceTime(by: .seconds(5))

@@ -19,13 +19,6 @@ import Wire
       at: state.appending(path: own), to: state.appending(path: "holder-0000older"))
   }
 
-  private func shell(_ server: KeptProcess) async throws -> (viewer: Viewer, pid: Int32) {
-    let viewer = try Viewer(
-      server.url, create: Creation(command: ["sh", "-c", "echo $$; exec cat"]))
-    try await viewer.until(ending: "\r\n")
-    return (viewer, try #require(Int32(viewer.seen.text.filter(\.isNumber))))
-  }
-
   private func holder(of pid: Int32) throws -> Int32 {
     let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
     let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("PPid:") })
@@ -33,14 +26,13 @@ import Wire
   }
 
   @Test func anOldHolderKeepsItsTerminalsAndANewOneTakesTheNext() async throws {
-    let server = try await KeptProcess.serve()
-    do {
-      let (old, oldPID) = try await shell(server)
+    try await withHeldServe { server in
+      let (old, oldPID) = try await countedCat(on: server.url)
       let oldHolder = try holder(of: oldPID)
       try await server.end(with: SIGTERM)
       try age(server)
       try await server.start()
-      let (new, newPID) = try await shell(server)
+      let (new, newPID) = try await countedCat(on: server.url)
       #expect(try holder(of: newPID) != oldHolder)
       #expect(try holder(of: oldPID) == oldHolder)
       old.type("old\n")
@@ -61,17 +53,12 @@ import Wire
       ])
       #expect(ended.output.contains("2 of 2 terminals"), "\(ended.output)")
       #expect(Glibc.kill(oldPID, 0) != 0 && Glibc.kill(newPID, 0) != 0)
-    } catch {
-      try? await server.remove()
-      throw error
     }
-    try await server.remove()
   }
 
   @Test func whatADeadHolderOfAnotherVersionLeftIsRemoved() async throws {
-    let server = try await KeptProcess.serve()
-    do {
-      let (viewer, _) = try await shell(server)
+    try await withHeldServe { server in
+      let (viewer, _) = try await countedCat(on: server.url)
       try await server.end()
       try await server.killHolder()
       try age(server)
@@ -79,10 +66,6 @@ import Wire
       try await viewer.until("it is told to be lost") { $0.closed == "lost" }
       let names = try FileManager.default.contentsOfDirectory(atPath: server.directory)
       #expect(!names.contains("holder-0000older"), "\(names)")
-    } catch {
-      try? await server.remove()
-      throw error
     }
-    try await server.remove()
   }
 }

@@ -39,9 +39,8 @@ struct HungDirectory {
     }
   }
 
-  func remove() async {
+  func remove() {
     process.signal(SIGKILL)
-    _ = try? await process.waitForExit(atMost: .seconds(10))
     rmdir(folder)
   }
 }

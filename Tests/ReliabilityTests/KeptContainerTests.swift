@@ -10,49 +10,11 @@ import Testing
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(5 * patience))) struct KeptContainerTests {
-  /// A container of its own, made with these options.
-  private func container(
-    _ options: [String] = [], _ body: (DockerEngine, String) async throws -> Void
-  ) async throws {
-    let engine = try await DockerEngine.shared { try Test.cancel("\($0)") }
-    let name = "kept-\(UUID().uuidString.prefix(8).lowercased())"
-    try await engine.docker(
-      arguments: ["run", "-d", "--init", "--network", "none", "--name", name] + options
-        + ["local/base:1", "sleep", "100000"])
-    do { try await body(engine, name) } catch {
-      _ = try? await engine.docker("rm", "-f", name)
-      throw error
-    }
-    try await engine.docker("rm", "-f", name)
-  }
-
   private func kept(
     _ engine: DockerEngine, mode: String = "require", _ body: (KeptProcess) async throws -> Void
   ) async throws {
-    let server = try await KeptProcess.serve(
-      options: ["--docker", "unix://\(engine.socket)", "--holder", mode])
-    do { try await body(server) } catch {
-      print(server.process.output)
-      try? await server.remove()
-      throw error
-    }
-    try await server.remove()
-  }
-
-  private func shell(
-    _ script: String, _ server: KeptProcess, in container: String, user: String? = nil
-  ) throws -> Viewer {
-    try Viewer(
-      server.url,
-      create: Creation(
-        target: .docker(container: container), command: ["sh", "-c", script],
-        user: user.flatMap(UserName.init)))
-  }
-
-  /// Types a line, which `cat` and its terminal both show.
-  private func goesOn(_ viewer: Viewer, _ line: String) async throws {
-    viewer.type("\(line)\n")
-    try await viewer.until(ending: "\(line)\r\n\(line)\r\n")
+    try await withHeldServe(
+      options: ["--docker", "unix://\(engine.socket)", "--holder", mode], body)
   }
 
   @Test func outputAndInputAreExactHoweverOftenTheNodeIsKilled() async throws {
@@ -76,14 +38,14 @@ import Wire
     ["--user", "1234:1234", "--read-only", "--tmpfs", "/tmp:exec,mode=1777"],
   ])
   func aSessionGoesOnInEveryKindOfContainer(_ options: [String]) async throws {
-    try await container(options) { engine, name in
+    try await withContainer(options) { engine, name in
       try await kept(engine) { server in
-        let viewer = try shell("echo $$; exec cat", server, in: name)
+        let viewer = try server.shell("echo $$; exec cat", in: name)
         try await viewer.until(ending: "\r\n")
         for round in 0..<2 {
           try await server.end()
           try await server.start()
-          try await goesOn(viewer, "still here \(round)")
+          try await viewer.goesOn("still here \(round)")
         }
         // One holder for the container, however often its node started.
         let processes = try await engine.docker("top", name, "-eo", "pid,args")
@@ -95,10 +57,11 @@ import Wire
   }
 
   @Test func itsEnvironmentAndFolderAreThoseOfAnExec() async throws {
-    try await container(["--env", "GIVEN=by the container", "--workdir", "/tmp"]) { engine, name in
+    try await withContainer(["--env", "GIVEN=by the container", "--workdir", "/tmp"]) {
+      engine, name in
       try await kept(engine) { server in
-        let viewer = try shell(
-          "echo \"$GIVEN|$PWD|$HOME|$TERM|$FAIRLEAD_SESSION\"", server, in: name)
+        let viewer = try server.shell(
+          "echo \"$GIVEN|$PWD|$HOME|$TERM|$FAIRLEAD_SESSION\"", in: name)
         try await viewer.until("it has ended") { $0.ended != nil }
         let session = viewer.terminal.session
         #expect(viewer.seen.text == "by the container|/tmp|/root|xterm-256color|\(session)\r\n")
@@ -107,7 +70,7 @@ import Wire
   }
 
   @Test func whatDoesNotStartSaysWhy() async throws {
-    try await container { engine, name in
+    try await withContainer { engine, name in
       try await kept(engine) { server in
         let viewer = try Viewer(
           server.url,
@@ -119,9 +82,9 @@ import Wire
   }
 
   @Test func aStoppedContainersSessionsAreLostAtOnce() async throws {
-    try await container { engine, name in
+    try await withContainer { engine, name in
       try await kept(engine) { server in
-        let viewer = try shell("echo $$; exec cat", server, in: name)
+        let viewer = try server.shell("echo $$; exec cat", in: name)
         try await viewer.until(ending: "\r\n")
         try await engine.docker("kill", name)
         try await viewer.until("it has ended") { $0.ended != nil || $0.closed != nil }
@@ -130,29 +93,29 @@ import Wire
   }
 
   @Test func aPausedContainersSessionsWait() async throws {
-    try await container { engine, name in
+    try await withContainer { engine, name in
       try await kept(engine) { server in
-        let viewer = try shell("echo $$; exec cat", server, in: name)
+        let viewer = try server.shell("echo $$; exec cat", in: name)
         try await viewer.until(ending: "\r\n")
         try await engine.docker("pause", name)
         try await server.end()
         try await server.start()
         try await engine.docker("unpause", name)
-        try await goesOn(viewer, "after the pause")
+        try await viewer.goesOn("after the pause")
       }
     }
   }
 
   @Test func whereNoHolderCanBeHadASessionIsStartedWithoutAndThatIsSaid() async throws {
     // Nothing can be written there.
-    try await container(["--read-only"]) { engine, name in
+    try await withContainer(["--read-only"]) { engine, name in
       try await kept(engine, mode: "auto") { server in
-        let viewer = try shell("exec cat", server, in: name)
-        try await goesOn(viewer, "unheld")
+        let viewer = try server.shell("exec cat", in: name)
+        try await viewer.goesOn("unheld")
         #expect(server.process.output.contains("no holder can be had there"))
       }
       try await kept(engine, mode: "require") { server in
-        let viewer = try shell("exec cat", server, in: name)
+        let viewer = try server.shell("exec cat", in: name)
         try await viewer.until("it is refused") { $0.closed != nil }
       }
     }

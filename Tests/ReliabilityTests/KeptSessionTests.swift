@@ -9,19 +9,6 @@ import Testing
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(5 * patience))) struct KeptSessionTests {
-  private func kept(_ body: (KeptProcess) async throws -> Void) async throws {
-    let server = try await KeptProcess.serve()
-    do { try await body(server) } catch {
-      try? await server.remove()
-      throw error
-    }
-    try await server.remove()
-  }
-
-  private func shell(_ script: String, _ server: KeptProcess) throws -> Viewer {
-    try Viewer(server.url, create: Creation(command: ["sh", "-c", script]))
-  }
-
   @Test func outputAndInputAreExactHoweverOftenTheNodeIsKilled() async throws {
     let seed = SeededGenerator.announcedSeed()
     try await Fleet.kept(seed: seed, pause: 0.1...1) { fleet, servers in
@@ -59,10 +46,10 @@ import Wire
   }
 
   @Test func aProcessThatEndsWhileTheNodeIsAwayIsToldOf() async throws {
-    try await kept { server in
+    try await withHeldServe { server in
       let go = server.directory + "/go"
-      let viewer = try shell(
-        "echo $$; while [ ! -e \(go) ]; do sleep 0.1; done; echo last; exit 5", server)
+      let viewer = try server.shell(
+        "echo $$; while [ ! -e \(go) ]; do sleep 0.1; done; echo last; exit 5")
       try await viewer.until(ending: "\r\n")
       let pid = try #require(Int32(viewer.seen.text.filter(\.isNumber)))
       try await server.end()
@@ -75,8 +62,8 @@ import Wire
   }
 
   @Test func aSizeThatWasChangedRightBeforeTheKillIsTheTerminals() async throws {
-    try await kept { server in
-      let viewer = try shell("while read x; do stty size; done", server)
+    try await withHeldServe { server in
+      let viewer = try server.shell("while read x; do stty size; done")
       try await viewer.until("it is open") { !$0.opened.isEmpty }
       for columns in 90..<95 {
         viewer.terminal.resize(TerminalSize(columns: columns, rows: 30))
@@ -93,11 +80,11 @@ import Wire
   }
 
   @Test func aFullScreenProgramLooksTheSameAfterAKill() async throws {
-    try await kept { server in
+    try await withHeldServe { server in
       let draw =
         #"printf '\033[?1049h\033[2J\033[5;20r\033[3;4H\033[1;31mred\033[0m\033[10;10Hmiddle\033[?25l'; "#
         + #"read x; printf '\033[?1049l'; exec cat"#
-      let viewer = try shell("echo before; \(draw)", server)
+      let viewer = try server.shell("echo before; \(draw)")
       try await viewer.until("it is drawn") { $0.text.contains("middle") }
       let before = viewer.seen.text
       try await server.end()
@@ -110,8 +97,8 @@ import Wire
   }
 
   @Test func aNodeThatIsStoppedLeavesItsSessionsToItsNextStart() async throws {
-    try await kept { server in
-      let viewer = try shell("echo $$; exec cat", server)
+    try await withHeldServe { server in
+      let viewer = try server.shell("echo $$; exec cat")
       try await viewer.until(ending: "\r\n")
       try await server.end(with: SIGTERM)
       try await server.start()
@@ -123,9 +110,9 @@ import Wire
   }
 
   @Test func anInterruptOvertakesAPasteAtAProgramThatDoesNotRead() async throws {
-    try await kept { server in
-      let viewer = try shell(
-        #"trap "echo INT" INT; echo ready; while :; do sleep 0.1; done"#, server)
+    try await withHeldServe { server in
+      let viewer = try server.shell(
+        #"trap "echo INT" INT; echo ready; while :; do sleep 0.1; done"#)
       try await viewer.until("it is ready") { $0.text.contains("ready") }
       // As much as may be under way, and more than a terminal holds.
       viewer.type(String(repeating: "echo no\n", count: 8_000))
@@ -135,10 +122,10 @@ import Wire
   }
 
   @Test func aPasteThatIsUnderWayAtAKillIsNeitherLostNorDoubled() async throws {
-    try await kept { server in
+    try await withHeldServe { server in
       let file = server.directory + "/pasted"
-      let viewer = try shell(
-        "stty raw -echo; echo ready; sleep 2; exec head -c 1000000 >\(file)", server)
+      let viewer = try server.shell(
+        "stty raw -echo; echo ready; sleep 2; exec head -c 1000000 >\(file)")
       try await viewer.until("it is ready") { $0.text.contains("ready") }
       let pasted = (0..<125_000).map { String(format: "%07d\n", $0) }.joined()
       viewer.type(pasted)

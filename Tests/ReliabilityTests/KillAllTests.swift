@@ -8,21 +8,11 @@ import Testing
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(3 * patience))) struct KillAllTests {
-  private func with(_ body: (KeptProcess) async throws -> Void) async throws {
-    let server = try await KeptProcess.serve()
-    var failure: (any Error)?
-    do { try await body(server) } catch { failure = error }
-    try await server.remove()
-    if let failure { throw failure }
-  }
-
   /// Shells that run until they are ended.
   private func shells(_ count: Int, on url: String) async throws -> [(viewer: Viewer, pid: Int32)] {
     var shells: [(Viewer, Int32)] = []
     for _ in 0..<count {
-      let viewer = try Viewer(url, create: Creation(command: ["sh", "-c", "echo $$; exec cat"]))
-      try await viewer.until(ending: "\r\n")
-      shells.append((viewer, try #require(Int32(viewer.seen.text.filter(\.isNumber)))))
+      shells.append(try await countedCat(on: url))
     }
     return shells
   }
@@ -32,7 +22,7 @@ import Wire
   }
 
   @Test func allThatRunAreEndedAndNobodyIsAskedTwice() async throws {
-    try await with { server in
+    try await withHeldServe { server in
       let shells = try await shells(3, on: server.url)
       let unasked = try await kill("--api", server.url)
       #expect(unasked.code == 64 && unasked.output.contains("--yes to end 3 sessions"))
@@ -48,7 +38,7 @@ import Wire
   }
 
   @Test func whatAStoppedServerLeftIsEndedThroughItsHolder() async throws {
-    try await with { server in
+    try await withHeldServe { server in
       let shells = try await shells(2, on: server.url)
       let directory = ["--state-directory", server.directory]
       let refused = try await kill(directory[0], directory[1], "--yes")

@@ -1,0 +1,66 @@
+// What the tests of held sessions share: a `serve` whose terminals are held, containers, and clients that type.
+
+import Foundation
+import Judge
+import Pipes
+import TestSupport
+import Testing
+import Wire
+
+/// Runs `body` with a `serve` of its own, whose holder goes with it.
+func withHeldServe(
+  options: [String] = [], _ body: (KeptProcess) async throws -> Void
+) async throws {
+  let server = try await KeptProcess.serve(options: options)
+  do { try await body(server) } catch {
+    print(server.process.output)
+    try? await server.remove()
+    throw error
+  }
+  try await server.remove()
+}
+
+/// Runs `body` with a container of its own, made with these options; skips the test where there is no engine.
+func withContainer(
+  _ options: [String] = [], _ body: (DockerEngine, String) async throws -> Void
+) async throws {
+  let engine = try await DockerEngine.shared { try Test.cancel("\($0)") }
+  let name = "held-\(UUID().uuidString.prefix(8).lowercased())"
+  try await engine.docker(
+    arguments: ["run", "-d", "--init", "--network", "none", "--name", name] + options
+      + ["local/base:1", "sleep", "100000"])
+  do { try await body(engine, name) } catch {
+    _ = try? await engine.docker("rm", "-f", name)
+    throw error
+  }
+  // It may have been removed by the test.
+  _ = try? await engine.docker("rm", "-f", name)
+}
+
+extension KeptProcess {
+  /// Runs a script in a new session.
+  func shell(
+    _ script: String, in container: String? = nil, user: String? = nil, directory: String? = nil
+  ) throws -> Viewer {
+    try Viewer(
+      url,
+      create: Creation(
+        target: container.map { .docker(container: $0) } ?? .pty, command: ["sh", "-c", script],
+        workingDirectory: directory, user: user.flatMap(UserName.init)))
+  }
+}
+
+/// A new session of `cat`, and the number of its process.
+func countedCat(on url: String) async throws -> (viewer: Viewer, pid: Int32) {
+  let viewer = try Viewer(url, create: Creation(command: ["sh", "-c", "echo $$; exec cat"]))
+  try await viewer.until(ending: "\r\n")
+  return (viewer, try #require(Int32(viewer.seen.text.filter(\.isNumber))))
+}
+
+extension Viewer {
+  /// Types a line, which `cat` and its terminal both show.
+  func goesOn(_ line: String) async throws {
+    type("\(line)\n")
+    try await until(ending: "\(line)\r\n\(line)\r\n")
+  }
+}

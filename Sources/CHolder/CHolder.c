@@ -178,23 +178,47 @@ static int make_directory(const char *path) {
   return 0;
 }
 
-// Held for as long as this process lives: -EADDRINUSE if another one does.
-static int take_lock(const char *path) {
+// Whether the file at the path is still this one.
+static int is_at(const char *path, int fd) {
+  struct stat found, own;
+  return lstat(path, &found) == 0 && fstat(fd, &own) == 0 && found.st_dev == own.st_dev &&
+         found.st_ino == own.st_ino;
+}
+
+// How often, and at which interval, the lock is tried: a node that removes a folder which nobody uses has it for a moment.
+enum { lock_tries = 200, lock_interval_us = 10 * 1000 };
+
+// Makes the directory and takes the lock there for as long as this process lives: -EADDRINUSE if another one has it.
+static int take_directory(const char *path) {
   char lock[PATH_MAX];
   if ((size_t)snprintf(lock, sizeof lock, "%s.lock", path) >= sizeof lock) return -ENAMETOOLONG;
-  int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return -errno;
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
-  int error = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
-  close(fd);
-  return error;
+  for (int tries = 0; tries < lock_tries; tries++) {
+    if (tries > 0) usleep(lock_interval_us);
+    int error = make_directory(path);
+    if (error) return error;
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno != ENOENT) return -errno;
+    // The directory was removed meanwhile.
+    if (fd < 0) continue;
+    int is_locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    error = is_locked ? 0 : -errno;
+    if (is_locked && is_at(lock, fd)) return 0;
+    close(fd);
+    if (is_locked) continue;
+    if (error != -EWOULDBLOCK) return error;
+    int other = holder_connect(path);
+    if (other >= 0) {
+      holder_close(other);
+      return -EADDRINUSE;
+    }
+  }
+  return -EADDRINUSE;
 }
 
 int holder_listen(const char *path) {
   struct sockaddr_un at;
   int error = address(path, &at);
-  if (!error) error = make_directory(path);
-  if (!error) error = take_lock(path);
+  if (!error) error = take_directory(path);
   if (error) return error;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -errno;

@@ -27,6 +27,10 @@ public struct HolderService {
     let secret = try secret()
     let holder = LocalHolder(
       LocalHolder.folder(in: directory), isCurrent: true, secret: secret, of: "", logger: logger)
+    // No node removes the folder and the program in it meanwhile. A holder that runs has the lock itself, and the new
+    // one says so. What is executed in this process's place has the file no more, and takes the lock anew.
+    let lock = try? LocalHolder.lock(holder.directory)
+    defer { withExtendedLifetime(lock) {} }
     let (program, words) = try holder.command(detaches: detaches)
     do throws(PrivateFileError) {
       let name = holder.directory.utf8.dropFirst(directory.utf8.count + 1)

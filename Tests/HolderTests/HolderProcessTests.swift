@@ -288,6 +288,29 @@ import Testing
     #expect(try holder.connect().identity == holder.identity)
   }
 
+  @Test("A folder that is removed while one begins to listen there is made anew")
+  func removedFolder() throws {
+    let directory = try RunningHolder.makeDirectory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let path = directory + "/holder.lock"
+    let lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    try #require(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+    let watch = inotify_init1(O_CLOEXEC)
+    defer { close(watch) }
+    try #require(inotify_add_watch(watch, path, UInt32(IN_OPEN)) >= 0)
+    let holder = try HolderProcess(["serve", directory], input: [UInt8](repeating: 1, count: 48))
+    // It has come to the lock of the folder that goes.
+    var event = [UInt8](repeating: 0, count: 4_096)
+    try #require(read(watch, &event, event.count) > 0)
+    unlink(path)
+    rmdir(directory)
+    close(lock)
+    #expect(holder.read() == Array("ready\n".utf8))
+    #expect(access(path, F_OK) == 0)
+    let node = try HolderClient(directory + "/holder")
+    #expect(node.identity == [UInt8](repeating: 1, count: 16))
+  }
+
   @Test("A detached one is no child of whoever started it, and ends its sessions on SIGTERM")
   func detached() throws {
     let directory = try RunningHolder.makeDirectory()

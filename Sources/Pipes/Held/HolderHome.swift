@@ -61,12 +61,8 @@ public final class HolderHome: Sendable {
       LocalHolder.service(in: directory) ?? LocalHolder.folder(in: directory), isCurrent: true)
     older = LocalHolder.folders(in: directory).filter { [current] in $0 != current.directory }
       .compactMap {
-        // What nobody listens in any more is only in the way.
-        guard LocalHolder.isListening(in: $0) else {
-          LocalHolder.remove($0)
-          return nil
-        }
-        return holder($0, isCurrent: false)
+        // What no holder has any more is only in the way.
+        LocalHolder.removeUnlessUsed($0) ? holder($0, isCurrent: false) : nil
       }
     for older in older {
       logger.notice(

@@ -66,10 +66,27 @@ final class LocalHolder: HolderPlace {
     return found
   }
 
-  /// One that nobody listens in.
-  static func remove(_ folder: String) {
-    for name in [socket, socket + ".lock", program] { unlink(folder + name) }
-    rmdir(folder)
+  /// A holder has this lock for as long as it lives, and who starts a service before that.
+  static func lock(_ folder: String) throws(PrivateFileError) -> LockedFile {
+    try LockedFile(folder + lockName)
+  }
+
+  private static let lockName = socket + ".lock"
+
+  /// Removes the folder if no holder has it, and none is about to listen there.
+  /// - Returns: whether one has it, or is about to.
+  static func removeUnlessUsed(_ folder: String) -> Bool {
+    if isListening(in: folder) { return true }
+    do throws(PrivateFileError) {
+      let lock = try lock(folder)
+      for name in [socket, program] { unlink(folder + name) }
+      // Last of all: whoever finds it there, and waits for it, makes the folder anew.
+      lock.remove(folder + lockName)
+      rmdir(folder)
+      return false
+    } catch {
+      return error.code == .locked
+    }
   }
 
   // MARK: How it is reached

@@ -139,6 +139,21 @@ import Wire
     #expect(listener.status == .exited(code: 3))
   }
 
+  @Test("lets go of a pipe that has ended before the holder had to be given up")
+  func anEndInTime() throws {
+    weak var ended: HeldPipe?
+    try {
+      let (pipe, listener) = try startedPipe()
+      ended = pipe as? HeldPipe
+      pipe.terminate(grace: .hours(1))
+      holder.say(.exited(handle: 7, exit: .exited(0), end: 0))
+      #expect(listener.status == .exited(code: 0))
+      pipe.holder?.forget()
+      holder.loop.run()
+    }()
+    #expect(ended == nil, "a timer still has it")
+  }
+
   // MARK: What a forged holder may take
 
   @Test("keeps nothing of a listing that no node has signed")

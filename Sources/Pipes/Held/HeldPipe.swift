@@ -63,7 +63,9 @@ final class HeldPipe: Pipe, SessionHolder {
   private var state: [UInt8]?
   private var look = HeldLook()
   private var endingGrace: UInt32?
-  private var isOver = false
+  /// Ends the pipe where the holder does not.
+  private var lateEnd: Scheduled<Void>?
+  private var isOver = false { didSet { lateEnd?.cancel() } }
   /// What it printed and how it ended before there was anybody to be told.
   private var early: ByteBuffer?
   private var untold: End?
@@ -259,7 +261,10 @@ final class HeldPipe: Pipe, SessionHolder {
     endingGrace = milliseconds
     connection.send(.end(handle: handle, epoch: epoch, grace: milliseconds))
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.scheduleTask(in: grace + PipeLimits.lastWait) { bound.value.endUnanswered() }
+    lateEnd?.cancel()
+    lateEnd = eventLoop.scheduleTask(in: grace + PipeLimits.lastWait) {
+      bound.value.endUnanswered()
+    }
   }
 
   /// A holder that was stopped, or whose container is paused, keeps no session from ending that is to end. It gets to

@@ -40,6 +40,7 @@ final class EchoPipe: Pipe {
   private let word: String
   /// What is not echoed yet is not taken yet.
   private var typed = ByteBuffer()
+  private var isOver = false
 
   init(_ word: String, _ eventLoop: any EventLoop) {
     self.word = word
@@ -55,7 +56,7 @@ final class EchoPipe: Pipe {
 
   private func echo() {
     eventLoop.assumeIsolated().execute { [self] in
-      guard isReading, typed.readableBytes > 0 else { return }
+      guard !isOver, isReading, typed.readableBytes > 0 else { return }
       var answer = ByteBuffer(string: word)
       let count = answer.writeImmutableBuffer(typed)
       typed.clear()
@@ -67,6 +68,8 @@ final class EchoPipe: Pipe {
   func resize(_ size: TerminalSize) {}
   func terminate(grace: TimeAmount) {
     eventLoop.assumeIsolated().execute { [self] in
+      guard !isOver else { return }
+      isOver = true
       delegate?.pipeDidEnd(.exited(code: 0), reason: nil)
     }
   }

@@ -237,6 +237,27 @@ import Testing
     #expect(peer.frames.contains(.survivors(handle: held.handle)))
   }
 
+  @Test("What a session left is signalled so often, and then its node is told that it survives")
+  func killingForNothing() throws {
+    let peer = connect()
+    let held = try start(peer)
+    peer.send(.end(handle: held.handle, epoch: 1, grace: 0))
+    turn(peer)
+    for times in 1...HolderLimits.ends {
+      system.now += HolderLimits.endAgain
+      turn(peer)
+      #expect(system.marksKilled.count == times)
+      #expect(!peer.frames.contains(.survivors(handle: held.handle)))
+      // It found somebody to the last.
+      system.exit(try #require(system.killers.first), 1, 1)
+      turn(peer)
+    }
+    #expect(peer.frames.contains(.survivors(handle: held.handle)))
+    system.now += 10 * HolderLimits.endAgain
+    turn(peer)
+    #expect(system.marksKilled.count == HolderLimits.ends)
+  }
+
   @Test("A start that comes out once the holder is to end is ended, too") func startAtTheEnd()
     throws
   {

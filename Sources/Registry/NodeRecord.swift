@@ -73,7 +73,7 @@ extension NodeRecord {
 }
 
 /// A node as the registry knows it.
-public struct NodeEntry: Hashable, Sendable, Codable {
+public struct NodeEntry: Hashable, Sendable {
   public var record: NodeRecord
   /// Set by the operator: no new sessions.
   public var isDraining: Bool

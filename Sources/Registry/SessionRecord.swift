@@ -3,8 +3,8 @@
 public import Wire
 
 /// Who owns a session, or that it is closed.
-public struct SessionRecord: Hashable, Sendable, Codable {
-  public enum State: Hashable, Sendable, Codable {
+public struct SessionRecord: Hashable, Sendable {
+  public enum State: Hashable, Sendable {
     /// Its owner holds it; its process may have ended, and its last screen is kept there.
     case owned
     /// The owner released it; kept as a tombstone.

@@ -19,6 +19,20 @@ import Wire
     try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
   }
 
+  /// A router of another version sends a node nothing that this one does not say it knows.
+  @Test func aNodesGreetingIsWrittenAsRoutersReadIt() throws {
+    let welcome = Welcome(
+      time: 5, node: "a", incarnation: Incarnation(rawValue: 1), nonce: "n", proof: "p")
+    let json =
+      #"{"creates":["user"],"incarnation":"0000000000000001","#
+      + #""limits":{"frameBody":16384,"inputInFlight":65536,"streams":64},"node":"a","nonce":"n","#
+      + #""proof":"p","time":5,"version":1}"#
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    #expect(String(decoding: try encoder.encode(welcome), as: UTF8.self) == json)
+    #expect(try JSONDecoder().decode(Welcome.self, from: Data(json.utf8)) == welcome)
+  }
+
   @Test func whatSomebodyMayKeepsItsKeys() throws {
     let json =
       #"{"subject":"ada","rights":"read","own":"admin","names":true,"ownNames":true}"#

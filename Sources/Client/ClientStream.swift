@@ -145,7 +145,7 @@ public struct ClientStream: Sendable {
     if wantsKill { actions.append(.send(.kill)) }
     // What was consumed while the stream was paused could not be acknowledged then, and nothing more may
     // come that would be: the server would wait for credit for good.
-    return actions + acknowledgeIfDue(held: 0) + typed()
+    return actions + acknowledgeIfDue() + typed()
   }
 
   private mutating func didReceive(output bytes: ByteBuffer, at offset: UInt64) throws(WireError)
@@ -185,9 +185,9 @@ public struct ClientStream: Sendable {
     guard part.isLast else {
       snapshot = whole
       remember()
-      // Held here and in need of its other parts, it must not use the window up: credit is given as
-      // parts come, and the whole is not counted again when it is consumed.
-      return acknowledgeIfDue(held: whole.bytes.readableBytes)
+      // While it waits here for its other parts it must not use the window up: credit is given as parts
+      // come, and the whole is not counted again when it is consumed.
+      return acknowledgeIfDue(collected: whole.bytes.readableBytes)
     }
     next = whole.offset
     remember()
@@ -263,11 +263,12 @@ public struct ClientStream: Sendable {
     let late = min(stale, count)
     stale -= late
     consumed = min(received, consumed + UInt64(count - late))
-    return acknowledgeIfDue(held: 0)
+    return acknowledgeIfDue()
   }
 
-  private mutating func acknowledgeIfDue(held: Int) -> [Action] {
-    let count = min(received, consumed + UInt64(held))
+  /// - Parameter collected: bytes of a snapshot that is not whole yet.
+  private mutating func acknowledgeIfDue(collected: Int = 0) -> [Action] {
+    let count = min(received, consumed + UInt64(collected))
     guard phase == .live, count > acknowledged,
       count - acknowledged >= UInt64(ClientLimits.acknowledgeAt) || count == received
     else { return [] }

@@ -28,15 +28,15 @@ extension Node {
     let registry = context.records.registry
     let nodes = try await registry.nodes()
     // A session that this node could not attach a moment ago is free, and its record may still name this node.
-    let hasLetGoAgain = context.hasLetGoAgain.withLockedValue { hasLetGoAgain in
-      defer { hasLetGoAgain = false }
-      return hasLetGoAgain
+    let hasPutBack = context.hasPutBack.withLockedValue { hasPutBack in
+      defer { hasPutBack = false }
+      return hasPutBack
     }
     guard nodes.first(where: { $0.record.id == id })?.isDraining == false,
-      hasLetGoAgain || nodes.contains(where: { $0.record.id != id && ($0.isDead || $0.isDraining) })
+      hasPutBack || nodes.contains(where: { $0.record.id != id && ($0.isDead || $0.isDraining) })
     else { return }
     let able = nodes.filter { $0.isLive && !$0.isDraining }
-    let owners = able.filter { !hasLetGoAgain || $0.record.id != id }
+    let owners = able.filter { !hasPutBack || $0.record.id != id }
     let others = Dictionary(owners.map { ($0.record.id, $0.record.incarnation) }) { $1 }
     let left = try await registry.sessions(notOn: others, limit: NodeLimits.adoptedAtOnce)
     let found = left.sessions.filter { session, record in

@@ -24,7 +24,7 @@ extension NodeLoop {
         eventLoop.makeFutureWithTask {
           var (entries, silent) = (kept.entries, kept.silent)
           if let rival, entries.contains(where: \.isShared), await rival.value {
-            for entry in entries where entry.isShared { silent = silent.union(entry.silence) }
+            for entry in entries where entry.isShared { silent = silent.union(entry.asSilent) }
             entries.removeAll(where: \.isShared)
           }
           return (KeptSessionEntry.read(entries, of: context.cluster), silent)
@@ -44,13 +44,14 @@ extension NodeLoop {
       guard entry.isShared || descriptor.node == context.id else { return nil }
       let isSettled =
         entry.isShared ? restoreShared(entry, descriptor) : restoreUnlessHere(entry, descriptor)
-      return isSettled.map { $0 ? SilentHolders() : entry.silence }
+      return isSettled.map { $0 ? SilentHolders() : entry.asSilent }
     }
     return EventLoopFuture.whenAllSucceed(restored, on: eventLoop)
       .map { $0.reduce(SilentHolders()) { $0.union($1) } }
   }
 
-  /// Other nodes reach its holder, too: whose it is, its record says.
+  /// Restores a session whose holder other nodes reach, too, if its record says that it is this node's.
+  /// - Returns: whether it is here, or known to be another's.
   private func restoreShared(_ entry: KeptEntry, _ descriptor: SessionDescriptor)
     -> EventLoopFuture<Bool>
   {
@@ -63,15 +64,17 @@ extension NodeLoop {
         guard descriptor.node == loop.context.id else {
           return loop.eventLoop.makeSucceededFuture(true)
         }
-        // Another cluster may have it, or the last process of this node a moment ago: who drives it says so himself.
+        // A node that drives it now is this one's last process, which is about to end, or of another cluster. As soon as
+        // the former has had its time, it is the latter.
         if entry.isAttached {
           return loop.eventLoop.makeSucceededFuture(
             loop.eventLoop.now - loop.context.start > NodeLimits.attachedPatience)
         }
         return loop.restoreUnlessHere(entry, descriptor)
       }
-      // A descriptor with another holder than the record names is an old one: the session is not there. A record that has
-      // only just been written names the container as whoever asked for it.
+      // Where the record names another holder than this one, the session has moved there, and this is what an earlier
+      // life left. A record that was written before the session was started names the container by the name that the
+      // client gave, and not by its id.
       let isOurs =
         record.holder == entry.holderName
         || record.holder == loop.context.holderName(of: descriptor.creation)
@@ -228,7 +231,7 @@ extension NodeLoop {
     // If its record still names this node, whoever took it did not ask for it: then it is taken up again.
     if session.core.ended == nil, isShared(session) {
       context.records.letGo(of: session.id, epoch: session.core.epoch)
-      context.hasLetGoAgain.withLockedValue { $0 = true }
+      context.hasPutBack.withLockedValue { $0 = true }
     }
     session.sendAway(refusalOfAnotherOwner(of: session.id))
     detach(session)

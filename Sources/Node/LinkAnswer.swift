@@ -16,7 +16,7 @@ struct SessionsAnswer: LinkAnswer {
   let summary: (SessionID) -> SessionSummary?
   private var rest: ArraySlice<SessionID>
   /// A summary that was too long for the part before.
-  private var held: SessionSummary?
+  private var postponed: SessionSummary?
 
   init(id: UInt64, _ sessions: [SessionID], summary: @escaping (SessionID) -> SessionSummary?) {
     self.id = id
@@ -27,14 +27,14 @@ struct SessionsAnswer: LinkAnswer {
   mutating func next() -> LinkResponse {
     var part: [SessionSummary] = []
     var size = 0
-    while let summary = held ?? nextSummary() {
+    while let summary = postponed ?? nextSummary() {
       let cost = summary.jsonBound
       // One alone fits in a part whatever it holds: WireLimits.responseEnvelope.
       if !part.isEmpty, size + cost > WireLimits.frameBody {
-        held = summary
+        postponed = summary
         return LinkResponse(id: id, isLast: false, sessions: part)
       }
-      held = nil
+      postponed = nil
       size += cost
       part.append(summary)
     }

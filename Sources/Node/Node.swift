@@ -37,7 +37,7 @@ public final class Node: Sendable {
   let releasingLost = NIOLockedValueBox<Task<Void, Never>?>(nil)
   /// Since when the registry has answered every question.
   let registrySteadySince = NIOLockedValueBox(ContinuousClock.now)
-  /// What has not said which sessions it keeps.
+  /// See `silent`.
   private let silentHolders = NIOLockedValueBox(SilentHolders.all)
 
   /// A node whose sessions live on all loops of `group`.
@@ -109,7 +109,7 @@ public final class Node: Sendable {
       guard context.sharesHolders, let nodes = try? await context.records.registry.nodes(),
         let entry = nodes.first(where: { $0.record.id == id })
       else { return false }
-      return entry.isLive && entry.record.holder != context.holderHome
+      return entry.isLive && entry.record.holder != context.homeName
     }
   }
 
@@ -130,7 +130,8 @@ public final class Node: Sendable {
     silentHolders.withLockedValue { $0 = silent }
   }
 
-  /// Until what keeps sessions has been asked, none of this node's that it may have counts as lost.
+  /// The holders that have not said yet which sessions they keep. A session that one of them may have does not count as
+  /// lost.
   var silent: SilentHolders { silentHolders.withLockedValue { $0 } }
 
   /// Asks the holders that have not answered again.

@@ -16,13 +16,14 @@ final class NodeContext: Sendable {
   let settings: SessionSettings
   let clusterKey: ClusterKey?
   let logger: Logger
-  let places: Places
+  let places: SessionPlaces
   let records: SessionRecords
   /// The pages of all sessions' logs.
   let pages = PagePool()
   let endsSessions: Bool
-  /// Whether some session was taken over whose holder did not answer: it is tried again.
-  let hasLetGoAgain = NIOLockedValueBox(false)
+  /// Whether this node has put a session back, which it had taken over or which another node attached: its record may
+  /// still name this node, and it is to be looked for again.
+  let hasPutBack = NIOLockedValueBox(false)
   let start = NIODeadline.now()
   /// How many sessions go on without this node.
   let detachedCount = NIOLockedValueBox(0)
@@ -38,7 +39,7 @@ final class NodeContext: Sendable {
     settings = configuration.settings
     clusterKey = configuration.clusterKey
     logger = configuration.logger
-    places = Places(configuration.capacity)
+    places = SessionPlaces(configuration.capacity)
     self.records = records
     endsSessions = configuration.endsSessions
     pipes = configuration.pipes
@@ -48,7 +49,7 @@ final class NodeContext: Sendable {
 
   /// Names the place where this node's processes find what they kept. The registry believes a new process to be this
   /// node if it names the same place. Nil: this node keeps nothing.
-  var holderHome: String? { starters.lazy.compactMap(\.homeName).first }
+  var homeName: String? { starters.lazy.compactMap(\.homeName).first }
 
   /// What keeps a session there while no node has it; nil: nothing does.
   func holderName(of creation: Creation) -> String? {
@@ -67,7 +68,7 @@ final class NodeContext: Sendable {
 }
 
 /// The places for sessions of a node. Its lock is taken by starts and ends of sessions only.
-final class Places: Sendable {
+final class SessionPlaces: Sendable {
   private let capacity: Int
   private let count = NIOLockedValueBox(0)
 

@@ -15,7 +15,7 @@ extension Node {
     NodeRecord(
       id: id, incarnation: incarnation, loops: addresses, labels: labels,
       weight: configuration.weight, capacity: configuration.capacity, sessions: sessions,
-      version: configuration.version, holder: context.holderHome,
+      version: configuration.version, holder: context.homeName,
       hasRestored: context.records.hasRestored ? true : nil)
   }
 
@@ -180,9 +180,9 @@ extension Node {
     return error
   }
 
-  // MARK: What it holds
+  // MARK: What it has
 
-  /// One round through all that the node held when the round began.
+  /// One round through all that the node had when the round began.
   struct Confirmation {
     var rest: ArraySlice<(key: SessionID, value: OwnedSession)> = []
     /// How many are looked at with each heartbeat.
@@ -198,7 +198,7 @@ extension Node {
     return here
   }
 
-  /// Announces again all that this node holds.
+  /// Announces again all that this node has.
   private func announce(_ reason: (text: String, level: Logger.Level)) async throws {
     let here = try await ownedSessions()
     logger.log(
@@ -208,11 +208,11 @@ extension Node {
     try await settle(announcement, of: here)
   }
 
-  /// Announces the sessions that this node took over from an earlier process, and then that others of that process are
-  /// lost: those that nothing keeps which could not be asked. What the registry does not take now, it hears in later
-  /// rounds.
+  /// Tells the registry which sessions of earlier processes of this node go on, and then which of them are lost: those
+  /// that this node does not have, and that no silent holder may still have. What the registry does not take now it is
+  /// told again later.
   func announceKept(_ addresses: [NodeAddress]) async {
-    guard context.holderHome != nil else { return }
+    guard context.homeName != nil else { return }
     do { await announce(restored: try await ownedSessions()) } catch {
       logger.error("what goes on could not be counted", metadata: ["error": "\(error)"])
     }
@@ -221,7 +221,8 @@ extension Node {
       await context.records.releaseLost(without: silent) {
         Set(try await self.ownedSessions().keys)
       }
-      // What no list has counts as lost from now on, and not only from the next heartbeat on.
+      // The record says now that all is told, and not with the next heartbeat: from then on routers take a session that
+      // this node does not have for lost.
       if !Task.isCancelled, context.records.hasRestored {
         _ = try? await registry.heartbeat(record(addresses), isRenewal: true)
       }

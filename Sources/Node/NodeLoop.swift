@@ -56,7 +56,7 @@ final class NodeLoop {
     self.eventLoop = eventLoop
     screenTurns = ScreenTurns(eventLoop: eventLoop)
     logger = context.logger
-    isRestoring = context.holderHome != nil
+    isRestoring = context.homeName != nil
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     reaper = eventLoop.scheduleRepeatedTask(
       initialDelay: NodeLimits.reaperInterval, delay: NodeLimits.reaperInterval

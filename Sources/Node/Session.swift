@@ -68,7 +68,7 @@ final class Session: PipeDelegate {
 
   func open(_ stream: StreamID, _ request: LinkOpen, isFirst: Bool) {
     core.open(
-      stream, request, isFirst: isFirst, held: pipe.holder?.input(of: ClientIdentity(request)),
+      stream, request, isFirst: isFirst, written: pipe.holder?.input(of: ClientIdentity(request)),
       work: screenTurns.allowance(), now: now)
     carryOutActions()
   }

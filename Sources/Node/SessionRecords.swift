@@ -147,21 +147,21 @@ final class SessionRecords: Sendable {
   var hasRestored: Bool { restored.withLockedValue { $0 } }
 
   /// Says of all that earlier incarnations of this node had, and this one has not, that it is lost: what no holder
-  /// held, and what the holder has no more. To be called once this node has announced what it restored; tries again
+  /// had, and what the holder has no more. To be called once this node has announced what it restored; tries again
   /// while the registry is away, and until it has heard of all that is here.
   /// - Parameters:
   ///   - silent: what cannot be asked: what it may have is not told as lost.
-  ///   - held: what this node has.
+  ///   - own: what this node has.
   func releaseLost(
     without silent: SilentHolders = SilentHolders(),
-    except held: @Sendable () async throws -> Set<SessionID>
+    except own: @Sendable () async throws -> Set<SessionID>
   ) async {
     var backoff = Backoff(first: NodeLimits.releaseFirst, last: NodeLimits.releaseLast)
     var (count, passed) = (0, 0)
     while !hasStopped.withLockedValue({ $0 }), !Task.isCancelled {
       do {
         // A session that has just ended is released with how it ended, and not as lost.
-        let here = try await held().union(releasing.withLockedValue { $0 })
+        let here = try await own().union(releasing.withLockedValue { $0 })
         // A node that is being stopped lets its sessions go: those must not be listed as lost.
         guard !Task.isCancelled else { return }
         let left = try await registry.sessions(

@@ -32,7 +32,7 @@ extension NodeLoop {
     case .takingOver(let takeover): wait(open, for: takeover, of: id)
     case nil:
       guard let creation = request.open.create else {
-        return context.holderHome != nil && request.epoch == nil
+        return context.homeName != nil && request.epoch == nil
           ? lookForHolder(of: id, for: open) : refuseUnknown(id, open)
       }
       let start = Start(
@@ -103,11 +103,11 @@ extension NodeLoop {
     }
     claim.whenComplete { result in
       let (loop, start) = bound.value
-      loop.finishClaim(start, result, starter)
+      loop.finishStartClaim(start, result, starter)
     }
   }
 
-  private func finishClaim(
+  private func finishStartClaim(
     _ start: Start, _ result: Result<ClaimResult, any Error>, _ starter: any PipeStarter
   ) {
     let id = start.id

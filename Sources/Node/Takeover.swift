@@ -62,10 +62,10 @@ extension NodeLoop {
   private func takeOver(_ id: SessionID) {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.makeFutureWithTask { [context] in try await context.takeOver(id) }
-      .whenComplete { result in bound.value.finishClaim(of: id, result) }
+      .whenComplete { result in bound.value.finishTakeoverClaim(of: id, result) }
   }
 
-  private func finishClaim(of id: SessionID, _ result: Result<TakeoverResult, any Error>) {
+  private func finishTakeoverClaim(of id: SessionID, _ result: Result<TakeoverResult, any Error>) {
     switch result {
     case .success(.claimed(let record, let epoch)): attach(id, record, epoch)
     case .success(.unknown): giveUpTakeover(of: id) { [self] in refuseUnknown(id, $0) }
@@ -135,7 +135,7 @@ extension NodeLoop {
   /// Its holder cannot be asked: whoever comes next may try, and this node does by itself.
   private func putBack(_ id: SessionID, _ epoch: Epoch, _ reason: String) {
     context.records.letGo(of: id, epoch: epoch)
-    context.hasLetGoAgain.withLockedValue { $0 = true }
+    context.hasPutBack.withLockedValue { $0 = true }
     giveUpTakeover(
       of: id,
       Refused(

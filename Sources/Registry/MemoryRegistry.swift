@@ -6,7 +6,7 @@ import FoundationEssentials
 public import Wire
 
 public actor MemoryRegistry: Registry {
-  private struct HeldLease {
+  private struct KnownLease {
     var record: NodeRecord
     var deadline: Int
     /// Why the node is to announce what it holds; nil: it need not, or it has.
@@ -20,7 +20,7 @@ public actor MemoryRegistry: Registry {
   private let grace: Int
   private let ownIdentity: RegistryIdentity
   private var settledAt = Int.min
-  private var leases: [NodeID: HeldLease] = [:]
+  private var leases: [NodeID: KnownLease] = [:]
   private var draining: Set<NodeID> = []
   private var records: [SessionID: SessionRecord] = [:]
   private var tombstones: Deque<(expiry: Int, session: SessionID, epoch: Epoch)> = []
@@ -52,19 +52,19 @@ public actor MemoryRegistry: Registry {
   private static let start = ContinuousClock.now
 
   public func heartbeat(_ record: NodeRecord, isRenewal: Bool) -> HeartbeatResult {
-    let held = leases[record.id]
-    let hasItsHolder = !isRenewal && held?.record.holder != nil
-    if let held, held.record.incarnation != record.incarnation, held.deadline > now(),
-      !(hasItsHolder && held.record.holder == record.holder)
+    let known = leases[record.id]
+    let hasItsHolder = !isRenewal && known?.record.holder != nil
+    if let known, known.record.incarnation != record.incarnation, known.deadline > now(),
+      !(hasItsHolder && known.record.holder == record.holder)
     {
-      return .refused(by: held.record.incarnation, leaseMilliseconds: held.deadline - now())
+      return .refused(by: known.record.incarnation, leaseMilliseconds: known.deadline - now())
     }
     var outdated: HeartbeatResult.Outdated? = isRenewal ? .lostData : nil
-    if let held, held.record.incarnation == record.incarnation {
-      outdated = held.outdated ?? (isOverdue(held) ? .takenForDead : nil)
+    if let known, known.record.incarnation == record.incarnation {
+      outdated = known.outdated ?? (isOverdue(known) ? .takenForDead : nil)
     }
     if outdated == .lostData { settledAt = now() + grace }
-    leases[record.id] = HeldLease(
+    leases[record.id] = KnownLease(
       record: record, deadline: now() + Lease.length, outdated: outdated)
     return outdated.map { .outdated($0) } ?? .alive(isDraining: draining.contains(record.id))
   }
@@ -163,24 +163,24 @@ public actor MemoryRegistry: Registry {
   public func takeOver(
     _ session: SessionID, from record: SessionRecord, node: NodeID, incarnation: Incarnation
   ) -> Epoch? {
-    guard var held = records[session], held.state == .owned, held.node == record.node,
-      held.incarnation == record.incarnation, held.epoch == record.epoch
+    guard var owned = records[session], owned.state == .owned, owned.node == record.node,
+      owned.incarnation == record.incarnation, owned.epoch == record.epoch
     else { return nil }
-    lastEpoch = max(lastEpoch, held.epoch.rawValue) + 1
-    held.node = node
-    held.incarnation = incarnation
-    held.epoch = Epoch(lastEpoch)
-    held.isFree = false
-    held.history = []
-    records[session] = held
-    return held.epoch
+    lastEpoch = max(lastEpoch, owned.epoch.rawValue) + 1
+    owned.node = node
+    owned.incarnation = incarnation
+    owned.epoch = Epoch(lastEpoch)
+    owned.isFree = false
+    owned.history = []
+    records[session] = owned
+    return owned.epoch
   }
 
   public func letGo(
     of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
   ) -> Bool {
-    guard let held = records[session], held.state == .owned, held.node == node,
-      held.incarnation == incarnation, held.epoch == epoch
+    guard let owned = records[session], owned.state == .owned, owned.node == node,
+      owned.incarnation == incarnation, owned.epoch == epoch
     else { return false }
     records[session]?.isFree = true
     return true
@@ -252,7 +252,7 @@ public actor MemoryRegistry: Registry {
 
   public func shutdown() {}
 
-  private func isOverdue(_ lease: HeldLease) -> Bool {
+  private func isOverdue(_ lease: KnownLease) -> Bool {
     now() - lease.deadline >= Lease.patience
   }
 

@@ -89,19 +89,19 @@ enum RegistryScripts {
   /// stays so, unless it was only taken for lost.
   static let announce = RedisScript(
     """
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'tombstone', 'state')
-    local epoch = tonumber(held[3] or -1) or -1
-    local isOurs = held[1] == ARGV[1] and held[2] == ARGV[2]
+    local found = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'tombstone', 'state')
+    local epoch = tonumber(found[3] or -1) or -1
+    local isOurs = found[1] == ARGV[1] and found[2] == ARGV[2]
     if epoch > tonumber(ARGV[3]) or epoch == tonumber(ARGV[3]) and not isOurs then return 0 end
     if epoch == tonumber(ARGV[3]) then
-      if held[5] == 'owned' then
-        if ARGV[6] ~= '' and not held[4] then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
+      if found[5] == 'owned' then
+        if ARGV[6] ~= '' and not found[4] then redis.call('HSET', KEYS[1], 'tombstone', ARGV[6]) end
         if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[7]) end
         if ARGV[8] ~= '' then redis.call('HSETNX', KEYS[1], 'history', ARGV[8]) end
         if redis.call('PTTL', KEYS[1]) < ARGV[4] / 2 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
         return 1
       end
-      if held[4] and not string.find(held[4], '"reason":"lost"', 1, true) then return 1 end
+      if found[4] and not string.find(found[4], '"reason":"lost"', 1, true) then return 1 end
     end
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2], 'epoch', ARGV[3],
@@ -193,17 +193,17 @@ enum RegistryScripts {
     """
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner',
+    local found = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'owner',
       'tombstone', 'holder', 'free')
-    if held[4] == 'owned' then
-      if held[1] == ARGV[1] and held[2] == ARGV[2] and not held[8] then
+    if found[4] == 'owned' then
+      if found[1] == ARGV[1] and found[2] == ARGV[2] and not found[8] then
         redis.call('HDEL', KEYS[1], 'tombstone', 'holder')
         if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[5]) end
-        return {1, tonumber(held[3])}
+        return {1, tonumber(found[3])}
       end
-      return {0, held[1], held[2], held[3], held[5], held[6], held[7], held[8]}
+      return {0, found[1], found[2], found[3], found[5], found[6], found[7], found[8]}
     end
-    local epoch = math.max(now, (tonumber(held[3] or 0) or 0) + 1)
+    local epoch = math.max(now, (tonumber(found[3] or 0) or 0) + 1)
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'node', ARGV[1], 'incarnation', ARGV[2],
       'epoch', string.format('%.0f', epoch), 'state', 'owned')
@@ -218,11 +218,11 @@ enum RegistryScripts {
   static let takeOver = RedisScript(
     """
     local time = redis.call('TIME')
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
-    if held[4] ~= 'owned' or held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then
+    local found = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
+    if found[4] ~= 'owned' or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] or found[3] ~= ARGV[3] then
       return 0
     end
-    local epoch = math.max(time[1] * 1000000 + time[2], (tonumber(held[3]) or 0) + 1)
+    local epoch = math.max(time[1] * 1000000 + time[2], (tonumber(found[3]) or 0) + 1)
     redis.call('HSET', KEYS[1], 'node', ARGV[4], 'incarnation', ARGV[5],
       'epoch', string.format('%.0f', epoch))
     redis.call('HDEL', KEYS[1], 'free', 'history')
@@ -233,8 +233,8 @@ enum RegistryScripts {
   /// KEYS session; ARGV node, incarnation, epoch. → whether it was theirs.
   static let letGo = RedisScript(
     """
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
-    if held[4] ~= 'owned' or held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then
+    local found = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
+    if found[4] ~= 'owned' or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] or found[3] ~= ARGV[3] then
       return 0
     end
     redis.call('HSET', KEYS[1], 'free', '1')
@@ -246,17 +246,17 @@ enum RegistryScripts {
   /// its node has let go of is not lost only because that node does not have it.
   static let release = RedisScript(
     """
-    local held = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'tombstone',
+    local found = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'tombstone',
       'free')
-    if held[4] ~= 'owned' or held[1] ~= ARGV[1] or held[2] ~= ARGV[2] or held[3] ~= ARGV[3] then
+    if found[4] ~= 'owned' or found[1] ~= ARGV[1] or found[2] ~= ARGV[2] or found[3] ~= ARGV[3] then
       return 0
     end
     local isLost = string.find(ARGV[4], '"reason":"lost"', 1, true)
-    if isLost and held[6] then return 0 end
+    if isLost and found[6] then return 0 end
     if ARGV[4] == '' then
       redis.call('DEL', KEYS[1])
     else
-      redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', isLost and held[5] or ARGV[4])
+      redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', isLost and found[5] or ARGV[4])
       redis.call('HDEL', KEYS[1], 'holder', 'history', 'free')
       if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[6]) end
       redis.call('PEXPIRE', KEYS[1], ARGV[5])

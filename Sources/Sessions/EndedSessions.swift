@@ -11,9 +11,9 @@ public struct EndedSessions {
   public init() {}
 
   /// - Parameter bytes: the memory that it holds.
-  public mutating func append(_ id: SessionID, bytes held: Int) {
-    bytes += held
-    sessions.append((id, held))
+  public mutating func append(_ id: SessionID, bytes count: Int) {
+    bytes += count
+    sessions.append((id, count))
   }
 
   public mutating func remove(_ id: SessionID) {

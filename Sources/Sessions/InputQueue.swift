@@ -32,13 +32,13 @@ struct InputQueue<Client: Hashable> {
   /// - Parameters:
   ///   - acknowledged: the offset up to which the client says its input was acknowledged; nil when it does not resume
   ///     or does not remember.
-  ///   - held: how far the session's holder says that the client's input was written; nil: it knows no such client.
+  ///   - written: how far the session's holder says that the client's input was written; nil: it knows no such client.
   mutating func attach(
-    _ client: Client, acknowledged: UInt64?, held: UInt64? = nil
+    _ client: Client, acknowledged: UInt64?, written: UInt64? = nil
   ) -> Attachment {
     detached.removeAll { $0 == client }
     // The client sends again what another node took from it and did not get written.
-    if ledgers[client] == nil, let held { ledgers[client] = InputLedger(startingAt: held) }
+    if ledgers[client] == nil, let written { ledgers[client] = InputLedger(startingAt: written) }
     if var ledger = ledgers[client] {
       if acknowledged == nil { ledger.startAnew() }
       ledgers[client] = ledger

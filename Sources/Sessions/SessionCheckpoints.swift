@@ -73,7 +73,7 @@ extension SessionCore {
     actions.append(.work)
   }
 
-  private func linesToKeep(_ kept: HeldBookkeeping) -> Int {
+  private func linesToKeep(_ kept: KeptBookkeeping) -> Int {
     let bytes = screen.scrollbackBytes
     guard bytes > kept.most else { return kept.scrollback }
     let share = Double(kept.most) / Double(bytes)

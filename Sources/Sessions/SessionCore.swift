@@ -8,7 +8,7 @@
 // It is a value and does no I/O: it is told what happened and at what time, and notes in `actions` what is to be done
 // about it. Whoever runs it (`Session` in Node) carries the actions out. The pipe, connections, clocks and timers are
 // the runner's. The rules are in extensions, one file for each: SessionInput, SessionOutput, SessionSize, SessionEnd; and
-// for a session that a holder has, SessionHeldRules and SessionCheckpoints.
+// for a session that a holder has, SessionKeptRules and SessionCheckpoints.
 
 import DequeModule
 public import NIOCore
@@ -56,7 +56,7 @@ public struct SessionCore: ~Copyable {
   public internal(set) var size: TerminalSize
 
   /// Nil: nobody keeps the session when its node goes.
-  var kept: HeldBookkeeping?
+  var kept: KeptBookkeeping?
 
   // The end.
 
@@ -104,7 +104,7 @@ public struct SessionCore: ~Copyable {
       screen = Screen(columns: size.columns, rows: size.rows, scrollback: settings.scrollback)
     }
     self.size = kept?.size ?? size
-    self.kept = kept.map { HeldBookkeeping($0, settings) }
+    self.kept = kept.map { KeptBookkeeping($0, settings) }
     input = InputQueue(hasForgotten: kept?.hasForgotten ?? false)
     endCause = kept?.state.endCause
     lifetimes = SessionLifetimes(creation, settings)
@@ -133,11 +133,11 @@ public struct SessionCore: ~Copyable {
   /// A client's OPEN: the stream is attached and answered, or refused.
   /// - Parameters:
   ///   - isFirst: this is the OPEN that the session was started for.
-  ///   - held: how far who keeps the session says that this client's input was written; nil: it knows no such client.
+  ///   - written: how far the holder says that this client's input was written; nil: it knows no such client.
   ///   - work: what the screen may do at once, as for ``work(_:now:)``: so that OPENED tells the client's own size
   ///     if the terminal gets it.
   public mutating func open(
-    _ stream: StreamID, _ request: LinkOpen, isFirst: Bool, held: UInt64? = nil, work: Int,
+    _ stream: StreamID, _ request: LinkOpen, isFirst: Bool, written: UInt64? = nil, work: Int,
     now: NIODeadline
   ) {
     func refuse(_ refusal: Refused) { close(stream, last: .refused(refusal)) }
@@ -162,7 +162,7 @@ public struct SessionCore: ~Copyable {
     }
     attach(
       stream, request, rights: rights, created: request.open.create != nil && isCreator,
-      differs: differs, held: held, work: work, now: now)
+      differs: differs, written: written, work: work, now: now)
   }
 
   /// Whether the OPEN asks again for what it has created itself: its router had no answer, since its link broke, or its
@@ -180,7 +180,7 @@ public struct SessionCore: ~Copyable {
 
   private mutating func attach(
     _ id: StreamID, _ request: LinkOpen, rights: Rights, created: Bool, differs: [String]?,
-    held: UInt64?, work: Int, now: NIODeadline
+    written: UInt64?, work: Int, now: NIODeadline
   ) {
     if request.open.mode == .driver, rights >= .write, !isSizeOwnerAttached {
       giveSize(
@@ -195,7 +195,7 @@ public struct SessionCore: ~Copyable {
       id, request, rights: rights, creator: creator.subject,
       output: StreamState(
         cursor: cursor, log: log, sent: request.sent, consumed: request.consumed, now: now))
-    let ledger = input.attach(stream.identity, acknowledged: resume?.input, held: held)
+    let ledger = input.attach(stream.identity, acknowledged: resume?.input, written: written)
     send(
       .opened(
         Opened(

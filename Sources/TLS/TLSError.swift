@@ -25,7 +25,7 @@ public enum TLSErrorCode: String, FailureCode {
   case truncated
   /// A record or message that breaks the protocol, or was changed on its way.
   case violation
-  /// More bytes had to be held than the limit.
+  /// More bytes had to be buffered than the limit.
   case limit
   /// OpenSSL itself failed, for example for want of memory.
   case `internal`

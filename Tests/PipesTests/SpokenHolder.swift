@@ -60,7 +60,7 @@ final class SpokenPlace: HolderPlace, @unchecked Sendable {
   var seal: Seal { Seal(secret.key, place: "here") }
   let isShared = false
   let name: String? = "boot/h"
-  let silence = SilentHolders(areOnMachine: true)
+  let asSilent = SilentHolders(areOnMachine: true)
   let description = "a holder of the test's"
   let patience = TimeAmount.seconds(5)
   var goneAfter: TimeAmount? { nil }

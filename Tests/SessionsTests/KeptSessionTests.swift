@@ -248,7 +248,7 @@ import Wire
       LinkOpen(
         client: client, access: .open, from: "a test", sent: 0, consumed: 0,
         open: Open(session: session.core.id, resume: nil, size: Kept.size, mode: .driver)),
-      isFirst: false, held: 7, work: Screen.workPerCall, now: session.now)
+      isFirst: false, written: 7, work: Screen.workPerCall, now: session.now)
     session.type("hello", at: 5)
     #expect(
       session.pieces.map(\.source)

@@ -81,7 +81,7 @@ final class ContainerHolder: HolderPlace {
   func wasMade() { isMade.withLockedValue { $0 = true } }
 
   var isShared: Bool { true }
-  var silence: SilentHolders { SilentHolders(containers: [place.container]) }
+  var asSilent: SilentHolders { SilentHolders(containers: [place.container]) }
 
   var patience: TimeAmount { PipeLimits.engineDeadline }
   /// Its engine may be away for long: its sessions are lost only when that is known.

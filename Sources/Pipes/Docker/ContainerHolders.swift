@@ -191,7 +191,7 @@ final class ContainerHolders: Sendable {
     } catch is HolderIsGone {
       holder.connectionIsIdle()
     } catch {
-      kept.silent = holder.silence
+      kept.silent = holder.asSilent
       logger.warning(
         "a holder does not answer; it is asked again",
         metadata: ["holder": "\(holder.description)", "error": "\(error)"])

@@ -220,7 +220,7 @@ struct DockerEngine: Sendable {
   }
 
   /// Why it does not answer; nil: it does.
-  var silence: (any Error)? {
+  var trouble: (any Error)? {
     get async {
       do { try await ping(within: PipeLimits.ping) } catch { return error }
       return nil

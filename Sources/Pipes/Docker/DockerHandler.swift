@@ -1,5 +1,5 @@
 // The handler of an exec's connection after the switch of protocols: the terminal's bytes, read on
-// demand. What arrives while nobody may have it is held: at first, since an engine tells in the
+// demand. What arrives while nobody may have it is withheld: at first, since an engine tells in the
 // stream why a command did not start.
 
 import NIOCore
@@ -11,13 +11,13 @@ final class DockerHandler: ChannelInboundHandler {
   private weak var pipe: DockerPipe?
   private let eventLoop: any EventLoop
   private var context: ChannelHandlerContext?
-  private var held = ByteBuffer()
+  private var withheld = ByteBuffer()
   private var isStarting = true
   private var isReadPending = false
   private var isDelivering = false
   private let closing: EventLoopPromise<Void>
 
-  /// Completes when the connection has ended; what came before may still be held.
+  /// Completes when the connection has ended; what came before may still be withheld.
   var closed: EventLoopFuture<Void> { closing.futureResult }
   private var isClosed = false
 
@@ -31,7 +31,7 @@ final class DockerHandler: ChannelInboundHandler {
   }
 
   /// What the stream said before anything was attached.
-  var heldText: String { String(buffer: held) }
+  var withheldText: String { String(buffer: withheld) }
 
   func attach(_ pipe: DockerPipe) {
     self.pipe = pipe
@@ -48,7 +48,7 @@ final class DockerHandler: ChannelInboundHandler {
   /// Never from within the setter: who sets it may be in the middle of something.
   private func deliverSoon() {
     guard !isStarting, !isDelivering else { return }
-    guard held.readableBytes > 0 || isClosed else { return readIfWanted() }
+    guard withheld.readableBytes > 0 || isClosed else { return readIfWanted() }
     isDelivering = true
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.execute { bound.value.deliver() }
@@ -57,9 +57,9 @@ final class DockerHandler: ChannelInboundHandler {
   private func deliver() {
     isDelivering = false
     guard isReading else { return }
-    if held.readableBytes > 0 {
-      let bytes = held
-      held = ByteBuffer()
+    if withheld.readableBytes > 0 {
+      let bytes = withheld
+      withheld = ByteBuffer()
       pipe?.didRead(bytes)
     }
     if isClosed { pipe?.streamDidClose() } else { readIfWanted() }
@@ -68,7 +68,7 @@ final class DockerHandler: ChannelInboundHandler {
   private func readIfWanted() {
     // Before the start is known to have succeeded only one turn's worth is read, which is more than any
     // message of a container runtime.
-    let mayRead = isStarting ? held.readableBytes < PipeReading.most : isReading
+    let mayRead = isStarting ? withheld.readableBytes < PipeReading.most : isReading
     guard mayRead, !isReadPending, let context else { return }
     isReadPending = true
     context.read()
@@ -95,7 +95,7 @@ final class DockerHandler: ChannelInboundHandler {
       pipe?.didRead(bytes)
       return
     }
-    held.writeImmutableBuffer(bytes)
+    withheld.writeImmutableBuffer(bytes)
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {

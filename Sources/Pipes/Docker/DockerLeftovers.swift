@@ -25,7 +25,7 @@ final class DockerLeftovers: Sendable {
       else { continue }
       putBack(leftover, why, wasTried: true)
       // Where the engine does not answer, the next would wait as long for nothing.
-      if await leftover.item.engine.silence != nil {
+      if await leftover.item.engine.trouble != nil {
         for rest in due[(index + 1)...] { putBack(rest, why, wasTried: false) }
         return
       }

@@ -246,7 +246,7 @@ public struct DockerStarter: PipeStarter {
       }
       return closed.map {
         hurry.cancel()
-        return handler.value.heldText
+        return handler.value.withheldText
       }
     }.get()
     return PipeError(

@@ -47,7 +47,7 @@ struct DockerSweep: Sendable {
 
   private func attempt(_ place: Place, scope: String) async -> Bool {
     guard let (rest, why) = await sweep(place, scope: scope), !Task.isCancelled else { return true }
-    if let problem = await engine.silence {
+    if let problem = await engine.trouble {
       logger.warning("the Docker engine was not swept", metadata: ["error": "\(problem)"])
       return false
     }
@@ -69,7 +69,7 @@ struct DockerSweep: Sendable {
       }
       var leftover = leftover
       leftover.item = rest
-      let answers = await engine.silence == nil
+      let answers = await engine.trouble == nil
       putBack(leftover, why, wasTried: answers)
       guard answers else {
         for rest in due[(index + 1)...] { putBack(rest, why, wasTried: false) }

@@ -35,7 +35,7 @@ final class HeldPipe: Pipe, SessionHolder {
   /// The holder may send output up to here.
   private var granted: UInt64
   /// What it had when the session was attached is sent without leave once the process has ended.
-  private var foundEnd: UInt64
+  private var endWhenAttached: UInt64
 
   // Input.
 
@@ -61,7 +61,7 @@ final class HeldPipe: Pipe, SessionHolder {
   private var wantedSize: TerminalSize?
   /// The session's state, as it was left with the holder last.
   private var state: [UInt8]?
-  private var look = HeldLook()
+  private var foreground = HeldForeground()
   private var endingGrace: UInt32?
   /// Ends the pipe where the holder does not.
   private var lateEnd: Scheduled<Void>?
@@ -87,7 +87,7 @@ final class HeldPipe: Pipe, SessionHolder {
     eventLoop = connection.eventLoop
     received = found?.next ?? 0
     granted = received
-    foundEnd = found?.logEnd ?? 0
+    endWhenAttached = found?.logEnd ?? 0
     for ledger in found?.ledgers ?? [] { ledgers[ledger.client] = ledger.written }
   }
 
@@ -116,7 +116,7 @@ final class HeldPipe: Pipe, SessionHolder {
       return connection.fail("output at \(offset) instead of \(received)")
     }
     let end = received + UInt64(bytes.readableBytes)
-    guard end <= max(granted, foundEnd) + UInt64(PipeLimits.heldOverrun) else {
+    guard end <= max(granted, endWhenAttached) + UInt64(PipeLimits.heldOverrun) else {
       return connection.fail("output up to \(end) where \(granted) was granted")
     }
     received = end
@@ -247,12 +247,12 @@ final class HeldPipe: Pipe, SessionHolder {
 
   var hasForegroundJob: Bool? {
     guard !isOver else { return false }
-    if look.begin(.now()) { connection.send(.look(handle: handle)) }
-    return look.hasJob
+    if foreground.begin(.now()) { connection.send(.look(handle: handle)) }
+    return foreground.hasJob
   }
 
   func didLook(_ leaderHasForeground: Bool, _ words: [UInt8]) {
-    look.didLook(leaderHasForeground, words)
+    foreground.didLook(leaderHasForeground, words)
   }
 
   func terminate(grace: TimeAmount) {
@@ -337,7 +337,7 @@ final class HeldPipe: Pipe, SessionHolder {
     guard found.epoch == epoch, found.next == received else {
       return connection.fail("an attachment at \(found.next) instead of \(received)")
     }
-    (granted, foundEnd) = (received, found.logEnd)
+    (granted, endWhenAttached) = (received, found.logEnd)
     ledgers = [:]
     for ledger in found.ledgers { ledgers[ledger.client] = ledger.written }
     // A change of size exactly here is not told again.

@@ -44,7 +44,7 @@ extension HolderConnection {
     }
     starts[tag] = AskedStart(
       promise: promise, epoch: request.epoch, size: size,
-      descriptor: Seal.contents(of: request.descriptor), since: eventLoop.now,
+      descriptor: Seal.unverifiedContents(of: request.descriptor), since: eventLoop.now,
       length: frame.readableBytes)
     giveUpLate(promise) { $0.starts[tag]?.isAbandoned = true }
     send(frame)

@@ -86,7 +86,7 @@ public final class HolderHome: Sendable {
         holder.logger.error(
           "a holder does not tell what it keeps",
           metadata: ["directory": "\(holder.directory)", "error": "\(error)"])
-        return eventLoop.makeSucceededFuture(([], holder.silence))
+        return eventLoop.makeSucceededFuture(([], holder.asSilent))
       }
     }
     return EventLoopFuture.whenAllSucceed(lists, on: eventLoop).map { lists in

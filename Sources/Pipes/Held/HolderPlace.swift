@@ -15,7 +15,7 @@ protocol HolderPlace: AnyObject, Sendable {
   /// As records name it (``HolderName``); nil: that is not known now.
   var name: String? { get }
   /// It, as one that does not answer.
-  var silence: SilentHolders { get }
+  var asSilent: SilentHolders { get }
   /// What an operator calls it.
   var description: String { get }
   /// Opens a connection whose pipeline ends with this handler.

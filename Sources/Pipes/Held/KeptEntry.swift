@@ -31,7 +31,7 @@ public struct KeptEntry: Sendable {
   public var holderName: String? { place.name }
 
   /// Its holder, as one that does not answer.
-  public var silence: SilentHolders { place.silence }
+  public var asSilent: SilentHolders { place.asSilent }
 
   /// Makes it this node's.
   /// - Parameter latest: bytes of its latest output that its clients may still be sent.

@@ -93,7 +93,7 @@ final class LocalHolder: HolderPlace {
 
   var description: String { directory }
   var isShared: Bool { false }
-  var silence: SilentHolders { SilentHolders(areOnMachine: true) }
+  var asSilent: SilentHolders { SilentHolders(areOnMachine: true) }
   var patience: TimeAmount { PipeLimits.holderPatience }
   var goneAfter: TimeAmount? { PipeLimits.holderGone }
   /// An older one ends once nobody needs it.

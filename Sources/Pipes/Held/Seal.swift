@@ -17,7 +17,7 @@ struct Seal: Sendable {
   func close(_ bytes: [UInt8]) -> [UInt8] { MAC.of([bytes], key: key) + bytes }
 
   /// The bytes behind the signature, which is not checked.
-  static func contents(of sealed: [UInt8]) -> [UInt8] { Array(sealed.dropFirst(length)) }
+  static func unverifiedContents(of sealed: [UInt8]) -> [UInt8] { Array(sealed.dropFirst(length)) }
 
   /// Nil: no node that knows the key has said so there.
   func open(_ sealed: [UInt8]) -> [UInt8]? {

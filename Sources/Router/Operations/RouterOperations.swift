@@ -193,8 +193,8 @@ struct RouterOperations: ClusterOperations {
     try mayOperate(.inspect, session: id)
     let known = try await registryAnswer { try await $0.lookUp(id) }
     let nodes = try await allNodes()
-    let held = known == nil ? try await recordAtNodes(of: id, among: nodes) : nil
-    if let record = known ?? held {
+    let found = known == nil ? try await recordAtNodes(of: id, among: nodes) : nil
+    if let record = known ?? found {
       guard let tombstone = record.tombstone(among: nodes) else {
         return SessionLocation(id, record, among: nodes)
       }

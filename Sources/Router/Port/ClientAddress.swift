@@ -34,27 +34,27 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
   typealias InboundOut = ByteBuffer
 
   private let address: ClientAddress
-  private var held = ByteBuffer()
+  private var header = ByteBuffer()
 
   init(_ address: ClientAddress) { self.address = address }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
-    held.writeBuffer(&bytes)
-    switch ProxyHeader.read(held.readableBytesView) {
+    header.writeBuffer(&bytes)
+    switch ProxyHeader.read(header.readableBytesView) {
     case .incomplete: context.read()
     case .invalid: context.close(promise: nil)
     case .none: pass(context)
     case .client(let client, let length):
       address.proxy(says: client)
-      held.moveReaderIndex(forwardBy: length)
+      header.moveReaderIndex(forwardBy: length)
       pass(context)
     }
   }
 
   private func pass(_ context: ChannelHandlerContext) {
-    let rest = held
-    held = ByteBuffer()
+    let rest = header
+    header = ByteBuffer()
     if rest.readableBytes > 0 {
       context.fireChannelRead(wrapInboundOut(rest))
       context.fireChannelReadComplete()

@@ -78,9 +78,11 @@ final class RouteFinder {
       let fresh =
         directory.settles(record) ? nil : NodeDirectory(try await registry.nodes())
       if let record { return (record, fresh, isOfEarlier: false) }
-      let held = try await context.recordAtNodes(
+      let found = try await context.recordAtNodes(
         of: session, among: (fresh ?? directory).all, remembered: remembered)
-      guard held == nil, question.creation == nil else { return (held, fresh, isOfEarlier: false) }
+      guard found == nil, question.creation == nil else {
+        return (found, fresh, isOfEarlier: false)
+      }
       return (nil, fresh, isOfEarlier: await registry.remembersAll())
     }.whenComplete { result in
       let (finder, then) = bound.value

@@ -224,7 +224,7 @@ actor AttachedScreen {
     await withCheckedContinuation { liveWaiters.append($0) }
   }
 
-  /// What was typed of `piece`; what has to be held comes through `late`, if it was typed after all.
+  /// What was typed of `piece`; what has to be withheld comes through `late`, if it was typed after all.
   func filter(_ piece: [UInt8], late: @escaping @Sendable ([UInt8]) -> Void) -> [UInt8] {
     holding?.cancel()
     let typed = filter.filter(piece)

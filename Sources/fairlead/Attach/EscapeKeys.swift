@@ -13,7 +13,7 @@ struct EscapeKeys {
 
   private var isLineStart = true
   /// A `~` at the beginning of a line, with what came behind it and is no key: what it means is yet to be seen.
-  private var held: [UInt8] = []
+  private var withheld: [UInt8] = []
   private var isPasting = false
   /// Of what is pasted, the last bytes, which may be the beginning of its end.
   private var recent: [UInt8] = []
@@ -39,27 +39,27 @@ struct EscapeKeys {
       }
       let key = KeyPress(rest)
       rest = rest.dropFirst(key.bytes.count)
-      if !held.isEmpty {
+      if !withheld.isEmpty {
         switch key.meaning {
         case .nothing:
-          held += key.bytes
+          withheld += key.bytes
           continue
         case .character("."):
           flush()
           return actions + [.detach]
         case .character("?"):
           flush()
-          held = []
+          withheld = []
           actions.append(.help)
           continue
-        case .character("~"): held = []
+        case .character("~"): withheld = []
         default:
-          typed += held
-          held = []
+          typed += withheld
+          withheld = []
         }
         isLineStart = false
       } else if key.meaning == .character("~"), isLineStart {
-        held = Array(key.bytes)
+        withheld = Array(key.bytes)
         continue
       }
       if key.bytes.count == 1, let byte = key.bytes.first, Self.interrupts.contains(byte) {

@@ -64,16 +64,16 @@ struct KeyPress: Equatable {
     if (57_358...57_360).contains(code) || (57_441...57_454).contains(code) { return .nothing }
     let modifiers = (fields.dropFirst().first?.first ?? nil) ?? 1
     // Less one, they are bits: shift 1, caps lock 64, num lock 128; any other makes it another key.
-    let held = (modifiers == 0 ? 0 : modifiers - 1) & ~(64 | 128)
-    guard held <= 1 else { return .other }
+    let pressed = (modifiers == 0 ? 0 : modifiers - 1) & ~(64 | 128)
+    guard pressed <= 1 else { return .other }
     // Enter, and that of the keypad.
-    if code == 13 || code == 57_414 { return held == 0 ? .enter : .other }
+    if code == 13 || code == 57_414 { return pressed == 0 ? .enter : .other }
     if let text = fields.dropFirst(2).first {
       let scalars = text.compactMap { $0.flatMap(Unicode.Scalar.init) }
       return scalars.count == 1 ? .character(scalars[0]) : .other
     }
     let shifted = (fields[0].count > 1 ? fields[0][1] : nil) ?? Self.shifted[code] ?? code
-    return Unicode.Scalar(held == 1 ? shifted : Self.keypad[code] ?? code).map { .character($0) }
+    return Unicode.Scalar(pressed == 1 ? shifted : Self.keypad[code] ?? code).map { .character($0) }
       ?? .other
   }
 

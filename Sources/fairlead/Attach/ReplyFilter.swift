@@ -11,7 +11,7 @@
 // them. So they are looked for only while one is due, which the caller tells by `expectStrings(_:)` for the queries
 // that it saw in the output; and what cannot be one is let go as soon as that shows.
 //
-// Two keys more look alike. A lone Esc may be the beginning of a reply, so it is held until `release()`,
+// Two keys more look alike. A lone Esc may be the beginning of a reply, so it is withheld until `release()`,
 // which the caller calls when nothing followed for `holdTime`. F3 with a modifier is CSI 1 ; 2 R, as a
 // cursor report of row 1 is: it counts as a report only while one is due, which the caller tells by
 // `expectCursorReport()` for each query that it saw in the output. What is pasted is left alone.
@@ -28,12 +28,12 @@ struct ReplyFilter {
   }
 
   private var state = State.ground
-  private var held: [UInt8] = []
+  private var withheld: [UInt8] = []
   private var cursorReportsDue = 0
   private var stringsDue = 0
   private static let pasteEnd = Array("\u{1b}[201~".utf8)
 
-  /// Milliseconds to wait for more of what is held: a key's sequence comes in one piece, a reply of
+  /// Milliseconds to wait for more of what is withheld: a key's sequence comes in one piece, a reply of
   /// some length may not.
   var holdTime: Int? {
     switch state {
@@ -59,19 +59,19 @@ struct ReplyFilter {
     return typed
   }
 
-  /// Nothing followed: what is held was typed.
+  /// Nothing followed: what is withheld was typed.
   mutating func release() -> [UInt8] {
     guard state != .pasting else { return [] }
     state = .ground
-    defer { held = [] }
-    return held
+    defer { withheld = [] }
+    return withheld
   }
 
   private mutating func take(_ byte: UInt8, _ typed: inout [UInt8]) {
     switch state {
     case .ground:
       guard byte == 0x1b else { return typed.append(byte) }
-      held = [byte]
+      withheld = [byte]
       state = .escape
     case .escape:
       switch byte {
@@ -88,20 +88,20 @@ struct ReplyFilter {
         typed += release() + [byte]
       }
     case .csi:
-      held.append(byte)
+      withheld.append(byte)
       switch byte {
-      case 0x20...0x3f where held.count < 64: break
+      case 0x20...0x3f where withheld.count < 64: break
       case 0x40...0x7e: endOfControl(&typed)
       default: typed += release()
       }
     case .string(let afterEscape):
-      held.append(byte)
+      withheld.append(byte)
       // BEL ends an OSC only.
-      if (byte == 0x07 && held[1] == UInt8(ascii: "]"))
+      if (byte == 0x07 && withheld[1] == UInt8(ascii: "]"))
         || (afterEscape && byte == UInt8(ascii: "\\"))
       {
         endOfString(&typed)
-      } else if afterEscape || byte == 0x07 || held.count > CommandLimits.reply || !mayBeReply {
+      } else if afterEscape || byte == 0x07 || withheld.count > CommandLimits.reply || !mayBeReply {
         // Only ST may follow an ESC: these were keys.
         typed += release()
       } else {
@@ -109,23 +109,23 @@ struct ReplyFilter {
       }
     case .pasting:
       typed.append(byte)
-      held.append(byte)
-      if held.count > Self.pasteEnd.count { held.removeFirst() }
-      if held == Self.pasteEnd {
-        held = []
+      withheld.append(byte)
+      if withheld.count > Self.pasteEnd.count { withheld.removeFirst() }
+      if withheld == Self.pasteEnd {
+        withheld = []
         state = .ground
       }
     }
   }
 
   private mutating func withhold(_ byte: UInt8, as next: State) {
-    held.append(byte)
+    withheld.append(byte)
     state = next
   }
 
   private mutating func endOfControl(_ typed: inout [UInt8]) {
-    let sequence = held
-    held = []
+    let sequence = withheld
+    withheld = []
     state = .ground
     if sequence == Array("\u{1b}[200~".utf8) { state = .pasting }
     if !isReply(sequence) { typed += sequence }
@@ -153,12 +153,12 @@ struct ReplyFilter {
     }
   }
 
-  /// Whether the string that is held may be a terminal's reply, as far as its first bytes tell.
+  /// Whether the string that is withheld may be a terminal's reply, as far as its first bytes tell.
   private var mayBeReply: Bool {
-    guard held.count > 2 else { return true }
-    let first = held[2]
+    guard withheld.count > 2 else { return true }
+    let first = withheld[2]
     let isDigit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
-    switch held[1] {
+    switch withheld[1] {
     case UInt8(ascii: "]"):
       return isDigit || first == UInt8(ascii: "l") || first == UInt8(ascii: "L")
     case UInt8(ascii: "P"): return isDigit || "!>$+".utf8.contains(first)
@@ -167,8 +167,8 @@ struct ReplyFilter {
   }
 
   private mutating func endOfString(_ typed: inout [UInt8]) {
-    let sequence = held
-    held = []
+    let sequence = withheld
+    withheld = []
     state = .ground
     if isStringReply(sequence) { stringsDue = max(0, stringsDue - 1) } else { typed += sequence }
   }

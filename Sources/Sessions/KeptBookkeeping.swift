@@ -6,7 +6,7 @@ import Screen
 import Wire
 
 /// What a session has to remember since it is kept.
-struct HeldBookkeeping {
+struct KeptBookkeeping {
   /// Queries before this offset are answered, also where the output is read again.
   let answered: UInt64
   /// The output's end when the session was made again.

@@ -2,7 +2,7 @@
 
 import NIOCore
 
-struct HeldLook {
+struct HeldForeground {
   private var asked: NIODeadline?
   private var isShell: Bool?
   private var leaderHasForeground = false

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 command -v node >/dev/null || need nodejs
-need redis-server haproxy nginx chromium libnss3-tools fonts-noto-cjk fonts-noto-color-emoji
+need redis-server haproxy nginx chromium libnss3-tools vim htop fonts-noto-cjk fonts-noto-color-emoji
 
 node --test Tests/JavaScriptTests/*.test.js
 

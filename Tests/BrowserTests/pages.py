@@ -19,13 +19,14 @@ TEXT = """() => {
   return lines.join('\\n').trimEnd();
 }"""
 
-# Every cell of the screen: its characters, width, colours and attributes; the cursor, and the modes.
-CELLS = """() => {
+# Every cell of the screen, or of the whole buffer: its characters, width, colours and attributes; the cursor, and the
+# modes.
+CELLS = """(isWhole) => {
   const { xterm } = fairlead.activePane;
   const { active } = xterm.buffer;
   const rows = [];
-  for (let y = 0; y < xterm.rows; y++) {
-    const line = active.getLine(active.baseY + y);
+  for (let y = isWhole ? 0 : active.baseY; y < active.baseY + xterm.rows; y++) {
+    const line = active.getLine(y);
     const row = [];
     for (let x = 0; x < xterm.cols; x++) {
       const cell = line.getCell(x);
@@ -121,13 +122,13 @@ class Page:
         }""", selector, 5)
         await self.page.mouse.click(*await self.place(selector))
 
-    async def cells(self):
-        return await self.js(CELLS)
+    async def cells(self, whole=False):
+        return await self.js(CELLS, whole)
 
-    async def is_still(self):
-        """Waits until the screen did not change for half a second."""
+    async def is_still(self, whole=False):
+        """Waits until the screen did not change for half a second; with all that has scrolled out of it."""
         before = None
-        while before != (before := await self.cells()):
+        while before != (before := await self.cells(whole)):
             await asyncio.sleep(0.5)
         return before
 

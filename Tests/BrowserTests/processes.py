@@ -88,6 +88,7 @@ class Backend:
         self.fairlead = fairlead
         self.processes = []
         self.routers, self.nodes = [], {}
+        self.state = None
         self.folder = tempfile.TemporaryDirectory(prefix="fairlead-browser-")
         self.environment = {"SHELL": "/bin/bash", "HOME": self.folder.name, "PS1": "$ ",
                             "XDG_RUNTIME_DIR": self.folder.name}
@@ -164,6 +165,31 @@ backend routers
         await self.until_ready()
         return self
 
+    async def held_cluster(self):
+        """A node whose terminals are held, and a router; no load balancer before it."""
+        port = free_port()
+        await (await self.run(
+            "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+            "--appendonly", "no", "--dir", self.folder.name)).line("Ready to accept connections")
+        redis = f"redis://127.0.0.1:{port}/0"
+        self.state = os.path.join(self.folder.name, "node")
+        self.environment["NIO_SINGLETON_GROUP_LOOP_COUNT"] = "1"
+        self.held_node = (
+            self.fairlead, "node", "--id", "held", "--redis", redis, "--listen", f"127.0.0.1:{free_port()}",
+            "--holder", "require", "--state-directory", self.state)
+        self.nodes["held"] = await self.run(*self.held_node)
+        await self.nodes["held"].line("takes links on")
+        router = await self.start_router("one", redis, ["--no-auth"])
+        self.port = router.port
+        await self.until_ready()
+        return self
+
+    async def restart_held_node(self):
+        """Kills it, and starts it again."""
+        await self.nodes["held"].stop(kill=True)
+        self.nodes["held"] = await self.run(*self.held_node)
+        await self.nodes["held"].line("session goes on")
+
     async def start_router(self, name, redis, options, port=0):
         router = await self.run(
             self.fairlead, "router", "--id", name, "--redis", redis,
@@ -216,6 +242,9 @@ backend routers
     async def stop(self):
         for process in reversed(self.processes):
             await process.stop()
+        if self.state:
+            # Terminals that are held outlive their node.
+            await self.said("kill", "--all", "--state-directory", self.state, "--yes")
         self.folder.cleanup()
 
 

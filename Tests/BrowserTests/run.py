@@ -20,6 +20,7 @@ import looks
 import proxies
 import snapshots
 import tabs
+import takeovers
 import tests
 import typed
 from pages import Page
@@ -109,7 +110,7 @@ async def main():
     parser.add_argument("--against", choices=["serve", "cluster"], default="cluster")
     parser.add_argument("--only", default="", help="a part of the names of the tests to run")
     options = parser.parse_args()
-    chosen = [(name, function) for module in (tests, looks, typed, tabs, entering, snapshots, proxies)
+    chosen = [(name, function) for module in (tests, looks, typed, tabs, entering, snapshots, takeovers, proxies)
               for name, function in vars(module).items()
               if name.startswith("test_") and options.only in name]
     if options.against == "serve":

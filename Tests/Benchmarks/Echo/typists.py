@@ -23,6 +23,8 @@ from driver import ENDED, HELLO, INPUT, KILL, OPEN, OUTPUT, OUTPUT_ACK, read_var
 
 ECHO = "stty raw -echo; printf ready; exec cat"
 FLOOD = "while :; do head -c 100000000 /dev/zero | tr '\\0' x; done"
+# As much as is typed: Keystroke/typists.c has the same.
+BULK = "stty raw -echo; printf ready; while read -r size; do head -c $size /dev/zero | tr '\\0' x; done"
 REFUSED, CLOSE = 0x12, 0x13
 
 

@@ -1,6 +1,5 @@
 // Why the API could not do what it was asked for.
 
-import FoundationEssentials
 public import Registry
 public import Wire
 
@@ -45,9 +44,8 @@ extension OperationError {
       ? "session \(session) was lost with its node \(node)"
       : "session \(session) has ended on node \(node): \(tombstone.reason.rawValue.escaped)"
         + (tombstone.status.map { ", \($0)" } ?? "")
-    // Up to the year 9999: what the registry says is not believed to be a time.
-    if let ended = tombstone.ended, ended <= 253_402_300_799_000 {
-      let time = Date(timeIntervalSince1970: Double(ended) / 1_000).ISO8601Format()
+    // What the registry says may be no time.
+    if let time = tombstone.ended.flatMap(timeText) {
       words += tombstone.isLost ? ", whose lease ended at \(time)" : ", \(time)"
     }
     if let creator = facts.creator { words += "; it was \(creator.escaped)'s" }

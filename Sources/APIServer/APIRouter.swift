@@ -216,7 +216,7 @@ func milliseconds(_ text: String) -> UInt64? {
   let unit = text.last.flatMap { units[$0] }
   let digits = unit == nil ? text[...] : text.dropLast()
   guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && $0.isNumber }),
-    let count = UInt64(digits), count <= 1_000_000_000
+    let count = UInt64(digits), count <= APILimits.timeCount
   else { return nil }
   return count * (unit ?? 1_000)
 }

@@ -142,7 +142,9 @@ struct LocalPage: Equatable {
 /// are of no use to anybody.
 func formFields(_ body: ByteBuffer) -> [String: String] {
   var fields: [String: String] = [:]
-  for pair in body.readableBytesView.split(separator: UInt8(ascii: "&")).prefix(8) {
+  for pair in body.readableBytesView.split(separator: UInt8(ascii: "&")).prefix(
+    APILimits.formFields)
+  {
     let parts = pair.split(
       separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
     fields[formText(parts[0])] = parts.count == 2 ? formText(parts[1]) : ""

@@ -41,4 +41,8 @@ public enum AuthLimits {
   static let proxyText = 107
   /// Bytes of the longest one of version 2 here: addresses take 216, and what may follow them is not used.
   static let proxyBinary = 16 + 4_096
+  /// Characters of an address in numbers: the longest of IPv6 (`INET6_ADDRSTRLEN`).
+  static let address = 45
+  /// Entries of `X-Forwarded-For` that are looked at, the last ones: more proxies of ours stand behind one another nowhere.
+  static let forwarded = 32
 }

@@ -14,7 +14,7 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
 
   /// Nil unless `text` is an address in numbers.
   public init?(_ text: String) {
-    guard text.utf8.count <= 45, !text.utf8.contains(0) else { return nil }
+    guard text.utf8.count <= AuthLimits.address, !text.utf8.contains(0) else { return nil }
     var four = in_addr()
     var six = in6_addr()
     if inet_pton(AF_INET, text, &four) == 1 {
@@ -114,7 +114,7 @@ public struct TrustedProxies: Sendable {
   public func client(peer: String, forwardedFor headers: [String]) -> String {
     guard contains(peer) else { return peer }
     var client = peer
-    let entries = headers.flatMap { $0.split(separator: ",") }.suffix(32)
+    let entries = headers.flatMap { $0.split(separator: ",") }.suffix(AuthLimits.forwarded)
     for entry in entries.reversed() {
       let text = String(entry.filter { $0 != " " && $0 != "\t" })
       guard let address = IPAddress(mayHavePort: text) else { break }

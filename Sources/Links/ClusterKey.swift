@@ -30,10 +30,10 @@ public struct ClusterKey: Sendable {
     key = SymmetricKey(data: Array(secret))
   }
 
-  /// 192 random bits.
+  /// ``LinkLimits/nonce`` random bytes.
   public static func nonce() -> String {
     var generator = SystemRandomNumberGenerator()
-    return base64URLEncode((0..<24).map { _ in generator.next() as UInt8 })
+    return base64URLEncode((0..<LinkLimits.nonce).map { _ in generator.next() as UInt8 })
   }
 
   /// Which end proves. Part of what is hashed, so that no proof can be sent back to its maker.
@@ -68,9 +68,9 @@ public struct ClusterKey: Sendable {
 
   /// Compares in constant time.
   public func isProof(_ proof: String?, of end: End, _ greeting: Greeting) -> Bool {
-    guard let proof, proof.utf8.count == 43, let code = base64URLDecode(Array(proof.utf8)) else {
-      return false
-    }
+    guard let proof, proof.utf8.count == LinkLimits.proof,
+      let code = base64URLDecode(Array(proof.utf8))
+    else { return false }
     return HMAC<SHA256>.isValidAuthenticationCode(
       code, authenticating: text(end, greeting), using: key)
   }

@@ -20,4 +20,10 @@ public enum LinkLimits {
   static let localWindow = 4 * 1024 * 1024
   /// Bytes of the cluster's key at least: as many as the hash has.
   static let clusterKey = 32
+  /// Bytes of a nonce: 192 random bits, which nobody guesses and no two links share.
+  static let nonce = 24
+  /// Characters of a nonce that is taken: enough that it is never the same twice, and little enough to be hashed.
+  public static let nonces = 16...64
+  /// Characters of a proof: a SHA-256 hash as base64url.
+  static let proof = 43
 }

@@ -66,7 +66,7 @@ struct NodeGreeting {
         + "(--cluster-key-file)"
       return Answer(reply: .welcome(welcome), problem: hello.nonce == nil ? nil : problem)
     }
-    guard let nonce = hello.nonce, (16...64).contains(nonce.utf8.count) else {
+    guard let nonce = hello.nonce, LinkLimits.nonces.contains(nonce.utf8.count) else {
       return turnAway("this node asks for the cluster's key (--cluster-key-file)")
     }
     let mine = ClusterKey.nonce()

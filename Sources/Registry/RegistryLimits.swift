@@ -25,6 +25,9 @@ public enum RegistryLimits {
   /// 400 bytes of Redis's memory, and with an id of 64 bytes and an owner of 320 it takes 1.4 KB, so that all of
   /// them take 40 MB, and at the very most 140.
   public static let tombstones = 100_000
+  /// Tombstones beyond those that are dropped with each new one: more than come, so that a smaller bound is soon kept, and
+  /// few enough to keep nobody waiting.
+  static let tombstonesDropped = 16
   /// The numbers that a node may tell of its sessions, its capacity and its weight: more than any has, and little
   /// enough that the sum of all nodes' does not overflow.
   static let counts = 0...1_000_000_000

@@ -273,7 +273,7 @@ enum RegistryScripts {
       redis.call('PEXPIRE', KEYS[1], ARGV[3])
       local over = redis.call('ZCARD', KEYS[1]) - ARGV[2]
       if over <= 0 then return {} end
-      local popped = redis.call('ZPOPMIN', KEYS[1], math.min(over, 16))
+      local popped = redis.call('ZPOPMIN', KEYS[1], math.min(over, \(RegistryLimits.tombstonesDropped)))
       local answer = {}
       for i = 1, #popped, 2 do answer[#answer + 1] = popped[i] end
       return answer

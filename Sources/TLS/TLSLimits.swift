@@ -28,4 +28,6 @@ public enum TLSLimits {
   public static let reload = Duration.seconds(5)
   /// Seconds before its end from which a certificate's end is warned of: a week, to do something about it.
   static let warning: Int64 = 7 * 86_400
+  /// Names of a certificate that is not for its host which are told: enough to see whose it is.
+  static let namesTold = 8
 }

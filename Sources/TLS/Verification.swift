@@ -34,8 +34,9 @@ private func wrongName(_ expected: [String], _ certificate: Certificate) -> TLSE
   let has =
     names.isEmpty
     ? "has no names at all (subjectAltName; a common name does not count)"
-    : "is for " + names.prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
-      + (names.count > 8 ? " and \(names.count - 8) more" : "")
+    : "is for " + names.prefix(TLSLimits.namesTold).map { "\"\($0)\"" }.joined(separator: ", ")
+      + (names.count > TLSLimits.namesTold
+        ? " and \(names.count - TLSLimits.namesTold) more" : "")
   return TLSError(
     .verification, "the peer's certificate is not for \(wanted): it \(has)",
     cause: OpenSSLWords("hostname mismatch"))

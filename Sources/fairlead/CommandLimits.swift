@@ -37,8 +37,29 @@ enum CommandLimits {
   /// Lines of a session that are printed as text: more than its scrollback has.
   static let printedLines = 100_000
 
+  /// Milliseconds that more is waited for behind a lone Esc: a user who presses the key wants to have it pressed.
+  static let escapePause = 30
+  /// Milliseconds that the rest of a control sequence is waited for: a key's comes in one piece.
+  static let sequencePause = 100
+  /// Milliseconds that the rest of a string is waited for: a reply of some length may come in several pieces.
+  static let stringPause = 500
+  /// Bytes of a control sequence of the keyboard; a longer one is no key's, and no reply's.
+  static let keySequence = 64
+  /// Parameters of a key's sequence, and parts of each, that are looked at: kitty's protocol has three of three.
+  static let keyParameters = 8
+  /// The number of the highest private mode that is undone: programs know none above.
+  static let highestMode = 99_999
+
   // MARK: Other commands
 
+  /// Characters of the longest word that is compared with what was typed: longer than any command or option.
+  static let meantWord = 64
+  /// Slips of the hand in a word, at most, of which it is still known.
+  static let slips = 3
+  /// Days that certificates are good for at most, and those of an authority: ten years.
+  static let certificateDays = 3_650
+  /// Seconds for which a certificate is good before it was made, for clocks that are behind: an hour.
+  static let certificateSkew: Int64 = 3_600
   /// Words of `new` among which the beginning of its program is looked for.
   static let dividedWords = 64
   /// Bytes of the line that shows where: more is nothing to read.
@@ -60,6 +81,12 @@ enum CommandLimits {
 
   // MARK: Roles
 
+  /// The share of sessions that an operator may give a node relative to others: more tells nodes apart no further.
+  static let weight = 1_000.0
+  /// Sessions that an operator may let a node have: more than a machine has memory for.
+  static let capacity = 1_000_000
+  /// Bytes of a password's file that are read: many times a password. It may be a pipe.
+  static let passwordFile = 4_096
   /// What who has the address of a node or a `serve` takes to leave: sessions get 2 s to end and clients 2 s to read
   /// and 2 s to go, and some more.
   static let departure = Duration.seconds(10)

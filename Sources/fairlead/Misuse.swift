@@ -140,7 +140,7 @@ enum Misuse {
   /// neighbour's place for every four; or of which the beginning was typed.
   static func meant(by typed: String, among words: [String]) -> String? {
     let length = typed.drop { $0 == "-" }.count
-    let allowed = min(3, max(1, length / 4))
+    let allowed = min(CommandLimits.slips, max(1, length / 4))
     let near = words.map { ($0, distance(typed, $0)) }.filter { $0.1 <= allowed }
     if let nearest = near.min(by: { $0.1 < $1.1 }) { return nearest.0 }
     return length > 2 ? words.first { $0.hasPrefix(typed) } : nil
@@ -149,7 +149,7 @@ enum Misuse {
   /// Damerau and Levenshtein's, of optimal alignment.
   static func distance(_ a: String, _ b: String) -> Int {
     // What is longer than any command or option is near to none.
-    guard a.utf8.count <= 64, b.utf8.count <= 64 else { return .max }
+    guard max(a.utf8.count, b.utf8.count) <= CommandLimits.meantWord else { return .max }
     let (a, b) = (Array(a), Array(b))
     var rows = [Array(0...b.count)]
     for i in 0..<a.count {

@@ -83,11 +83,13 @@ struct KeyPress: Equatable {
 
   /// Nil where there is none; what is no number is one that nothing has.
   private static func fields(_ body: String) -> [[UInt32?]] {
-    body.split(separator: ";", omittingEmptySubsequences: false).prefix(8).map { field in
-      field.split(separator: ":", omittingEmptySubsequences: false).prefix(8).map {
-        $0.isEmpty ? nil : UInt32($0) ?? .max
+    body.split(separator: ";", omittingEmptySubsequences: false)
+      .prefix(CommandLimits.keyParameters).map { field in
+        field.split(separator: ":", omittingEmptySubsequences: false)
+          .prefix(CommandLimits.keyParameters).map {
+            $0.isEmpty ? nil : UInt32($0) ?? .max
+          }
       }
-    }
   }
 
   /// The event type is the modifiers' second part: 3 is a release.

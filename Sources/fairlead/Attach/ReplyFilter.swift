@@ -38,9 +38,9 @@ struct ReplyFilter {
   var holdTime: Int? {
     switch state {
     case .ground, .pasting: nil
-    case .escape: 30
-    case .csi: 100
-    case .string: 500
+    case .escape: CommandLimits.escapePause
+    case .csi: CommandLimits.sequencePause
+    case .string: CommandLimits.stringPause
     }
   }
 
@@ -90,7 +90,7 @@ struct ReplyFilter {
     case .csi:
       withheld.append(byte)
       switch byte {
-      case 0x20...0x3f where withheld.count < 64: break
+      case 0x20...0x3f where withheld.count < CommandLimits.keySequence: break
       case 0x40...0x7e: endOfControl(&typed)
       default: typed += release()
       }

@@ -152,7 +152,7 @@ struct ScreenTracker {
       isAlternate = isOn
     case 2: isVT52 = !isOn
     case 8: hasNoRepeat = !isOn
-    case _ where knows(mode) || mode < 0 || mode > 99_999: break
+    case _ where knows(mode) || mode < 0 || mode > CommandLimits.highestMode: break
     default:
       if !isOn {
         modes.remove(mode)

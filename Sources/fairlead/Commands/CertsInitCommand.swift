@@ -48,7 +48,9 @@ struct CertsInitCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
-    guard (1...3_650).contains(days) else { throw ValidationError("--days is 1 to 3650") }
+    guard (1...CommandLimits.certificateDays).contains(days) else {
+      throw ValidationError("--days is 1 to \(CommandLimits.certificateDays)")
+    }
     for node in node where NodeID(name(of: node)) == nil {
       throw ValidationError("--node \(node): NAME[,HOST…], where NAME is the node's --id")
     }
@@ -75,7 +77,8 @@ struct CertsInitCommand: AsyncParsableCommand {
       authority = try CertificateAuthority(certificate: path("ca"), key: path("ca-key"))
       files.append(("ca", nil))
     } else {
-      authority = try CertificateAuthority(name: "Fairlead CA", validity: validity(3_650))
+      authority = try CertificateAuthority(
+        name: "Fairlead CA", validity: validity(CommandLimits.certificateDays))
       files.append(("ca", try authority.issued))
     }
     func make(_ file: String, _ name: String, _ hosts: [String], _ use: CertificateAuthority.Use)
@@ -104,10 +107,10 @@ struct CertsInitCommand: AsyncParsableCommand {
 
   private func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }
 
-  /// From an hour ago, for clocks that are behind.
+  /// From a while ago on.
   private func validity(_ days: Int) -> ClosedRange<Int64> {
     let now = Int64(WallClock.seconds)
-    return (now - 3_600)...(now + Int64(days) * 86_400)
+    return (now - CommandLimits.certificateSkew)...(now + Int64(days) * 86_400)
   }
 
   private func path(_ name: String) -> String { directory + "/" + name + ".pem" }

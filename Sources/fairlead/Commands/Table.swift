@@ -1,6 +1,5 @@
 // Tables and times for people. Pure.
 
-import FoundationEssentials
 import Wire
 
 /// Rows of text with aligned columns, no lines, no colours: easy to read and to cut.
@@ -36,13 +35,6 @@ struct Table {
       return line
     }.joined(separator: "\n")
   }
-}
-
-/// A time in milliseconds since 1970, in UTC; nil: no clock of ours says that.
-func timeText(_ milliseconds: UInt64) -> String? {
-  // Up to the year 9999.
-  guard milliseconds <= 253_402_300_799_000 else { return nil }
-  return Date(timeIntervalSince1970: Double(milliseconds) / 1_000).ISO8601Format()
 }
 
 /// `text` without control characters: titles and commands come from others, and must not steer the

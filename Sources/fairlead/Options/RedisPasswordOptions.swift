@@ -31,7 +31,7 @@ struct RedisPasswordOptions: ParsableArguments {
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 1_024)
-    while bytes.count < 4 * piece.count {
+    while bytes.count < CommandLimits.passwordFile {
       let count = read(descriptor, &piece, piece.count)
       if count <= 0 { break }
       bytes += piece[..<count]

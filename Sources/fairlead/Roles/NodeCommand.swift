@@ -54,8 +54,8 @@ struct NodeCommand: AsyncParsableCommand {
   @OptionGroup var log: LogOptions
 
   func validate() throws {
-    guard weight > 0, weight <= 1_000 else {
-      throw ValidationError("--weight is over 0, up to 1000")
+    guard weight > 0, weight <= CommandLimits.weight else {
+      throw ValidationError("--weight is over 0, up to \(Int(CommandLimits.weight))")
     }
     if advertised == nil, ["0.0.0.0", "::"].contains(listen.address.host) {
       throw ValidationError(

@@ -38,8 +38,8 @@ extension NodeOptions {
 
   func checkProcess() throws {
     if let text = capacity.map(String.init) ?? environment("CAPACITY") {
-      guard let number = Int(text), (1...1_000_000).contains(number) else {
-        throw ValidationError("--capacity is 1 to 1000000")
+      guard let number = Int(text), (1...CommandLimits.capacity).contains(number) else {
+        throw ValidationError("--capacity is 1 to \(CommandLimits.capacity)")
       }
     }
   }

@@ -58,6 +58,17 @@ def running_in(folder):
             continue
 
 
+def is_traced(pid):
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/status") as file:
+                if "TracerPid:\t0\n" in file.read():
+                    return False
+        except FileNotFoundError:
+            continue
+    return True
+
+
 class Strace:
     """Counts the system calls of processes: `with Strace(parts, folder) as trace: …; trace.calls[part][name]`. What is
     traced is slowed down, so keys must come seldom meanwhile."""
@@ -72,7 +83,11 @@ class Strace:
             for pid in pids:
                 command += ["-p", str(pid)]
             self.running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-        time.sleep(1.5)  # It attaches to all threads, and says nothing when it has.
+        pids = [pid for part in self.parts.values() for pid in part]
+        for _ in range(600):  # It attaches to one thread after the other, and says nothing when it has.
+            if all(is_traced(pid) for pid in pids):
+                break
+            time.sleep(0.05)
         return self
 
     def __exit__(self, *_):

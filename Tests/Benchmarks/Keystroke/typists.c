@@ -69,7 +69,7 @@ static bool is_resuming;
 
 // The round: since when keys count, and what came of them.
 static int64_t round_began;
-static uint64_t keys, wrong, held_back, bulk_done;
+static uint64_t keys, wrong, held_back, skipped, bulk_done;
 static uint32_t *times; // in units of 10 ns
 static size_t times_count, times_capacity;
 
@@ -241,6 +241,15 @@ static void show(struct session *it, const uint8_t *bytes, size_t count, int64_t
   }
 }
 
+/// A snapshot has taken the place of output up to `offset`: what was to be seen of it counts as skipped, keys as lost.
+static void skip(struct session *it, uint64_t offset, int64_t at) {
+  uint64_t count = offset > it->shown ? offset - it->shown : 0;
+  skipped += count;
+  for (uint64_t i = 0; i < count && it->count; i++) it->first = (it->first + 1) % UNDERWAY, it->count--;
+  if (mode == BULK || !it->is_ready) show(it, NULL, count, at);
+  it->shown = offset;
+}
+
 static void consume(struct session *it, size_t count, int64_t at) {
   it->consumed += count;
   if (it->consumed - it->acknowledged >= ACK_BYTES) {
@@ -260,7 +269,7 @@ static bool get_varint(const uint8_t **at, const uint8_t *end, uint64_t *number)
 
 static void take_frame(struct connection *from, const uint8_t *at, const uint8_t *end, int64_t time) {
   uint8_t type = *at++;
-  uint64_t stream, offset;
+  uint64_t stream, offset, id, size;
   char text[256];
   if (!get_varint(&at, end, &stream)) fail("a frame ends too early", "");
   snprintf(text, sizeof text, "%.*s", (int)(end - at), (const char *)at);
@@ -281,6 +290,14 @@ static void take_frame(struct connection *from, const uint8_t *at, const uint8_t
     show(it, at, end - at, time);
     consume(it, end - at, time);
     return;
+  case 0x21: {
+    bool is_last = get_varint(&at, end, &id) && at < end && *at++ & 2;
+    if (!get_varint(&at, end, &offset) || !get_varint(&at, end, &size) || !get_varint(&at, end, &size))
+      fail("a SNAPSHOT ends too early", "");
+    if (is_last) skip(it, offset, time);
+    consume(it, end - at, time);
+    return;
+  }
   case 0x03: case 0x12: case 0x13: case 0x15:
     fail("the server ends a stream", text);
   }
@@ -463,16 +480,16 @@ static void bulk_round(double patience) {
   int size = snprintf(line, sizeof line, "%lu\n", bulk_bytes);
   double cpu = processor_time();
   int64_t began = now(), end = began + patience * 1e9;
-  bulk_done = 0;
+  bulk_done = skipped = 0;
   for (int i = 0; i < typists; i++) {
     sessions[i].rest = bulk_bytes;
     send_input(&sessions[i], line, size);
   }
   while (bulk_done < (uint64_t)typists && now() < end) turn(end);
   if (bulk_done < (uint64_t)typists) fail("the output did not come in time", "");
-  double took = (now() - began) / 1e9, megabytes = bulk_bytes * typists / 1e6;
-  printf("{\"megabytes\": %.1f, \"seconds\": %.3f, \"MB_per_s\": %.1f, \"cpu\": %.3f}\n", megabytes, took, megabytes / took,
-         (processor_time() - cpu) / took);
+  double took = (now() - began) / 1e9, megabytes = (bulk_bytes * typists - skipped) / 1e6;
+  printf("{\"megabytes\": %.1f, \"skipped\": %.1f, \"seconds\": %.3f, \"MB_per_s\": %.1f, \"cpu\": %.3f}\n", megabytes,
+         skipped / 1e6, took, megabytes / took, (processor_time() - cpu) / took);
 }
 
 static void attach_round(double patience) {

@@ -77,7 +77,7 @@ let package = Package(
     .target(
       name: "Links",
       dependencies: [
-        "Wire", nio("NIOCore"), .product(name: "Crypto", package: "swift-crypto"),
+        "Transport", "Wire", nio("NIOCore"), .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: swiftSettings),
     .target(

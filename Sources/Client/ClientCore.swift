@@ -26,7 +26,7 @@ final class ClientCore: ClientConnectionDelegate {
   private var lastNumber: UInt64 = 0
   private var lastID = 0
   private var out = ByteBuffer()
-  private var isFlushScheduled = false
+  private lazy var endOfTick = EndOfTick(on: eventLoop) { [weak self] in self?.flush() }
   private var heard = NIODeadline.now()
   private var watch: Scheduled<Void>?
   private var welcomed: NIODeadline?
@@ -79,10 +79,22 @@ final class ClientCore: ClientConnectionDelegate {
       case .openAgain:
         forgetNumber(of: entry)
         begin(entry)
+      case .acknowledgeSoon: acknowledgeSoon(entry)
       case .finish: finish(entry)
       }
     }
     entry.wakeWaiters()
+  }
+
+  private func acknowledgeSoon(_ entry: StreamEntry) {
+    guard !entry.isAcknowledging else { return }
+    entry.isAcknowledging = true
+    let bound = NIOLoopBound((self, entry), eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: ClientLimits.acknowledgeWithin) {
+      let (core, entry) = bound.value
+      entry.isAcknowledging = false
+      core.perform(entry.stream.acknowledge(), for: entry)
+    }
   }
 
   /// Ends TCP abruptly, as a dying network would.
@@ -314,15 +326,12 @@ final class ClientCore: ClientConnectionDelegate {
     if out.readableBytes >= ClientLimits.message {
       connection.write(out)
       out.clear()
-    } else if !isFlushScheduled {
-      isFlushScheduled = true
-      let bound = NIOLoopBound(self, eventLoop: eventLoop)
-      eventLoop.execute { bound.value.flush() }
+    } else {
+      endOfTick.schedule()
     }
   }
 
   private func flush() {
-    isFlushScheduled = false
     guard case .connected(let connection) = phase, out.readableBytes > 0 else { return }
     connection.write(out)
     out.clear()
@@ -336,6 +345,8 @@ final class StreamEntry {
   var number: UInt64?
   /// Refused for now; opened again after a while.
   var isWaiting = false
+  /// What it consumed is acknowledged soon, if nothing is typed before.
+  var isAcknowledging = false
   var stream: ClientStream
   private let continuation: AsyncStream<TerminalEvent>.Continuation
   private var waiters: [(limit: Limit, promise: EventLoopPromise<Void>)] = []

@@ -34,8 +34,9 @@ enum ClientLimits {
 
   // MARK: A stream
 
-  /// Bytes consumed that are acknowledged at once: half of a first window.
-  static let acknowledgeAt = WireLimits.initialWindow / 2
+  /// Less than ``WireLimits/acknowledgeAt`` is acknowledged with the next input, or after this time: a second frame for
+  /// each echo costs a server and a router as much as the key does.
+  static let acknowledgeWithin = TimeAmount.milliseconds(200)
   /// Bytes of a snapshot, which is one screen with its scrollback; a larger one is a mistake.
   static let snapshot = 64 * 1024 * 1024
   /// Bytes of input that are kept in all, as in the browser's library: more than anybody pastes.

@@ -13,6 +13,8 @@ public struct ClientStream: Sendable {
     case reopen(afterMilliseconds: Int, reason: String)
     /// OPEN again at once, on a new stream number.
     case openAgain
+    /// Call ``ClientStream/acknowledge()`` within ``ClientLimits/acknowledgeWithin``.
+    case acknowledgeSoon
     /// The stream is over; its last event was told.
     case finish
   }
@@ -256,8 +258,8 @@ public struct ClientStream: Sendable {
     return [.send(.close(.done))] + finish(.closed(reason: Close.done.reason.rawValue))
   }
 
-  /// The user has consumed so many bytes of what was told. Acknowledged at half a window, or when
-  /// nothing is left to consume.
+  /// The user has consumed so many bytes of what was told. Acknowledged at half a window; when nothing is left to
+  /// consume, with the next input, or soon.
   public mutating func consume(_ count: Int) -> [Action] {
     let count = max(0, count)
     let late = min(stale, count)
@@ -269,9 +271,17 @@ public struct ClientStream: Sendable {
   /// - Parameter collected: bytes of a snapshot that is not whole yet.
   private mutating func acknowledgeIfDue(collected: Int = 0) -> [Action] {
     let count = min(received, consumed + UInt64(collected))
-    guard phase == .live, count > acknowledged,
-      count - acknowledged >= UInt64(ClientLimits.acknowledgeAt) || count == received
-    else { return [] }
+    guard phase == .live, count > acknowledged else { return [] }
+    if count - acknowledged >= UInt64(WireLimits.acknowledgeAt) { return acknowledge(upTo: count) }
+    return count == received ? [.acknowledgeSoon] : []
+  }
+
+  /// Acknowledges what was consumed and is not acknowledged yet.
+  public mutating func acknowledge() -> [Action] {
+    isLive && consumed > acknowledged ? acknowledge(upTo: consumed) : []
+  }
+
+  private mutating func acknowledge(upTo count: UInt64) -> [Action] {
     acknowledged = count
     return [.send(.outputAck(offset: next ?? 0, consumed: count))]
   }
@@ -279,7 +289,10 @@ public struct ClientStream: Sendable {
   private mutating func typed() -> [Action] {
     guard isLive else { return [] }
     var actions: [Action] = []
-    while let frame = input.next() { actions.append(.send(frame)) }
+    while let frame = input.next() {
+      if actions.isEmpty { actions = acknowledge() }
+      actions.append(.send(frame))
+    }
     return actions
   }
 

@@ -50,15 +50,20 @@ extension Holder {
         if count != -Int(EAGAIN) { hangUp(held) }
         break
       }
-      if let written = held.rules.input.wrote(count) { report(written, of: held) }
+      if let written = held.rules.input.wrote(count) {
+        let isKey = count <= HolderLimits.key && held.rules.input.isEmpty
+        report(written, of: held, soon: isKey)
+      }
     }
     updateInterest(of: held)
   }
 
-  func report(_ report: HeldInput.Report, of held: Held) {
+  /// - Parameter soon: it may wait for the program's echo.
+  func report(_ report: HeldInput.Report, of held: Held, soon: Bool = false) {
     switch report {
     case .written(let client, let offset):
-      send(.written(handle: held.handle, client: client, offset: offset), aboutTo: held)
+      let frame = HolderFrame.written(handle: held.handle, client: client, offset: offset)
+      if soon { sendSoon(frame, aboutTo: held) } else { send(frame, aboutTo: held) }
     case .answered(let query): send(.answered(handle: held.handle, query: query), aboutTo: held)
     }
   }

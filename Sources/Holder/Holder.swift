@@ -44,6 +44,8 @@ final class Holder<System: HolderSystem> {
   var processes = Processes()
   /// Peers that have something to be written, or to be filled.
   private var busy: [Peer] = []
+  /// Peers for which something may wait for more to go with it (`Peer.waitsUntil`).
+  private var waiting: [Peer] = []
   private var lastTick: UInt64
   private var lastPing: UInt64
   /// When it last had a session or a peer.
@@ -118,6 +120,7 @@ final class Holder<System: HolderSystem> {
     if !peers.isEmpty { due = lastPing + HolderLimits.ping }
     if !sessions.isEmpty { due = min(due, lastTick + HolderLimits.tick) }
     if let next = processes.nextTimer { due = min(due, next) }
+    for peer in waiting { due = min(due, peer.waitsUntil ?? due) }
     guard due != .max else { return -1 }
     return Int32(clamping: due - min(due, now))
   }
@@ -145,6 +148,7 @@ final class Holder<System: HolderSystem> {
 
   private func handleTimers() {
     handleProcessTimers()
+    serveThoseThatWaited()
     if now >= lastPing + HolderLimits.ping {
       lastPing = now
       for peer in peers.values {
@@ -265,6 +269,29 @@ final class Holder<System: HolderSystem> {
     if let peer = peer(of: held) { send(frame, to: peer) }
   }
 
+  /// The same, but it waits for a moment for what else its peer is told: each write wakes a node.
+  func sendSoon(_ frame: HolderFrame, aboutTo held: Held) {
+    guard let peer = peer(of: held), !peer.isOver else { return }
+    frame.write(to: &peer.outgoing)
+    guard !peer.isBusy, peer.waitsUntil == nil else { return }
+    peer.waitsUntil = now + HolderLimits.withEcho
+    guard !peer.isWaiting else { return }
+    peer.isWaiting = true
+    waiting.append(peer)
+  }
+
+  private func serveThoseThatWaited() {
+    guard !waiting.isEmpty else { return }
+    waiting.removeAll { peer in
+      if let until = peer.waitsUntil {
+        guard until <= now else { return false }
+        markBusy(peer)
+      }
+      peer.isWaiting = false
+      return true
+    }
+  }
+
   func peer(of held: Held) -> Peer? { held.rules.peer.flatMap { peers[$0] } }
 
   func markBusy(_ peer: Peer) {
@@ -294,6 +321,7 @@ final class Holder<System: HolderSystem> {
   }
 
   private func serve(_ peer: Peer) {
+    peer.waitsUntil = nil
     // One that reads as fast as this writes has its next turn like everybody.
     for _ in 0..<HolderLimits.writes {
       peer.fill()

@@ -89,6 +89,8 @@ extension HolderFrame {
 
   /// For who reads OUTPUT without a copy of its bytes.
   public static var outputType: UInt8 { Code.output.rawValue }
+  /// For who reads what was written to terminals, of which each keystroke tells.
+  public static var writtenType: UInt8 { Code.written.rawValue }
   /// For who must know whether a holder begins to speak.
   public static var helloType: UInt8 { Code.hello.rawValue }
 

@@ -15,6 +15,10 @@ final class Peer {
   var interest: Int32 = 0
   /// It stands in the list of those that are served at the end of the loop's turn.
   var isBusy = false
+  /// When what waits is written, though nothing else has come to go with it; nil: nothing waits so.
+  var waitsUntil: UInt64?
+  /// It stands in the list of those for whom that is looked at.
+  var isWaiting = false
   /// It broke a rule, or its connection is gone.
   var isOver = false
   /// Sessions that a listing has yet to tell of.

@@ -6,6 +6,7 @@
 // `LinkedNode`, the node's `RouterConnection`) is what it belongs to. All of it is confined to one loop.
 
 public import NIOCore
+import Transport
 public import Wire
 
 /// The owner of one end of a link.
@@ -40,7 +41,7 @@ public final class Link {
   private var transport: (any LinkTransport)?
   private var decoder = FrameDecoder()
   private var out = ByteBuffer()
-  private var isFlushScheduled = false
+  private lazy var endOfTick = EndOfTick(on: eventLoop) { [weak self] in self?.flush() }
   private var hasMore = false
   private var lastHeard: NIODeadline
   private var pings: RepeatedTask?
@@ -71,15 +72,10 @@ public final class Link {
   /// Notes that the peer has something to fill in at the end of this tick.
   public func setNeedsFlush() {
     hasMore = true
-    guard !isFlushScheduled, isOpen else { return }
-    isFlushScheduled = true
-    // The closure stays on this loop, the only place that a link is ever touched from.
-    let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.execute { loopBound.value.flush() }
+    if isOpen { endOfTick.schedule() }
   }
 
   private func flush() {
-    isFlushScheduled = false
     guard let transport else { return }
     guard transport.isWritable else {
       if out.readableBytes > LinkLimits.unsent {

@@ -114,9 +114,11 @@ struct InputQueue<Client: Hashable> {
         unwrittenAnswers -= part
         continue
       }
-      guard ledgers[client] != nil else { continue }
-      ledgers[client]?.wrote(part)
-      acknowledge(client, ledgers[client]?.written ?? 0)
+      // Taken out and put back: to change it in its place costs allocations, with each key.
+      guard var ledger = ledgers[client] else { continue }
+      ledger.wrote(part)
+      ledgers[client] = ledger
+      acknowledge(client, ledger.written)
     }
   }
 }

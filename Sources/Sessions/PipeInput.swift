@@ -52,12 +52,16 @@ struct PipeInput {
   /// The next piece for the pipe; nil: there is none, or the pipe has not taken the last one, or it has yet to say
   /// whether a key discards what waits here.
   mutating func next() -> Piece? {
-    guard underWay == 0, bytesAfterKey == nil else { return nil }
+    guard underWay == 0, bytesAfterKey == nil, let share = shares.first else { return nil }
     if writing.readableBytes == 0 {
-      writing = waiting
-      waiting = ByteBuffer()
+      swap(&writing, &waiting)
+      // Used again, unless the pipe still holds it: keys come one by one.
+      if waiting.capacity <= SessionLimits.keptInput {
+        waiting.clear()
+      } else {
+        waiting = ByteBuffer()
+      }
     }
-    guard let share = shares.first else { return nil }
     let count = min(writing.readableBytes, WireLimits.dataPayload, share.count)
     guard count > 0, let bytes = writing.readSlice(length: count) else { return nil }
     dropShares(count)

@@ -79,9 +79,10 @@ extension SessionCore {
   ) {
     input.wrote(written) { client, offset in
       for index in streams.indices where streams.list[index].identity == client {
-        // The acknowledgements of one tick become one frame.
-        streams.list[index].inputAcknowledgement = offset
-        actions.append(.giveTurn(streams.list[index].id))
+        // The acknowledgements of one tick become one frame, and one of a key goes with its echo.
+        let mayWait = streams.list[index].noteWritten(upTo: offset)
+        let stream = streams.list[index].id
+        actions.append(mayWait ? .giveTurnSoon(stream) : .giveTurn(stream))
       }
     }
   }

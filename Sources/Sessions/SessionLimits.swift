@@ -43,6 +43,10 @@ public enum SessionLimits {
 
   // MARK: Input
 
+  /// Bytes of input whose acknowledgement does not wait for an echo to go with: whoever pastes waits for room for more.
+  static let acknowledgedAtOnce = 1024
+  /// Bytes of memory for keys on their way that a session keeps when there are none.
+  static let keptInput = 256
   /// Clients whose input offset is remembered after they left. A forgotten one is told.
   public static let detachedLedgers = 64
   /// Bytes of input of all clients that wait for the process to read it: 64 windows. A process that never

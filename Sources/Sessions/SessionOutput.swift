@@ -171,6 +171,7 @@ extension SessionCore {
     if let offset = streams.list[index].inputAcknowledgement {
       buffer.writeFrame(.inputAck(offset: offset), stream: number)
       streams.list[index].inputAcknowledgement = nil
+      streams.list[index].acknowledgedInput = offset
     }
     if let event = viewersNews(of: index) {
       buffer.writeFrame(.event(event), stream: number)
@@ -189,7 +190,8 @@ extension SessionCore {
     guard streams.list[index].output.acknowledge(consumed: consumed, now: now) else {
       return leave(stream, telling: .badAck, now: now)
     }
-    sendOutput(to: index)
+    // Most are of an echo, behind which there is nothing: no turn, which would send a key's acknowledgement before its echo.
+    if ended != nil || !streams.list[index].output.isCaughtUp(with: log) { sendOutput(to: index) }
     updateReading(now: now)
   }
 

@@ -34,6 +34,8 @@ struct SessionStream {
 
   /// How far its input was written to the pipe; nil: it has been told.
   var inputAcknowledgement: UInt64?
+  /// How far it has been told.
+  var acknowledgedInput: UInt64 = 0
   var news = News.none
   var isTitleDue = false
 
@@ -56,6 +58,13 @@ struct SessionStream {
   func isNewer(than request: LinkOpen) -> Bool {
     guard let attempt, let theirs = request.open.attempt else { return false }
     return attempt > theirs
+  }
+
+  /// Notes how far its input was written.
+  /// - Returns: whether it may wait for the echo before it is told: its client has most of its window left.
+  mutating func noteWritten(upTo offset: UInt64) -> Bool {
+    inputAcknowledgement = offset
+    return offset - min(offset, acknowledgedInput) < UInt64(SessionLimits.acknowledgedAtOnce)
   }
 
   mutating func note(_ news: News) {

@@ -208,6 +208,7 @@ struct StreamState {
 
   private mutating func didSend(_ count: Int, now: NIODeadline) {
     sent += UInt64(count)
-    if probe == nil, count > 0 { probe = (sent, now) }
+    // What is less may be acknowledged late, with the client's next input.
+    if probe == nil, sent - consumed >= UInt64(WireLimits.acknowledgeAt) { probe = (sent, now) }
   }
 }

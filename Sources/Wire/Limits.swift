@@ -37,6 +37,8 @@ public enum WireLimits {
   /// A stream's first window: one round trip of 5 ms at 100 Mbit/s, and few enough that a hundred
   /// typists beside a flood wait little for it (measured: docs/performance.md).
   public static let initialWindow = 64 * 1024
+  /// Bytes consumed that a client acknowledges at once. Less may wait for its next input.
+  public static let acknowledgeAt = initialWindow / 2
   /// The window of a client far away, whose acknowledgements take no longer for it.
   public static let maximumWindow = 256 * 1024
   /// Streams on a client's connection: more terminals than a page can show, and

@@ -56,7 +56,7 @@ test('after a second OPENED on the same stream input is sent again, and the cred
   await settle();
   assert.deepEqual(typed(tab.line), [[1, 'yz!']]);
   tab.line.output(1, 3, 'def');
-  await tab.clock.advance(100);
+  await tab.clock.advance(200);
   assert.deepEqual(tab.line.take(Type.OUTPUT_ACK).map(({ offset, consumed }) => [offset, consumed]),
     [[6, 6]]);
   assert.equal(seen.text, 'abcdef');
@@ -84,7 +84,7 @@ test('a long paste has at most 64 KiB on the way', async () => {
   assert.equal(all, paste);
 });
 
-test('consumed bytes are acknowledged at half a window, and when idle; not those of a lost stream', async () => {
+test('consumed bytes are acknowledged at half a window, with input, and when idle; not those of a lost stream', async () => {
   const { tab, terminal } = await begin({ options: { manualAck: true } });
   tab.line.output(1, 0, 'x'.repeat(16_000));
   tab.line.output(1, 16_000, 'x'.repeat(16_000));
@@ -102,8 +102,15 @@ test('consumed bytes are acknowledged at half a window, and when idle; not those
   terminal.ack(1_000);
   terminal.ack(1);
   await tab.clock.advance(100);
+  assert.deepEqual(tab.line.take(Type.OUTPUT_ACK), []);
+  await tab.clock.advance(100);
   const [next] = tab.line.take(Type.OUTPUT_ACK);
   assert.equal(next.consumed, 1);
+  terminal.ack(1);
+  terminal.write('k');
+  await settle();
+  const [typed] = tab.line.take(Type.OUTPUT_ACK);
+  assert.equal(typed.consumed, 2);
 });
 
 test('a gap in the output is never shown: the screen is asked for anew', async () => {

@@ -97,6 +97,31 @@ import Wire
     #expect(try sent() == [])
   }
 
+  /// Each frame of its own wakes the router and the client.
+  @Test func aKeysAcknowledgementGoesWithItsEcho() throws {
+    test.send(.input(offset: 0, ByteBuffer(string: "x")))
+    loop.run()
+    #expect(try test.takeFrames() == [])
+    pipe.prints(1)
+    loop.run()
+    let frames = try test.takeFrames()
+    #expect(frames.map(\.type) == [.inputAck, .output])
+    #expect(frames.first == .inputAck(offset: 1))
+  }
+
+  @Test func whatHasNoEchoIsAcknowledgedSoon() throws {
+    test.send(.input(offset: 0, ByteBuffer(string: "x")))
+    test.send(.input(offset: 1, ByteBuffer(string: "y")))
+    loop.advanceTime(by: NodeLimits.waitForMore * 2)
+    #expect(try test.takeFrames() == [.inputAck(offset: 2)])
+  }
+
+  @Test func theAcknowledgementOfAPasteWaitsForNothing() throws {
+    test.send(.input(offset: 0, ByteBuffer(repeating: 0x61, count: 1_024)))
+    loop.run()
+    #expect(try test.takeFrames() == [.inputAck(offset: 1_024)])
+  }
+
   @Test func anOpenOfAStreamThatIsOpenEndsTheConnection() throws {
     test.attach(2)
     test.attach(2)

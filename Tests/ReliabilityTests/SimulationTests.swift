@@ -170,6 +170,7 @@ private struct Simulation {
       switch action {
       case .send(let frame): up.append(frame)
       case .emit(let event): told.append(event)
+      case .acknowledgeSoon: perform(client.acknowledge())
       case .reopen, .openAgain, .finish: Issue.record("seed \(seed): \(action)")
       }
     }

@@ -96,20 +96,23 @@ import Wire
       create: Creation(
         target: .docker(container: cluster.container),
         command: ["sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done"]))
-    try await viewer.until("it counts") { $0.text.contains("line 5\r\n") }
+    try await viewer.until("it counts") { lastLine(of: $0) ?? 0 >= 5 }
     let session = viewer.terminal.session
     let owner = try await cluster.owner(of: session) == "n0" ? 0 : 1
     return (viewer, owner)
+  }
+
+  /// The number in the last line; nil: it is not whole.
+  private func lastLine(of seen: Viewer.Seen) -> Int? {
+    guard seen.text.hasSuffix("\r\n") else { return nil }
+    return seen.text.split(separator: "\r\n").last.flatMap { Int($0.dropFirst(5)) }
   }
 
   /// All that was printed so far was shown, once, and nothing was drawn anew.
   private func expectEachLineOnce(_ viewer: Viewer, upTo last: Int) async throws {
     var shown: (line: Int, bytes: Int)?
     try await viewer.until("it counts on", atMost: .seconds(90)) { seen in
-      guard seen.text.hasSuffix("\r\n"),
-        let line = seen.text.split(separator: "\r\n").last.flatMap({ Int($0.dropFirst(5)) }),
-        line >= last
-      else { return false }
+      guard let line = lastLine(of: seen), line >= last else { return false }
       shown = (line, seen.shown)
       return true
     }

@@ -13,42 +13,37 @@ extension ByteBuffer {
     self.init(bytes: writer.bytes)
   }
 
-  /// INPUT of a client; of the node itself, what it tells the program unasked.
-  static func input(
+  /// Appends INPUT of a client; of the node itself, what it tells the program unasked.
+  mutating func writeInput(
     handle: UInt64, epoch: UInt64, client: ClientKey, offset: UInt64, _ bytes: ByteBuffer
-  ) -> ByteBuffer {
-    frame(NodeFrame.inputType, handle: handle, epoch: epoch, bytes) {
+  ) {
+    writeFrame(NodeFrame.inputType, handle: handle, epoch: epoch, bytes) {
       $0.writeInteger(client.high, endianness: .little)
       $0.writeInteger(client.low, endianness: .little)
       $0.writeInteger(offset, endianness: .little)
     }
   }
 
-  static func answer(handle: UInt64, epoch: UInt64, query: UInt64, _ bytes: ByteBuffer)
-    -> ByteBuffer
-  {
-    frame(NodeFrame.answerType, handle: handle, epoch: epoch, bytes) {
+  mutating func writeAnswer(handle: UInt64, epoch: UInt64, query: UInt64, _ bytes: ByteBuffer) {
+    writeFrame(NodeFrame.answerType, handle: handle, epoch: epoch, bytes) {
       $0.writeInteger(query, endianness: .little)
     }
   }
 
-  private static func frame(
+  private mutating func writeFrame(
     _ type: UInt8, handle: UInt64, epoch: UInt64, _ bytes: ByteBuffer,
     place: (inout ByteBuffer) -> Void
-  ) -> ByteBuffer {
-    var frame = ByteBuffer()
-    let length = frame.writerIndex
-    frame.writeInteger(UInt32(0), endianness: .little)
-    let start = frame.writerIndex
-    frame.writeInteger(type)
-    frame.writeInteger(handle, endianness: .little)
-    frame.writeInteger(epoch, endianness: .little)
-    place(&frame)
-    frame.writeInteger(UInt32(truncatingIfNeeded: bytes.readableBytes), endianness: .little)
-    frame.writeImmutableBuffer(bytes)
-    frame.setInteger(
-      UInt32(truncatingIfNeeded: frame.writerIndex - start), at: length, endianness: .little)
-    return frame
+  ) {
+    let length = writerIndex
+    writeInteger(UInt32(0), endianness: .little)
+    let start = writerIndex
+    writeInteger(type)
+    writeInteger(handle, endianness: .little)
+    writeInteger(epoch, endianness: .little)
+    place(&self)
+    writeInteger(UInt32(truncatingIfNeeded: bytes.readableBytes), endianness: .little)
+    writeImmutableBuffer(bytes)
+    setInteger(UInt32(truncatingIfNeeded: writerIndex - start), at: length, endianness: .little)
   }
 }
 
@@ -81,5 +76,27 @@ struct HeldOutput {
     self.handle = handle
     self.offset = offset
     bytes = frame
+  }
+}
+
+/// WRITTEN, which comes for every keystroke.
+struct HeldWritten {
+  var handle: UInt64
+  var client: ClientKey
+  var offset: UInt64
+
+  /// Nil: another frame.
+  init?(_ frame: ByteBuffer) {
+    var frame = frame
+    guard frame.readInteger(as: UInt8.self) == HolderFrame.writtenType,
+      let handle = frame.readInteger(endianness: .little, as: UInt64.self),
+      let high = frame.readInteger(endianness: .little, as: UInt64.self),
+      let low = frame.readInteger(endianness: .little, as: UInt64.self),
+      let offset = frame.readInteger(endianness: .little, as: UInt64.self),
+      frame.readableBytes == 0
+    else { return nil }
+    self.handle = handle
+    client = ClientKey(high: high, low: low)
+    self.offset = offset
   }
 }

@@ -12,7 +12,8 @@ protocol HeldPipeConnection: AnyObject {
   /// As records name it (``HolderName``); nil: that is not known now.
   var holderName: String? { get }
   func send(_ frame: NodeFrame)
-  func send(_ frame: ByteBuffer)
+  /// - Parameter write: appends frames to what is sent at the end of the tick.
+  func send(_ write: (inout ByteBuffer) -> Void)
   func send(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64, of pipe: HeldPipe)
   /// The holder says what makes no sense.
   func fail(_ problem: String)
@@ -160,14 +161,14 @@ final class HeldPipe: Pipe, SessionHolder {
   }
 
   private func send(_ piece: Piece) {
-    let frame =
+    connection.send {
       if case .answer = piece.source {
-        ByteBuffer.answer(handle: handle, epoch: epoch, query: piece.offset, piece.bytes)
+        $0.writeAnswer(handle: handle, epoch: epoch, query: piece.offset, piece.bytes)
       } else {
-        ByteBuffer.input(
+        $0.writeInput(
           handle: handle, epoch: epoch, client: piece.client, offset: piece.offset, piece.bytes)
       }
-    connection.send(frame)
+    }
   }
 
   func didWrite(_ client: ClientKey, upTo offset: UInt64) {

@@ -32,10 +32,11 @@ extension HolderConnection {
     nextTag &+= 1
     request.tag = nextTag
     let tag = nextTag
-    let frame = ByteBuffer(NodeFrame.start(request))
+    var frame = ByteBuffer(NodeFrame.start(request))
+    let length = frame.readableBytes
     let asked = starts.values.reduce(0) { $0 + $1.length }
     guard starts.count < HolderLimits.sessions,
-      asked + frame.readableBytes <= PipeLimits.askedStarts
+      asked + length <= PipeLimits.askedStarts
     else {
       promise.fail(
         PipeError(
@@ -45,9 +46,9 @@ extension HolderConnection {
     starts[tag] = AskedStart(
       promise: promise, epoch: request.epoch, size: size,
       descriptor: Seal.unverifiedContents(of: request.descriptor), since: eventLoop.now,
-      length: frame.readableBytes)
+      length: length)
     giveUpLate(promise) { $0.starts[tag]?.isAbandoned = true }
-    send(frame)
+    send { $0.writeBuffer(&frame) }
     return promise.futureResult
   }
 

@@ -21,7 +21,9 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   private var listing: HolderListing?
   private var complaints = Complaints()
   private var checkpoints = CheckpointQueue()
-  private var isFlushDue = false
+  /// What was said in this tick.
+  private var out = ByteBuffer()
+  private lazy var endOfTick = EndOfTick(on: eventLoop) { [weak self] in self?.writeOut() }
   private var isClosing = false
   private var isIdleCheckSet = false
   private var backoff = Backoff(
@@ -113,6 +115,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     listing?.promise.fail(error)
     (attachments, listing) = ([:], nil)
     checkpoints.removeAll()
+    out.clear()
     guard !isClosing else { return failStarts(error) }
     loseStarts()
     guard isNeeded else { return }
@@ -186,8 +189,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
       failStarts(PipeError(.notNow, "the node lets go of the holder"))
       return eventLoop.makeSucceededVoidFuture()
     }
-    // What was said before is still to be sent.
-    channel.flush()
+    writeOut()
     return channel.close().recover { _ in }
   }
 
@@ -218,13 +220,30 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
 
   // MARK: Sending
 
-  func send(_ frame: NodeFrame) { send(ByteBuffer(frame)) }
+  func send(_ frame: NodeFrame) {
+    send {
+      var bytes = ByteBuffer(frame)
+      $0.writeBuffer(&bytes)
+    }
+  }
 
   /// What is sent while it is broken is lost: each session says what matters when it is attached again.
-  func send(_ frame: ByteBuffer) {
-    guard case .open(let channel, _) = state else { return }
-    channel.write(frame, promise: nil)
-    flushSoon(channel)
+  func send(_ write: (inout ByteBuffer) -> Void) {
+    guard isOpen else { return }
+    write(&out)
+    endOfTick.schedule()
+  }
+
+  private func writeOut() {
+    guard case .open(let channel, _) = state, out.readableBytes > 0 else { return }
+    let written = out.readableBytes
+    channel.writeAndFlush(out, promise: nil)
+    // Kept, unless the channel still holds it.
+    if written > PipeLimits.keptFrames {
+      out = ByteBuffer()
+    } else {
+      out.clear(minimumCapacity: written)
+    }
   }
 
   // MARK: Checkpoints
@@ -240,20 +259,12 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
 
   private func sendNextPart() {
     guard case .open(let channel, _) = state, let frame = checkpoints.next() else { return }
+    // In their order: a session is not forgotten before its last checkpoint has come.
+    writeOut()
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     channel.writeAndFlush(ByteBuffer(frame)).whenSuccess {
       bound.value.checkpoints.didWrite()
       bound.value.sendNextPart()
-    }
-  }
-
-  private func flushSoon(_ channel: any Channel) {
-    guard !isFlushDue else { return }
-    isFlushDue = true
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.execute {
-      bound.value.isFlushDue = false
-      channel.flush()
     }
   }
 
@@ -293,6 +304,10 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     pipes[handle]?.didRead(bytes, at: offset)
   }
 
+  func didWrite(_ handle: UInt64, _ client: ClientKey, upTo offset: UInt64) {
+    pipes[handle]?.didWrite(client, upTo: offset)
+  }
+
   func didReceive(_ frame: HolderFrame) {
     switch frame {
     case .hello, .welcome: fail("a second greeting")
@@ -315,8 +330,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
       didReadOutput(handle, at: offset, ByteBuffer(bytes: bytes))
     case .resized(let handle, let offset, let columns, let rows):
       pipes[handle]?.didResize(columns, rows, at: offset)
-    case .written(let handle, let client, let offset):
-      pipes[handle]?.didWrite(client, upTo: offset)
+    case .written(let handle, let client, let offset): didWrite(handle, client, upTo: offset)
     case .answered(let handle, let query): pipes[handle]?.didAnswer(query)
     case .discarded(let handle, let key, let did): pipes[handle]?.didDiscard(did, for: key)
     case .looked(let handle, let isForeground, let words, _):

@@ -11,6 +11,7 @@ protocol HolderHandlerDelegate: AnyObject {
   /// - Returns: false: another one speaks for the holder already.
   func didOpen(_ channel: any Channel, _ handler: HolderHandler) -> Bool
   func didReadOutput(_ handle: UInt64, at offset: UInt64, _ bytes: ByteBuffer)
+  func didWrite(_ handle: UInt64, _ client: ClientKey, upTo offset: UInt64)
   func didReceive(_ frame: HolderFrame)
   /// The connection has ended that was open.
   func didClose(_ handler: HolderHandler)
@@ -68,9 +69,13 @@ final class HolderHandler: ChannelInboundHandler {
   /// False: no holder of a version that is known says that here.
   private func receive(_ frame: inout ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
     guard case .over = greeting else { return greet(frame, context) }
-    // Most of what comes is output: it is not copied here.
+    // Most of what comes is output and what was written: it is not copied here.
     if let output = HeldOutput(frame) {
       delegate.didReadOutput(output.handle, at: output.offset, output.bytes)
+      return true
+    }
+    if let written = HeldWritten(frame) {
+      delegate.didWrite(written.handle, written.client, upTo: written.offset)
       return true
     }
     guard let parsed = HolderFrame(frame) else { return false }

@@ -4,6 +4,7 @@
 import Auth
 import Links
 import NIOCore
+import Transport
 import Wire
 
 /// Confined to its loop.
@@ -23,7 +24,7 @@ final class ConnectedClient {
   private var waitingFrames = 0
   private var turns = TurnQueue<UInt64>()
   private var lookUps = LookUpTurns()
-  private var isFlushScheduled = false
+  private lazy var endOfTick = EndOfTick(on: loop.eventLoop) { [weak self] in self?.flush() }
   /// Links that must drain before the client is read any further.
   private var holds: Set<ObjectIdentifier> = []
 
@@ -204,10 +205,7 @@ final class ConnectedClient {
   }
 
   private func setNeedsFlush() {
-    guard !isFlushScheduled, door != nil else { return }
-    isFlushScheduled = true
-    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
-    loop.eventLoop.execute { bound.value.flush() }
+    if door != nil { endOfTick.schedule() }
   }
 
   func doorDidBecomeWritable() {
@@ -215,7 +213,6 @@ final class ConnectedClient {
   }
 
   private func flush() {
-    isFlushScheduled = false
     guard let door else { return }
     guard door.isWritable else {
       settle()

@@ -1,7 +1,7 @@
 """Types into one terminal through a router, or lets it print, and says when the counted part begins and
 ends: a fairlead.v1 client in the standard library, written from docs/protocol.md.
 
-  driver.py PORT keystrokes COUNT     a raw `cat`; each key waits for its echo
+  driver.py PORT keystrokes COUNT     a raw `cat`; each key waits for its echo, and acknowledges the one before
   driver.py PORT output MEGABYTES     a process that prints so much, acknowledged as it comes
 
 Between READY and DONE on standard output lies the counted part; a line on standard input starts it.
@@ -50,12 +50,17 @@ class Client:
             sys.exit(head.split(b"\r\n")[0].decode())
         self.frames = b""
 
-    def send(self, kind, stream, body=b""):
-        content = bytes([kind]) + varint(stream) + body
-        frame = varint(len(content)) + content
+    def send(self, kind, stream, body=b"", before=b""):
+        """One message: `before`, which is a whole frame, and this one."""
+        frame = before + self.frame(kind, stream, body)
         mask = b"\0\0\0\0"
         size = bytes([0x80 | len(frame)]) if len(frame) < 126 else b"\xfe" + struct.pack("!H", len(frame))
         self.socket.sendall(b"\x82" + size + mask + frame)
+
+    @staticmethod
+    def frame(kind, stream, body):
+        content = bytes([kind]) + varint(stream) + body
+        return varint(len(content)) + content
 
     def fill(self):
         """One read of the socket; whole WebSocket messages go to `frames`."""
@@ -122,11 +127,12 @@ def keystrokes(client, count):
         printed = offset + len(body) - at
 
     def run():
+        acknowledgement = b""
         for key in range(count):
-            client.send(INPUT, 1, varint(key) + b"k")
+            client.send(INPUT, 1, varint(key) + b"k", before=acknowledgement)
             offset, at = read_varint(body := client.wait(OUTPUT), 0)
             end = offset + len(body) - at
-            client.send(OUTPUT_ACK, 1, varint(end) + varint(end))
+            acknowledgement = client.frame(OUTPUT_ACK, 1, varint(end) + varint(end))
 
     counted(run)
     client.send(KILL, 1)

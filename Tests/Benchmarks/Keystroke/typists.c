@@ -11,8 +11,8 @@
 // It opens all sessions, prints a line of JSON, and then waits for lines on standard input: each is a round of so many
 // seconds, which ends with a line of JSON. At the end of input it goes; its sessions are left to their server.
 //
-// Output is acknowledged as the page does it (Sources/Web/Library/fairlead/terminal.js): 32 KiB at once, less after 40 ms, and
-// what is due at one time leaves each connection in one message.
+// Output is acknowledged as the page does it (Sources/Web/Library/fairlead/terminal.js): 32 KiB at once, less with the next key
+// or after 200 ms, and what is due at one time leaves each connection in one message.
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <sys/epoll.h>
@@ -22,7 +22,7 @@
 
 #include "websocket.h"
 
-enum { ACK_BYTES = 32 * 1024, ACK_DELAY = 40 * 1000 * 1000, UNDERWAY = 64, OPENING = 32 };
+enum { ACK_BYTES = 32 * 1024, ACK_DELAY = 200 * 1000 * 1000, UNDERWAY = 64, OPENING = 32 };
 enum protocol { FAIRLEAD, TERMINADO, TTYD };
 enum mode { TYPE, BULK, ATTACH };
 
@@ -176,6 +176,7 @@ static void acknowledge(struct session *it) {
 static void send_input(struct session *it, const char *bytes, size_t count) {
   uint8_t body[64];
   if (protocol == FAIRLEAD) {
+    acknowledge(it);
     size_t size = put_varint(body, it->typed);
     memcpy(body + size, bytes, count);
     put_frame(it->connection, 0x23, it->stream, body, size + count);

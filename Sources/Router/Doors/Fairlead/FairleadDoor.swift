@@ -17,6 +17,8 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
   private var client: ConnectedClient?
   private var context: ChannelHandlerContext?
   private var decoder = FrameDecoder()
+  /// The last message, as its client wrote it.
+  private var unmasked = ByteBuffer()
   private var out = ByteBuffer()
   private var isInMessage = false
   private var isHandling = false
@@ -84,8 +86,7 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
     switch frame.opcode {
     case .binary where !isInMessage, .continuation where isInMessage:
       isInMessage = !frame.fin
-      decoder.append(frame.unmaskedData)
-      handFramesIn()
+      handIn(frame)
     // A client that does not read its PONGs gets no more of them (RFC 6455 §5.5.3 lets us skip).
     case .ping: if isWritable { write(.pong, frame.unmaskedData) }
     case .pong: break
@@ -93,6 +94,20 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
     case .text: close(code: .unacceptableData, reason: "fairlead.v1 travels in binary messages")
     default: close(code: .protocolError, reason: "an unexpected fragment or opcode")
     }
+  }
+
+  private func handIn(_ frame: WebSocketFrame) {
+    guard let mask = frame.maskKey else { return }
+    // Into a buffer that is used again, unless a frame of the last message still waits in it.
+    if unmasked.capacity <= RouterLimits.keptBuffer {
+      unmasked.clear()
+    } else {
+      unmasked = ByteBuffer()
+    }
+    unmasked.writeImmutableBuffer(frame.data)
+    unmasked.webSocketUnmask(mask)
+    decoder.append(unmasked)
+    handFramesIn()
   }
 
   private func handFramesIn() {

@@ -9,8 +9,8 @@ import { Type, frame, jsonFrame } from './wire.js';
 
 /** Output is acknowledged when so many bytes were consumed: half of the smallest window. */
 export const ACK_BYTES = 32 * 1024;
-/** … and after so many milliseconds at the latest: well below the 100 that widen the window. */
-export const ACK_DELAY = 40;
+/** Less goes with the next input, or after so many milliseconds. */
+export const ACK_DELAY = 200;
 /** Input without an acknowledgement for so long casts doubt on the line, in milliseconds. */
 export const INPUT_DOUBT = 1_500;
 
@@ -457,6 +457,7 @@ export class FairleadTerminal extends Emitter {
   #pump() {
     if (!this.#isLive || this.mode === 'watcher') return;
     for (let next = this.#input.next(); next; next = this.#input.next()) {
+      this.#acknowledge();
       this.#send(frame(Type.INPUT, this.#stream.number, [next.offset], next.bytes));
     }
     this.#watchInput();

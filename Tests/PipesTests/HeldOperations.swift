@@ -14,8 +14,14 @@ import Wire
 #endif
 
 func heldOperations(_ input: UnsafeRawBufferPointer) {
-  let operations = HeldOperations(input)
-  operations.run()
+  let left = HeldOperations(input).run()
+  precondition(left.connection == nil && left.loop == nil, "a connection outlives its end")
+}
+
+/// What goes with the last who needs it.
+private struct Left {
+  weak var connection: HolderConnection?
+  weak var loop: EmbeddedEventLoop?
 }
 
 /// A session, as far as its pipe can tell.
@@ -104,6 +110,8 @@ private final class HeldOperations {
   private func connect(isRight: Bool) {
     connections += 1
     let proven = loop.makePromise(of: Void.self)
+    // What is not closed has hold of its loop.
+    _ = try? channel.finish(acceptAlreadyClosed: true)
     channel = EmbeddedChannel(
       handler: HolderHandler(connection, secret: secret, proven: proven), loop: loop)
     _ = try? channel.connect(to: SocketAddress(unixDomainSocketPath: "/x")).wait()
@@ -158,7 +166,7 @@ private final class HeldOperations {
     }
   }
 
-  func run() {
+  func run() -> Left {
     connect(isRight: true)
     while !rest.isEmpty {
       step(byte())
@@ -174,7 +182,9 @@ private final class HeldOperations {
     }
     _ = connection.close()
     if channel.isActive { _ = try? channel.finish(acceptAlreadyClosed: true) }
-    loop.run()
+    // No timer may hold the loop, and the loop them.
+    loop.advanceTime(by: .hours(1))
+    return Left(connection: connection, loop: loop)
   }
 
   // MARK: What the bytes mean

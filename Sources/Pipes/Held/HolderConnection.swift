@@ -92,6 +92,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
 
   func didOpen(_ channel: any Channel, _ handler: HolderHandler) -> Bool {
     if case .open = state { return false }
+    if isClosing { return false }
     state = .open(channel, handler)
     brokenSince = nil
     openSince = eventLoop.now
@@ -111,9 +112,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
       backoff.reset()
     }
     let error = PipeError(.notNow, "the holder's connection has broken; try again")
-    for attachment in attachments.values { attachment.promise.fail(error) }
-    listing?.promise.fail(error)
-    (attachments, listing) = ([:], nil)
+    failQuestions(error)
     checkpoints.removeAll()
     out.clear()
     guard !isClosing else { return failStarts(error) }
@@ -126,6 +125,12 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
         ["holder": "\(place.description)", "sessions": "\(pipes.count)"])
     }
     openAgain()
+  }
+
+  private func failQuestions(_ error: PipeError) {
+    for attachment in attachments.values { attachment.promise.fail(error) }
+    listing?.promise.fail(error)
+    (attachments, listing) = ([:], nil)
   }
 
   /// Whether it is made anew when it breaks.
@@ -185,8 +190,12 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   /// Lets go of all sessions: they go on, without a node.
   func close() -> EventLoopFuture<Void> {
     isClosing = true
+    // Each has hold of its connection.
+    pipes = [:]
     guard case .open(let channel, _) = state else {
-      failStarts(PipeError(.notNow, "the node lets go of the holder"))
+      let error = PipeError(.notNow, "the node lets go of the holder")
+      failQuestions(error)
+      failStarts(error)
       return eventLoop.makeSucceededVoidFuture()
     }
     writeOut()

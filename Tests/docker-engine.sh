@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # docker-engine.sh DIR CERTIFICATES: a real Docker engine for tests, without systemd, kernel modules or a registry:
-# Debian's docker.io in namespaces of its own, with a small image made on the spot (bash and busybox,
-# local/base:1) and a container `base` of it. Prints `ready PORT`, or `missing: WHY`, and then stays until
+# Debian's docker.io in namespaces of its own, with small images made on the spot (Tests/docker-images.sh) and a
+# container `base` of the first. Prints `ready PORT`, or `missing: WHY`, and then stays until
 # its standard input ends, that is, until the tests have ended in whatever way; then all of it goes:
 # the containers, the engine, and with the last process the namespaces and what is mounted in them.
 #
@@ -81,25 +81,9 @@ for _ in $(seq 300); do
   sleep .1
 done
 
-root=$dir/root
-mkdir -p "$root"/{bin,etc,proc,sys,dev,tmp,root,lib/terminfo}
-chmod 1777 "$root"/tmp
-busybox=$(command -v busybox)
-cp "$busybox" "$root"/bin/busybox
-for applet in $(busybox --list | grep -vx busybox); do ln -sf busybox "$root"/bin/"$applet"; done
-cp --remove-destination -L /bin/bash "$root"/bin/bash
-for library in $(ldd /bin/bash | grep -o '/[^ ]*'); do
-  mkdir -p "$root$(dirname "$library")"
-  cp -L "$library" "$root$library"
-done
-cp -aL /lib/terminfo/. "$root"/lib/terminfo/ 2>/dev/null
-echo 'root:x:0:0:root:/root:/bin/bash' >"$root"/etc/passwd
-echo 'root:x:0:' >"$root"/etc/group
-docker() { DOCKER_HOST=unix://"$dir"/docker.sock command docker "$@" >/dev/null 2>>"$dir"/image.log </dev/null; }
-tar -C "$root" -c . | DOCKER_HOST=unix://"$dir"/docker.sock command docker import \
-  -c 'ENV PATH=/bin' -c 'CMD ["sleep","2147483647"]' - local/base:1 >/dev/null 2>>"$dir"/image.log ||
-  missing "no image could be made: $(tail -n 1 "$dir"/image.log)"
-docker run -d --init=false --network none --name base local/base:1 ||
+docker() { DOCKER_HOST=unix://"$dir"/docker.sock command docker "$@" >/dev/null 2>>"$dir"/image.log; }
+. "$(dirname "$0")"/docker-images.sh
+docker run -d --init=false --network none --name base local/base:1 </dev/null ||
   missing "no container runs: $(tail -n 1 "$dir"/image.log)"
 echo "ready $(cat "$dir"/port)"
 

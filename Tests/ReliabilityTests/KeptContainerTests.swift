@@ -10,6 +10,13 @@ import Testing
 import Wire
 
 @Suite(.serialized, .timeLimit(.minutes(5 * patience))) struct KeptContainerTests {
+  /// In which a holder can be put below the root, or by a shell elsewhere.
+  static let kinds: [[String]] = [
+    [], ["--user", "1234:1234", "--cap-drop", "ALL"],
+    ["--read-only", "--tmpfs", "/tmp:exec"],
+    ["--user", "1234:1234", "--read-only", "--tmpfs", "/tmp:exec,mode=1777"],
+  ]
+
   private func kept(
     _ engine: DockerEngine, mode: String = "require", _ body: (KeptProcess) async throws -> Void
   ) async throws {
@@ -32,13 +39,10 @@ import Wire
     }
   }
 
-  @Test(arguments: [
-    [], ["--user", "1234:1234", "--cap-drop", "ALL"],
-    ["--read-only", "--tmpfs", "/tmp:exec"],
-    ["--user", "1234:1234", "--read-only", "--tmpfs", "/tmp:exec,mode=1777"],
-  ])
-  func aSessionGoesOnInEveryKindOfContainer(_ options: [String]) async throws {
-    try await withContainer(options) { engine, name in
+  /// Of busybox alone, as Alpine is, and with bash and glibc.
+  @Test(arguments: kinds, ["busybox", "base"])
+  func aSessionGoesOnInEveryKindOfContainer(_ options: [String], _ image: String) async throws {
+    try await withContainer(options, of: image) { engine, name in
       try await kept(engine) { server in
         let viewer = try server.shell("echo $$; exec cat", in: name)
         try await viewer.until(ending: "\r\n")
@@ -52,6 +56,33 @@ import Wire
         #expect(
           processes.split(separator: "\n").filter { $0.contains("fairlead-holder serve") }.count
             == 1)
+      }
+    }
+  }
+
+  /// One static program is all that is in it.
+  @Test(arguments: [[], ["--user", "1234:1234", "--cap-drop", "ALL"]])
+  func aSessionGoesOnWhereThereIsNoShell(_ options: [String]) async throws {
+    try await withContainer(["--interactive"] + options, of: "scratch", command: ["/cat"]) {
+      engine, name in
+      try await kept(engine) { server in
+        let viewer = try server.program("/cat", in: name)
+        try await viewer.goesOn("before")
+        for round in 0..<2 {
+          try await server.end()
+          try await server.start()
+          try await viewer.goesOn("still here \(round)")
+        }
+      }
+    }
+  }
+
+  @Test func whereThereIsNoShellAndNothingCanBePutASessionIsStartedWithout() async throws {
+    let options = ["--interactive", "--read-only", "--tmpfs", "/tmp:exec"]
+    try await withContainer(options, of: "scratch", command: ["/cat"]) { engine, name in
+      try await kept(engine, mode: "auto") { server in
+        try await server.program("/cat", in: name).goesOn("unheld")
+        #expect(server.process.output.contains("no holder can be had there"))
       }
     }
   }

@@ -21,14 +21,19 @@ func withHeldServe(
 }
 
 /// Runs `body` with a container of its own, made with these options; skips the test where there is no engine.
+/// - Parameters:
+///   - image: of Tests/docker-images.sh.
+///   - command: what runs in it all the time.
 func withContainer(
-  _ options: [String] = [], _ body: (DockerEngine, String) async throws -> Void
+  _ options: [String] = [], of image: String = "base", command: [String] = ["sleep", "100000"],
+  onPodman: Bool = false, _ body: (DockerEngine, String) async throws -> Void
 ) async throws {
-  let engine = try await DockerEngine.shared { try Test.cancel("\($0)") }
+  let engine =
+    onPodman
+    ? try await DockerEngine.podman { try Test.cancel("\($0)") }
+    : try await DockerEngine.shared { try Test.cancel("\($0)") }
   let name = "held-\(UUID().uuidString.prefix(8).lowercased())"
-  try await engine.docker(
-    arguments: ["run", "-d", "--init", "--network", "none", "--name", name] + options
-      + ["local/base:1", "sleep", "100000"])
+  try await engine.run(name, of: image, options, command: command)
   do { try await body(engine, name) } catch {
     _ = try? await engine.docker("rm", "-f", name)
     throw error
@@ -47,6 +52,13 @@ extension KeptProcess {
       create: Creation(
         target: container.map { .docker(container: $0) } ?? .pty, command: ["sh", "-c", script],
         workingDirectory: directory, user: user.flatMap(UserName.init)))
+  }
+}
+
+extension KeptProcess {
+  /// Runs a program without arguments in a new session.
+  func program(_ path: String, in container: String) throws -> Viewer {
+    try Viewer(url, create: Creation(target: .docker(container: container), command: [path]))
   }
 }
 

@@ -13,13 +13,17 @@ import Wire
 
 extension NodeLoop {
   /// Restores what is kept of this loop's sessions. Completes when each is attached, or is not to be had.
-  /// - Parameter rival: whether another process may be this node: then what other nodes reach, too, is left alone, and
-  ///   only that waits for the answer, which is the registry's. Nil: none may.
+  /// - Parameters:
+  ///   - holders: which are asked: all, or those that were silent before.
+  ///   - rival: whether another process may be this node: then what other nodes reach, too, is left alone, and only that
+  ///     waits for the answer, which is the registry's. Nil: none may.
   /// - Returns: what could not be asked, or was left alone; to be called again if there is any.
-  func restoreKeptSessions(rival: Task<Bool, Never>?) -> EventLoopFuture<SilentHolders> {
+  func restoreKeptSessions(of holders: SilentHolders, rival: Task<Bool, Never>?)
+    -> EventLoopFuture<SilentHolders>
+  {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let found = context.starters.map { starter in
-      starter.kept(on: eventLoop).flatMap { [eventLoop, context] kept in
+      starter.kept(by: holders, on: eventLoop).flatMap { [eventLoop, context] kept in
         // There may be thousands: none of the loop's time is for that.
         eventLoop.makeFutureWithTask {
           var (entries, silent) = (kept.entries, kept.silent)

@@ -113,10 +113,11 @@ public final class Node: Sendable {
     }
   }
 
-  /// Takes back what was kept from before, on all loops at once.
+  /// Takes back what was kept from before, on all loops at once: of all holders at first, then of those that were silent.
   private func restoreKeptSessions(rival: Task<Bool, Never>? = nil) async {
+    let asked = silent
     let restoring = loops.enumerated().map { index, loop in
-      eventLoops[index].flatSubmit { loop.value.restoreKeptSessions(rival: rival) }
+      eventLoops[index].flatSubmit { loop.value.restoreKeptSessions(of: asked, rival: rival) }
     }
     var silent = SilentHolders()
     for future in restoring {
@@ -134,13 +135,17 @@ public final class Node: Sendable {
   /// lost.
   var silent: SilentHolders { silentHolders.withLockedValue { $0 } }
 
-  /// Asks the holders that have not answered again.
+  /// Asks the holders that have not answered again; ever more seldom where only certain containers' have not.
   private func restoreTheRest(_ addresses: [NodeAddress]) async {
+    var backoff = Backoff(first: NodeLimits.restoringFirst, last: NodeLimits.restoringLast)
     while !Task.isCancelled, case let before = silent, !before.isEmpty {
-      try? await Task.sleep(for: NodeLimits.restoringInterval)
+      if before.areAnywhere || before.areOnMachine { backoff.reset() }
+      try? await Task.sleep(for: backoff.nextLongest())
       if Task.isCancelled { return }
       await restoreKeptSessions()
-      if silent != before { await announceKept(addresses) }
+      if silent == before { continue }
+      backoff.reset()
+      await announceKept(addresses)
     }
   }
 

@@ -46,8 +46,10 @@ public enum NodeLimits {
   /// A node that stops waits so long for what it is starting, so that no process of an engine is left: as long as
   /// one of its own processes has to end.
   static let lastStarts = grace
-  /// A node waits so long before it asks an engine or a holder again that did not say what it keeps.
-  static let restoringInterval = Duration.seconds(5)
+  /// A node waits so long before it asks an engine or a holder again that did not say what it keeps; and this at most where
+  /// only containers are silent: one may be paused for days, and its clients wait for no longer once it goes on.
+  static let restoringFirst = Duration.seconds(5)
+  static let restoringLast = Duration.seconds(30)
   /// For so long after the start a session that somebody has attached may be one of this node's last process, of whose end
   /// its holder has not heard: longer than holders wait for a silent node.
   static let attachedPatience = TimeAmount.seconds(30)

@@ -43,8 +43,9 @@ public protocol PipeStarter: Sendable {
   /// What a router must know of the node, beside the kind itself, to find it for a session.
   var labels: [String: String] { get }
   /// The sessions that are kept from before: of this event loop, and maybe of others.
+  /// - Parameter holders: which are asked: all, or those that were silent before.
   /// - Throws (fails with): ``PipeError``.
-  func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>
+  func kept(by holders: SilentHolders, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>
   /// What such a holder keeps, whichever node has left it there. Nil: it is not to be reached by this node.
   /// - Throws (fails with): ``PipeError``.
   func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>?
@@ -72,7 +73,9 @@ extension PipeStarter {
   public var labels: [String: String] { [:] }
   public func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>?
   { nil }
-  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
+  public func kept(by holders: SilentHolders, on eventLoop: any EventLoop)
+    -> EventLoopFuture<KeptEntries>
+  {
     eventLoop.makeSucceededFuture(KeptEntries())
   }
   public var isAvailable: Bool { true }

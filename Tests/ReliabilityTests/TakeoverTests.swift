@@ -46,8 +46,13 @@ import Wire
     }
   }
 
-  private func withCluster(_ body: (Cluster) async throws -> Void) async throws {
-    let engine = try await DockerEngine.shared { try Test.cancel("\($0)") }
+  private func withCluster(
+    onPodman: Bool = false, _ body: (Cluster) async throws -> Void
+  ) async throws {
+    let engine =
+      onPodman
+      ? try await DockerEngine.podman { try Test.cancel("\($0)") }
+      : try await DockerEngine.shared { try Test.cancel("\($0)") }
     let redis = try await RedisServer.start()
     let directory = "/tmp/fl-takeover-\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(
@@ -59,8 +64,7 @@ import Wire
       "--docker", "unix://\(engine.socket)", "--holder", "require", "--cluster-key-file", key,
     ]
     let name = "taken-\(UUID().uuidString.prefix(8).lowercased())"
-    try await engine.docker(
-      "run", "-d", "--init", "--network", "none", "--name", name, "local/base:1", "sleep", "100000")
+    try await engine.run(name)
     var nodes: [TestNode] = []
     for index in 0..<2 {
       nodes.append(
@@ -122,8 +126,9 @@ import Wire
     #expect(viewer.seen.closed == nil)
   }
 
-  @Test func aNodesDeathIsTakenOverByAnother() async throws {
-    try await withCluster { cluster in
+  @Test(arguments: [false, true]) func aNodesDeathIsTakenOverByAnother(onPodman: Bool) async throws
+  {
+    try await withCluster(onPodman: onPodman) { cluster in
       let (viewer, owner) = try await counter(cluster)
       let before = viewer.seen.shown
       cluster.nodes[owner].process.signal(9)
@@ -173,9 +178,7 @@ import Wire
       let renamed = cluster.container + "-before"
       try await cluster.engine.docker("rename", cluster.container, renamed)
       // Another one has its name by now, and none of its sessions.
-      try await cluster.engine.docker(
-        "run", "-d", "--init", "--network", "none", "--name", cluster.container, "local/base:1",
-        "sleep", "100000")
+      try await cluster.engine.run(cluster.container)
       let before = viewer.seen.shown
       cluster.nodes[owner].process.signal(9)
       try await viewer.until("it goes on", atMost: .seconds(90)) { $0.shown > before + 1_000 }

@@ -13,6 +13,8 @@ final class ContainerHolders: Sendable {
   private let logger: Logger
   /// Loops that have looked for what notes tell of.
   private let haveReadNotes = NIOLockedValueBox<Set<ObjectIdentifier>>([])
+  /// Containers and holders whose silence the log tells of, until they are heard again.
+  private let toldSilent = NIOLockedValueBox<Set<String>>([])
   /// Looks whose answer no loop has heard yet.
   private let looks = NIOLockedValueBox<[ObjectIdentifier: EventLoopFuture<KeptEntries>]>([:])
   /// Sessions that cannot be held are not started.
@@ -109,10 +111,14 @@ final class ContainerHolders: Sendable {
 
   /// What is kept, by a look that is under way, or has been answered when nobody waited for it any more; else by a new
   /// one.
-  func look(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
+  /// - Parameter holders: anywhere, or in certain containers.
+  func look(for holders: SilentHolders, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>
+  {
     looks.withLockedValue { looks in
       if let look = looks[ObjectIdentifier(eventLoop)] { return look }
-      let look = eventLoop.makeFutureWithTask { try await self.kept(on: eventLoop) }
+      let look = eventLoop.makeFutureWithTask {
+        try await self.kept(by: holders, on: eventLoop)
+      }
       looks[ObjectIdentifier(eventLoop)] = look
       return look
     }
@@ -124,7 +130,9 @@ final class ContainerHolders: Sendable {
   }
 
   /// What notes tell of at first, and that there may be more; then what is in all containers that run.
-  private func kept(on eventLoop: any EventLoop) async throws -> KeptEntries {
+  private func kept(by holders: SilentHolders, on eventLoop: any EventLoop) async throws
+    -> KeptEntries
+  {
     let isFirst = haveReadNotes.withLockedValue { $0.insert(ObjectIdentifier(eventLoop)).inserted }
     if isFirst {
       let noted = await notes.all()
@@ -141,9 +149,36 @@ final class ContainerHolders: Sendable {
       }
     }
     try await engine.ping(within: PipeLimits.ping)
-    return await each(of: try await engine.containers()) {
-      await self.kept(in: $0, on: eventLoop, within: PipeLimits.keptSilence)
+    let containers = try await engine.containers().filter {
+      holders.areAnywhere || holders.containers.contains($0.id)
     }
+    return await each(of: containers) { container in
+      // Nothing in it answers, and an exec in it may hang.
+      if container.isPaused { return self.silence(ofPaused: container.id) }
+      self.didHear(container.id)
+      return await self.kept(in: container.id, on: eventLoop, within: PipeLimits.keptSilence)
+    }
+  }
+
+  private func silence(ofPaused container: String) -> KeptEntries {
+    if isNews(container) {
+      logger.notice(
+        "a container is paused: the sessions that it may have wait until it goes on",
+        metadata: ["container": "\(container.prefix(12))"])
+    }
+    return .silent(in: container)
+  }
+
+  /// Whether the log does not tell of this one's silence yet.
+  private func isNews(_ silent: String) -> Bool {
+    toldSilent.withLockedValue { told in
+      if told.count >= PipeLimits.containerHolders { told = [] }
+      return told.insert(silent).inserted
+    }
+  }
+
+  private func didHear(_ silent: String) {
+    toldSilent.withLockedValue { _ = $0.remove(silent) }
   }
 
   /// Some at a time.
@@ -188,10 +223,12 @@ final class ContainerHolders: Sendable {
         }
         return promise.futureResult
       }.get()
+      didHear(holder.description)
     } catch is HolderIsGone {
       holder.connectionIsIdle()
     } catch {
       kept.silent = holder.asSilent
+      guard isNews(holder.description) else { return kept }
       logger.warning(
         "a holder does not answer; it is asked again",
         metadata: ["holder": "\(holder.description)", "error": "\(error)"])
@@ -210,7 +247,8 @@ final class ContainerHolders: Sendable {
     do {
       let found = try await engine.inspect(container: container)
       // Its processes do not run, but may go on.
-      if found.state.isPaused { return .silent(in: found.id) }
+      if found.state.isPaused { return silence(ofPaused: found.id) }
+      didHear(found.id)
       guard found.id == container else {
         return await kept(in: found.id, on: eventLoop) { place, _ in place.user == user }
       }

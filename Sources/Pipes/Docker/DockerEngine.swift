@@ -153,24 +153,20 @@ struct DockerEngine: Sendable {
     guard answer.status == .ok else { throw Self.error(answer, container: container, address) }
   }
 
-  /// The engine's own id, which is the same whatever address it is reached at: 1 to 128 visible characters, no slash.
-  func identity() async throws -> String {
-    struct Information: Decodable { var iD: String }
-    let found: Information = try await call(.GET, "/info", nil as Int?, container: nil)
-    let isName = found.iD.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "/") }
-    guard isName, (1...128).contains(found.iD.utf8.count) else {
-      throw PipeError(.unavailable, "the Docker engine answered with a strange id")
-    }
-    return found.iD
+  struct Listed: Decodable, Sendable {
+    var id: String
+    var state: String?
+    var isPaused: Bool { state == "paused" }
   }
-
-  struct Listed: Decodable, Sendable { var id: String }
   struct Details: Decodable, Sendable { var execIDs: [String]? }
 
-  /// Those that run.
-  func containers() async throws -> [String] {
-    let listed: [Listed] = try await call(.GET, "/containers/json", nil as Int?, container: nil)
-    return try listed.map { try Self.checked($0.id) }
+  /// Those that have processes, also while they are paused: podman lists such only when it is told to.
+  func containers() async throws -> [Listed] {
+    let filters = "%7B%22status%22%3A%5B%22running%22%2C%22paused%22%5D%7D"
+    let listed: [Listed] = try await call(
+      .GET, "/containers/json?filters=\(filters)", nil as Int?, container: nil)
+    for container in listed { _ = try Self.checked(container.id) }
+    return listed
   }
 
   /// Whether there may be processes in a container; true if nobody answers.
@@ -187,7 +183,11 @@ struct DockerEngine: Sendable {
   func call<Body: Encodable, Answer: Decodable>(
     _ method: HTTPMethod, _ path: String, _ body: Body?, container: String?
   ) async throws -> Answer {
-    let answer = try await send(method, path, body.map { try Self.encode($0) })
+    try decoded(
+      await send(method, path, body.map { try Self.encode($0) }), container: container)
+  }
+
+  func decoded<Answer: Decodable>(_ answer: HTTPResponse, container: String?) throws -> Answer {
     guard (200..<300).contains(answer.status.code) else {
       throw Self.error(answer, container: container, address)
     }
@@ -296,20 +296,29 @@ struct DockerEngine: Sendable {
     struct Reason: Decodable { var message: String }
     let said = try? decode(Reason.self, answer.body)
     let reason = said?.message ?? "\(answer.status)"
-    switch (answer.status, container) {
+    // Podman's word for it; of an exec that was made before it stopped it says that it is a conflict, as Docker does.
+    let doesNotRun =
+      answer.status == .internalServerError && reason.contains("container state improper")
+    switch (doesNotRun ? .conflict : answer.status, container) {
     case (.notFound, let container?):
       return PipeError(.noTarget, "no container \(container) on the engine at \(address)")
     case (.conflict, let container?) where reason.contains("restarting"):
       return PipeError(.notNow, "container \(container) is restarting: try again in a moment")
     case (.conflict, let container?):
-      return PipeError(
-        .noTarget,
-        reason.contains("paused")
-          ? "container \(container) is paused: resume it with `docker unpause \(container)`"
-          : "container \(container) does not run: start it with `docker start \(container)`")
+      return reason.contains("paused")
+        ? isPaused(container)
+        : PipeError(
+          .noTarget,
+          "container \(container) does not run: start it with `docker start \(container)`")
     default:
       return PipeError(.unavailable, "the Docker engine refused: \(reason)")
     }
+  }
+
+  static func isPaused(_ container: String) -> PipeError {
+    PipeError(
+      .noTarget,
+      "container \(container) is paused: resume it with `docker unpause \(container)`")
   }
 
   private static let json = HTTPHeaders([("Content-Type", "application/json")])

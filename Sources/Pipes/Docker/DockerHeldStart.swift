@@ -36,6 +36,7 @@ extension DockerStarter {
     on eventLoop: any EventLoop
   ) async throws -> NIOLoopBound<any Pipe>? {
     let found = try await engine.inspect(container: container)
+    if found.state.isPaused { throw DockerEngine.isPaused(container) }
     let place = ContainerHolder.Place(
       container: found.id, user: request.creation.user?.rawValue)
     do {
@@ -110,8 +111,12 @@ extension DockerStarter {
 
   // MARK: What was kept
 
-  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
-    guard let holders else { return eventLoop.makeSucceededFuture(KeptEntries()) }
+  public func kept(by asked: SilentHolders, on eventLoop: any EventLoop)
+    -> EventLoopFuture<KeptEntries>
+  {
+    guard let holders, asked.areAnywhere || !asked.containers.isEmpty else {
+      return eventLoop.makeSucceededFuture(KeptEntries())
+    }
     let promise = eventLoop.makePromise(of: KeptEntries.self)
     let isLate = NIOLoopBoundBox(false, eventLoop: eventLoop)
     // An engine that hangs holds no node up: whoever asks next hears what it has said meanwhile.
@@ -119,7 +124,7 @@ extension DockerStarter {
       isLate.value = true
       promise.succeed(.unknown)
     }
-    holders.look(on: eventLoop).whenComplete { result in
+    holders.look(for: asked, on: eventLoop).whenComplete { result in
       late.cancel()
       guard !isLate.value else { return }
       holders.forgetLook(on: eventLoop)

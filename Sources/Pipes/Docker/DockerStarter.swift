@@ -78,7 +78,7 @@ public struct DockerStarter: PipeStarter {
   /// One that is there again may be another one.
   private func learnEngine() async {
     guard let holders, let found = try? await engine.identity() else { return }
-    holders.engineName.withLockedValue { $0 = "\(found).\(holders.keyName)" }
+    holders.engineName.withLockedValue { $0 = "\(found.name).\(holders.keyName)" }
   }
 
   public var isAvailable: Bool { answers.withLockedValue { $0.isAvailable ?? true } }
@@ -183,7 +183,9 @@ public struct DockerStarter: PipeStarter {
   ) async throws -> Started {
     let mark = DockerMark(
       scope: scope, incarnation: incarnation.incarnation, session: request.session)
-    let given = try await engine.inspect(container: container).config?.env ?? []
+    let found = try await engine.inspect(container: container)
+    if found.state.isPaused { throw DockerEngine.isPaused(container) }
+    let given = found.config?.env ?? []
     let exec = try await engine.createExec(
       in: container, Self.exec(request, mark: mark, given: given))
     do {

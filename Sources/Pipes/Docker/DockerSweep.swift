@@ -28,7 +28,7 @@ struct DockerSweep: Sendable {
   /// - Returns: false: the engine does not answer.
   func run(scope: String) async -> Bool {
     do {
-      let containers = try await engine.containers()
+      let containers = try await engine.containers().map(\.id)
       return await withTaskGroup(of: Bool.self) { group in
         var answers = true
         for (index, container) in containers.enumerated() {

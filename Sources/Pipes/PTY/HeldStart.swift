@@ -49,8 +49,12 @@ extension PTYStarter {
     }
   }
 
-  public func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
-    guard let holder else { return eventLoop.makeSucceededFuture(KeptEntries()) }
+  public func kept(by holders: SilentHolders, on eventLoop: any EventLoop)
+    -> EventLoopFuture<KeptEntries>
+  {
+    guard let holder, holders.areOnMachine else {
+      return eventLoop.makeSucceededFuture(KeptEntries())
+    }
     return holder.kept(on: eventLoop)
   }
 

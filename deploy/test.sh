@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need (Redis, HAProxy, a Docker engine, Node.js, Chromium), and
+# Installs what the build and the tests need (Redis, HAProxy, a Docker engine, podman, Node.js, Chromium), and
 # runs all tests. With arguments it runs those of Swift only, and passes them on to `swift test`:
 # ./deploy/test.sh --filter NodeTests
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev redis-server haproxy nginx docker.io busybox-static iproute2 curl openssl python3
+# Podman and an emulator of arm64 take long to install; tests of them are skipped without.
+[ $# -gt 0 ] || need podman catatonit qemu-user-static
 need_swift
 ./deploy/assets.sh
 ./deploy/holder.sh

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -33,6 +32,32 @@
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
+
+// MARK: Texts
+
+// Puts texts together; the last of them is NULL. False if they do not fit. With snprintf would come the arithmetic of
+// long double, which on arm64 is a library that no musl has.
+static int join(char *out, size_t capacity, const char *const *texts) {
+  size_t length = 0;
+  for (; *texts; texts++) {
+    size_t count = strlen(*texts);
+    if (count >= capacity - length) return 0;
+    memcpy(out + length, *texts, count);
+    length += count;
+  }
+  out[length] = 0;
+  return 1;
+}
+#define JOIN(out, ...) join(out, sizeof out, (const char *const[]){__VA_ARGS__, NULL})
+
+// A number's digits, at the end of `out`.
+static const char *decimal(char out[21], uint64_t number) {
+  char *at = out + 20;
+  *at = 0;
+  do *--at = (char)('0' + number % 10);
+  while (number /= 10);
+  return at;
+}
 
 // MARK: The process itself
 
@@ -191,7 +216,7 @@ enum { lock_tries = 200, lock_interval_us = 10 * 1000 };
 // Makes the directory and takes the lock there for as long as this process lives: -EADDRINUSE if another one has it.
 static int take_directory(const char *path) {
   char lock[PATH_MAX];
-  if ((size_t)snprintf(lock, sizeof lock, "%s.lock", path) >= sizeof lock) return -ENAMETOOLONG;
+  if (!JOIN(lock, path, ".lock")) return -ENAMETOOLONG;
   for (int tries = 0; tries < lock_tries; tries++) {
     if (tries > 0) usleep(lock_interval_us);
     int error = make_directory(path);
@@ -390,8 +415,7 @@ static void run(const struct holder_command *command, int slave, int outcome) {
   write_file("/proc/self/oom_score_adj", "300");
   if (command->cgroup) {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/cgroup.procs", command->cgroup);
-    write_file(path, "0");
+    if (JOIN(path, command->cgroup, "/cgroup.procs")) write_file(path, "0");
   }
   struct rlimit files = {.rlim_cur = command->files_soft, .rlim_max = command->files_hard};
   if (command->files_hard || files_at_start.rlim_max)
@@ -518,9 +542,8 @@ static int kill_marked(const char *mark) {
     char *end;
     long pid = strtol(entry->d_name, &end, 10);
     if (*end || pid <= 1 || pid == getpid() || pid == getppid()) continue;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%ld/environ", pid);
-    if (!has_line(path, mark)) continue;
+    char path[64], digits[21];
+    if (!JOIN(path, "/proc/", decimal(digits, (uint64_t)pid), "/environ") || !has_line(path, mark)) continue;
     found++;
     kill((pid_t)pid, SIGKILL);
   }
@@ -564,16 +587,15 @@ int holder_look(pid_t leader, unsigned seconds) {
   if (pipes[1] != out && dup2(pipes[1], out) < 0) _exit(1);
   close_from(4);
   alarm(seconds);
-  char path[64], text[4096];
-  snprintf(path, sizeof path, "/proc/%d/cmdline", leader);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  char path[64], text[4096], digits[21];
+  const char *number = decimal(digits, (uint64_t)leader);
+  int fd = JOIN(path, "/proc/", number, "/cmdline") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
   ssize_t count = fd < 0 ? 0 : holder_read(fd, text, sizeof text);
   for (ssize_t i = 0; i < count; i++)
     if (text[i] == '\n') text[i] = ' ';
   ssize_t ignored = count > 0 ? write(out, text, (size_t)count) : 0;
   ignored = write(out, "\n", 1);
-  snprintf(path, sizeof path, "/proc/%d/cwd", leader);
-  count = readlink(path, text, sizeof text);
+  count = JOIN(path, "/proc/", number, "/cwd") ? readlink(path, text, sizeof text) : -1;
   if (count > 0) ignored = write(out, text, (size_t)count);
   (void)ignored;
   _exit(0);
@@ -595,12 +617,12 @@ int holder_cgroup_make(uint64_t name, char *path, size_t capacity) {
   line += 3;
   char *end = strchr(line, '\n');
   if (end) *end = 0;
-  int length = snprintf(path, capacity, "/sys/fs/cgroup%s/fairlead-%d-%llu", strcmp(line, "/") ? line : "", getpid(),
-                        (unsigned long long)name);
-  if (length < 0 || (size_t)length >= capacity) return -ENAMETOOLONG;
+  char pid[21], digits[21], file[PATH_MAX + 16];
+  const char *const parts[] = {
+      "/sys/fs/cgroup", strcmp(line, "/") ? line : "", "/fairlead-", decimal(pid, (uint64_t)getpid()), "-",
+      decimal(digits, name), NULL};
+  if (!join(path, capacity, parts) || !JOIN(file, path, "/cgroup.kill")) return -ENAMETOOLONG;
   if (mkdir(path, 0755)) return -errno;
-  char file[PATH_MAX + 16];
-  snprintf(file, sizeof file, "%s/cgroup.kill", path);
   if (access(file, W_OK)) {
     int error = -errno;
     rmdir(path);
@@ -611,7 +633,7 @@ int holder_cgroup_make(uint64_t name, char *path, size_t capacity) {
 
 int holder_cgroup_kill(const char *path) {
   char file[PATH_MAX + 16];
-  snprintf(file, sizeof file, "%s/cgroup.kill", path);
+  if (!JOIN(file, path, "/cgroup.kill")) return -ENAMETOOLONG;
   int fd = open(file, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
   ssize_t put = holder_write(fd, "1", 1);

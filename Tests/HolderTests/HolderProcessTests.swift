@@ -40,6 +40,19 @@ import Testing
       "the build carries one of other sources: run ./deploy/holder.sh")
   }
 
+  @Test("is carried for the other processor of engines, too, where that can be built")
+  func foreignBinary() {
+    for processor in ["x86_64", "aarch64"] where RunningHolder.hasMusl(of: processor) {
+      var count = 0
+      #expect(
+        holder_binary_of(processor, &count) != nil,
+        "the build carries none for \(processor): run ./deploy/holder.sh")
+      #expect(count < 200_000)
+    }
+    var count = 1
+    #expect(holder_binary_of("riscv64", &count) == nil && count == 0)
+  }
+
   @Test("is also `fairlead holder`, where no static one could be built") func substitute() throws {
     let holder = try RunningHolder(of: [Fairlead.path, "holder"])
     let node = try holder.connect()

@@ -107,6 +107,12 @@ final class RunningHolder {
     return holder_binary(&count) != nil
   }
 
+  /// Where deploy/holder.sh has had that processor's musl, a build without it is one that was forgotten.
+  static func hasMusl(of processor: String) -> Bool {
+    FileManager.default.fileExists(
+      atPath: root.appendingPathComponent(".build-musl/\(processor)/libc.a").path)
+  }
+
   /// Where the compiler is there, a build without it is one that was forgotten.
   static var canBuild: Bool {
     let places = ProcessInfo.processInfo.environment["PATH"] ?? ""
@@ -117,16 +123,31 @@ final class RunningHolder {
   static let program: Result<[String], any Error> = Result {
     var count = 0
     guard let bytes = holder_binary(&count) else { return [Fairlead.path, "holder"] }
-    let path = try makeDirectory() + "/fairlead-holder"
-    try Data(bytes: bytes, count: count).write(to: URL(fileURLWithPath: path))
-    chmod(path, 0o755)
-    return [path]
+    return [try file(of: Data(bytes: bytes, count: count))]
   }
+
+  /// The one for arm64, run by an emulator; nil: the build carries none, or there is no emulator.
+  static let arm64Program: Result<[String]?, any Error> = Result {
+    var count = 0
+    let emulator = "/usr/bin/qemu-aarch64-static"
+    guard let bytes = holder_binary_of("aarch64", &count), access(emulator, X_OK) == 0 else {
+      return nil
+    }
+    return [emulator, try file(of: Data(bytes: bytes, count: count))]
+  }
+
+  private static func file(of program: Data) throws -> String {
+    let path = try makeDirectory() + "/fairlead-holder"
+    try program.write(to: URL(fileURLWithPath: path))
+    chmod(path, 0o755)
+    return path
+  }
+
+  private static let root = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   /// As deploy/holder.sh makes it.
   static func hashOfSources() throws -> String {
-    let root = URL(fileURLWithPath: #filePath)
-      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     func files(_ folder: String, _ suffix: String) throws -> [String] {
       try FileManager.default.contentsOfDirectory(
         atPath: root.appendingPathComponent(folder).path

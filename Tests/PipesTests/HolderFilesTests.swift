@@ -112,4 +112,14 @@ import Testing
       #expect(files == nil)
     }
   }
+
+  /// Bytes 18 and 19 of an ELF file say for which processor it is (e_machine).
+  @Test(arguments: [("x86_64", 0x3e), ("aarch64", 0xb7)] as [(String, UInt16)])
+  func theProgramIsOfTheProcessorThatIsAskedFor(_ processor: String, _ machine: UInt16) throws {
+    guard let program = HolderFiles.binary(for: processor) else {
+      try Test.cancel("this build carries no holder for \(processor)")
+    }
+    #expect(program.getInteger(at: 18, endianness: .little, as: UInt16.self) == machine)
+    #expect(HolderFiles.binary(for: "riscv64") == nil)
+  }
 }

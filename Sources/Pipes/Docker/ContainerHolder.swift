@@ -168,11 +168,12 @@ final class ContainerHolder: HolderPlace {
   }
 
   private func start(on eventLoop: any EventLoop) async throws {
-    guard let binary = HolderFiles.binary else {
+    guard HolderFiles.areCarried else {
       throw CannotHold(reason: "this fairlead was built without one")
     }
     let usual = HolderFiles.usual(token)
     if try await serve(usual, on: eventLoop) == nil { return }
+    let binary = try await binary
     var reason: String
     do {
       try await engine.put(HolderFiles.archive(of: binary), at: "/", in: place.container)
@@ -188,6 +189,20 @@ final class ContainerHolder: HolderPlace {
       reason = error.message
     }
     try await startBesides(binary, because: reason, on: eventLoop)
+  }
+
+  /// For the engine's processor, whatever the container's image is made for: what is static needs no more.
+  private var binary: ByteBuffer {
+    get async throws {
+      guard let processor = try await engine.identity().processor else {
+        throw CannotHold(reason: "the engine does not say which processor it has")
+      }
+      guard let binary = HolderFiles.binary(for: processor) else {
+        throw CannotHold(
+          reason: "this fairlead carries none for the engine's processor, \(processor)")
+      }
+      return binary
+    }
   }
 
   /// Where nothing can be put below the root, or be executed there.

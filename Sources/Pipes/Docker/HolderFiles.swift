@@ -58,10 +58,13 @@ struct HolderFiles: Sendable, Hashable {
   static var stamp: String { String(String(cString: holder_stamp()).prefix(16)) }
   private static var folder: String { "/.fairlead-\(stamp)" }
 
-  /// The program; nil: this build carries none.
-  static var binary: ByteBuffer? {
+  /// Whether this build carries any.
+  static var areCarried: Bool { !String(cString: holder_stamp()).isEmpty }
+
+  /// The program, for a processor that is called so by `uname -m`; nil: this build carries none for it.
+  static func binary(for processor: String) -> ByteBuffer? {
     var count = 0
-    guard let bytes = holder_binary(&count), count > 0 else { return nil }
+    guard let bytes = holder_binary_of(processor, &count), count > 0 else { return nil }
     return ByteBuffer(bytes: UnsafeBufferPointer(start: bytes, count: count))
   }
 

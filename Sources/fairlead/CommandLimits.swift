@@ -3,6 +3,11 @@
 import NIOCore
 
 enum CommandLimits {
+  // MARK: roles
+
+  /// Event loops of a process: each is a thread, and a node has a port for each.
+  static let loops = 1...256
+
   // MARK: attach
 
   /// An interruption shorter than this is not worth a sign.

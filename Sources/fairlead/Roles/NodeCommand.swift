@@ -51,6 +51,7 @@ struct NodeCommand: AsyncParsableCommand {
   @OptionGroup var link: LinkTLSOptions
   @OptionGroup var cluster: ClusterOptions
   @OptionGroup var node: NodeOptions
+  @OptionGroup var loops: LoopOptions
   @OptionGroup var log: LogOptions
 
   func validate() throws {
@@ -75,6 +76,7 @@ struct NodeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    loops.apply()
     ReloadService.prepare()
     let logger = log.logger("node")
     let surroundings = Surroundings.prepare(logger)

@@ -42,9 +42,11 @@ struct RouterCommand: AsyncParsableCommand {
   @OptionGroup var tls: ListenTLSOptions
   @OptionGroup var link: LinkTLSOptions
   @OptionGroup var cluster: ClusterOptions
+  @OptionGroup var loops: LoopOptions
   @OptionGroup var log: LogOptions
 
   func run() async throws {
+    loops.apply()
     ReloadService.prepare()
     let logger = log.logger("router")
     _ = Surroundings.prepare(logger)

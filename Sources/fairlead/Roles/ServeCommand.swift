@@ -34,9 +34,11 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var origin: OriginOptions
   @OptionGroup var tls: ListenTLSOptions
   @OptionGroup var node: NodeOptions
+  @OptionGroup var loops: LoopOptions
   @OptionGroup var log: LogOptions
 
   func run() async throws {
+    loops.apply()
     ReloadService.prepare()
     let logger = log.logger("serve")
     let surroundings = Surroundings.prepare(logger)

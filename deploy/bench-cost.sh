@@ -9,8 +9,7 @@ cd "$(dirname "$0")/.."
 . deploy/packages.sh
 need libhiredis-dev libssl-dev redis-server strace gcc python3
 need_swift
-swift build -c release --product fairlead >&2
-fairlead=$(swift build -c release --show-bin-path)/fairlead
+fairlead=$(release_of fairlead)
 keys=${1:-2000} megabytes=${2:-64}
 
 . deploy/background.sh

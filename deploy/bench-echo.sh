@@ -14,8 +14,7 @@ need libhiredis-dev libssl-dev redis-server python3
 typists=${1:-100} seconds=${2:-5} rounds=${3:-5}
 if [ -z "${FAIRLEAD:-}" ]; then
   need_swift
-  swift build -c release --product fairlead >&2
-  FAIRLEAD=$(swift build -c release --show-bin-path)/fairlead
+  FAIRLEAD=$(release_of fairlead)
 fi
 
 patience=600 # Python starts slowly on a busy machine

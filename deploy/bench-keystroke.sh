@@ -23,8 +23,8 @@ if [ ${#binary[@]} = 0 ]; then
   need_swift
   ./deploy/assets.sh
   ./deploy/holder.sh
-  swift build -c release --product fairlead >&2
-  binary=(--binary "$(swift build -c release --show-bin-path)/fairlead")
+  fairlead=$(release_of fairlead)
+  binary=(--binary "$fairlead")
 else
   binary=()
 fi

@@ -9,8 +9,7 @@ need_swift
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-swift build -c release --product ScreenBenchmark >&2
-ours=$(swift build -c release --show-bin-path)/ScreenBenchmark
+ours=$(release_of ScreenBenchmark)
 gcc -O2 -o "$work/libvterm" Tests/Benchmarks/ScreenBenchmark/libvterm.c -lvterm
 python_with "$work/venv" -r Tests/ScreenDifferential/requirements.txt
 

@@ -9,5 +9,5 @@ cd "$(dirname "$0")/.."
 need libhiredis-dev libssl-dev haproxy openssl curl python3
 need_swift
 ./deploy/assets.sh
-swift build -c release --product fairlead >&2
-exec python3 Tests/Benchmarks/tls.py "$(swift build -c release --show-bin-path)/fairlead"
+fairlead=$(release_of fairlead)
+exec python3 Tests/Benchmarks/tls.py "$fairlead"

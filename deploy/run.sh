@@ -9,5 +9,5 @@ need_swift
 ./deploy/assets.sh
 ./deploy/holder.sh
 echo "fairlead: building (the first time takes a quarter of an hour on two cores)" >&2
-swift build -c release --product fairlead >&2
-exec "$(swift build -c release --show-bin-path)/fairlead" serve "$@"
+fairlead=$(release_of fairlead)
+exec "$fairlead" serve "$@"

@@ -142,7 +142,7 @@ public actor MemoryRegistry: Registry {
         return .claimed(record.epoch)
       }
       let state = record.ownerState(among: nodes())
-      guard state.isLost else { return .owned(record) }
+      guard state.mayBeClaimed else { return .owned(record) }
       // A session whose end is known was not lost with its node.
       if record.end == nil {
         var lost = record

@@ -8,6 +8,9 @@ public enum OwnerState: Hashable, Sendable {
   case silent(milliseconds: Int)
   /// Silent for so long that it counts as dead, but a holder keeps the session until a node comes back for it.
   case held(milliseconds: Int)
+  /// Silent, or away under another name of its process, and the session has ended: its last screen is kept until a node
+  /// comes back for it. Who wants to see it waits, who wants a new session of its name need not.
+  case ended(milliseconds: Int)
   /// No node has it, and any that reaches its holder may take it over.
   case free
   /// Another process is that node by now, and will say whether it has the session from its holder.
@@ -25,7 +28,7 @@ extension SessionRecord {
   public func tombstone(among nodes: [NodeEntry]) -> Tombstone? {
     switch state {
     case .closed(let tombstone): tombstone
-    case .owned: isLost(among: nodes) ? end : nil
+    case .owned: ownerState(among: nodes).mayBeClaimed ? end : nil
     }
   }
 
@@ -47,17 +50,20 @@ extension SessionRecord {
       return isShared ? .free : .gone
     }
     let silence = Int(min(entry.leaseMilliseconds.magnitude, UInt(Int.max)))
-    // A holder keeps a session for whichever process is this node next. If the session's end is known, only its last
-    // screen is kept, and nobody has to wait for that.
-    let isKept = holder != nil && (entry.isLive || (end == nil && !entry.isBeyondReturn))
+    // A holder keeps a session for whichever process is this node next, and if it has ended, its last screen.
+    let isKept = holder != nil && !entry.isBeyondReturn
     guard entry.record.incarnation == incarnation else {
-      if isKept, entry.mayRestore { return .restarted(as: entry.record.incarnation) }
-      return isShared ? .free : .replaced(by: entry.record.incarnation)
+      guard isKept, entry.mayRestore else {
+        return isShared ? .free : .replaced(by: entry.record.incarnation)
+      }
+      return end != nil && !entry.isLive
+        ? .ended(milliseconds: silence) : .restarted(as: entry.record.incarnation)
     }
     if entry.isLive { return .alive }
     guard entry.isDead else { return .silent(milliseconds: silence) }
     if isShared { return .free }
-    return isKept ? .held(milliseconds: silence) : .dead(milliseconds: silence)
+    guard isKept else { return .dead(milliseconds: silence) }
+    return end == nil ? .held(milliseconds: silence) : .ended(milliseconds: silence)
   }
 
   /// The engine of the container that its holder is in; nil: it is on its node's machine, or has none.
@@ -76,6 +82,9 @@ extension SessionRecord {
     case .held(let time):
       "\(keeper); node \(owner) has been silent since its lease ended \(time / 1_000) s ago: the session goes on "
         + "when that node is started again, within the hour"
+    case .ended(let time):
+      "ended, and its last screen \(keeper); node \(owner) has been silent since its lease ended \(time / 1_000) s ago: it "
+        + "shows that once it is started again"
     case .free:
       "\(keeper); was on \(owner), which has let go of it or is dead: the next node that reaches it takes it over"
     case .restarted(let other):
@@ -110,15 +119,21 @@ extension OwnerState {
   /// Whether the session's process is gone, as far as the registry can know.
   public var isLost: Bool {
     switch self {
-    case .alive, .silent, .held, .free, .restarted: false
+    case .alive, .silent, .held, .ended, .free, .restarted: false
     case .dead, .replaced, .gone: true
     }
+  }
+
+  /// Whether a new session may have its name: no process of it runs, as far as the registry can know.
+  public var mayBeClaimed: Bool {
+    if case .ended = self { true } else { isLost }
   }
 
   /// When its lease ended, in milliseconds since 1970. Nil: it has not, or nobody knows any more.
   public func leaseEnd(now: UInt64) -> UInt64? {
     switch self {
-    case .silent(let time), .held(let time), .dead(let time): now - min(now, UInt64(clamping: time))
+    case .silent(let time), .held(let time), .ended(let time), .dead(let time):
+      now - min(now, UInt64(clamping: time))
     case .alive, .free, .restarted, .replaced, .gone: nil
     }
   }

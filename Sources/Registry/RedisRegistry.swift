@@ -190,7 +190,7 @@ public struct RedisRegistry: Registry {
     record.end = try end(in: items[5], creator: record.creator)
     record.isFree = items[7].string == "1"
     let state = record.ownerState(among: try await nodes())
-    guard state.isLost else { return .owned(record) }
+    guard state.mayBeClaimed else { return .owned(record) }
     // Only one asker gets this answer, the one whose release sets the tombstone; the others find the tombstone.
     let isReleased = try await release(
       session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,

@@ -330,4 +330,28 @@ import Wire
     #expect(record.tombstone(among: [node(2, hasRestored: true)]) == end)
     #expect(record.tombstone(among: []) == end)
   }
+
+  /// Its last screen may be shown again: who asks for it waits, and who wants a new session of its name need not.
+  @Test func whoAsksForAScreenThatIsKeptWaitsForItsNode() {
+    var record = record(holder: "boot/h")
+    record.end = Tombstone(status: .exited(code: 1), reason: .exited)
+    let late = Lease.orphanPatience
+    for (nodes, state, isLost, mayBeClaimed) in [
+      ([node()], OwnerState.alive, false, false),
+      ([node(lease: -2_000)], .silent(milliseconds: 2_000), false, false),
+      ([node(lease: -40_000)], .ended(milliseconds: 40_000), false, true),
+      ([node(2)], .restarted(as: Incarnation(rawValue: 2)), false, false),
+      ([node(2, lease: -2_000)], .ended(milliseconds: 2_000), false, true),
+      ([node(2, lease: -40_000)], .ended(milliseconds: 40_000), false, true),
+      ([node(lease: -late)], .dead(milliseconds: late), true, true),
+      ([node(2, lease: -late)], .replaced(by: Incarnation(rawValue: 2)), true, true),
+      ([node(2, hasRestored: true)], .replaced(by: Incarnation(rawValue: 2)), true, true),
+      ([], .gone, true, true),
+    ] {
+      #expect(record.ownerState(among: nodes) == state)
+      #expect(state.isLost == isLost && state.mayBeClaimed == mayBeClaimed)
+    }
+    record.holder = nil
+    #expect(record.ownerState(among: [node(lease: -40_000)]) == .dead(milliseconds: 40_000))
+  }
 }

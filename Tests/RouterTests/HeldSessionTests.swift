@@ -108,6 +108,48 @@ import Wire
     }
   }
 
+  /// The smallest history of it: it ends, its node is gone for longer than a lease before its watcher comes back, and is
+  /// started again. (A judge's clients were told that it is gone.)
+  @Test func whoComesBackForTheScreenOfASessionThatHasEndedWaitsForItsNode() async throws {
+    let registry = makeRegistry()
+    let node = try await start(registry)
+    var ended = holding(1)
+    ended[session]?.end = Tombstone(status: .exited(code: 3), reason: .exited)
+    _ = await registry.confirm(ended, node: node.id, incarnation: node.incarnation)
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      let living = client.keepAlive()
+      defer { living.cancel() }
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("output", stream: 1) { $0.type == .output }
+      try await node.stop()
+      time.withLockedValue { $0 += Lease.takeover + 60_000 }
+      try await client.frame("a pause", stream: 1) { $0 == .event(.paused) }
+      try await eventually("the router has seen it") {
+        let other = try await RawClient.greet(port: port)
+        defer { other.close() }
+        let seen = Resume(life: Life(rawValue: 9), next: 3, input: 0)
+        other.send(.open(Open(session: session, size: .standard, resume: seen)), stream: 1)
+        let answer = try await other.frame("REFUSED", stream: 1) { $0.type == .refused }
+        guard case .refused(let refusal) = answer else { return false }
+        #expect(refusal.code == .unavailable && refusal.retry != nil, "\(refusal)")
+        return refusal.message.contains("its last screen is shown when that node is started again")
+      }
+      // How it ended is known meanwhile, and a new session of its name need not wait.
+      let admin = APIClient(host: "127.0.0.1", port: port)
+      let error = await #expect(throws: APIError.self) { try await admin.kill(session) }
+      #expect(error?.message.contains("has ended") == true, "\(String(describing: error))")
+      #expect(try await registry.lookUp(session)?.state == .owned, "it was not forgotten")
+      let again = try await start(registry, as: next, epoch: 2)
+      ended[session]?.epoch = Epoch(2)
+      _ = await registry.announce(ended, node: again.id, incarnation: next)
+      try await client.frame("what was printed since", stream: 1) {
+        $0 == .output(offset: 6, ByteBuffer(string: " after"))
+      }
+      try await again.stop()
+    }
+  }
+
   @Test func whatIsHeldIsListedAndLocatedWhileItsNodeIsAway() async throws {
     let registry = makeRegistry()
     let node = try await start(registry)

@@ -16,6 +16,35 @@ extension RouterContext {
       .map { SessionSummary(of: $0.0, $0.1, $0.1.isLost(among: nodes) ? .lost : .held) }
     return (left, records.unread)
   }
+
+  /// What is left of a session that no node has.
+  /// - Parameter isLost: its node died with it; when, is told if that is known.
+  func remains(of id: SessionID, isLost: Bool) async -> Remains? {
+    guard let record = try? await registry.lookUp(id) else { return nil }
+    if let end = record.tombstone(among: []) { return Remains(node: record.node, tombstone: end) }
+    guard isLost else { return nil }
+    let nodes = (try? await registry.nodes()) ?? []
+    return Remains(
+      node: record.node,
+      tombstone: Tombstone(
+        status: nil, reason: .lost,
+        ended: record.ownerState(among: nodes).leaseEnd(now: WallClock.milliseconds),
+        creator: record.creator))
+  }
+
+  /// How a session ended whose node is away; nil: that is not known, or it has not.
+  func end(of id: SessionID) async -> Remains? {
+    guard let record = try? await registry.lookUp(id), let nodes = try? await registry.nodes(),
+      let end = record.tombstone(among: nodes)
+    else { return nil }
+    return Remains(node: record.node, tombstone: end)
+  }
+}
+
+/// What is left of a session, and which node had it.
+struct Remains: Sendable {
+  var node: NodeID
+  var tombstone: Tombstone
 }
 
 extension SessionSummary {

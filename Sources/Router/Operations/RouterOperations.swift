@@ -245,20 +245,15 @@ struct RouterOperations: ClusterOperations {
 
   /// With what its tombstone tells, if the registry has one.
   private func gone(_ id: SessionID, _ refusal: Refused) async -> OperationError {
-    guard let record = try? await context.registry.lookUp(id) else {
+    guard let remains = await context.remains(of: id, isLost: refusal.code == .lost) else {
       return OperationError(.gone, refusal.message)
     }
-    var found = record.tombstone(among: [])
-    if found == nil, refusal.code == .lost {
-      let nodes = (try? await context.registry.nodes()) ?? []
-      found = Tombstone(
-        status: nil, reason: .lost,
-        ended: record.ownerState(among: nodes).leaseEnd(now: WallClock.milliseconds),
-        creator: record.creator)
-    }
-    guard let tombstone = found else { return OperationError(.gone, refusal.message) }
-    let mayKnow = caller.principal.allows(.watch, session: id, creator: tombstone.creator).isAllowed
-    return .gone(id, node: record.node, tombstone, tellsCreator: mayKnow)
+    return gone(id, remains)
+  }
+
+  private func gone(_ id: SessionID, _ remains: Remains) -> OperationError {
+    let mayKnow = caller.principal.allows(.watch, session: id, creator: remains.tombstone.creator)
+    return .gone(id, node: remains.node, remains.tombstone, tellsCreator: mayKnow.isAllowed)
   }
 
   private func exists(
@@ -369,7 +364,12 @@ struct RouterOperations: ClusterOperations {
       switch refused.code {
       case .gone, .lost: throw await gone(id, refused)
       case .notFound: throw OperationError(.notFound, refused.message)
-      default: throw OperationError(.unavailable, refused.message)
+      default:
+        // Its node is away: how it ended is known all the same, and only its screen is not.
+        if request.method != .screen, let remains = await context.end(of: id) {
+          throw gone(id, remains)
+        }
+        throw OperationError(.unavailable, refused.message)
       }
     } catch let error as Unanswered where error.cause is NodeRestarted && !isAgain {
       return try await put(request, about: id, doubting: doubting, isAgain: true)

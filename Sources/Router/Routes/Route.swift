@@ -40,7 +40,7 @@ struct NodeDirectory: Sendable {
     }
     switch ownerState(of: record) {
     // What a holder keeps may be waited for by thousands of streams, for an hour.
-    case .alive, .held: return true
+    case .alive, .held, .ended: return true
     case .silent, .free, .restarted, .dead, .replaced, .gone: return false
     }
   }

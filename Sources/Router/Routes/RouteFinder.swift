@@ -45,6 +45,8 @@ struct NoRoute: Error {
       switch state {
       case .held:
         "node \(node) is away; what ran in session \(session) is held, and goes on when that node is started again"
+      case .ended:
+        "node \(node) is away; session \(session) has ended, and its last screen is shown when that node is started again"
       case .restarted: "node \(node) was started again, and is restoring its sessions"
       default: "node \(node), which has session \(session), cannot be reached"
       }
@@ -146,7 +148,9 @@ final class RouteFinder {
       if state == .free, let engine = record.engine {
         return takeover(of: session, at: engine, avoiding: question.avoiding)
       }
-      guard state.isLost else { return .failure(NoRoute(session, of: record.node, away: state)) }
+      guard state.isLost || question.creation != nil && state.mayBeClaimed else {
+        return .failure(NoRoute(session, of: record.node, away: state))
+      }
       // Its node is gone. A create goes on to a node, whose claim settles the matter.
       guard question.creation != nil else {
         return .failure(NoRoute(session, of: record.node, record.end))

@@ -152,7 +152,9 @@ extension NodeLoop {
       return detach(restoration, attached.pipe)
     }
     let age = WallClock.milliseconds - min(descriptor.created, WallClock.milliseconds)
-    let kept = KeptSession(attached.terminal, logLimit: descriptor.logLimit)
+    var kept = KeptSession(attached.terminal, logLimit: descriptor.logLimit)
+    // Its holder may have heard nothing of it.
+    kept.state.endCause = kept.state.endCause ?? context.unfinishedEnding(of: descriptor.life)
     let history = kept.state.history ?? [descriptor.firstTenure(before: epoch)]
     var core = SessionCore(
       id: id, life: descriptor.life, epoch: epoch, creation: descriptor.creation,

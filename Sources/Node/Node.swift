@@ -81,6 +81,7 @@ public final class Node: Sendable {
     do {
       let addresses = advertised(listeners.compactMap(\.localAddress?.port))
       for starter in context.starters { await starter.check() }
+      await context.recallEndings()
       await restoreKeptSessions(rival: Task { await mayHaveRival })
       let isRegistered = try await registerOrGoOn(addresses)
       await onReady(addresses)

@@ -25,6 +25,8 @@ final class NodeContext: Sendable {
   /// still name this node, and it is to be looked for again.
   let hasPutBack = NIOLockedValueBox(false)
   let start = NIODeadline.now()
+  /// Sessions that an earlier start of this node was to end, and of which it has not heard that they have.
+  private let unfinishedEndings = NIOLockedValueBox<[Life: EndCause]>([:])
   /// How many sessions go on without this node.
   let detachedCount = NIOLockedValueBox(0)
   private let pipes: PipeStarters
@@ -50,6 +52,20 @@ final class NodeContext: Sendable {
   /// Names the place where this node's processes find what they kept. The registry believes a new process to be this
   /// node if it names the same place. Nil: this node keeps nothing.
   var homeName: String? { starters.lazy.compactMap(\.homeName).first }
+
+  /// Where it is noted which sessions are being ended; nil: nothing keeps them.
+  var endings: EndingNotes? { starters.lazy.compactMap(\.endings).first }
+
+  /// Reads which sessions an earlier start of this node was to end.
+  func recallEndings() async {
+    guard let noted = await endings?.all() else { return }
+    unfinishedEndings.withLockedValue { $0 = noted.compactMapValues(EndCause.init) }
+  }
+
+  /// Why a session that was found with its holder is to end; nil: it is not.
+  func unfinishedEnding(of life: Life) -> EndCause? {
+    unfinishedEndings.withLockedValue { $0[life] }
+  }
 
   /// What keeps a session there while no node has it; nil: nothing does.
   func holderName(of creation: Creation) -> String? {

@@ -26,7 +26,12 @@ extension NodeLoop {
       guard let session = askedFor(by: question, on: connection, where: { $0.mayKill(creator: $1) })
       else { return }
       end(session, .killed)
-      connection.answer(SessionsAnswer(id: question.id, []) { _ in nil })
+      // What was accepted is not forgotten, whatever becomes of this node.
+      let bound = NIOLoopBound(connection, eventLoop: eventLoop)
+      let noted = session.endingIsNoted ?? eventLoop.makeSucceededVoidFuture()
+      noted.whenComplete { _ in
+        bound.value.answer(SessionsAnswer(id: question.id, []) { _ in nil })
+      }
     case .superseded:
       // The router has this from the registry, from which this node may be cut off.
       if let id = question.session, let epoch = question.epoch,

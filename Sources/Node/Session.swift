@@ -13,6 +13,9 @@ import Wire
 
 /// What a session needs of the loop it lives on.
 protocol SessionDelegate: AnyObject {
+  /// Its process is being ended.
+  /// - Returns: completes once its next node would know of it, too; nil: it needs not, or knows.
+  func sessionIsEnding(_ session: Session) -> EventLoopFuture<Void>?
   /// The process ended, or was ended; the session stays readable until the loop drops it.
   func sessionDidEnd(_ session: Session)
   /// A session that was made again has read all output that there was.
@@ -38,6 +41,9 @@ final class Session: PipeDelegate {
   private(set) var core: SessionCore
   /// When it ended, in milliseconds since 1970.
   private(set) var endedTime: UInt64?
+  /// Completes once it is certain that the session ends, whatever becomes of its node; nil: it is not to end, or that is
+  /// certain.
+  private(set) var endingIsNoted: EventLoopFuture<Void>?
   private let pipe: any Pipe
   private let screenTurns: ScreenTurns<Session>
   private weak var delegate: (any SessionDelegate)?
@@ -243,7 +249,9 @@ final class Session: PipeDelegate {
     case .keepCheckpoint(let bytes, let size, let offset):
       pipe.holder?.keep(checkpoint: bytes, size: size, at: offset)
     case .keepState: isStateDue = true
-    case .terminate: pipe.terminate(grace: NodeLimits.grace)
+    case .terminate:
+      endingIsNoted = delegate?.sessionIsEnding(self)
+      pipe.terminate(grace: NodeLimits.grace)
     case .send(let frame, let stream):
       delegate?.connection(stream.connection)?.send(frame, stream: stream.number)
     case .close(let stream, let frame):

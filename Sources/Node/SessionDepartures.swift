@@ -9,8 +9,20 @@ import Sessions
 import Wire
 
 extension NodeLoop {
+  /// Its holder may be stopped, and hear of it only when this node is gone.
+  func sessionIsEnding(_ session: Session) -> EventLoopFuture<Void>? {
+    guard session.isKept, let cause = session.core.endCause, cause != .superseded else {
+      return nil
+    }
+    return context.endings?.write(cause.rawValue, of: session.core.life, on: eventLoop)
+  }
+
   func sessionDidEnd(_ session: Session) {
     let ended = session.core.ended
+    // If nobody has told how it ended, its process may still run.
+    if session.isKept, session.core.endCause != nil, ended?.status != nil {
+      context.endings?.remove(session.core.life)
+    }
     logger.info(
       "session ended",
       metadata: [

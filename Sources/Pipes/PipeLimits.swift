@@ -61,6 +61,10 @@ public enum PipeLimits {
   /// From a question to the whole answer: a start has 5 s in the holder, and a checkpoint of many megabytes comes
   /// through a relay.
   static let holderAnswer = TimeAmount.seconds(30)
+  /// Notes of sessions that are being ended which a start of a node reads: one for each that it may have.
+  static let endingNotes = sessions
+  /// Seconds that such a note is kept whose holder does not go on: as long as tombstones, which tell how sessions ended.
+  static let endingNoteAge = 7.0 * 86_400
   /// Bytes of all descriptors in a listing: 10,000 sessions with 6 KiB each. What no node of ours has signed is not kept.
   static let listing = 64 * 1024 * 1024
   /// Bytes of memory for what is said to a holder that a connection keeps between two ticks.

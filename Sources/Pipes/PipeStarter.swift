@@ -40,6 +40,8 @@ public protocol PipeStarter: Sendable {
   /// What will keep such a session while no node has it (``HolderName``), as far as that is known before it starts:
   /// by the name of its container if it is in one. Nil: nothing will.
   func holderName(of creation: Creation) -> String?
+  /// Where it is noted which of its sessions are being ended; nil: nothing keeps them.
+  var endings: EndingNotes? { get }
   /// What a router must know of the node, beside the kind itself, to find it for a session.
   var labels: [String: String] { get }
   /// The sessions that are kept from before: of this event loop, and maybe of others.
@@ -70,6 +72,7 @@ public protocol PipeStarter: Sendable {
 extension PipeStarter {
   public var homeName: String? { nil }
   public func holderName(of creation: Creation) -> String? { nil }
+  public var endings: EndingNotes? { nil }
   public var labels: [String: String] { [:] }
   public func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>?
   { nil }

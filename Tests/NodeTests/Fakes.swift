@@ -59,6 +59,7 @@ final class FakeLoop: SessionDelegate, RouterConnectionDelegate {
 
   init(_ eventLoop: any EventLoop) { screenTurns = ScreenTurns(eventLoop: eventLoop) }
 
+  func sessionIsEnding(_ session: Session) -> EventLoopFuture<Void>? { nil }
   func sessionDidEnd(_ session: Session) { ended.append(session) }
   func sessionIsUpToDate(_ session: Session) {}
   func sessionWasTaken(_ session: Session) {}

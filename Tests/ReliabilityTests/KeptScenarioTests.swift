@@ -56,6 +56,33 @@ import Wire
     }
   }
 
+  /// An end that was accepted comes, whoever is there when its holder goes on (promise P10).
+  @Test func whatWasKilledWhileItsHolderStoodStillEndsAtTheNextStart() async throws {
+    try await withHeldServe { server in
+      let (viewer, pid) = try await countedCat(on: server.url)
+      let holders = server.holders
+      #expect(!holders.isEmpty)
+      for holder in holders { kill(holder, SIGSTOP) }
+      defer { for holder in holders { kill(holder, SIGCONT) } }
+      let killed = try await Fairlead.run(
+        ["kill", viewer.terminal.session.rawValue, "--api", server.url])
+      #expect(killed.code == 0, "\(killed.output)")
+      try await server.end()
+      // It serves before the holder has answered, or after it.
+      try await server.start(waits: false)
+      _ = try await server.process.line(with: "node starts", atMost: .seconds(60))
+      for holder in holders { kill(holder, SIGCONT) }
+      try await viewer.until("it is told", atMost: .seconds(60)) {
+        $0.ended != nil || $0.closed != nil
+      }
+      #expect(viewer.seen.ended?.reason == .killed)
+      #expect(kill(pid, 0) != 0, "its process has ended")
+      try await eventually("nothing is left to be done") {
+        try FileManager.default.contentsOfDirectory(atPath: server.directory + "/endings").isEmpty
+      }
+    }
+  }
+
   // MARK: Containers
 
   private func docker(_ engine: DockerEngine) -> [String] {

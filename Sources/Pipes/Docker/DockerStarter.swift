@@ -14,6 +14,7 @@ public struct DockerStarter: PipeStarter {
   /// What keeps its sessions while nodes come and go; nil: nothing does.
   let holders: ContainerHolders?
   public let homeName: String?
+  public let endings: EndingNotes?
   private let node: String
   private let registry = NIOLockedValueBox("")
   private let incarnation: IncarnationLock
@@ -48,6 +49,7 @@ public struct DockerStarter: PipeStarter {
   ) {
     engine = DockerEngine(address, layer: SocketLayer(credentials))
     homeName = home?.name
+    endings = home?.endings
     holders = home.map { [engine] in
       ContainerHolders(
         engine, key: key ?? $0.secret.key,

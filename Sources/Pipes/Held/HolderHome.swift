@@ -17,6 +17,9 @@ public final class HolderHome: Sendable {
   /// Held for as long as this process lives.
   private let lock: LockedFile
 
+  /// Which of their sessions are being ended.
+  let endings: EndingNotes
+
   /// Names these holders on this start of their machine: while it is the same, their terminals may live.
   public let name: String
 
@@ -36,6 +39,7 @@ public final class HolderHome: Sendable {
     _ directory: String, logger: Logger, patience: Duration? = nil
   ) throws {
     self.directory = directory
+    endings = EndingNotes(in: directory, logger: logger)
     let place = LocalHolder.folder(in: directory) + LocalHolder.socket
     guard directory.hasPrefix("/"), place.utf8.count < PipeLimits.socketPath else {
       throw StateDirectoryError(

@@ -7,6 +7,7 @@ public import Wire
 
 extension PTYStarter {
   public var homeName: String? { holder?.name }
+  public var endings: EndingNotes? { holder?.endings }
   public func holderName(of creation: Creation) -> String? { holder?.name }
 
   /// The holder starts the process; nothing here waits for it.

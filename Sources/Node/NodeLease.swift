@@ -70,6 +70,7 @@ extension Node {
     let name = try await patiently(for: patience) { try await registry.identity() }
     for starter in context.starters { starter.enter(registry: name.rawValue) }
     try await takeLease(addresses, within: patience)
+    context.records.nodeHasRegistered()
     logger.notice(
       "node has registered",
       metadata: [
@@ -213,11 +214,14 @@ extension Node {
   /// told again later.
   func announceKept(_ addresses: [NodeAddress]) async {
     guard context.homeName != nil else { return }
-    do { await announce(restored: try await ownedSessions()) } catch {
-      logger.error("what goes on could not be counted", metadata: ["error": "\(error)"])
-    }
+    let isAnnounced = await announceRestored()
     let silent = silent
     let task = Task {
+      // Until the registry has heard of all, none is told as lost, and this node counts as one that may have it.
+      while !isAnnounced, !Task.isCancelled {
+        try? await Task.sleep(for: NodeLimits.registrationInterval)
+        if await announceRestored() { break }
+      }
       await context.records.releaseLost(without: silent) {
         Set(try await self.ownedSessions().keys)
       }
@@ -233,19 +237,23 @@ extension Node {
     }
   }
 
-  private func announce(restored: [SessionID: OwnedSession]) async {
-    if !restored.isEmpty {
-      logger.notice(
-        "sessions go on that were kept",
-        metadata: ["node": "\(id)", "sessions": "\(restored.count)"])
-    }
+  /// - Returns: whether the registry has heard of all.
+  private func announceRestored() async -> Bool {
     do {
+      let restored = try await ownedSessions()
+      if !restored.isEmpty {
+        logger.notice(
+          "sessions go on that were kept",
+          metadata: ["node": "\(id)", "sessions": "\(restored.count)"])
+      }
       let announcement = try await registry.announce(restored, node: id, incarnation: incarnation)
       try await settle(announcement, of: restored, areNew: true)
+      return true
     } catch {
       logger.warning(
         "the registry has not taken which sessions go on; it is told again",
         metadata: ["node": "\(id)", "error": "\(error)"])
+      return false
     }
   }
 

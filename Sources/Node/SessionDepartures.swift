@@ -4,6 +4,7 @@
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import Pipes
 import Registry
 import Sessions
 import Wire

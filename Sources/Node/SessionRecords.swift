@@ -16,6 +16,7 @@ final class SessionRecords: Sendable {
   /// Sessions whose release the registry has not taken yet.
   private let releasing = NIOLockedValueBox<Set<SessionID>>([])
   private let hasStopped = NIOLockedValueBox(false)
+  private let registered = NIOLockedValueBox(false)
   private let restored = NIOLockedValueBox(false)
 
   init(_ registry: any Registry, node: NodeID, incarnation: Incarnation, logger: Logger) {
@@ -23,6 +24,16 @@ final class SessionRecords: Sendable {
     self.node = node
     self.incarnation = incarnation
     self.logger = logger
+  }
+
+  /// The registry knows this start of the node. What was said under its name before would count as an earlier start's,
+  /// which had said already what it has: the session would be taken for lost.
+  func nodeHasRegistered() { registered.withLockedValue { $0 = true } }
+
+  private func requireRegistered() throws {
+    guard registered.withLockedValue({ $0 }) else {
+      throw RegistryError(.unavailable, "node \(node) has yet to register; try again")
+    }
   }
 
   /// Makes the session this node's, if it is nobody's. It waits until an earlier session of the same name was
@@ -33,6 +44,7 @@ final class SessionRecords: Sendable {
   func claim(
     _ session: SessionID, creator: String?, holder: String? = nil
   ) async throws -> ClaimResult {
+    try requireRegistered()
     guard await waitForReleases(of: session, atMost: NodeLimits.farewell) else {
       throw RegistryError(
         .unavailable, "it has not yet taken that an earlier session \(session) has ended")
@@ -121,7 +133,8 @@ final class SessionRecords: Sendable {
 
   /// Sees to it that the registry has the record of a session that is here.
   func confirm(_ session: SessionID, _ owned: OwnedSession) async throws -> Announcement {
-    try await registry.confirm([session: owned], node: node, incarnation: incarnation)
+    try requireRegistered()
+    return try await registry.confirm([session: owned], node: node, incarnation: incarnation)
   }
 
   /// Says of a session that is here what is new of it, such as how it has ended, so that this is known even if the node

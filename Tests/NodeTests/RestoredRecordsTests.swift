@@ -87,6 +87,38 @@ import Wire
     }
   }
 
+  /// A node goes on with what was kept while the registry is away, and a session ends. Once Redis is back the node has yet
+  /// to register when that is noted: a client of it was told that it is gone.
+  @Test(arguments: Kind.allCases) func nothingIsSaidOfASessionBeforeItsNodeIsKnown(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      try await register(a, first, in: registry)
+      let held = OwnedSession(epoch: Epoch(5), holder: holder)
+      _ = try await registry.announce([kept: held], node: a, incarnation: first)
+      _ = try await registry.heartbeat(
+        NodeRecord(
+          id: a, incarnation: first, loops: [], capacity: 10, holder: holder, hasRestored: true),
+        isRenewal: true)
+      let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
+      let ended = OwnedSession(
+        epoch: Epoch(6), end: Tombstone(status: .exited(code: 3), reason: .exited), holder: holder)
+      await #expect(throws: RegistryError.self) { try await records.confirm(kept, ended) }
+      await #expect(throws: RegistryError.self) {
+        try await records.claim(elsewhere, creator: nil, holder: holder)
+      }
+      let record = try #require(try await registry.lookUp(kept))
+      #expect(record.incarnation == first && record.end == nil)
+      #expect(record.ownerState(among: try await registry.nodes()) == .alive)
+      // Once it has registered, that is known, and told.
+      try await register(a, second, in: registry)
+      records.nodeHasRegistered()
+      #expect(try await records.confirm(kept, ended).repaired == [kept])
+      let told = try #require(try await registry.lookUp(kept))
+      #expect(told.ownerState(among: try await registry.nodes()) == .alive && told.end != nil)
+    }
+  }
+
   /// A container that is paused says nothing of its sessions; that is no reason to wait with all others.
   @Test(arguments: Kind.allCases) func onlyWhatASilentHolderMayHaveIsWaitedFor(_ kind: Kind)
     async throws
@@ -155,6 +187,7 @@ import Wire
     try await with(kind) { registry in
       _ = try await fill(registry)
       let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
+      records.nodeHasRegistered()
       let end = Tombstone(status: .exited(code: 7), reason: .exited, creator: "ann")
       records.release(kept, epoch: Epoch(6), tombstone: end)
       records.disown(lost[1], epoch: Epoch(6))

@@ -134,6 +134,11 @@ final class Session: PipeDelegate {
     carryOutActions()
   }
 
+  func pipeDidStall(_ reason: String?) {
+    core.pipeDidStall(reason)
+    carryOutActions()
+  }
+
   func pipeWasTaken() { delegate?.sessionWasTaken(self) }
 
   func pipeDidEnd(_ status: ExitStatus?, reason: String?) {

@@ -17,6 +17,8 @@ public protocol PipeDelegate: AnyObject {
   func pipeDidDiscardInput(_ did: Bool, for key: UInt8)
   /// A checkpoint that was given to the holder may not have come: it has the one of this offset.
   func pipeHasCheckpoint(at offset: UInt64)
+  /// What holds the terminal has not been heard of for a while, and says why; nil: it answers again.
+  func pipeDidStall(_ reason: String?)
   /// Another node has the session by now; nothing more comes from here.
   func pipeWasTaken()
   /// Called once, after the last `pipeDidRead`. Nil status: it could not be learned (see `reason`).
@@ -28,6 +30,7 @@ extension PipeDelegate {
   public func pipeDidResize(_ size: TerminalSize) {}
   public func pipeDidDiscardInput(_ did: Bool, for key: UInt8) {}
   public func pipeHasCheckpoint(at offset: UInt64) {}
+  public func pipeDidStall(_ reason: String?) {}
   public func pipeWasTaken() {}
 }
 

@@ -65,6 +65,10 @@ public enum PipeLimits {
   static let endingNotes = sessions
   /// Seconds that such a note is kept whose holder does not go on: as long as tombstones, which tell how sessions ended.
   static let endingNoteAge = 7.0 * 86_400
+  /// Between two looks whether a holder was heard of, and after which silence those who look at its terminals are told:
+  /// two of its questions, five seconds apart, have not come.
+  static let hearingLook = TimeAmount.seconds(2)
+  static let stall = TimeAmount.seconds(12)
   /// Bytes of all descriptors in a listing: 10,000 sessions with 6 KiB each. What no node of ours has signed is not kept.
   static let listing = 64 * 1024 * 1024
   /// Bytes of memory for what is said to a holder that a connection keeps between two ticks.

@@ -57,6 +57,8 @@ public struct SessionCore: ~Copyable {
 
   /// Nil: nobody keeps the session when its node goes.
   var kept: KeptBookkeeping?
+  /// Why its terminal stands still; nil: it does not, as far as is known.
+  var stall: String?
 
   // The end.
 
@@ -207,6 +209,7 @@ public struct SessionCore: ~Copyable {
     if resumed == .snapshot { stream.output.askForSnapshot() }
     stream.isTitleDue = !screen.title.isEmpty
     streams.append(stream)
+    if let stall { send(.event(.stalled(stall)), to: id) }
     noteViewers()
     updateReading(now: now)
   }

@@ -124,7 +124,7 @@ extension SessionCore {
       title: screen.title.isEmpty ? nil : screen.title.clipped(to: SessionLimits.titleShown),
       created: createdTime,
       idle: UInt64(max(0, (now - lastUsed).nanoseconds / 1_000_000)), output: log.end,
-      input: input.totalAccepted, creator: creator.subject,
+      input: input.totalAccepted, creator: creator.subject, stalled: ended == nil ? stall : nil,
       viewers: listed.prefix(WireLimits.viewersListed).map {
         Event.Viewer(
           client: $0.identity.client, mode: $0.mode, sub: $0.identity.subject)

@@ -24,6 +24,13 @@ extension SessionCore {
   /// they may have seen all of it.
   public var isUpToDate: Bool { log.end >= kept?.end ?? 0 }
 
+  /// Its holder is not heard of, and why; nil: it is again.
+  public mutating func pipeDidStall(_ reason: String?) {
+    guard stall != reason else { return }
+    stall = reason
+    for stream in streams.list { send(.event(.stalled(reason)), to: stream.id) }
+  }
+
   // MARK: The size
 
   /// From here on among the output the terminal has this size.

@@ -22,6 +22,8 @@ public enum Event: Sendable, Equatable {
   case sizeOwner(ClientID?)
   /// The program named its window.
   case title(String)
+  /// The terminal stands still, since what holds it does not answer the node; says why. Nil: it answers again.
+  case stalled(String?)
   /// What the client asked for on this stream may not be done; the stream goes on.
   case refused(String)
   /// A kind that only a newer peer knows; what goes with it is dropped.
@@ -30,7 +32,7 @@ public enum Event: Sendable, Equatable {
 
 extension Event: Codable {
   private enum Kind: String {
-    case paused, viewers, title, refused
+    case paused, viewers, title, stalled, refused
     case sizeOwner = "size_owner"
   }
   private enum CodingKeys: String, CodingKey { case event, viewers, owner, title, message }
@@ -52,6 +54,8 @@ extension Event: Codable {
         sizeOwner: try owner())
     case .sizeOwner: self = .sizeOwner(try owner())
     case .title: self = .title(try text(.title))
+    case .stalled:
+      self = .stalled(try container.decodeIfPresent(String.self, forKey: .message))
     case .refused: self = .refused(try text(.message))
     case nil: self = .unknown(kind: name)
     }
@@ -66,6 +70,7 @@ extension Event: Codable {
       try container.encodeIfPresent(owner, forKey: .owner)
     case .sizeOwner(let owner): try container.encodeIfPresent(owner, forKey: .owner)
     case .title(let title): try container.encode(title, forKey: .title)
+    case .stalled(let reason): try container.encodeIfPresent(reason, forKey: .message)
     case .refused(let message): try container.encode(message, forKey: .message)
     case .paused, .unknown: break
     }
@@ -77,6 +82,7 @@ extension Event: Codable {
     case .viewers: Kind.viewers.rawValue
     case .sizeOwner: Kind.sizeOwner.rawValue
     case .title: Kind.title.rawValue
+    case .stalled: Kind.stalled.rawValue
     case .refused: Kind.refused.rawValue
     case .unknown(let kind): kind
     }

@@ -13,7 +13,7 @@ extension SessionSummary {
     // Keys and numbers: under 500.
     var bytes = 600 + session.rawValue.utf8.count + node.utf8.count + target.jsonBound
     bytes += command.reduce(0) { $0 + $1.jsonBound }
-    bytes += (title?.jsonBound ?? 0) + (creator?.jsonBound ?? 0)
+    bytes += (title?.jsonBound ?? 0) + (creator?.jsonBound ?? 0) + (stalled?.jsonBound ?? 0)
     bytes += user.map { $0.rawValue.utf8.count + 10 } ?? 0
     for tenure in history ?? [] {
       bytes += 110 + tenure.node.jsonBound + tenure.why.rawValue.jsonBound

@@ -85,6 +85,8 @@ public struct SessionSummary: Sendable, Equatable, Codable {
   public var creator: String?
   /// What holds its terminal while nodes come and go; absent: nothing, and it ends with its node.
   public var holder: String?
+  /// Why its terminal stands still now; absent: it does not, as far as its node knows.
+  public var stalled: String?
   /// Who had it, until now, the last ones; absent in lists.
   public var history: [Tenure]?
   /// A few of those attached, who may type first.
@@ -92,7 +94,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
 
   private enum CodingKeys: String, CodingKey {
     case session, node, life, epoch, target, command, user, state, status, reason, ended, size
-    case title, created, idle, output, input, holder, history, viewers
+    case title, created, idle, output, input, holder, stalled, history, viewers
     case creator = "owner"
   }
 
@@ -101,7 +103,8 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     command: [String], user: UserName? = nil, state: SessionState, status: ExitStatus?,
     reason: EndReason? = nil, ended: UInt64? = nil, size: TerminalSize, title: String?,
     created: UInt64, idle: UInt64, output: UInt64, input: UInt64, creator: String? = nil,
-    holder: String? = nil, history: [Tenure]? = nil, viewers: [Event.Viewer]
+    holder: String? = nil, stalled: String? = nil, history: [Tenure]? = nil,
+    viewers: [Event.Viewer]
   ) {
     self.session = session
     self.node = node
@@ -122,6 +125,7 @@ public struct SessionSummary: Sendable, Equatable, Codable {
     self.input = input
     self.creator = creator
     self.holder = holder
+    self.stalled = stalled
     self.history = history
     self.viewers = viewers
   }

@@ -21,6 +21,8 @@ public final class Viewer: Sendable {
     public var viewers: [Event.Viewer]?
     public var sizeOwner: ClientID?
     public var ended: Ended?
+    /// What was told of a terminal that stands still; an empty word: that it goes on.
+    public var stalls: [String] = []
     /// Why the stream was closed or refused.
     public var closed: String?
   }
@@ -64,6 +66,7 @@ public final class Viewer: Sendable {
       screen.resize(columns: size.columns, rows: size.rows)
     case .event(.viewers(let viewers, let owner)): (seen.viewers, seen.sizeOwner) = (viewers, owner)
     case .event(.sizeOwner(let owner)): seen.sizeOwner = owner
+    case .event(.stalled(let reason)): seen.stalls.append(reason ?? "")
     case .ended(let ended): seen.ended = ended
     case .refused(let refused): seen.closed = refused.code.rawValue
     case .closed(let reason): seen.closed = reason

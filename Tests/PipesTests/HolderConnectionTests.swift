@@ -62,6 +62,26 @@ import Wire
     #expect(listed.value?.isEmpty == true)
   }
 
+  @Test("tells whoever looks at its terminals that nothing is heard of it, until something is")
+  func silence() throws {
+    let (_, listener) = try startedPipe()
+    for token in 1...4 as ClosedRange<UInt64> {
+      holder.loop.advanceTime(by: .milliseconds(Int64(HolderLimits.ping)))
+      holder.say(.ping(token))
+    }
+    #expect(listener.stalls.isEmpty, "it asks in time")
+    holder.loop.advanceTime(by: PipeLimits.stall + PipeLimits.hearingLook * 2)
+    #expect(listener.stalls == ["it does not answer"])
+    holder.loop.advanceTime(by: .seconds(60))
+    #expect(listener.stalls.count == 1, "it is said once")
+    holder.say(.ping(9))
+    #expect(listener.stalls == ["it does not answer", nil])
+    // A connection that breaks and is not made again is silent, too.
+    holder.breakOff()
+    holder.loop.advanceTime(by: PipeLimits.stall + PipeLimits.hearingLook * 2)
+    #expect(listener.stalls.count == 3)
+  }
+
   // MARK: Starts
 
   @Test("finds a start again whose answer was lost, and starts nothing twice")

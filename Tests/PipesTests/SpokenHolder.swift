@@ -13,6 +13,8 @@ final class PipeListener: PipeDelegate {
   var read = 0
   var status: Wire.ExitStatus?
   var reason: String?
+  var stalls: [String?] = []
+  func pipeDidStall(_ reason: String?) { stalls.append(reason) }
   func pipeDidRead(_ bytes: ByteBuffer) { read += bytes.readableBytes }
   func pipeDidWrite(_ count: Int) {}
   func pipeDidEnd(_ status: Wire.ExitStatus?, reason: String?) {
@@ -62,6 +64,7 @@ final class SpokenPlace: HolderPlace, @unchecked Sendable {
   let name: String? = "boot/h"
   let asSilent = SilentHolders(areOnMachine: true)
   let description = "a holder of the test's"
+  let stall = "it does not answer"
   let patience = TimeAmount.seconds(5)
   var goneAfter: TimeAmount? { nil }
   var idleAfter: TimeAmount? { nil }

@@ -83,6 +83,27 @@ import Wire
     }
   }
 
+  /// Promise P10.
+  @Test func whoLooksAtATerminalWhoseHolderStandsStillIsToldSo() async throws {
+    try await withHeldServe { server in
+      let viewer = try server.shell("exec cat")
+      try await viewer.goesOn("before")
+      let holders = server.holders
+      for holder in holders { kill(holder, SIGSTOP) }
+      defer { for holder in holders { kill(holder, SIGCONT) } }
+      try await viewer.until("it is told") {
+        $0.stalls == ["the process that holds this terminal does not answer"]
+      }
+      let late = try Viewer(server.url, session: viewer.terminal.session)
+      try await late.until("so is who comes then") { $0.stalls.count == 1 }
+      let listed = try await Fairlead.run(["sessions", "--api", server.url])
+      #expect(listed.output.contains("running, stalled"), "\(listed.output)")
+      for holder in holders { kill(holder, SIGCONT) }
+      try await viewer.until("it goes on") { $0.stalls.last == "" && $0.stalls.count == 2 }
+      try await viewer.goesOn("after")
+    }
+  }
+
   // MARK: Containers
 
   private func docker(_ engine: DockerEngine) -> [String] {

@@ -15,6 +15,25 @@ import Wire
     #expect(SessionLimits.answerable == .milliseconds(Int64(HolderLimits.query)))
   }
 
+  @Test("says why it stands still, also to who comes then, and that it goes on")
+  func aStall() {
+    let test = TestSession(kept: KeptSession(size: .standard))
+    test.attach(1, isNew: true)
+    test.stalls("why")
+    test.stalls("why")
+    test.attach(2)
+    #expect(test.summary.stalled == "why")
+    test.stalls(nil)
+    test.attach(3)
+    func told(_ stream: UInt64) -> [Frame] {
+      test.frames(stream).filter { if case .event(.stalled) = $0 { true } else { false } }
+    }
+    #expect(told(1) == [.event(.stalled("why")), .event(.stalled(nil))])
+    #expect(told(2) == told(1))
+    #expect(told(3).isEmpty)
+    #expect(test.summary.stalled == nil)
+  }
+
   /// What a holder has of a session, and the node that has it now.
   private struct Kept {
     var output: [UInt8] = []

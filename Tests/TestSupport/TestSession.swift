@@ -131,6 +131,13 @@ public final class TestSession {
     carryOut()
   }
 
+  public func stalls(_ reason: String?) {
+    core.pipeDidStall(reason)
+    carryOut()
+  }
+
+  public var summary: SessionSummary { core.summary(node: "a", endedTime: nil, now: now) }
+
   public func prints(_ text: String) { prints(ByteBuffer(string: text)) }
 
   public func prints(_ count: Int) { prints(ByteBuffer(repeating: 0x61, count: count)) }

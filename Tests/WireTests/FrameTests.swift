@@ -44,7 +44,7 @@ let everyFrame: [Frame] = {
     .ended(Ended(reason: .exited, status: .signalled(number: 15), message: "terminated")),
     .event(
       .viewers([.init(client: client, mode: .watcher, sub: "ann")], sizeOwner: client)),
-    .event(.title("vi")),
+    .event(.title("vi")), .event(.stalled("why")), .event(.stalled(nil)),
     .resize(size), .resized(offset: 70_000, size), .take,
     .colors(ThemeColors(background: "#fdfcf9")),
     .output(offset: 70_000, ByteBuffer(string: "hello")), .output(offset: 0, ByteBuffer()),

@@ -49,6 +49,8 @@ private func read(_ type: FrameType, _ json: String) throws -> Frame? {
     (.event(.sizeOwner(client)), #"{"event":"size_owner","owner":"c"}"#),
     (.event(.sizeOwner(nil)), #"{"event":"size_owner"}"#),
     (.event(.title("vi")), #"{"event":"title","title":"vi"}"#),
+    (.event(.stalled("m")), #"{"event":"stalled","message":"m"}"#),
+    (.event(.stalled(nil)), #"{"event":"stalled"}"#),
     (.event(.refused("no")), #"{"event":"refused","message":"no"}"#),
     (.close(.superseded), #"{"reason":"superseded"}"#),
     (.close(.disconnected), #"{"reason":"disconnected"}"#),

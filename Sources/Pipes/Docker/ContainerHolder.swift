@@ -67,6 +67,10 @@ final class ContainerHolder: HolderPlace {
     }
   }
 
+  var stall: String {
+    "the engine of container \(place.container.prefix(12)) does not answer, or the container is paused"
+  }
+
   /// Whether it is there; the engine knows that some holder is.
   func isFound(at other: HolderFiles) -> Bool {
     guard files.withLockedValue({ $0 == other }) else { return false }

@@ -272,11 +272,8 @@ final class HeldPipe: Pipe, SessionHolder {
   /// know once it goes on.
   private func endUnanswered() {
     guard !isOver else { return }
-    finish(
-      .ended(
-        nil,
-        "its holder does not answer: the process may still run, and is ended once the holder goes on"
-      ))
+    let reason = "its holder does not answer: the process may still run, and is ended once it does"
+    finish(.ended(nil, reason))
   }
 
   func didExit(_ exit: HeldExit, at end: UInt64) {
@@ -290,6 +287,8 @@ final class HeldPipe: Pipe, SessionHolder {
     guard !isOver else { return }
     finish(.ended(nil, "the process that held its terminal has ended"))
   }
+
+  func didStall(_ reason: String?) { if !isOver { delegate?.pipeDidStall(reason) } }
 
   /// Another node has attached it.
   func wasTaken() {

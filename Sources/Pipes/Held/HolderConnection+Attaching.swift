@@ -50,7 +50,7 @@ extension HolderConnection {
     }
     let pipe = HeldPipe(
       handle, epoch: attachment.epoch, size: terminal.size, found: found, connection: self)
-    pipes[handle] = pipe
+    add(pipe)
     attachment.promise.succeed(
       NIOLoopBound(AttachedPipe(pipe: pipe, terminal: terminal), eventLoop: eventLoop))
   }

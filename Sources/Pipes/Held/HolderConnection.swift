@@ -33,6 +33,10 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   private var openSince: NIODeadline?
   private var lastPing: NIODeadline?
 
+  // What HolderConnection+Stalls.swift keeps here.
+
+  var hearing = Hearing()
+
   // What HolderConnection+Starts.swift keeps here.
 
   /// By their tags, until it is known what became of each.
@@ -97,6 +101,7 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     brokenSince = nil
     openSince = eventLoop.now
     lastPing = nil
+    didHear()
     for pipe in pipes.values { pipe.attachAgain() }
     lookForLostStarts()
     closeWhenIdle()
@@ -300,7 +305,10 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   /// Whether it is a session of this loop already, or is becoming one.
   func has(_ handle: UInt64) -> Bool { pipes[handle] != nil || attachments[handle] != nil }
 
-  func add(_ pipe: HeldPipe) { pipes[pipe.handle] = pipe }
+  func add(_ pipe: HeldPipe) {
+    pipes[pipe.handle] = pipe
+    listen()
+  }
 
   func forget(_ pipe: HeldPipe) {
     if pipes[pipe.handle] === pipe { pipes[pipe.handle] = nil }
@@ -310,14 +318,17 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
   // MARK: What it says
 
   func didReadOutput(_ handle: UInt64, at offset: UInt64, _ bytes: ByteBuffer) {
+    didHear()
     pipes[handle]?.didRead(bytes, at: offset)
   }
 
   func didWrite(_ handle: UInt64, _ client: ClientKey, upTo offset: UInt64) {
+    didHear()
     pipes[handle]?.didWrite(client, upTo: offset)
   }
 
   func didReceive(_ frame: HolderFrame) {
+    didHear()
     switch frame {
     case .hello, .welcome: fail("a second greeting")
     case .ping(let token): answerPing(token)

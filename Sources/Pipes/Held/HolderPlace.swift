@@ -18,6 +18,8 @@ protocol HolderPlace: AnyObject, Sendable {
   var asSilent: SilentHolders { get }
   /// What an operator calls it.
   var description: String { get }
+  /// Why its terminals stand still while nothing is heard of it, for who looks at one.
+  var stall: String { get }
   /// Opens a connection whose pipeline ends with this handler.
   func connect(_ handler: NIOLoopBound<HolderHandler>) -> EventLoopFuture<any Channel>
   /// How long that and the greeting may take.

@@ -92,6 +92,7 @@ final class LocalHolder: HolderPlace {
   // MARK: How it is reached
 
   var description: String { directory }
+  var stall: String { "the process that holds this terminal does not answer" }
   var isShared: Bool { false }
   var asSilent: SilentHolders { SilentHolders(areOnMachine: true) }
   var patience: TimeAmount { PipeLimits.holderPatience }

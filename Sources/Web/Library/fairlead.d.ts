@@ -112,6 +112,8 @@ export interface TerminalEvents {
   /** `kill()` is not allowed to this client. */
   denied: { message: string };
   title: string;
+  /** The terminal stands still, since what holds it does not answer its server; without a reason: it goes on. */
+  stalled: { reason?: string };
   /** Who is attached, and whose size the terminal has. */
   viewers: { viewers: Viewer[]; owner?: string };
   /** Last: the process has ended. */
@@ -132,6 +134,8 @@ export class FairleadTerminal {
   readonly title: string;
   /** The last `trouble` that kept it from connecting, until there is a connection. */
   readonly trouble?: Trouble;
+  /** Why it stands still, though there is a connection. */
+  readonly stalled?: string;
   readonly viewers: Viewer[];
   /** The ClientID whose size the terminal has. */
   readonly owner?: string;

@@ -96,7 +96,7 @@ export class Pane {
       page.changed();
       if (name === 'live') this.fit();
     });
-    for (const name of ['title', 'viewers', 'size', 'opened']) terminal.on(name, page.changed);
+    for (const name of ['title', 'viewers', 'size', 'opened', 'stalled']) terminal.on(name, page.changed);
     terminal.on('size', () => this.#drawEdge());
     terminal.on('opened', () => {
       this.xterm.options.disableStdin = terminal.mode === 'watcher';

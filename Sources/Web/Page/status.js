@@ -17,7 +17,8 @@ export function badge(terminal, since, now) {
   const says = (state, text, canHurry = false, detail = '') => ({ state, text, detail, canHurry });
   const live = says('live', terminal.mode === 'watcher' ? 'Read only' : 'Live');
   switch (name) {
-    case 'live': return live;
+    case 'live':
+      return terminal.stalled ? says('waiting', `Standing still: ${terminal.stalled}`) : live;
     case 'ended': case 'refused':
       if (reason === 'lost') return says('bad', 'Lost');
       return says('over', name === 'ended' || reason === 'gone' ? 'Ended' : 'Not opened');

@@ -26,6 +26,8 @@ actor AttachedScreen {
   private var life: Life?
   private var sign: Task<Void, Never>?
   private var showsSign = false
+  /// Why the terminal stands still; nil: it does not.
+  private var stall: String?
   private var title: String?
   private var lastOutput = ContinuousClock.now
   private var liveWaiters: [CheckedContinuation<Void, Never>] = []
@@ -66,6 +68,7 @@ actor AttachedScreen {
       return await write(bytes, shown: shown(snapshot: Array(bytes.readableBytesView), size))
     case .state(let condition): return await show(condition)
     case .event(.title(let title)): self.title = title
+    case .event(.stalled(let reason)): await show(stall: reason)
     case .event: break
     case .lost(let refused):
       life = nil
@@ -148,6 +151,8 @@ actor AttachedScreen {
       for waiter in liveWaiters { waiter.resume() }
       liveWaiters = []
       sign?.cancel()
+      // If it still does, that is told again.
+      stall = nil
       await removeSign()
     case .postponed(_, let reason):
       guard !hasBeenLive else {
@@ -189,13 +194,26 @@ actor AttachedScreen {
     }
   }
 
-  private func showSign() async {
-    guard !isLive, !showsSign, RawTerminal.isOutputTerminal, model.isBetweenSequences else {
-      return
-    }
+  private func showSign(_ words: String = "reconnecting") async {
+    guard !isLive || stall != nil, !showsSign, RawTerminal.isOutputTerminal,
+      model.isBetweenSequences
+    else { return }
     showsSign = true
     _ = await output.write(
-      ByteBuffer(string: "\u{1b}[22;2t\u{1b}]2;[reconnecting] \(session)\u{1b}\\"))
+      ByteBuffer(string: "\u{1b}[22;2t\u{1b}]2;[\(words)] \(session)\u{1b}\\"))
+  }
+
+  private func show(stall reason: String?) async {
+    stall = reason
+    guard let reason else {
+      if isLive { await removeSign() }
+      return
+    }
+    if RawTerminal.isOutputTerminal {
+      await showSign(printable(reason))
+    } else {
+      complain("[fairlead: \(printable(reason))]")
+    }
   }
 
   private func removeSign() async {

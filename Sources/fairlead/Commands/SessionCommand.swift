@@ -29,6 +29,7 @@ struct SessionCommand: AsyncParsableCommand {
       ]
       if let user = session.user { rows.append(("user", user.rawValue)) }
       if let title = session.title { rows.append(("title", title)) }
+      if let stalled = session.stalled { rows.append(("stalled", stalled)) }
       rows.append(("holder", session.holder ?? "none: it ends with its node"))
       rows += [
         ("age", humanTime(milliseconds: now > session.created ? now - session.created : 0)),

@@ -40,6 +40,8 @@ export class FairleadTerminal extends Emitter {
   /** @type {{client: string, mode: string, sub?: string}[]} who is attached */
   viewers = [];
   title = '';
+  /** @type {string | undefined} why it stands still, though there is a connection */
+  stalled;
   /** The key under which the page remembers it, if any. */
   key;
   /** Acknowledge when the listeners return (`auto`), or when `ack` is called (`manual`). */
@@ -312,6 +314,8 @@ export class FairleadTerminal extends Emitter {
     this.#isNew = false;
     this.mode = opened.mode;
     this.#isLive = true;
+    // If it still stands still, that is told again.
+    this.stalled = undefined;
     this.#openedAt = this.#host.env.now();
     // A size of the past is replayed in its place; one of the present comes with the snapshot.
     if (opened.resumed === 'new') this.#setSize(opened.size.columns, opened.size.rows, 0);
@@ -498,6 +502,9 @@ export class FairleadTerminal extends Emitter {
       case 'title':
         this.title = String(title ?? '');
         return this.emit('title', this.title);
+      case 'stalled':
+        this.stalled = message === undefined ? undefined : String(message);
+        return this.emit('stalled', { reason: this.stalled });
       case 'refused':
         // Not to be asked again behind the user's back, when the answer may be another one.
         this.#stopKilling();

@@ -1,5 +1,4 @@
-// What a node does about sessions in containers beside what routers ask of it: it takes over those that no node has and
-// no client asks for, and hands its own over while it is being drained.
+// What a node does about sessions in containers that no node has and no client asks for: it takes them over.
 
 import Logging
 import NIOConcurrencyHelpers
@@ -40,40 +39,14 @@ extension Node {
     let others = Dictionary(owners.map { ($0.record.id, $0.record.incarnation) }) { $1 }
     let left = try await registry.sessions(notOn: others, limit: NodeLimits.adoptedAtOnce)
     let found = left.sessions.filter { session, record in
-      guard record.ownerState(among: nodes) == .free, record.isWithin(reach: context.engines),
-        let engine = record.engine
-      else { return false }
       // All see the same nodes, and so agree whose it is to be; the registry decides where they do not.
-      return Placement.choose(
-        session, nodes: able, requirements: [HolderName.engineLabel: engine]) == id
+      record.ownerState(among: nodes) == .free && record.isWithin(reach: context.engines)
+        && Placement.successor(of: session, record, among: able) == id
     }
     for (session, _) in found.prefix(NodeLimits.takenAtOnce) {
       let index = session.loopIndex(of: loops.count)
       let loop = loops[index]
       try await eventLoops[index].submit { loop.value.adopt(session) }.get()
     }
-  }
-
-  // MARK: A drain
-
-  /// Hands over what another node can have, some at a time. To be called with each heartbeat while the node is drained.
-  func moveSessions() async throws {
-    guard context.sharesHolders else { return }
-    let nodes = try await context.records.registry.nodes()
-    let canTake = nodes.contains { node in
-      node.record.id != id && node.isLive && !node.isDraining
-        && node.record.labels[HolderName.engineLabel].map(context.engines.contains) == true
-    }
-    guard canTake else { return }
-    var moved = 0
-    for (index, loop) in loops.enumerated() {
-      moved += try await eventLoops[index].flatSubmit {
-        loop.value.move(atMost: NodeLimits.movedAtOnce)
-      }.get()
-    }
-    guard moved > 0 else { return }
-    logger.notice(
-      "sessions were handed over to other nodes",
-      metadata: ["node": "\(id)", "sessions": "\(moved)", "left": "\(sessions)"])
   }
 }

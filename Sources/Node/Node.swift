@@ -89,7 +89,10 @@ public final class Node: Sendable {
       // The starters attend to their engines while the lease is kept: an engine may take its time.
       let attending =
         context.starters.map { starter in Task { await starter.attend() } }
-        + [Task { await restoreTheRest(addresses) }, Task { await adopt() }]
+        + [
+          Task { await restoreTheRest(addresses) }, Task { await adopt() },
+          Task { await takeOffers() }, Task { await moveWhileDrained() },
+        ]
       defer { for task in attending { task.cancel() } }
       if replaced == nil { replaced = await keepLease(addresses) }
     } catch {
@@ -154,6 +157,8 @@ public final class Node: Sendable {
     logger.notice(
       "node shuts down; its sessions are ended, but for those that are kept",
       metadata: ["node": "\(id)", "sessions": "\(context.places.taken)", "reason": "\(cause)"])
+    // Those of a node that was replaced are the other's, or nobody's.
+    if cause == .stopped { await moveBeforeStopping() }
     // Sessions that this node lets go of from here on are not lost.
     releasingLost.withLockedValue { $0?.cancel() }
     // All at once: a process that ignores SIGHUP takes its time, and others must not wait for it.

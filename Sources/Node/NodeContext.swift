@@ -24,6 +24,9 @@ final class NodeContext: Sendable {
   /// Whether this node has put a session back, which it had taken over or which another node attached: its record may
   /// still name this node, and it is to be looked for again.
   let hasPutBack = NIOLockedValueBox(false)
+  /// Whether an operator drains this node, and whether it is about to stop.
+  let isDrained = NIOLockedValueBox(false)
+  let isLeaving = NIOLockedValueBox(false)
   let start = NIODeadline.now()
   /// Sessions that an earlier start of this node was to end, and of which it has not heard that they have.
   private let unfinishedEndings = NIOLockedValueBox<[Life: EndCause]>([:])

@@ -160,7 +160,7 @@ extension Node {
         case .alive(let isDraining):
           told.renewed()
           told.draining(isDraining)
-          if isDraining { try await moveSessions() }
+          context.isDrained.withLockedValue { $0 = isDraining }
           try await confirm(&confirmation)
         }
       } catch {

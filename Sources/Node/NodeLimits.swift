@@ -64,9 +64,21 @@ public enum NodeLimits {
   /// The registry has answered for so long before sessions are taken over unasked: every node that lives has renewed its
   /// lease by then, and counts as dead else.
   static let adoptionPatience = Duration.milliseconds(Lease.takeover)
-  /// Sessions of a loop that are handed over with one heartbeat of a node that is being drained: each costs the one
-  /// that takes it over some milliseconds.
+  /// Sessions of a loop that a node hands over at a time: each costs the one that takes it over some milliseconds.
   static let movedAtOnce = 50
+  /// Between two rounds of a node that is being drained.
+  static let movingInterval = Duration.milliseconds(500)
+  /// A node that is offered sessions has so long to say whether it is ready for them: a relay takes an engine a second
+  /// or two.
+  static let movePatience = Duration.seconds(8)
+  /// A node that is stopped spends so long on moves at most: engines and service managers kill after ten seconds.
+  static let farewellMoves = Duration.seconds(4)
+  /// How often a node looks whether it is offered any, and how often once it is, and who offers looks for the answer.
+  static let offerInterval = Duration.seconds(1)
+  static let offerLook = Duration.milliseconds(50)
+  /// Sessions that a loop gets ready for at a time: each keeps its descriptor, of some KiB. Four nodes can be drained at
+  /// once.
+  static let preparations = 4 * movedAtOnce
   /// A node that stops waits so long for a registry to take the records of its sessions: one that answers takes
   /// milliseconds for each, and what it has not taken it knows as lost when the lease runs out.
   static let lastReleases = Duration.seconds(5)

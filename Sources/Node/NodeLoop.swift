@@ -1,6 +1,6 @@
 // One event loop of a node: its sessions, and the connections of routers that reach it. How sessions come to be is in
 // SessionStarts.swift, how those that a holder has come back in KeptSessions.swift (this node's) and Takeover.swift
-// (another's), how they go in SessionDepartures.swift, what routers ask of them in RouterQuestions.swift.
+// (another's), how they move between two nodes in Preparations.swift, how they go in SessionDepartures.swift, what routers ask of them in RouterQuestions.swift.
 
 import Links
 import Logging
@@ -37,6 +37,11 @@ final class NodeLoop {
   var ended = EndedSessions()
   /// Sessions that are forgotten but for their streams, which have yet to send their last output and ENDED.
   var drainingReaders: [(session: Session, since: NIODeadline)] = []
+
+  // What Preparations.swift keeps here.
+
+  /// Sessions that other nodes offer this one.
+  var preparations: [SessionID: Preparation] = [:]
 
   // What RouterQuestions.swift keeps here.
 

@@ -16,7 +16,7 @@ extension NodeLoop {
       connection.answer(
         SessionsAnswer(id: question.id, wanted) { [weak self] in
           guard let self else { return nil }
-          guard let session = session($0) else { return nil }
+          guard let session = session($0) else { return waiting($0) }
           var summary = session.summary(node: context.id)
           summary.holder = ownedSession($0)?.holder
           if question.session != nil { summary.add(history: session.core.history) }
@@ -52,6 +52,26 @@ extension NodeLoop {
       else { return }
       show(session, question, on: connection)
     default: connection.answer(question, .unknown)
+    }
+  }
+
+  /// A session that is about to be served here: it was another node's, or an earlier start's of this one.
+  private func waiting(_ id: SessionID) -> SessionSummary? {
+    var summary = SessionSummary(
+      session: id, node: context.id.rawValue, life: Life(rawValue: 0), epoch: Epoch(0), target: "",
+      command: [], state: .waiting, status: nil, size: TerminalSize(columns: 0, rows: 0),
+      title: nil, created: WallClock.milliseconds, idle: 0, output: 0, input: 0, viewers: [])
+    switch sessions[id] {
+    case .takingOver: return summary
+    case .restoring(let restoration):
+      let descriptor = restoration.descriptor
+      (summary.life, summary.epoch) = (descriptor.life, restoration.epoch)
+      summary.target = descriptor.creation.target.description
+      (summary.command, summary.user) = (descriptor.creation.command, descriptor.creation.user)
+      (summary.created, summary.creator) = (descriptor.created, descriptor.creator.subject)
+      summary.holder = restoration.holder
+      return summary
+    case .starting, .session, nil: return nil
     }
   }
 

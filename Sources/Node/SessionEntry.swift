@@ -87,6 +87,14 @@ struct Takeover {
   var waiting: [WaitingOpen] = []
 }
 
+/// What a loop knows of a session that it was offered.
+enum Preparation {
+  /// Its holder is being asked.
+  case asking
+  case ready(KeptSessionEntry)
+  case failed
+}
+
 /// An OPEN of a session that does not run yet.
 struct WaitingOpen {
   let connection: RouterConnection

@@ -90,9 +90,10 @@ final class SessionRecords: Sendable {
     }
   }
 
-  /// The same; false: it is not this node's any more.
-  func letGoNow(of session: SessionID, epoch: Epoch) async throws -> Bool {
-    try await registry.letGo(of: session, node: node, incarnation: incarnation, epoch: epoch)
+  /// The same for a node that is ready to have it; false: it is not this node's any more.
+  func letGoNow(of session: SessionID, epoch: Epoch, next: NodeID) async throws -> Bool {
+    try await registry.letGo(
+      of: session, node: node, incarnation: incarnation, epoch: epoch, next: next)
   }
 
   /// Frees the session's record, trying again while the registry is away, however long that is: a record

@@ -2,6 +2,7 @@
 // same session meanwhile wait for the first.
 
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Pipes
 import Registry
@@ -34,6 +35,9 @@ extension NodeLoop {
       guard let creation = request.open.create else {
         return context.homeName != nil && request.epoch == nil
           ? lookForHolder(of: id, for: open) : refuseUnknown(id, open)
+      }
+      guard !context.isLeaving.withLockedValue({ $0 }) else {
+        return open.refuse(refusalOfLeaving)
       }
       let start = Start(
         id: id, creation: creation, creator: ClientIdentity(request), size: request.open.size,

@@ -82,6 +82,7 @@ extension NodeLoop {
   // MARK: The holder
 
   private func attach(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
+    if let kept = takePreparation(for: id, record) { return attach(kept, from: record, epoch) }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     looks.find(id, by: record.holder ?? "").whenComplete { result in
       let loop = bound.value
@@ -168,38 +169,6 @@ extension NodeLoop {
   /// Whether other nodes reach its holder, too.
   func isShared(_ session: Session) -> Bool {
     session.holderName.flatMap(HolderName.Container.init) != nil
-  }
-
-  /// Hands some sessions over that other nodes could have and that have not ended: to whoever is asked for them next, or
-  /// finds them.
-  /// - Returns: how many.
-  func move(atMost count: Int) -> EventLoopFuture<Int> {
-    let movable = sessions.values.lazy.compactMap { [self] entry -> Session? in
-      guard case .session(let session) = entry, session.isKept, session.core.ended == nil,
-        isShared(session)
-      else { return nil }
-      return session
-    }
-    let moving = movable.prefix(count).map(move)
-    return EventLoopFuture.whenAllSucceed(Array(moving), on: eventLoop).map {
-      $0.filter { $0 }.count
-    }
-  }
-
-  /// Its clients go on here until the registry says that it is nobody's.
-  private func move(_ session: Session) -> EventLoopFuture<Bool> {
-    let (id, epoch) = (session.id, session.core.epoch)
-    let bound = NIOLoopBound((self, session), eventLoop: eventLoop)
-    return eventLoop.makeFutureWithTask { [context] in
-      try await context.records.letGoNow(of: id, epoch: epoch)
-    }.map { isFree in
-      let (loop, session) = bound.value
-      guard isFree, session.core.ended == nil else { return false }
-      loop.logger.info("session moves to another node", metadata: ["session": "\(id)"])
-      session.sendAway(Refused(.notOwner, "node \(loop.context.id) is being drained", retry: 0))
-      loop.detach(session)
-      return true
-    }.recover { _ in false }
   }
 }
 

@@ -24,6 +24,7 @@ public actor MemoryRegistry: Registry {
   private var draining: Set<NodeID> = []
   private var records: [SessionID: SessionRecord] = [:]
   private var tombstones: Deque<(expiry: Int, session: SessionID, epoch: Epoch)> = []
+  private var offers: [NodeID: (expiry: Int, offers: [SessionID: MoveOffer])] = [:]
   private var lastEpoch: UInt64 = 0
   /// No tombstone has expired yet.
   private var isComplete = true
@@ -170,20 +171,35 @@ public actor MemoryRegistry: Registry {
     owned.node = node
     owned.incarnation = incarnation
     owned.epoch = Epoch(lastEpoch)
-    owned.isFree = false
+    (owned.isFree, owned.next) = (false, nil)
     owned.history = []
     records[session] = owned
     return owned.epoch
   }
 
   public func letGo(
-    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch, next: NodeID?
   ) -> Bool {
     guard let owned = records[session], owned.state == .owned, owned.node == node,
       owned.incarnation == incarnation, owned.epoch == epoch
     else { return false }
     records[session]?.isFree = true
+    records[session]?.next = next
     return true
+  }
+
+  public func setOffers(_ offers: [SessionID: MoveOffer], to node: NodeID) {
+    guard !offers.isEmpty else { return }
+    let known = self.offers(to: node)
+    self.offers[node] = (now() + RegistryLimits.offers, known.merging(offers) { $1 })
+  }
+
+  public func offers(to node: NodeID) -> [SessionID: MoveOffer] {
+    offers[node].flatMap { $0.expiry > now() ? $0.offers : nil } ?? [:]
+  }
+
+  public func removeOffers(_ sessions: [SessionID], to node: NodeID) {
+    for session in sessions { offers[node]?.offers[session] = nil }
   }
 
   public func release(
@@ -201,6 +217,7 @@ public actor MemoryRegistry: Registry {
       record.creator = tombstone.creator
       record.end = nil
       record.holder = nil
+      record.next = nil
       record.history = []
       record.state = .closed(tombstone)
       leaveTombstone(session, record)
@@ -222,7 +239,7 @@ public actor MemoryRegistry: Registry {
   public func sessions(
     notOn nodes: [NodeID: Incarnation], limit: Int
   ) -> RecordList {
-    owned(limit: limit) { nodes[$0.node] != $0.incarnation }
+    owned(limit: limit) { $0.isFree || nodes[$0.node] != $0.incarnation }
   }
 
   public func sessions(
@@ -231,8 +248,8 @@ public actor MemoryRegistry: Registry {
     owned(limit: limit) { $0.node == node && $0.incarnation != incarnation }
   }
 
-  private func owned(limit: Int, where isWanted: (ListedOwner) -> Bool) -> RecordList {
-    let left = records.filter { $0.value.state == .owned && isWanted($0.value.listedOwner) }
+  private func owned(limit: Int, where isWanted: (SessionRecord) -> Bool) -> RecordList {
+    let left = records.filter { $0.value.state == .owned && isWanted($0.value) }
     return RecordList(
       left.sorted { $0.key.rawValue < $1.key.rawValue }.prefix(limit).map { ($0, $1) })
   }

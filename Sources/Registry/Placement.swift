@@ -69,6 +69,18 @@ public struct Placement: Sendable {
     return busier > freer * RegistryLimits.placementSlack ? second : first
   }
 
+  /// Who is to take over a session that its node has let go of, or died with: who is ready for it, unless that node is not
+  /// to be had any more.
+  /// - Parameter able: the nodes that live and take sessions.
+  public static func successor(
+    of session: SessionID, _ record: SessionRecord, among able: [NodeEntry]
+  ) -> NodeID? {
+    if let next = record.next, able.contains(where: { $0.record.id == next }) { return next }
+    return record.engine.flatMap {
+      choose(session, nodes: able, requirements: [HolderName.engineLabel: $0])
+    }
+  }
+
   /// The node that is asked where none has room, as far as is known: the least busy one. It knows best.
   public static func lastResort(_ ranked: [Candidate]) -> Candidate? {
     ranked.filter(\.isBusy).min { $0.load - $0.limit < $1.load - $1.limit }

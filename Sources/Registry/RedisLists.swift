@@ -8,7 +8,7 @@ extension RedisRegistry {
   public func sessions(
     notOn nodes: [NodeID: Incarnation], limit: Int
   ) async throws -> RecordList {
-    try await owned(limit: limit) { nodes[$0.node] != $0.incarnation }
+    try await owned(limit: limit, orFree: true) { nodes[$0.node] != $0.incarnation }
   }
 
   public func sessions(
@@ -17,8 +17,9 @@ extension RedisRegistry {
     try await owned(limit: limit) { $0.node == node && $0.incarnation != incarnation }
   }
 
+  /// - Parameter orFree: those, too, that any owner has let go of.
   private func owned(
-    limit: Int, where isWanted: (ListedOwner) -> Bool
+    limit: Int, orFree: Bool = false, where isWanted: (ListedOwner) -> Bool
   ) async throws -> RecordList {
     var found: [SessionID: SessionRecord] = [:]
     var unread: Set<SessionID> = []
@@ -35,7 +36,7 @@ extension RedisRegistry {
       }
       for (id, record) in try await records(of: Array(listed.keys), unread: &unread) {
         if let record, record.state == .owned {
-          if isWanted(record.listedOwner) { found[id] = record }
+          if orFree && record.isFree || isWanted(record.listedOwner) { found[id] = record }
         } else if let entry = listed[id] {
           _ = try await run(
             RegistryScripts.unlist, keys: [ownedKey], [id.rawValue, entry])

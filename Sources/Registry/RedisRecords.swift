@@ -24,6 +24,7 @@ extension RedisRegistry {
       record.end = try end(in: fields[4], creator: record.creator)
       record.history = history(in: fields[7])
       record.isFree = fields[8].string == "1"
+      record.next = record.isFree ? fields[9].string.flatMap(NodeID.init) : nil
     }
     return record
   }

@@ -246,6 +246,7 @@ public struct RedisRegistry: Registry {
 
   static let fields = [
     "node", "incarnation", "epoch", "state", "tombstone", "owner", "holder", "history", "free",
+    "next",
   ]
 
   public func lookUp(_ session: SessionID) async throws -> SessionRecord? {

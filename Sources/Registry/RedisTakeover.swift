@@ -21,11 +21,46 @@ extension RedisRegistry {
   }
 
   public func letGo(
-    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch, next: NodeID?
   ) async throws -> Bool {
-    try await run(
-      RegistryScripts.letGo, keys: [key(session)],
-      [node.rawValue, incarnation.description, epoch.description]
-    ).integer == 1
+    let isFree =
+      try await run(
+        RegistryScripts.letGo, keys: [key(session)],
+        [node.rawValue, incarnation.description, epoch.description, next?.rawValue ?? ""]
+      ).integer == 1
+    // The record decides. By the list it is found while nobody has it.
+    let owner = ListedOwner(node: node, incarnation: incarnation)
+    if isFree { _ = try? await send(["HSET", ownedKey, session.rawValue, owner.textOfFree]) }
+    return isFree
+  }
+
+  // MARK: Before that
+
+  private func offersKey(_ node: NodeID) -> String { "{\(cluster)}:offers:\(node.rawValue)" }
+
+  public func setOffers(_ offers: [SessionID: MoveOffer], to node: NodeID) async throws {
+    guard !offers.isEmpty else { return }
+    _ = try await run(
+      RegistryScripts.setOffers, keys: [offersKey(node)],
+      [String(RegistryLimits.offers)] + offers.flatMap { [$0.rawValue, $1.text] })
+  }
+
+  public func offers(to node: NodeID) async throws -> [SessionID: MoveOffer] {
+    guard let fields = try await send(["HGETALL", offersKey(node)]).array, fields.count % 2 == 0
+    else { throw Self.corrupt("list of offers") }
+    var offers: [SessionID: MoveOffer] = [:]
+    for index in stride(from: 0, to: fields.count, by: 2) {
+      // Another version may know other states.
+      guard let id = fields[index].string.flatMap(SessionID.init),
+        let offer = fields[index + 1].string.flatMap(MoveOffer.init)
+      else { continue }
+      offers[id] = offer
+    }
+    return offers
+  }
+
+  public func removeOffers(_ sessions: [SessionID], to node: NodeID) async throws {
+    guard !sessions.isEmpty else { return }
+    _ = try await send(["HDEL", offersKey(node)] + sessions.map(\.rawValue))
   }
 }

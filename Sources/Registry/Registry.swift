@@ -111,9 +111,15 @@ public protocol Registry: Sendable {
     _ session: SessionID, from record: SessionRecord, node: NodeID, incarnation: Incarnation
   ) async throws -> Epoch?
   /// Lets go of it: any node that reaches its holder may take it over. Only if node, incarnation and epoch match (true).
+  /// - Parameter next: the one that is ready for it; nil: none is.
   func letGo(
-    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch, next: NodeID?
   ) async throws -> Bool
+  /// Says of sessions how far `node` has come with them, which is to have them next. Forgotten after
+  /// ``RegistryLimits/offers`` milliseconds, unless something is said again.
+  func setOffers(_ offers: [SessionID: MoveOffer], to node: NodeID) async throws
+  func offers(to node: NodeID) async throws -> [SessionID: MoveOffer]
+  func removeOffers(_ sessions: [SessionID], to node: NodeID) async throws
   /// Frees the record, only if node, incarnation and epoch all match (true). With a tombstone, that
   /// is left in its place for `--keep-tombstones`; without one, nothing is left (the pipe never started).
   func release(
@@ -130,7 +136,8 @@ public protocol Registry: Sendable {
   /// Whether it began with this process and remembers every session since: one that it does not know was then an
   /// earlier process's, and is lost.
   func remembersAll() async -> Bool
-  /// Sessions whose owner is none of these nodes, which cannot tell of them themselves. At most `limit`.
+  /// Sessions whose owner is none of these nodes, which cannot tell of them themselves, or has let go of them. At most
+  /// `limit`.
   func sessions(notOn nodes: [NodeID: Incarnation], limit: Int) async throws -> RecordList
   /// Sessions that earlier incarnations of `node` owned, and nobody has taken over since. At most `limit`.
   func sessions(
@@ -173,8 +180,18 @@ extension Registry {
   ) async throws -> Epoch? { nil }
 
   public func letGo(
-    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch, next: NodeID?
   ) async throws -> Bool { false }
+
+  public func letGo(
+    of session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch
+  ) async throws -> Bool {
+    try await letGo(of: session, node: node, incarnation: incarnation, epoch: epoch, next: nil)
+  }
+
+  public func setOffers(_ offers: [SessionID: MoveOffer], to node: NodeID) async throws {}
+  public func offers(to node: NodeID) async throws -> [SessionID: MoveOffer] { [:] }
+  public func removeOffers(_ sessions: [SessionID], to node: NodeID) async throws {}
 
   public func remembersAll() async -> Bool { false }
 

@@ -9,6 +9,8 @@ public enum RegistryLimits {
   static let silentNode = 86_400_000
   /// Milliseconds that an operator's wish to drain a node is remembered while the node is away.
   static let drain = 30 * 86_400_000
+  /// Milliseconds that a node's offers are kept: many times what it takes to get ready, and to let go.
+  static let offers = 30_000
   /// Milliseconds since 1970 that no session was started before (in 2001): a smaller number is no such time.
   static let earliest: UInt64 = 1_000_000_000_000
   /// Bytes of who had a session, in its record: all that are remembered, with the longest names.

@@ -225,12 +225,12 @@ enum RegistryScripts {
     local epoch = math.max(time[1] * 1000000 + time[2], (tonumber(found[3]) or 0) + 1)
     redis.call('HSET', KEYS[1], 'node', ARGV[4], 'incarnation', ARGV[5],
       'epoch', string.format('%.0f', epoch))
-    redis.call('HDEL', KEYS[1], 'free', 'history')
+    redis.call('HDEL', KEYS[1], 'free', 'next', 'history')
     redis.call('PEXPIRE', KEYS[1], ARGV[6])
     return epoch
     """)
 
-  /// KEYS session; ARGV node, incarnation, epoch. → whether it was theirs.
+  /// KEYS session; ARGV node, incarnation, epoch, the node that is to have it next or ''. → whether it was theirs.
   static let letGo = RedisScript(
     """
     local found = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state')
@@ -238,6 +238,11 @@ enum RegistryScripts {
       return 0
     end
     redis.call('HSET', KEYS[1], 'free', '1')
+    if ARGV[4] ~= '' then
+      redis.call('HSET', KEYS[1], 'next', ARGV[4])
+    else
+      redis.call('HDEL', KEYS[1], 'next')
+    end
     return 1
     """)
 
@@ -257,11 +262,18 @@ enum RegistryScripts {
       redis.call('DEL', KEYS[1])
     else
       redis.call('HSET', KEYS[1], 'state', 'closed', 'tombstone', isLost and found[5] or ARGV[4])
-      redis.call('HDEL', KEYS[1], 'holder', 'history', 'free')
+      redis.call('HDEL', KEYS[1], 'holder', 'history', 'free', 'next')
       if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'owner', ARGV[6]) end
       redis.call('PEXPIRE', KEYS[1], ARGV[5])
     end
     return 1
+    """)
+
+  /// KEYS offers; ARGV how long they are kept, then session and offer of each.
+  static let setOffers = RedisScript(
+    """
+    for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+    return redis.call('PEXPIRE', KEYS[1], ARGV[1])
     """)
 
   /// KEYS tombstones; ARGV session, how many there may be, how long they are kept. → the oldest ones beyond

@@ -24,13 +24,15 @@ public struct SessionRecord: Hashable, Sendable {
   public var holder: String?
   /// Its node has let go of it: another may take it over at once.
   public var isFree: Bool
+  /// Of a free one the node that is ready to take it over; nil: none is, as far as is known.
+  public var next: NodeID?
   /// The nodes that have had an owned session until now; empty: only the one that started it, as far as is known.
   public var history: [Tenure]
 
   public init(
     node: NodeID, incarnation: Incarnation, epoch: Epoch, state: State = .owned,
     creator: String? = nil, end: Tombstone? = nil, holder: String? = nil, isFree: Bool = false,
-    history: [Tenure] = []
+    next: NodeID? = nil, history: [Tenure] = []
   ) {
     self.node = node
     self.incarnation = incarnation
@@ -40,6 +42,7 @@ public struct SessionRecord: Hashable, Sendable {
     self.end = end
     self.holder = holder
     self.isFree = isFree
+    self.next = next
     self.history = history
   }
 
@@ -70,7 +73,7 @@ public struct ListedOwner: Hashable, Sendable {
     self.incarnation = incarnation
   }
 
-  /// Written as `node incarnation`.
+  /// Written as `node incarnation`. Nil also where a third word says that it has let go of the session.
   init?(_ text: String) {
     let words = text.split(separator: " ")
     guard words.count == 2, let node = NodeID(String(words[0])),
@@ -80,4 +83,6 @@ public struct ListedOwner: Hashable, Sendable {
   }
 
   var text: String { "\(node) \(incarnation)" }
+  /// What a list says of a session that this owner has let go of. Earlier versions look at its record, too.
+  var textOfFree: String { "\(text) free" }
 }

@@ -30,6 +30,8 @@ public struct SessionState: Word {
   public static let ended = SessionState(rawValue: "ended")
   /// In lists only: its node is away, and a holder keeps its process until that node is started again.
   public static let held = SessionState(rawValue: "held")
+  /// In lists only: no node has it now, and the next one that reaches its holder takes it up, or is about to.
+  public static let waiting = SessionState(rawValue: "waiting")
   /// In lists only: its node has died, and its record is all that is left.
   public static let lost = SessionState(rawValue: "lost")
 }

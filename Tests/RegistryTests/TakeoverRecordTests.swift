@@ -94,6 +94,74 @@ import Wire
     }
   }
 
+  /// A move: the next node is named by the record, and nobody loses sight of the session meanwhile.
+  @Test(arguments: Kind.allCases) func whatIsLetGoOfForANodeNamesIt(_ kind: Kind) async throws {
+    try await with(kind) { registry in
+      let before = try await owned(registry)
+      func letGo(_ next: NodeID?) async throws -> Bool {
+        try await registry.letGo(
+          of: session, node: a, incarnation: first, epoch: before.epoch, next: next)
+      }
+      let living = [a: first, b: second]
+      #expect(try await registry.sessions(notOn: living, limit: 10).sessions.isEmpty)
+      #expect(try await letGo(b))
+      let free = try #require(try await registry.lookUp(session))
+      #expect(free.isFree && free.next == b)
+      let listed = try await registry.sessions(notOn: living, limit: 10).sessions
+      #expect(listed.map(\.0) == [session] && listed.map(\.1) == [free])
+      let left = try await registry.sessions(of: a, notIncarnation: second, limit: 10).sessions
+      #expect(left.map(\.0) == [session], "each list has it")
+      // Who is ready has it, unless that node is not to be had any more.
+      let nodes = try await registry.nodes().map { entry in
+        var entry = entry
+        entry.record.labels[HolderName.engineLabel] = "E.1"
+        entry.record.loops = [NodeAddress(host: "127.0.0.1", port: 1)]
+        return entry
+      }
+      #expect(Placement.successor(of: session, free, among: nodes) == b)
+      let others = nodes.filter { $0.record.id == a }
+      #expect(Placement.successor(of: session, free, among: others) == a)
+      // It could not be attached there.
+      #expect(try await letGo(nil))
+      let again = try #require(try await registry.lookUp(session))
+      #expect(again.isFree && again.next == nil)
+      #expect(try await letGo(b))
+      _ = try await registry.takeOver(session, from: free, node: b, incarnation: second)
+      let taken = try await registry.lookUp(session)
+      #expect(taken?.isFree == false && taken?.next == nil)
+      #expect(try await registry.sessions(notOn: living, limit: 10).sessions.isEmpty)
+    }
+  }
+
+  @Test(arguments: Kind.allCases) func offersAreReadAsTheyWereMadeUntilTheyAreRemoved(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      let other = SessionID(unchecked: "other")
+      let asked = MoveOffer(.asked, holder: holder)
+      try await registry.setOffers([session: asked, other: asked], to: b)
+      #expect(try await registry.offers(to: a).isEmpty)
+      #expect(try await registry.offers(to: b) == [session: asked, other: asked])
+      let ready = MoveOffer(.ready, holder: holder)
+      try await registry.setOffers([session: ready], to: b)
+      try await registry.setOffers([:], to: b)
+      #expect(try await registry.offers(to: b) == [session: ready, other: asked])
+      try await registry.removeOffers([other], to: b)
+      try await registry.removeOffers([], to: b)
+      #expect(try await registry.offers(to: b) == [session: ready])
+    }
+  }
+
+  @Test func anOfferIsReadAsItWasWritten() {
+    for state in [MoveOffer.State.asked, .ready, .refused, .free] {
+      let offer = MoveOffer(state, holder: holder)
+      #expect(MoveOffer(offer.text) == offer)
+    }
+    for text in ["", "asked", "asked ", "later x", "asked two words"] {
+      #expect(MoveOffer(text) == nil, "\(text)")
+    }
+  }
+
   @Test(arguments: Kind.allCases) func whatHasEndedIsNotTakenOver(_ kind: Kind) async throws {
     try await with(kind) { registry in
       let before = try await owned(registry)

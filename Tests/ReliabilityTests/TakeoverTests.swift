@@ -160,6 +160,30 @@ import Wire
     }
   }
 
+  /// An operator who has waited for a drain finds every session served, also those that nobody looks at.
+  @Test func whatNobodyLooksAtIsServedOnceItsDrainIsSaidToBeOver() async throws {
+    try await withCluster { cluster in
+      var sessions: Set<String> = []
+      for _ in 0..<6 {
+        let (viewer, _) = try await counter(cluster)
+        sessions.insert(viewer.terminal.session.rawValue)
+        try await viewer.close()
+      }
+      let api = cluster.router.url
+      for owner in 0..<2 {
+        let said = try await cluster.fairlead("drain", "n\(owner)", "--wait", "--api", api)
+        let found = try await cluster.fairlead("sessions", "-o", "json", "--api", api)
+        #expect(said.contains("no sessions left"), "\(said)")
+        let json = try JSONSerialization.jsonObject(with: Data(found.drop { $0 != "[" }.utf8))
+        let listed = try #require(json as? [[String: Any]], "\(found)")
+        #expect(Set(listed.compactMap { $0["session"] as? String }) == sessions)
+        #expect(listed.allSatisfy { $0["node"] as? String == "n\(1 - owner)" })
+        #expect(listed.allSatisfy { $0["state"] as? String == "running" }, "\(found)")
+        _ = try await cluster.fairlead("drain", "n\(owner)", "--undo", "--api", api)
+      }
+    }
+  }
+
   @Test func aStoppedNodesSessionsGoOnElsewhereAtOnce() async throws {
     try await withCluster { cluster in
       let (viewer, owner) = try await counter(cluster)

@@ -55,6 +55,10 @@ import Wire
     [session: OwnedSession(epoch: Epoch(epoch), holder: holder)]
   }
 
+  private func ended(_ epoch: UInt64, _ end: Tombstone) -> [SessionID: OwnedSession] {
+    [session: OwnedSession(epoch: Epoch(epoch), end: end, holder: holder)]
+  }
+
   @Test(arguments: [false, true])
   func aStreamGoesOnWithTheNextIncarnationOfItsNode(isDeadBefore: Bool) async throws {
     let registry = makeRegistry()
@@ -108,14 +112,48 @@ import Wire
     }
   }
 
+  /// A move: who is ready for the session is asked for it.
+  @Test(arguments: ["b", "c"]) func whatIsLetGoOfForANodeIsOpenedThere(next: String) async throws {
+    let registry = makeRegistry()
+    let container = HolderName.Container(engine: "E", name: "web", user: nil).holder
+    let session = session
+    var nodes: [FakeNode] = []
+    for id in ["a", "b", "c"] {
+      let node = FakeNode(id) { frame, stream, link in
+        if case .linkOpen = frame { link.send(ScriptedNode.opened(session), stream: stream) }
+      }
+      await node.register(registry, port: try await node.listen())
+      nodes.append(node)
+    }
+    let owned = OwnedSession(epoch: Epoch(1), holder: container)
+    let incarnation = nodes[0].incarnation
+    _ = await registry.confirm([session: owned], node: nodes[0].id, incarnation: incarnation)
+    let records: any Registry = registry
+    let isFree = try await records.letGo(
+      of: session, node: nodes[0].id, incarnation: incarnation, epoch: Epoch(1),
+      next: NodeID(unchecked: next))
+    #expect(isFree)
+    let asked = nodes
+    try await withRouter(registry) { port in
+      let admin = APIClient(host: "127.0.0.1", port: port)
+      #expect(try await admin.sessionList().sessions.map(\.state) == [.waiting])
+      let client = try await RawClient.greet(port: port)
+      client.send(.open(Open(session: session, size: .standard)), stream: 1)
+      try await client.frame("OPENED", stream: 1) { $0.type == .opened }
+      #expect(asked.map(\.opens.count) == (next == "b" ? [0, 1, 0] : [0, 0, 1]))
+      #expect(asked.flatMap(\.opens).allSatisfy { $0.epoch == nil })
+    }
+    for node in asked { try await node.stop() }
+  }
+
   /// The smallest history of it: it ends, its node is gone for longer than a lease before its watcher comes back, and is
   /// started again. (A judge's clients were told that it is gone.)
   @Test func whoComesBackForTheScreenOfASessionThatHasEndedWaitsForItsNode() async throws {
     let registry = makeRegistry()
     let node = try await start(registry)
-    var ended = holding(1)
-    ended[session]?.end = Tombstone(status: .exited(code: 3), reason: .exited)
-    _ = await registry.confirm(ended, node: node.id, incarnation: node.incarnation)
+    let end = Tombstone(status: .exited(code: 3), reason: .exited)
+    let (first, second) = (ended(1, end), ended(2, end))
+    _ = await registry.confirm(first, node: node.id, incarnation: node.incarnation)
     try await withRouter(registry) { port in
       let client = try await RawClient.greet(port: port)
       let living = client.keepAlive()
@@ -129,7 +167,7 @@ import Wire
         let other = try await RawClient.greet(port: port)
         defer { other.close() }
         let seen = Resume(life: Life(rawValue: 9), next: 3, input: 0)
-        other.send(.open(Open(session: session, size: .standard, resume: seen)), stream: 1)
+        other.send(.open(Open(session: session, resume: seen, size: .standard)), stream: 1)
         let answer = try await other.frame("REFUSED", stream: 1) { $0.type == .refused }
         guard case .refused(let refusal) = answer else { return false }
         #expect(refusal.code == .unavailable && refusal.retry != nil, "\(refusal)")
@@ -141,8 +179,7 @@ import Wire
       #expect(error?.message.contains("has ended") == true, "\(String(describing: error))")
       #expect(try await registry.lookUp(session)?.state == .owned, "it was not forgotten")
       let again = try await start(registry, as: next, epoch: 2)
-      ended[session]?.epoch = Epoch(2)
-      _ = await registry.announce(ended, node: again.id, incarnation: next)
+      _ = await registry.announce(second, node: again.id, incarnation: next)
       try await client.frame("what was printed since", stream: 1) {
         $0 == .output(offset: 6, ByteBuffer(string: " after"))
       }

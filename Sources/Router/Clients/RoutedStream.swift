@@ -1,7 +1,6 @@
 // One stream of a client, from its OPEN to its end: found a route, opened on the owner's node, and opened again where
 // it stood whenever the link under it breaks, while the client's connection stays open. It knows only what a
 // reopening needs; the session is the node's.
-//
 // Pure: it is told what happens, and `ConnectedClient` does what it then asks for.
 
 import Auth
@@ -140,17 +139,17 @@ struct RoutedStream {
     state = .paused(search)
   }
 
-  /// Has the stream opened again where it stood, after a moment.
-  private mutating func resume(_ search: RouteSearch) {
+  /// Has the stream opened again where it stood, after a moment, unless the session's next node is ready for it.
+  private mutating func resume(_ search: RouteSearch, atOnce: Bool = false) {
     guard let position else { return }
     open.create = nil
     open.resume = Resume(life: position.life, next: position.next, input: acknowledgedInput)
-    retry(search)
+    if atOnce { resolve(search) } else { retry(search) }
   }
 
-  private mutating func pause() {
+  private mutating func pause(atOnce: Bool = false) {
     actions.append(.deliver(.event(.paused)))
-    resume(RouteSearch())
+    resume(RouteSearch(), atOnce: atOnce)
   }
 
   // MARK: What the node will not do
@@ -181,7 +180,8 @@ struct RoutedStream {
       actions.append(.leave(nil))
       // The node has let go of a session that another owns by now.
       if refusal.code == .notOwner { actions.append(.forget(session)) }
-      if refusal.code == .notOwner || refusal.retry != nil { pause() } else { decline(refusal) }
+      guard refusal.code == .notOwner || refusal.retry != nil else { return decline(refusal) }
+      pause(atOnce: refusal.retry == 0)
     case .resolving, .paused, .closed: break
     }
   }

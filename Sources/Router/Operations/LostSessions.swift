@@ -13,7 +13,7 @@ extension RouterContext {
     for entry in nodes where !entry.isDead { living[entry.record.id] = entry.record.incarnation }
     let records = try await registry.sessions(notOn: living, limit: RouterLimits.lostSessions)
     let left = records.sessions.filter { $0.1.end == nil && (node == nil || $0.1.node == node) }
-      .map { SessionSummary(of: $0.0, $0.1, $0.1.isLost(among: nodes) ? .lost : .held) }
+      .map { SessionSummary(of: $0.0, $0.1, SessionState($0.1.ownerState(among: nodes))) }
     return (left, records.unread)
   }
 
@@ -45,6 +45,13 @@ extension RouterContext {
 struct Remains: Sendable {
   var node: NodeID
   var tombstone: Tombstone
+}
+
+extension SessionState {
+  /// Of a session that no node tells of.
+  fileprivate init(_ owner: OwnerState) {
+    self = owner.isLost ? .lost : owner == .free ? .waiting : .held
+  }
 }
 
 extension SessionSummary {

@@ -41,7 +41,9 @@ struct NodeDirectory: Sendable {
     switch ownerState(of: record) {
     // What a holder keeps may be waited for by thousands of streams, for an hour.
     case .alive, .held, .ended: return true
-    case .silent, .free, .restarted, .dead, .replaced, .gone: return false
+    // A move has been prepared.
+    case .free: return record.next.map { entries[$0]?.isLive == true } ?? false
+    case .silent, .restarted, .dead, .replaced, .gone: return false
     }
   }
 
@@ -55,6 +57,12 @@ struct NodeDirectory: Sendable {
     return Route(
       node: entry.record.id, incarnation: entry.record.incarnation, epoch: nil, loop: loop,
       address: entry.record.loops[loop])
+  }
+
+  /// A route to the node that is ready to take the session over; nil: it is not to be had.
+  func route(_ session: SessionID, toSuccessor node: NodeID) -> Route? {
+    guard entries[node]?.isLive == true else { return nil }
+    return route(session, node: node, incarnation: nil, epoch: nil)
   }
 
   /// Nil unless that start of the node is known.

@@ -146,6 +146,13 @@ final class RouteFinder {
       // While a holder has the session, a create waits for its node as well: it must not start a second process.
       let state = directory.ownerState(of: record)
       if state == .free, let engine = record.engine {
+        if let next = record.next.flatMap({ directory.entries[$0] }),
+          !question.avoiding.contains(next.record.id),
+          context.health.trouble(of: next.record) == nil,
+          let route = directory.route(session, toSuccessor: next.record.id)
+        {
+          return .success(route)
+        }
         return takeover(of: session, at: engine, avoiding: question.avoiding)
       }
       guard state.isLost || question.creation != nil && state.mayBeClaimed else {

@@ -11,11 +11,11 @@ struct DrainCommand: AsyncParsableCommand {
     abstract: "Empty a node: no new sessions, and its old ones move where that can be.",
     discussion: """
       A session in a container that a holder has (--holder of `fairlead node`) moves to another node that reaches \
-      its engine and knows the same cluster key. One on the node's own machine that a holder has goes on when the node is \
+      its engine and knows the same cluster key, once that is ready for it; until then it is served where it is. One on the node's own machine that a holder has goes on when the node is \
       started again there. One without a holder ends with the node.
 
         fairlead drain a
-        fairlead drain a --wait --deadline 10m   (until nothing is left that can move; then the node may be stopped)
+        fairlead drain a --wait --deadline 10m   (until all that can move is served again; then the node may be stopped)
         fairlead sessions --node a               (what it still has)
         fairlead drain a --undo
       """)
@@ -26,7 +26,7 @@ struct DrainCommand: AsyncParsableCommand {
   @Flag(help: "Send it new sessions again.")
   var undo = false
 
-  @Flag(help: "Wait until nothing is left that can move, and say what stays.")
+  @Flag(help: "Wait until all that can move is served by other nodes, and say what stays.")
   var wait = false
 
   @Option(help: "With --wait: for so long at most, such as 10m; then the exit code is 1.")
@@ -49,13 +49,17 @@ struct DrainCommand: AsyncParsableCommand {
     guard wait else { return }
     let end = deadline.map { ContinuousClock.now + .seconds($0.seconds) }
     var told: Left?
+    var moving: Set<SessionID> = []
     while true {
-      let left = Left(try await client.sessions(node: node))
+      var left = Left(try await client.sessions(node: node))
+      moving.formUnion(left.moving)
+      if left.moving.isEmpty, !moving.isEmpty {
+        // Other nodes have them, and may be about to serve them.
+        left.add(try await client.sessions().filter { moving.contains($0.session) })
+      }
       if left.moving.isEmpty { return say(left.farewell(of: node)) }
       if left != told {
-        let count = left.moving.count
-        complain(
-          "\(count) session\(count == 1 ? " is" : "s are") still to move from node \(node)")
+        complain(left.progress(from: node))
         told = left
       }
       if let end, ContinuousClock.now >= end {
@@ -74,10 +78,20 @@ struct DrainCommand: AsyncParsableCommand {
 private struct Left: Equatable {
   /// In containers, held: for other nodes.
   var moving: [SessionID] = []
+  /// How many of these it has let go of, and no other node has yet.
+  var waiting = 0
   /// Held on its machine.
   var staying = 0
   /// Held by nothing.
   var ending: [SessionID] = []
+
+  /// Adds those that other nodes have by now, and do not serve yet.
+  mutating func add(_ sessions: [SessionSummary]) {
+    for session in sessions where session.state == .waiting {
+      moving.append(session.session)
+      waiting += 1
+    }
+  }
 
   init(_ sessions: [SessionSummary]) {
     for session in sessions where session.state != .ended {
@@ -89,6 +103,7 @@ private struct Left: Equatable {
         staying += 1
       } else {
         moving.append(session.session)
+        if session.state == .waiting { waiting += 1 }
       }
     }
   }
@@ -97,6 +112,13 @@ private struct Left: Equatable {
 
   private static func examples(of sessions: [SessionID]) -> String {
     sessions.prefix(3).map(\.rawValue).joined(separator: ", ") + (sessions.count > 3 ? ", …" : "")
+  }
+
+  func progress(from node: NodeID) -> String {
+    let count = moving.count
+    let words = "\(count) session\(count == 1 ? " is" : "s are") still to move from node \(node)"
+    guard waiting > 0 else { return words }
+    return words + ", of which \(waiting) \(waiting == 1 ? "waits" : "wait") for the next node"
   }
 
   func farewell(of node: NodeID) -> String {

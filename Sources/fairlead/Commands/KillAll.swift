@@ -33,8 +33,8 @@ struct KillAll {
     for node in list.unanswered {
       complain("node \(node.node): \(printable(node.reason)); its sessions are not ended")
     }
-    let away = list.sessions.count { $0.state == .held }
-    if away > 0 { complain("\(Self.sessions(away)) wait for their nodes, and cannot be ended now") }
+    let away = list.sessions.count { $0.state == .held || $0.state == .waiting }
+    if away > 0 { complain("\(Self.sessions(away)) wait for a node, and cannot be ended now") }
     guard !running.isEmpty else { return say("no session runs there") }
     guard try confirms("end \(Self.sessions(running.count))") else { return }
     let failed = await kill(running.map(\.session), client)

@@ -128,7 +128,9 @@ struct SessionsCommand: AsyncParsableCommand {
 }
 
 extension SessionSummary {
-  var stateText: String { state == .ended ? "ended, \(endText)" : state.rawValue }
+  var stateText: String {
+    state == .ended ? "ended, \(endText)" : state.rawValue + (stalled == nil ? "" : ", stalled")
+  }
   /// How it ended, as far as that is known.
   var endText: String {
     [reason?.rawValue, status.map { "\($0)" } ?? "how is not known"].compactMap { $0 }.joined(
@@ -139,5 +141,5 @@ extension SessionSummary {
     isRecord ? "-" : command.isEmpty ? "(login shell)" : shellQuoted(command)
   }
   /// No more is known of it than its record says.
-  fileprivate var isRecord: Bool { state == .lost || state == .held }
+  fileprivate var isRecord: Bool { [.lost, .held, .waiting].contains(state) }
 }

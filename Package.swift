@@ -358,8 +358,8 @@ let package = Package(
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "Client", "fairlead", "Pipes", "Screen", "TestSupport", "Wire", nio("NIOCore"),
-        nio("NIOPosix"), argumentParser,
+        "API", "Client", "fairlead", "Pipes", "Registry", "Screen", "TestSupport", "Wire",
+        nio("NIOCore"), nio("NIOPosix"), argumentParser,
       ],
       swiftSettings: swiftSettings),
     .testTarget(

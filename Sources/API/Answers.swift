@@ -18,8 +18,10 @@ public struct NodeView: Sendable, Equatable, Codable {
   public enum State: String, Sendable, Codable {
     /// Takes new sessions.
     case live
-    /// Keeps its sessions and takes no new ones.
+    /// Takes no new sessions, and its own move where they can.
     case draining
+    /// Takes no new sessions, and keeps its own.
+    case cordoned
     /// Its lease has ended: it may come back.
     case silent
     /// Silent for so long that its sessions count as lost, or are what its holder keeps.
@@ -47,7 +49,12 @@ public struct NodeView: Sendable, Equatable, Codable {
     let record = entry.record
     id = record.id
     state =
-      entry.isDead ? .dead : !entry.isLive ? .silent : entry.isDraining ? .draining : .live
+      entry.isDead
+      ? .dead
+      : !entry.isLive
+        ? .silent
+        : entry.isDraining
+          ? .draining : entry.isCordoned ? .cordoned : .live
     loops = record.loops.map(\.description)
     labels = record.labels
     weight = record.weight
@@ -60,18 +67,79 @@ public struct NodeView: Sendable, Equatable, Codable {
   }
 }
 
-public struct NodesAnswer: Codable {
-  public var nodes: [NodeView]
-  public init(nodes: [NodeView]) { self.nodes = nodes }
+/// Why the registry did not answer, where something is answered all the same.
+public struct RegistryGap: Sendable, Equatable, Codable {
+  public var reason: String
+  /// Milliseconds since the list of nodes was read on which the answer stands.
+  public var age: Int
+  public init(reason: String, age: Int) {
+    self.reason = reason
+    self.age = age
+  }
 }
 
-public struct DrainAnswer: Codable {
+/// The nodes, as the registry has them, or as they were last heard of.
+public struct NodeList: Sendable {
+  public var nodes: [NodeEntry]
+  /// Nil: the registry has answered.
+  public var gap: RegistryGap?
+  public init(nodes: [NodeEntry], gap: RegistryGap? = nil) {
+    self.nodes = nodes
+    self.gap = gap
+  }
+}
+
+extension NodeEntry {
+  /// The node as a view told of it. Nil: its addresses are none.
+  public init?(_ view: NodeView) {
+    var loops: [NodeAddress] = []
+    for text in view.loops {
+      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...])
+      else { return nil }
+      var host = text[..<colon]
+      if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+      loops.append(NodeAddress(host: String(host), port: port))
+    }
+    self.init(
+      record: NodeRecord(
+        id: view.id, incarnation: view.incarnation, loops: loops, labels: view.labels,
+        weight: view.weight, capacity: view.capacity, sessions: view.sessions,
+        version: view.version, holder: view.holder),
+      isDraining: view.state == .draining, leaseMilliseconds: view.lease)
+    isCordoned = view.state == .cordoned
+  }
+}
+
+public struct NodesAnswer: Sendable, Codable {
+  public var nodes: [NodeView]
+  /// The registry does not answer, and this is what the router has last heard; absent: it does.
+  public var registry: RegistryGap?
+  public init(nodes: [NodeView], registry: RegistryGap? = nil) {
+    self.nodes = nodes
+    self.registry = registry
+  }
+}
+
+/// What is wished of a node from now on.
+public struct WishAnswer: Sendable, Codable {
   public var node: NodeID
   public var draining: Bool
-  public init(node: NodeID, draining: Bool) {
+  public var cordoned: Bool
+  /// The registry does not answer, and the router tells it once it does; absent: it was told.
+  public var pending: Bool?
+
+  public init(node: NodeID, _ wish: NodeWish, isPending: Bool) {
     self.node = node
-    self.draining = draining
+    draining = wish == .drain
+    cordoned = wish == .cordon
+    pending = isPending ? true : nil
   }
+}
+
+public struct EventsAnswer: Sendable, Codable {
+  /// The oldest first; at most a thousand.
+  public var events: [ListedEvent]
+  public init(events: [ListedEvent]) { self.events = events }
 }
 
 public struct TicketAnswer: Codable {

@@ -22,6 +22,8 @@ public struct SessionList: Sendable, Equatable, Codable {
   public var unanswered: [Unanswered]
   /// What the registry has of these cannot be read; nil: there are none.
   public var unread: [SessionID]?
+  /// The registry does not answer: sessions of nodes that are away are not in the list; nil: it does.
+  public var registry: RegistryGap?
 
   public init(sessions: [SessionSummary], unanswered: [Unanswered] = []) {
     self.sessions = sessions

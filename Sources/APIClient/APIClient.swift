@@ -33,6 +33,17 @@ public struct APIError: Error, CustomStringConvertible {
   /// What is not there, with 404.
   public var missing: Missing?
 
+  public init(
+    code: Code, message: String, facts: SessionFacts? = nil, seen: Seen? = nil,
+    missing: Missing? = nil
+  ) {
+    self.code = code
+    self.message = message
+    self.facts = facts
+    self.seen = seen
+    self.missing = missing
+  }
+
   public enum Seen: Sendable {
     /// A server without TLS, where TLS was spoken.
     case plainText
@@ -40,7 +51,7 @@ public struct APIError: Error, CustomStringConvertible {
     case silentEnd
   }
 
-  public enum Missing: Sendable { case session, node }
+  public enum Missing: Sendable { case session, node, client }
 
   public var description: String { message }
 }
@@ -50,28 +61,32 @@ public struct APIClient: Sendable {
   private let prefix: String
   private let url: String
   private let token: String?
+  private let limit: TimeAmount?
 
   /// - Parameters:
   ///   - path: before `/v1`, where a load balancer puts the API below a path of its own.
   ///   - tls: nil speaks plain HTTP.
   ///   - token: sent as `Authorization: Bearer`.
+  ///   - limit: how long an answer may take; nil: as long as a request usually may.
   public init(
     host: String, port: Int, path: String = "", tls: TLSContext? = nil, token: String? = nil,
+    within limit: TimeAmount? = nil,
     group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
     let address = Address.tcp(host: host, port: port)
     http = HTTPClient(address, layer: tls.map { .interactive($0) } ?? .plain, group: group)
     prefix = path
     self.token = token
+    self.limit = limit
     url = "\(tls == nil ? "http" : "https")://\(address.authority ?? host)\(path)"
   }
 
   public func version() async throws -> VersionAnswer { try await get("/v1/version") }
 
-  public func nodes() async throws -> [NodeView] {
-    let answer: NodesAnswer = try await get("/v1/nodes")
-    return answer.nodes
-  }
+  public func nodes() async throws -> [NodeView] { try await nodeList().nodes }
+
+  /// With why the registry did not answer, if it did not.
+  public func nodeList() async throws -> NodesAnswer { try await get("/v1/nodes") }
 
   /// - Parameter idle: seconds that a session must have been unused.
   public func sessions(node: NodeID? = nil, idle: Int64? = nil) async throws -> [SessionSummary] {
@@ -81,11 +96,30 @@ public struct APIClient: Sendable {
   /// With what is missing from it.
   /// - Parameter idle: seconds that a session must have been unused.
   public func sessionList(node: NodeID? = nil, idle: Int64? = nil) async throws -> SessionList {
-    var query: [String] = []
-    if let node { query.append("node=\(node)") }
-    if let idle { query.append("idle=\(idle)s") }
+    try await sessionList(SessionFilter(node: node, idle: UInt64(max(0, idle ?? 0)) * 1_000))
+  }
+
+  /// Those that the filter takes, with what is missing.
+  public func sessionList(_ filter: SessionFilter) async throws -> SessionList {
+    let query = filter.query.map { "\($0.name)=\(Self.encoded($0.value))" }
     let suffix = query.isEmpty ? "" : "?" + query.joined(separator: "&")
     return try await get("/v1/sessions" + suffix)
+  }
+
+  /// RFC 3986, section 2.1: all but what means itself.
+  private static func encoded(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var bytes: [UInt8] = []
+    for byte in text.utf8 {
+      let isLetter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+      let isDigit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      if isLetter || isDigit || "-._~".utf8.contains(byte) {
+        bytes.append(byte)
+      } else {
+        bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   public func session(_ id: SessionID) async throws -> SessionSummary {
@@ -135,14 +169,59 @@ public struct APIClient: Sendable {
       buffer: try await send(.GET, "/v1/sessions/\(id)/screen?format=\(safe)&\(part)"))
   }
 
-  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws {
-    _ = try await send(isDraining ? .POST : .DELETE, "/v1/nodes/\(node)/drain")
+  /// - Returns: whether the registry knows it; else the router tells it once it answers.
+  @discardableResult
+  public func setWish(_ node: NodeID, _ wish: NodeWish) async throws -> Bool {
+    let path = "/v1/nodes/\(node)/" + (wish == .cordon ? "cordon" : "drain")
+    let answer: WishAnswer = try decode(try await send(wish == .serve ? .DELETE : .POST, path))
+    return answer.pending != true
+  }
+
+  @discardableResult
+  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
+    try await setWish(node, isDraining ? .drain : .serve)
   }
 
   /// A ticket for one browser, of `serve`.
   public func ticket() async throws -> String {
     let answer: TicketAnswer = try decode(try await send(.POST, "/v1/tickets"))
     return answer.ticket
+  }
+
+  // MARK: For operators
+
+  public func routers() async throws -> RoutersAnswer { try await get("/v1/routers") }
+
+  /// Those of the router that answers.
+  public func clients() async throws -> [ClientView] {
+    let answer: ClientsAnswer = try await get("/v1/clients")
+    return answer.clients
+  }
+
+  /// - Returns: how many connections the router has ended.
+  public func kick(_ client: ClientID) async throws -> Int {
+    let answer: KickAnswer = try decode(try await send(.DELETE, "/v1/clients/\(client)"))
+    return answer.kicked
+  }
+
+  /// At most a thousand; more are those after the last.
+  /// - Parameter id: of the last event that is known.
+  public func events(after id: String) async throws -> [ListedEvent] {
+    let answer: EventsAnswer = try await get("/v1/events?after=\(Self.encoded(id))")
+    return answer.events
+  }
+
+  /// - Parameter repairs: whether what can be mended is.
+  public func diagnose(repairs: Bool) async throws -> Diagnosis {
+    try decode(try await send(repairs ? .POST : .GET, "/v1/doctor"))
+  }
+
+  public func registryHealth() async throws -> RegistryHealth { try await get("/v1/registry") }
+
+  /// - Parameter target: what one of that name would be; nil: a terminal of a node's machine.
+  public func explain(_ id: SessionID, target: Target? = nil) async throws -> SessionExplanation {
+    let suffix = target.map { "?target=\(Self.encoded($0.description))" } ?? ""
+    return try await get("/v1/explain/\(id)" + suffix)
   }
 
   // MARK: One request
@@ -155,6 +234,7 @@ public struct APIClient: Sendable {
 
   private static func asked(_ path: String) -> APIError.Missing? {
     if path.hasPrefix("/v1/nodes/") { return .node }
+    if path.hasPrefix("/v1/clients/") { return .client }
     return path.hasPrefix("/v1/sessions/") || path.hasPrefix("/v1/where/") ? .session : nil
   }
 
@@ -178,7 +258,10 @@ public struct APIClient: Sendable {
     var headers: HTTPHeaders = body == nil ? [:] : ["Content-Type": "application/json"]
     if let token { headers.add(name: "Authorization", value: "Bearer \(token)") }
     do {
-      response = try await http.send(method, prefix + path, headers: headers, body: body)
+      response =
+        if let limit {
+          try await http.send(method, prefix + path, headers: headers, body: body, within: limit)
+        } else { try await http.send(method, prefix + path, headers: headers, body: body) }
     } catch {
       let reason = (error as? HTTPClientError)?.reason ?? cause(of: error)
       throw APIError(

@@ -31,6 +31,8 @@ public func apiRouter(
   addHealth(to: router, operations, version)
   addNodes(to: router, operations)
   addSessions(to: router, operations, path)
+  addRouters(to: router, operations)
+  addStory(to: router, operations)
   addScreens(to: router, operations)
   addTickets(to: router, operations, access, audit)
   signIn.addRoutes(to: router, page: signInPage)
@@ -69,48 +71,49 @@ private func addNodes(
   router.get("/v1/nodes") { request, context in
     try request.allowQuery()
     let cluster = try context.cluster(operations)
+    let list = try await cluster.nodeList()
     var nodes: [NodeView] = []
-    for entry in try await cluster.nodes() {
+    for entry in list.nodes {
       nodes.append(NodeView(entry, link: await cluster.link(to: entry)))
     }
-    return try json(NodesAnswer(nodes: nodes))
+    return try json(NodesAnswer(nodes: nodes, registry: list.gap))
   }
-  router.post("/v1/nodes/{id}/drain") { request, context in
-    try request.allowQuery()
-    let node: NodeID = try name("id", in: context)
-    try await context.cluster(operations).setDraining(node, true)
-    return try json(DrainAnswer(node: node, draining: true))
+  let wishes: [(String, NodeWish)] = [("drain", .drain), ("cordon", .cordon)]
+  for (path, wish) in wishes {
+    router.post("/v1/nodes/{id}/\(path)") { request, context in
+      try request.allowQuery()
+      return try await apply(wish, try name("id", in: context), try context.cluster(operations))
+    }
+    router.delete("/v1/nodes/{id}/\(path)") { request, context in
+      try request.allowQuery()
+      return try await apply(.serve, try name("id", in: context), try context.cluster(operations))
+    }
   }
-  router.delete("/v1/nodes/{id}/drain") { request, context in
-    try request.allowQuery()
-    let node: NodeID = try name("id", in: context)
-    try await context.cluster(operations).setDraining(node, false)
-    return try json(DrainAnswer(node: node, draining: false))
-  }
+}
+
+private func apply(
+  _ wish: NodeWish, _ node: NodeID, _ cluster: any ClusterOperations
+) async throws -> Response {
+  let isDone = try await cluster.setWish(node, wish)
+  return try json(
+    WishAnswer(node: node, wish, isPending: !isDone), status: isDone ? .ok : .accepted)
 }
 
 private func addSessions(
   to router: Hummingbird.Router<APIContext>, _ operations: any ClusterOperations, _ path: String
 ) {
   router.get("/v1/sessions") { request, context in
-    try request.allowQuery("node", "idle")
-    var node: NodeID?
-    if let text = request.uri.queryParameters["node"] {
-      node = NodeID(String(text))
-      guard node != nil else { throw OperationError(.badRequest, "node is not a node's name") }
+    try request.allow(query: SessionFilter.parameters)
+    let filter = try SessionFilter { name in
+      request.uri.queryParameters[name[...]].map { String($0) }
     }
-    var idle: UInt64 = 0
-    if let text = request.uri.queryParameters["idle"] {
-      guard let milliseconds = milliseconds(String(text)) else {
-        throw OperationError(.badRequest, "idle is a time such as 90s, 15m, 2h or 1d")
-      }
-      idle = milliseconds
-    }
-    var list = try await context.cluster(operations).sessions(node: node)
-    // Where somebody is who may type, it is in use, however long nothing has moved.
-    list.sessions.removeAll { session in
-      idle > 0 && (session.idle < idle || session.viewers.contains { $0.mode == .driver })
-    }
+    let cluster = try context.cluster(operations)
+    var list = try await cluster.sessions(node: filter.node)
+    let nodes: Set<String>? =
+      filter.labels.isEmpty
+      ? nil
+      : Set(try await cluster.nodes().filter { filter.has($0.record) }.map(\.record.id.rawValue))
+    list.sessions.removeAll { !filter.takes($0, onNodes: nodes) }
     return try json(list)
   }
   router.post("/v1/sessions") { request, context in
@@ -200,7 +203,7 @@ private func creation(_ request: Request) async throws -> Open {
 }
 
 /// A name from the path.
-private func name<Name: NameIdentifier>(_ key: String, in context: APIContext) throws
+func name<Name: NameIdentifier>(_ key: String, in context: APIContext) throws
   -> Name
 {
   guard let text = context.parameters.get(key), let name = Name(text) else {
@@ -208,17 +211,6 @@ private func name<Name: NameIdentifier>(_ key: String, in context: APIContext) t
       .badRequest, "the name in the path is not 1 to 64 characters of [A-Za-z0-9_-]")
   }
   return name
-}
-
-/// Milliseconds of `90s`, `15m`, `2h`, `1d`, or of a plain number of seconds.
-func milliseconds(_ text: String) -> UInt64? {
-  let units: [Character: UInt64] = ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
-  let unit = text.last.flatMap { units[$0] }
-  let digits = unit == nil ? text[...] : text.dropLast()
-  guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && $0.isNumber }),
-    let count = UInt64(digits), count <= APILimits.timeCount
-  else { return nil }
-  return count * (unit ?? 1_000)
 }
 
 /// Why a GET of the WebSocket's path came here instead of becoming a client's connection.

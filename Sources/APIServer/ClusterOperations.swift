@@ -27,8 +27,24 @@ public protocol ClusterOperations: Sendable {
   /// Whether a load balancer should send clients here.
   var isReady: Bool { get async }
   func nodes() async throws -> [NodeEntry]
+  /// The same, or, where the registry does not answer, what is remembered.
+  func nodeList() async throws -> NodeList
   /// How the one who answers gets on with this node: `ok`, or what is wrong; nil: it has not tried.
   func link(to node: NodeEntry) async -> String?
+  /// The routers, and which of them answers.
+  func routers() async throws -> RoutersAnswer
+  /// The clients of the router that answers.
+  func clients() async throws -> [ClientView]
+  /// Ends the connections that a client has at the router that answers, and returns how many those were.
+  func kick(_ client: ClientID) async throws -> Int
+  /// Why a session is where it is, and where one of this target would be created.
+  func explain(_ id: SessionID, target: Target) async throws -> SessionExplanation
+  /// What happened since an event, `MILLISECONDS-NUMBER`.
+  func events(after id: String, limit: Int) async throws -> [ListedEvent]
+  /// What is wrong in the cluster; and mends of it what can be mended, if asked to.
+  func diagnose(repairs: Bool) async throws -> Diagnosis
+  /// How the registry is.
+  func registryHealth() async throws -> RegistryHealth
   /// Sessions of one node, or of all that answer.
   func sessions(node: NodeID?) async throws -> SessionList
   func session(_ id: SessionID) async throws -> SessionSummary
@@ -42,7 +58,8 @@ public protocol ClusterOperations: Sendable {
   func screen(
     _ id: SessionID, format: ScreenFormat, scrollback: UInt32, tail: UInt32?
   ) async throws -> String
-  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws
+  /// - Returns: false: the registry does not answer, and is told later.
+  func setWish(_ node: NodeID, _ wish: NodeWish) async throws -> Bool
   /// Returns if the caller may have tickets made, which stand for everything.
   func mayIssueTickets() async throws
 }
@@ -52,4 +69,19 @@ extension ClusterOperations {
   public func acting(for caller: Caller) -> any ClusterOperations { self }
   public func mayIssueTickets() async throws {}
   public func link(to node: NodeEntry) async -> String? { nil }
+  public func routers() async throws -> RoutersAnswer { throw Self.unable }
+  public func clients() async throws -> [ClientView] { throw Self.unable }
+  public func kick(_ client: ClientID) async throws -> Int { throw Self.unable }
+  public func explain(_ id: SessionID, target: Target) async throws -> SessionExplanation {
+    throw Self.unable
+  }
+  public func registryHealth() async throws -> RegistryHealth { throw Self.unable }
+  public func events(after id: String, limit: Int) async throws -> [ListedEvent] {
+    throw Self.unable
+  }
+  public func diagnose(repairs: Bool) async throws -> Diagnosis { throw Self.unable }
+  private static var unable: OperationError {
+    OperationError(.unavailable, "what answers here does not tell this")
+  }
+  public func nodeList() async throws -> NodeList { NodeList(nodes: try await nodes()) }
 }

@@ -9,7 +9,10 @@ import Wire
 
 extension Request {
   /// - Throws: ``OperationError`` for a parameter of the query that is none of `known`, or comes twice.
-  func allowQuery(_ known: String...) throws {
+  func allowQuery(_ known: String...) throws { try allow(query: known) }
+
+  /// - Throws: ``OperationError`` for a parameter of the query that is none of `known`, or comes twice.
+  func allow(query known: [String]) throws {
     var seen: Set<Substring> = []
     for (name, _) in uri.queryParameters {
       guard known.contains(String(name)) else {

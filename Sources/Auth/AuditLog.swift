@@ -6,7 +6,8 @@ public import Wire
 
 public struct AuditEvent: Sendable, Equatable, Codable {
   public enum What: String, Sendable, Codable {
-    case open, create, kill, drain, undrain, ticket, login, connect, renew, screen, inspect
+    case open, create, kill, drain, undrain, cordon, ticket, login, connect, renew, screen, inspect
+    case kick, repair
     /// Not an operation: lines before this one are missing.
     case dropped
   }

@@ -30,7 +30,7 @@ final class ClientConnection: ChannelInboundHandler {
   private var isInMessage = false
   private var hasEnded = false
   private var closeReason: String?
-  /// The server closed with 4401: it wants another token.
+  /// The server closed with 4401, and wants another token, or with 4403, and does not want this client back.
   private(set) var isUnauthorized = false
 
   init(delegate: any ClientConnectionDelegate) { self.delegate = delegate }
@@ -171,7 +171,7 @@ final class ClientConnection: ChannelInboundHandler {
     case .connectionClose:
       var data = frame.data
       let code = data.readInteger(as: UInt16.self)
-      isUnauthorized = code == CloseCode.unauthorized
+      isUnauthorized = code == CloseCode.unauthorized || code == CloseCode.forbidden
       let text = data.readString(length: data.readableBytes) ?? ""
       write(.connectionClose, frame.data)
       closeReason = text.isEmpty ? "the server closed it (\(code ?? 1005))" : text

@@ -82,7 +82,7 @@ extension Node {
   private var successors: [NodeEntry] {
     get async throws {
       try await registry.nodes().filter { node in
-        node.record.id != id && node.isLive && !node.isDraining
+        node.record.id != id && node.takesNew
           && node.record.labels[HolderName.engineLabel].map(context.engines.contains) == true
       }
     }

@@ -10,6 +10,10 @@ public enum Lease {
   /// Milliseconds after the last heartbeat when a node counts as dead: the lease, and half as much
   /// again for its own clock and a slow network.
   public static let takeover = 15_000
+  /// Between two looks of a router at itself, which it writes into the registry.
+  public static let routerInterval = Duration.seconds(5)
+  /// Milliseconds that a router's record is good for: two may be lost before it counts as silent.
+  public static let router = 15_000
   /// Milliseconds from the lease's end until the node counts as dead.
   static let patience = takeover - length
   /// Milliseconds from a lease's end until sessions that a holder kept count as lost: its time, and a margin, since

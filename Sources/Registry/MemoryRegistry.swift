@@ -21,7 +21,10 @@ public actor MemoryRegistry: Registry {
   private let ownIdentity: RegistryIdentity
   private var settledAt = Int.min
   private var leases: [NodeID: KnownLease] = [:]
-  private var draining: Set<NodeID> = []
+  private var wishes: [NodeID: NodeWish] = [:]
+  private var story = MemoryEvents()
+  /// The routers' records, and until when they are good.
+  private var routerRecords: [RouterEntry.Key: (record: RouterRecord, deadline: Int)] = [:]
   private var records: [SessionID: SessionRecord] = [:]
   private var tombstones: Deque<(expiry: Int, session: SessionID, epoch: Epoch)> = []
   private var offers: [NodeID: (expiry: Int, offers: [SessionID: MoveOffer])] = [:]
@@ -67,7 +70,7 @@ public actor MemoryRegistry: Registry {
     if outdated == .lostData { settledAt = now() + grace }
     leases[record.id] = KnownLease(
       record: record, deadline: now() + Lease.length, outdated: outdated)
-    return outdated.map { .outdated($0) } ?? .alive(isDraining: draining.contains(record.id))
+    return outdated.map { .outdated($0) } ?? .alive(isDraining: wishes[record.id] == .drain)
   }
 
   public func announce(
@@ -119,16 +122,39 @@ public actor MemoryRegistry: Registry {
 
   public func nodes() -> [NodeEntry] {
     leases.values.map {
-      NodeEntry(
-        record: $0.record, isDraining: draining.contains($0.record.id),
+      var entry = NodeEntry(
+        record: $0.record, isDraining: wishes[$0.record.id] == .drain,
         leaseMilliseconds: $0.deadline - now())
+      entry.isCordoned = wishes[$0.record.id] == .cordon
+      return entry
     }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
   }
 
-  public func setDraining(_ node: NodeID, _ isDraining: Bool) -> Bool {
-    guard leases[node] != nil || draining.contains(node) else { return false }
-    if isDraining { draining.insert(node) } else { draining.remove(node) }
+  public func setWish(_ node: NodeID, _ wish: NodeWish) -> Bool {
+    guard leases[node] != nil || wishes[node] != nil else { return false }
+    wishes[node] = wish == .serve ? nil : wish
     return true
+  }
+
+  public func note(_ event: ClusterEvent, once: String?) { story.note(event, once: once) }
+
+  public func events(after id: String, limit: Int) -> [ListedEvent] {
+    story.events(after: id, limit: limit)
+  }
+
+  public func renew(_ router: RouterRecord) {
+    routerRecords = routerRecords.filter { $0.value.deadline + RegistryLimits.silentRouter > now() }
+    routerRecords[RouterEntry.Key(router)] = (router, now() + Lease.router)
+  }
+
+  public func leave(router: NodeID, incarnation: Incarnation) {
+    routerRecords[RouterEntry.Key(id: router, incarnation: incarnation)] = nil
+  }
+
+  public func routers() -> [RouterEntry] {
+    routerRecords.values.map {
+      RouterEntry(record: $0.record, leaseMilliseconds: $0.deadline - now())
+    }.sorted(by: RouterEntry.precedes)
   }
 
   public func claim(
@@ -151,6 +177,7 @@ public actor MemoryRegistry: Registry {
         lost.history = []
         lost.state = .closed(record.remains(state, now: WallClock.milliseconds))
         leaveTombstone(session, lost)
+        story.note(.lost(session, with: record.node), once: nil)
         return .lost(record)
       }
     }
@@ -174,6 +201,7 @@ public actor MemoryRegistry: Registry {
     (owned.isFree, owned.next) = (false, nil)
     owned.history = []
     records[session] = owned
+    story.note(.moved(session, from: record.node, to: node), once: nil)
     return owned.epoch
   }
 
@@ -219,6 +247,7 @@ public actor MemoryRegistry: Registry {
       record.holder = nil
       record.next = nil
       record.history = []
+      if tombstone.isLost { story.note(.lost(session, with: node), once: nil) }
       record.state = .closed(tombstone)
       leaveTombstone(session, record)
     } else {

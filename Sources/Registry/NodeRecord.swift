@@ -72,11 +72,23 @@ extension NodeRecord {
   }
 }
 
+/// What an operator wishes of a node, in the registry's words.
+public enum NodeWish: String, Sendable, Codable {
+  /// It takes new sessions.
+  case serve = "0"
+  /// No new sessions, and its own move where they can.
+  case drain = "1"
+  /// No new sessions, and its own stay.
+  case cordon = "2"
+}
+
 /// A node as the registry knows it.
 public struct NodeEntry: Hashable, Sendable {
   public var record: NodeRecord
   /// Set by the operator: no new sessions.
   public var isDraining: Bool
+  /// Set by the operator: no new sessions, and its own stay.
+  public var isCordoned = false
   /// Milliseconds until its lease ends, by the registry's clock; negative: it has ended.
   public var leaseMilliseconds: Int
 
@@ -90,15 +102,18 @@ public struct NodeEntry: Hashable, Sendable {
   /// - Parameters:
   ///   - deadline: the lease's end, in milliseconds by the registry's clock.
   ///   - now: the time of that clock.
-  init(read record: NodeRecord, isDraining: Bool, deadline: Int, now: Int) {
+  init(read record: NodeRecord, wish: NodeWish, deadline: Int, now: Int) {
     let (left, overflow) = deadline.subtractingReportingOverflow(now)
     self.init(
-      record: record.bounded, isDraining: isDraining,
+      record: record.bounded, isDraining: wish == .drain,
       leaseMilliseconds: overflow ? (deadline < 0 ? .min : .max) : left)
+    isCordoned = wish == .cordon
   }
 
   /// Its lease lives: new sessions may go there.
   public var isLive: Bool { leaseMilliseconds > 0 }
+  /// Nobody has taken it out of placement.
+  public var takesNew: Bool { isLive && !isDraining && !isCordoned }
   /// Its lease ended so long ago that what it owned counts as lost.
   public var isDead: Bool { leaseMilliseconds <= -Lease.patience }
 }

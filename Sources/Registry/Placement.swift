@@ -29,7 +29,7 @@ public struct Placement: Sendable {
     _ session: SessionID, nodes: [NodeEntry], inFlight: [NodeID: Int] = [:],
     requirements: [String: String] = [:]
   ) -> [Candidate] {
-    let live = nodes.filter { $0.isLive && !$0.isDraining }
+    let live = nodes.filter(\.takesNew)
     let weights = live.reduce(0.0) { $0 + max($1.record.weight, 0) }
     let total = live.reduce(0) { $0 + $1.record.sessions + (inFlight[$1.record.id] ?? 0) }
     let candidates = nodes.map { entry -> Candidate in
@@ -107,6 +107,7 @@ public struct Placement: Sendable {
   ) -> String? {
     if !entry.isLive { return "its lease has ended" }
     if entry.isDraining { return "draining" }
+    if entry.isCordoned { return "cordoned" }
     if entry.record.weight <= 0 { return "its weight is 0" }
     for (key, value) in requirements.sorted(by: { $0.key < $1.key })
     where entry.record.labels[key] != value {

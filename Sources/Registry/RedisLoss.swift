@@ -14,20 +14,11 @@ struct RedisCondition: Sendable, Equatable {
 
   /// Nil if the answers to INFO do not say it.
   init?(server: String, stats: String) {
-    guard let run = Self.value(of: "run_id", in: server),
-      let evicted = Self.value(of: "evicted_keys", in: stats)
+    guard let run = RedisInfo.value(of: "run_id", in: server),
+      let evicted = RedisInfo.value(of: "evicted_keys", in: stats)
     else { return nil }
     self.run = run
     self.evicted = evicted
-  }
-
-  /// A field of an answer to INFO, if it is a short word.
-  static func value(of field: String, in info: String) -> String? {
-    let lines = info.split { $0.isNewline }
-    guard let line = lines.first(where: { $0.hasPrefix(field + ":") }) else { return nil }
-    let value = line.dropFirst(field.count + 1)
-    let isWord = (1...64).contains(value.utf8.count) && value.utf8.allSatisfy { $0 > 0x20 }
-    return isWord ? String(value) : nil
   }
 }
 
@@ -40,7 +31,7 @@ extension RedisRegistry {
     return RedisCondition(server: server, stats: stats)
   }
 
-  private func info(_ section: String) async throws -> String? {
+  func info(_ section: String) async throws -> String? {
     do {
       return try await send(["INFO", section]).string
     } catch let error as RegistryError where !error.code.passes {
@@ -56,8 +47,8 @@ extension RedisRegistry {
           + "noticed only within a minute; allow INFO"
       ]
     }
-    guard let policy = RedisCondition.value(of: "maxmemory_policy", in: memory),
-      policy != "noeviction", RedisCondition.value(of: "maxmemory", in: memory) != "0"
+    guard let policy = RedisInfo.value(of: "maxmemory_policy", in: memory),
+      policy != "noeviction", RedisInfo.value(of: "maxmemory", in: memory) != "0"
     else { return [] }
     return [
       "Redis may throw away records of sessions when its memory is full (maxmemory-policy \(policy)): new "

@@ -128,15 +128,15 @@ public struct RedisRegistry: Registry {
       // It has left meanwhile.
       guard let text = fields[2 * index].string else { return nil }
       return NodeEntry(
-        read: try decode(text), isDraining: fields[2 * index + 1].string == "1",
+        read: try decode(text),
+        wish: fields[2 * index + 1].string.flatMap { NodeWish(rawValue: $0) } ?? .serve,
         deadline: deadline, now: now)
     }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
   }
 
-  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
+  public func setWish(_ node: NodeID, _ wish: NodeWish) async throws -> Bool {
     try await run(
-      RegistryScripts.setDraining, keys: [key(node)],
-      [isDraining ? "1" : "0", String(RegistryLimits.drain)]
+      RegistryScripts.setWish, keys: [key(node)], [wish.rawValue, String(RegistryLimits.drain)]
     ).integer == 1
   }
 
@@ -215,6 +215,7 @@ public struct RedisRegistry: Registry {
       // If Redis does not answer, the list is wrong for a while, and that does no harm: the record counts.
       _ = try? await send(["HDEL", ownedKey, session.rawValue])
       if tombstone != nil { try? await list(tombstoneOf: session) }
+      if tombstone?.isLost == true { await tell(.lost(session, with: node)) }
     }
     return isReleased
   }

@@ -17,6 +17,7 @@ extension RedisRegistry {
     guard epoch > 0 else { return nil }
     // The record decides. A list that has not heard of it is mended when the node announces its sessions.
     try? await list([session], ownedBy: node, incarnation)
+    await tell(.moved(session, from: record.node, to: node))
     return Epoch(UInt64(epoch))
   }
 

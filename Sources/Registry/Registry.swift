@@ -94,8 +94,8 @@ public protocol Registry: Sendable {
   func leave(_ node: NodeID, incarnation: Incarnation) async throws
   /// Every node whose record is known, live or not, sorted by id.
   func nodes() async throws -> [NodeEntry]
-  /// Sets or clears the operator's wish that a node gets no new sessions. False: no such node.
-  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool
+  /// Sets what the operator wishes of a node. False: no such node.
+  func setWish(_ node: NodeID, _ wish: NodeWish) async throws -> Bool
 
   /// Makes the session the caller's. A tombstone is no hindrance: the next life has a higher epoch.
   /// - Parameters:
@@ -145,10 +145,24 @@ public protocol Registry: Sendable {
   ) async throws -> RecordList
   /// All sessions known, for an operator without a router, those that live first; at most `limit`.
   func sessions(limit: Int) async throws -> RecordList
+  /// Keeps what happened, among the last ones.
+  /// - Parameter once: names it where several notice it: the first one's word is kept, for a day.
+  func note(_ event: ClusterEvent, once: String?) async throws
+  /// What happened since, the oldest first; at most `limit`.
+  /// - Parameter id: of the last event that is known; `MILLISECONDS-0`: since that time.
+  func events(after id: String, limit: Int) async throws -> [ListedEvent]
+  /// Writes the router's record anew, for ``Lease/router`` milliseconds.
+  func renew(_ router: RouterRecord) async throws
+  /// Forgets the router.
+  func leave(router: NodeID, incarnation: Incarnation) async throws
+  /// Every router whose record is known, live or not, sorted by id.
+  func routers() async throws -> [RouterEntry]
   /// Which registry it is; made by who asks first.
   func identity() async throws -> RegistryIdentity
   /// What an operator should change about it, each in a sentence.
   func warnings() async throws -> [String]
+  /// How it is, for an operator.
+  func health() async throws -> RegistryHealth
   func shutdown() async
 }
 
@@ -167,6 +181,11 @@ public struct RecordList: Sendable {
 extension Registry {
   public func heartbeat(_ record: NodeRecord) async throws -> HeartbeatResult {
     try await heartbeat(record, isRenewal: false)
+  }
+
+  /// The wish that a node is drained, or takes new sessions again.
+  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
+    try await setWish(node, isDraining ? .drain : .serve)
   }
 
   public func claim(
@@ -194,6 +213,20 @@ extension Registry {
   public func removeOffers(_ sessions: [SessionID], to node: NodeID) async throws {}
 
   public func remembersAll() async -> Bool { false }
+
+  public func renew(_ router: RouterRecord) async throws {}
+
+  public func leave(router: NodeID, incarnation: Incarnation) async throws {}
+
+  public func routers() async throws -> [RouterEntry] { [] }
+
+  public func note(_ event: ClusterEvent, once: String?) async throws {}
+
+  public func events(after id: String, limit: Int) async throws -> [ListedEvent] { [] }
+
+  public func health() async throws -> RegistryHealth {
+    RegistryHealth(kind: .memory, warnings: try await warnings())
+  }
 
   public var mayLoseRecords: Bool { false }
 

@@ -11,6 +11,17 @@ public enum RegistryLimits {
   static let drain = 30 * 86_400_000
   /// Milliseconds that a node's offers are kept: many times what it takes to get ready, and to let go.
   static let offers = 30_000
+  /// Milliseconds that a router which fell silent is listed: nothing waits for it, and an operator has seen it by then.
+  static let silentRouter = 3_600_000
+  /// Events that are kept, the last ones: a busy cluster's week, at 300 bytes each.
+  static let events = 10_000
+  /// Bytes of an event's sentence, and of a whole event with the longest names.
+  static let eventText = 300
+  static let eventRecord = 2_048
+  /// Milliseconds for which what several may notice is noted once.
+  static let eventOnce = 86_400_000
+  /// Bytes of a router's record: three times the longest.
+  static let routerRecord = 4_096
   /// Milliseconds since 1970 that no session was started before (in 2001): a smaller number is no such time.
   static let earliest: UInt64 = 1_000_000_000_000
   /// Bytes of who had a session, in its record: all that are remembered, with the longest names.

@@ -74,7 +74,7 @@ enum RegistryScripts {
       redis.call('HSET', KEYS[2], 'incarnation', ARGV[2], 'record', ARGV[3],
         'announces', announces, 'state', state)
       local drains = redis.call('HGET', KEYS[2], 'drains') or '0'
-      redis.call('PEXPIRE', KEYS[2], drains == '1' and ARGV[12] or ARGV[5])
+      redis.call('PEXPIRE', KEYS[2], drains ~= '0' and ARGV[12] or ARGV[5])
       redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[1])
       for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], 0, now - ARGV[5])) do
         redis.call('ZREM', KEYS[1], id)
@@ -147,8 +147,8 @@ enum RegistryScripts {
     redis.call('HDEL', KEYS[3], ARGV[1])
     local drains = redis.call('HGET', KEYS[2], 'drains')
     redis.call('DEL', KEYS[2])
-    if drains == '1' then
-      redis.call('HSET', KEYS[2], 'drains', '1')
+    if drains and drains ~= '0' then
+      redis.call('HSET', KEYS[2], 'drains', drains)
       redis.call('PEXPIRE', KEYS[2], ARGV[3])
     end
     return 1
@@ -174,12 +174,12 @@ enum RegistryScripts {
     return answer
     """)
 
-  /// KEYS node; ARGV 1 or 0, how long a drained one is remembered. → whether there is such a node.
-  static let setDraining = RedisScript(
+  /// KEYS node; ARGV what is wished (``NodeWish``), how long that is remembered. → whether there is such a node.
+  static let setWish = RedisScript(
     """
     if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
     redis.call('HSET', KEYS[1], 'drains', ARGV[1])
-    if ARGV[1] == '1' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    if ARGV[1] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     return 1
     """)
 

@@ -74,6 +74,7 @@ public final class Router: Sendable {
       onServerRunning: { channel in
         let port = channel.localAddress?.port ?? 0
         self.logListening(port)
+        self.context.url = configuration.url(port: port)
         await onReady(port)
       },
       eventLoopGroupProvider: .shared(group),
@@ -82,6 +83,7 @@ public final class Router: Sendable {
       tasks.addTask { await loops.watchNodes() }
       tasks.addTask { await loops.watchOwners() }
       tasks.addTask { await self.watchKeys() }
+      tasks.addTask { await loops.keepListed(isListed: configuration.isListed) }
       tasks.addTask { try await self.serve(application) }
       do {
         // The server runs until the task is cancelled, or it could not listen.
@@ -164,6 +166,7 @@ public final class Router: Sendable {
         "clients_closed": "\(left)", "seconds": "\((seconds * 10).rounded() / 10)",
       ])
     await loops.onEach { $0.close() }
+    await loops.leaveList()
   }
 
   // MARK: The keys of tokens

@@ -1,9 +1,11 @@
 // What a router is given at its start.
 
 public import Auth
+import Glibc
 public import Links
 public import Logging
 public import NIOCore
+public import Registry
 public import Transport
 public import Wire
 
@@ -25,6 +27,10 @@ public struct RouterConfiguration: Sendable {
   public var isSecure: Bool
   /// Where clients find it at its host, if not at the root: begins with a slash, and does not end with one.
   public var path: String
+  /// The host and port by which this router itself is reached, without what is before it; nil: where it listens.
+  public var advertise: NodeAddress?
+  /// Whether the registry lists it.
+  public var isListed = true
   /// How long an HTTP connection is kept without a request.
   public var keepAlive: TimeAmount
   /// What lies on the sockets of clients: nothing, or TLS.
@@ -65,5 +71,22 @@ public struct RouterConfiguration: Sendable {
     self.connectLocally = connectLocally
     self.targets = targets
     self.logger = logger
+  }
+}
+
+extension RouterConfiguration {
+  /// Where this router itself is reached.
+  func url(port: Int) -> String {
+    var address = advertise ?? NodeAddress(host: host, port: port)
+    if address.port == 0 { address.port = port }
+    if ["0.0.0.0", "::", ""].contains(address.host) { address.host = Self.machine }
+    return "\(tls.isEncrypted ? "https" : "http")://\(address)\(path)"
+  }
+
+  /// This machine's name.
+  private static var machine: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }

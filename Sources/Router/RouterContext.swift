@@ -13,6 +13,15 @@ import Wire
 
 final class RouterContext: Sendable {
   let name: String
+  /// The name as that of a node is, for lists.
+  let id: NodeID
+  /// Of this start of the router.
+  let incarnation = Incarnation.random()
+  /// When it was started, in milliseconds since 1970.
+  let started = WallClock.milliseconds
+  let version: String
+  /// Whether it stays, so that it can do later what it cannot do now.
+  let isListed: Bool
   let cluster: String
   let registry: any Registry
   let access: AccessControl
@@ -29,11 +38,22 @@ final class RouterContext: Sendable {
     RouteCache<SessionID, SessionRecord>(capacity: RouterLimits.cachedRoutes))
   /// Asks nodes for a session, by the links of the loop that the session's name leads to; nil: there are no loops yet.
   private let asking = NIOLockedValueBox<NodesAsker?>(nil)
+  /// Where it is reached itself; nil: not known yet.
+  private let ownURL = NIOLockedValueBox<String?>(nil)
+  /// When it was last told that no node can take a session.
+  let refusalTold = NIOLockedValueBox<UInt64>(0)
   private let stopping = NIOLockedValueBox(false)
-  private let knowing = NIOLockedValueBox(false)
+  private let knowing = NIOLockedValueBox<(nodes: [NodeEntry], at: ContinuousClock.Instant)?>(nil)
+  /// Why the list of nodes could not be read the last time; nil: it could.
+  private let absence = NIOLockedValueBox<String?>(nil)
+  /// What an operator wishes of nodes, and the registry could not be told.
+  private let wishes = NIOLockedValueBox<[NodeID: NodeWish]>([:])
 
   init(_ configuration: RouterConfiguration, registry: any Registry) {
     name = configuration.name
+    id = NodeID(configuration.name) ?? NodeID(unchecked: "router")
+    version = configuration.version
+    isListed = configuration.isListed
     cluster = configuration.cluster
     access = configuration.access
     audit = configuration.audit
@@ -51,16 +71,51 @@ final class RouterContext: Sendable {
     set { asking.withLockedValue { $0 = newValue } }
   }
 
+  var url: String? {
+    get { ownURL.withLockedValue { $0 } }
+    set { ownURL.withLockedValue { $0 = newValue } }
+  }
+
   /// Set when shutting down begins: no load balancer should send more clients.
   var isStopping: Bool {
     get { stopping.withLockedValue { $0 } }
     set { stopping.withLockedValue { $0 = newValue } }
   }
 
-  /// Set once the list of nodes has been read for the first time.
-  var knowsNodes: Bool {
-    get { knowing.withLockedValue { $0 } }
-    set { knowing.withLockedValue { $0 = newValue } }
+  /// Whether the list of nodes has been read.
+  var knowsNodes: Bool { knowing.withLockedValue { $0 != nil } }
+
+  /// The list of nodes as it was read last, and its age in milliseconds; nil: it has not been.
+  var lastNodes: (nodes: [NodeEntry], age: Int)? {
+    knowing.withLockedValue { last in
+      last.map { ($0.nodes, Int((ContinuousClock.now - $0.at) / .milliseconds(1))) }
+    }
+  }
+
+  func know(_ nodes: [NodeEntry], asked: ContinuousClock.Instant) {
+    knowing.withLockedValue { $0 = (nodes, asked) }
+    registryAbsence = nil
+  }
+
+  /// Why the registry did not answer when the list of nodes was to be read, a moment ago: operators need not wait until
+  /// it does not answer again.
+  var registryAbsence: String? {
+    get { absence.withLockedValue { $0 } }
+    set { absence.withLockedValue { $0 = newValue } }
+  }
+
+  /// Keeps an operator's wish until the registry can be told. The last one of a node holds.
+  func keep(_ wish: NodeWish, for node: NodeID) {
+    wishes.withLockedValue { $0[node] = wish }
+  }
+
+  /// Takes the wishes that are left.
+  func takeWishes() -> [NodeID: NodeWish] {
+    wishes.withLockedValue { wishes in
+      let left = wishes
+      wishes = [:]
+      return left
+    }
   }
 
   /// The owner as last seen by any of the loops: a client that comes back may reach another loop, and

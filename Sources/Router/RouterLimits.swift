@@ -104,6 +104,14 @@ public enum RouterLimits {
   static let tokenCheck = 86_400.0
   /// Sessions in one list that were lost with their nodes.
   static let lostSessions = 10_000
+  /// Records that are compared with what the nodes say: more than a cluster is meant to have.
+  static let diagnosed = 100_000
+  /// Until what differs is looked at again: a session that was being created or ended has been by then.
+  static let diagnosisPause = Duration.seconds(2)
+  /// Milliseconds between this router's clock and Redis's that are worth a word.
+  static let clockSkew = 5_000
+  /// Milliseconds for which a refusal of new sessions is told once.
+  static let refusalsTold: UInt64 = 60_000
   /// Milliseconds within which clients leave after GOAWAY, spread evenly.
   static let goAwaySpread = 1_000
 }

@@ -1,5 +1,6 @@
 // What one event loop of a router has: its clients, its links, and what it knows of the nodes.
 
+import API
 import Links
 import NIOCore
 import Registry
@@ -11,6 +12,12 @@ protocol LoopClient: AnyObject {
   func goAway()
   /// Closes its connection.
   func stop()
+  /// Closes it for good, as far as the client keeps to that.
+  func kick()
+  var id: ClientID? { get }
+  var streamCount: Int { get }
+  /// As an operator sees it.
+  func view(at router: NodeID, _ incarnation: Incarnation) -> ClientView
 }
 
 final class RouterLoop {
@@ -41,6 +48,21 @@ final class RouterLoop {
   func remove(_ client: any LoopClient) { clients[ObjectIdentifier(client)] = nil }
 
   var clientCount: Int { clients.count }
+
+  /// Of all clients.
+  var streamCount: Int { clients.values.reduce(0) { $0 + $1.streamCount } }
+
+  func clientViews() -> [ClientView] {
+    clients.values.map { $0.view(at: context.id, context.incarnation) }
+  }
+
+  /// Ends the client's connections.
+  /// - Returns: how many there were.
+  func kick(_ client: ClientID) -> Int {
+    let kicked = clients.values.filter { $0.id == client }
+    for client in kicked { client.kick() }
+    return kicked.count
+  }
 
   /// Asks every client to go to another router.
   func goAway() {

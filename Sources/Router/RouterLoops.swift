@@ -76,6 +76,7 @@ final class RouterLoops: Sendable {
         if isAway { context.logger.notice("the registry answers again") }
         isAway = false
       } catch {
+        context.registryAbsence = "\(error)"
         // Until the first answer, the router's start has said so already.
         if !isAway, !Task.isCancelled, context.knowsNodes {
           context.logger.warning(
@@ -92,6 +93,7 @@ final class RouterLoops: Sendable {
   func refresh() async throws {
     let asked = ContinuousClock.now
     let askedOnLoops = NIODeadline.now()
+    await tellWishes()
     let nodes = try await context.registry.nodes()
     let directory = NodeDirectory(nodes)
     context.noteReports(nodes, asked: asked)
@@ -102,9 +104,23 @@ final class RouterLoops: Sendable {
         "the registry has answered",
         metadata: ["nodes": "\(directory.all.count)", "live": "\(live)"])
     }
-    context.knowsNodes = true
+    context.know(nodes, asked: asked)
     await tend(directory, asked: askedOnLoops)
     await logStory(of: nodes, asked: asked)
+  }
+
+  /// Tells the registry what operators wished while it was away.
+  private func tellWishes() async {
+    for (node, wish) in context.takeWishes() {
+      do {
+        _ = try await context.registry.setWish(node, wish)
+        context.logger.notice(
+          "the registry was told what could not be told before",
+          metadata: ["node": "\(node)", "wish": "\(wish)"])
+      } catch {
+        context.keep(wish, for: node)
+      }
+    }
   }
 
   private func logStory(of nodes: [NodeEntry], asked: ContinuousClock.Instant) async {
@@ -117,6 +133,7 @@ final class RouterLoops: Sendable {
     }
     for line in lines {
       context.logger.log(level: line.level, "\(line.text)", metadata: line.metadata)
+      await context.note(line)
     }
   }
 

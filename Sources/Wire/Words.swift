@@ -34,6 +34,8 @@ public struct SessionState: Word {
   public static let waiting = SessionState(rawValue: "waiting")
   /// In lists only: its node has died, and its record is all that is left.
   public static let lost = SessionState(rawValue: "lost")
+  /// In lists only: its node does not answer, and its record is all that can be told.
+  public static let unreachable = SessionState(rawValue: "unreachable")
 }
 
 /// Why a session has ended.

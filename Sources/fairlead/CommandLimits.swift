@@ -81,8 +81,29 @@ enum CommandLimits {
   static let killsAtOnce = 16
   /// Between two words of how far it has come.
   static let progressInterval = Duration.seconds(1)
-  /// Records that `sessions` reads at most where no router answers.
-  static let records = 10_000
+  /// Between two looks for events that came since, and how many come at once at most, as the API has it.
+  static let followInterval = Duration.seconds(1)
+  static let eventsAtOnce = 1_000
+  /// Between two looks whether a key was pressed in `top`: it is not felt.
+  static let keyInterval = Duration.milliseconds(50)
+  /// Names that are told of many.
+  static let examples = 5
+  /// Names that `ring` tries: few enough for a second or two with a hundred nodes.
+  static let ringSamples = 100...1_000_000
+  /// Of its capacity or memory, from which on something is nearly full for `check`.
+  static let fullness = 0.9
+  /// Milliseconds after which an answer of Redis's is slow for `check`: a create waits for three of them.
+  static let slowRedis = 100.0
+  /// Milliseconds that clocks may differ for `check`: leases go by Redis's own clock, but tokens and lists do not.
+  static let clockSkew = 5_000
+  /// A router that is asked because another did not answer.
+  static let otherRouter = TimeAmount.seconds(5)
+  /// Seconds that the token of a command's own router is good for: a command that is watched makes a new one each time.
+  static let ownToken = 3_600.0
+  /// Bytes of the file of what was last seen of a cluster: some thousand nodes. And of its name, those of the API's URL
+  /// that tell it from others.
+  static let memory = 1024 * 1024
+  static let memoryName = 100
 
   // MARK: Roles
 

@@ -64,7 +64,7 @@ enum Misuse {
 
   /// Words of other tools, or ones that are near, and what does that here.
   private static let elsewhere = [
-    "undrain": "drain NODE --undo", "uncordon": "drain NODE --undo", "cordon": "drain NODE",
+    "undrain": "drain NODE --undo",
     "ls": "sessions", "list": "sessions", "ps": "sessions", "run": "new", "start": "new",
     "create": "new", "exec": "new", "enter": "attach", "connect": "attach", "rm": "kill",
     "stop": "kill", "end": "kill",

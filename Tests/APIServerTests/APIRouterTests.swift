@@ -76,8 +76,9 @@ private actor FakeCluster: ClusterOperations {
     tail.map { "\(id)'s last \($0) as \(format)" } ?? "\(id) as \(format) below \(scrollback)"
   }
 
-  func setDraining(_ node: NodeID, _ isDraining: Bool) {
-    if isDraining { draining.insert(node) } else { draining.remove(node) }
+  func setWish(_ node: NodeID, _ wish: NodeWish) -> Bool {
+    if wish == .drain { draining.insert(node) } else { draining.remove(node) }
+    return true
   }
 }
 
@@ -127,6 +128,47 @@ private actor FakeCluster: ClusterOperations {
     #expect(try await ask(.get, "/v1/sessions?node=b").status == 404)
     #expect(try await ask(.get, "/v1/sessions?idle=soon").status == 400)
     #expect(try await ask(.get, "/v1/sessions?node=a%2Fb").status == 400)
+  }
+
+  @Test(
+    arguments: [
+      ("state=running", true), ("state=lost,held", false), ("state=asleep", nil), ("state=", nil),
+      ("target=pty", true), ("target=p", false), ("target=docker", false), ("user=ann", false),
+      ("user=%C3%A4", false), ("label=zone=x", false), ("label=x", nil), ("color=red", nil),
+    ] as [(String, Bool?)])
+  func sessionsAreFilteredByWhatIsKnownOfThem(query: String, lists: Bool?) async throws {
+    let (status, body) = try await ask(.get, "/v1/sessions?" + query)
+    guard let lists else {
+      #expect(status == 400, "\(body)")
+      return
+    }
+    #expect(status == 200 && body.contains("busy") == lists, "\(body)")
+  }
+
+  @Test func aFilterIsWrittenAsItIsRead() throws {
+    var filter = SessionFilter(node: NodeID(unchecked: "a"), idle: 90_000)
+    (filter.creator, filter.target) = ("ä b&c=d", "docker:web")
+    filter.states = [.held, .unreachable]
+    filter.labels = ["zone": "x", "disk": "ssd"]
+    let query = filter.query
+    let read = try SessionFilter { name in query.first { $0.name == name }?.value }
+    #expect(read == filter)
+    #expect(query.map(\.name) == SessionFilter.parameters)
+  }
+
+  @Test func whatOperatorsWishIsSaidAndWhatMeansNothingIsRefused() async throws {
+    #expect(
+      try await ask(.post, "/v1/nodes/a/cordon")
+        == (200, #"{"cordoned":true,"draining":false,"node":"a"}"# + "\n"))
+    #expect(
+      try await ask(.delete, "/v1/nodes/a/cordon")
+        == (200, #"{"cordoned":false,"draining":false,"node":"a"}"# + "\n"))
+    for path in [
+      "events?after=x", "events?since=soon", "events?after=1-0&since=1h", "explain/s?target=a%20b",
+    ] {
+      #expect(try await ask(.get, "/v1/" + path).status == 400, "\(path)")
+    }
+    #expect(try await ask(.get, "/v1/events?since=1h").status == 503, "this cluster has none")
   }
 
   @Test func aSessionIsShownLocatedAndEnded() async throws {

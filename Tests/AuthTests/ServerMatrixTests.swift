@@ -110,6 +110,11 @@ private let shellJSON = #"{"target":"pty","command":["sh","-c","echo ready; exec
       let operates = kind.mayOperate
       #expect(try await status("GET", "/v1/nodes") == (operates ? 200 : 403), "\(kind.name)")
       #expect(try await status("GET", "/v1/where/exact") == (operates ? 200 : 403))
+      for path in ["routers", "clients", "registry", "explain/exact"] {
+        #expect(
+          try await status("GET", "/v1/\(path)") == (operates ? 200 : 403), "\(kind.name) \(path)")
+      }
+      #expect(try await status("DELETE", "/v1/clients/nobody") == (operates ? 404 : 403))
       #expect(try await status("POST", "/v1/nodes/nobody/drain") == (operates ? 404 : 403))
       #expect(try await status("DELETE", "/v1/nodes/nobody/drain") == (operates ? 404 : 403))
       // Only `serve` has tickets.

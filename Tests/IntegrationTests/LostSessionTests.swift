@@ -39,7 +39,7 @@ import Testing
       #expect(made.code == 0, "\(made.output)")
     }
     try await eventually("the registry knows of the end") {
-      try await Fairlead.run(["sessions", "--redis", redis.url]).output.contains("ended")
+      try await run(["explain", "done"]).output.contains("record   ended by node a")
     }
     node.process.signal(SIGKILL)
     try await eventually("it counts as dead") {

@@ -42,7 +42,7 @@ import Wire
         let lie = entry("lie-\(index)", weight: weight, capacity: count, sessions: count)
         for (deadline, now) in [(Int.min, 1), (Int.max, -1), (0, Int.min), (1_000, 0)] {
           nodes.append(
-            NodeEntry(read: lie.record, isDraining: false, deadline: deadline, now: now))
+            NodeEntry(read: lie.record, wish: .serve, deadline: deadline, now: now))
         }
       }
     }

@@ -67,6 +67,8 @@ import Wire
     _ = try await server.line(with: "serves on")
     let url = "http://127.0.0.1:\(port)"
     let shell = try await shells(1, on: url)[0]
+    // What was seen of it is no way to it.
+    #expect(try await Fairlead.run(["nodes", "--api", url]).code == 0)
     server.signal(SIGKILL)
     try await server.waitForExit()
     // It looks for nothing on another machine, or on another port.

@@ -25,8 +25,8 @@ extension PartialRegistry {
     await memory.leave(node, incarnation: incarnation)
   }
   func nodes() async throws -> [NodeEntry] { await memory.nodes() }
-  func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
-    await memory.setDraining(node, isDraining)
+  func setWish(_ node: NodeID, _ wish: NodeWish) async throws -> Bool {
+    await memory.setWish(node, wish)
   }
   func claim(
     _ session: SessionID, node: NodeID, incarnation: Incarnation, creator: String?, holder: String?

@@ -44,6 +44,9 @@ struct ClientState {
 
   var principal: Principal? { if case .open(let known) = state { known.principal } else { nil } }
 
+  /// Nil: it has not said HELLO, or has left.
+  var client: ClientID? { if case .open(let known) = state { known.client } else { nil } }
+
   mutating func close() { state = .closed }
 
   // MARK: Frames

@@ -11,6 +11,8 @@ import Wire
 final class ConnectedClient {
   let loop: RouterLoop
   let from: String
+  /// When it came, in milliseconds since 1970.
+  let since = WallClock.milliseconds
   /// Nil: it has left.
   private(set) var door: (any Door)?
   var state: ClientState
@@ -19,9 +21,9 @@ final class ConnectedClient {
   /// HELLO's deadline, then the token's.
   var timer: Scheduled<Void>?
 
-  private var streams: [UInt64: Stream] = [:]
+  private(set) var streams: [UInt64: Stream] = [:]
   /// Frames that wait in all streams.
-  private var waitingFrames = 0
+  private(set) var waitingFrames = 0
   private var turns = TurnQueue<UInt64>()
   private var lookUps = LookUpTurns()
   private lazy var endOfTick = EndOfTick(on: loop.eventLoop) { [weak self] in self?.flush() }
@@ -29,7 +31,7 @@ final class ConnectedClient {
   private var holds: Set<ObjectIdentifier> = []
 
   /// What a client has of one of its streams. It is an object, so that nothing of it is copied at each byte.
-  private final class Stream {
+  final class Stream {
     let number: UInt64
     var routed: RoutedStream
     /// The link that it is open on, and its number there.
@@ -280,6 +282,8 @@ extension ConnectedClient: LoopClient {
   }
 
   func stop() { leave(.shuttingDown) }
+
+  func kick() { leave(.kicked) }
 }
 
 extension ConnectedClient: LinkUser {

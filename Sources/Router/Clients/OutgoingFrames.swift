@@ -11,6 +11,8 @@ struct OutgoingFrames {
 
   var isEmpty: Bool { frames.isEmpty }
   var count: Int { frames.count }
+  /// Bytes of terminals in them.
+  var bytes: Int { frames.reduce(0) { $0 + $1.creditedBytes } }
 
   /// OUTPUT is joined with its predecessor, so that a trickle does not become a thousand frames.
   /// - Returns: whether there is one frame more.

@@ -25,4 +25,6 @@ enum Parting {
   /// It is to come back with another token.
   case unauthorized(AuthError)
   case shuttingDown
+  /// An operator has ended its connection.
+  case kicked
 }

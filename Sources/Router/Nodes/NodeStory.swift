@@ -4,12 +4,21 @@
 import FoundationEssentials
 import Logging
 import Registry
+import Wire
 
 struct NodeStory: Sendable {
   struct Line: Equatable {
     var level: Logger.Level
     var text: String
     var metadata: Logger.Metadata
+    var event: Event
+
+    /// For who reads it the next morning.
+    struct Event: Equatable {
+      var what: ClusterEvent.What
+      var node: NodeID
+      var incarnation: Incarnation
+    }
   }
 
   private struct Known {
@@ -59,7 +68,9 @@ struct NodeStory: Sendable {
         continue
       }
       lines.append(
-        Line(level: .notice, text: "a node has left", metadata: ["node": "\(id)"]))
+        Line(
+          level: .notice, text: "a node has left", metadata: ["node": "\(id)"],
+          event: Line.Event(what: .left, node: id, incarnation: gone.record.incarnation)))
     }
     known = next
     hasBegun = true
@@ -68,27 +79,32 @@ struct NodeStory: Sendable {
 
   private static func line(from before: Known?, to current: Known) -> Line? {
     let record = current.record
-    func line(_ level: Logger.Level, _ text: String, _ more: Logger.Metadata = [:]) -> Line {
-      Line(level: level, text: text, metadata: more.merging(["node": "\(record.id)"]) { $1 })
+    func line(
+      _ what: ClusterEvent.What, _ level: Logger.Level, _ text: String,
+      _ more: Logger.Metadata = [:]
+    ) -> Line {
+      Line(
+        level: level, text: text, metadata: more.merging(["node": "\(record.id)"]) { $1 },
+        event: Line.Event(what: what, node: record.id, incarnation: record.incarnation))
     }
     guard let before else {
       return current.isDead
-        ? nil : line(.info, "a node has joined", ["capacity": "\(record.capacity)"])
+        ? nil : line(.joined, .info, "a node has joined", ["capacity": "\(record.capacity)"])
     }
     if before.record.incarnation != record.incarnation {
       let lost = before.record.sessions
       if record.holder != nil, record.holder == before.record.holder {
         return line(
-          .notice, "a node was started anew, and restores what its holder kept",
+          .restarted, .notice, "a node was started anew, and restores what its holder kept",
           ["sessions": "\(lost)"])
       }
       return line(
-        lost > 0 ? .warning : .notice,
+        .restarted, lost > 0 ? .warning : .notice,
         "a node was started anew; what its last run had is gone", ["sessions": "\(lost)"])
     }
     if current.isDead, !before.isDead {
       return line(
-        .warning,
+        .died, .warning,
         record.holder == nil
           ? "a node has died: its sessions count as lost, unless it comes back"
           : "a node has died: its sessions are held, and go on if it is started again within the hour",
@@ -99,7 +115,7 @@ struct NodeStory: Sendable {
     }
     if before.isDead, !current.isDead {
       return line(
-        .warning, "a node that counted as dead is back, and its sessions with it",
+        .back, .warning, "a node that counted as dead is back, and its sessions with it",
         ["sessions": "\(record.sessions)"])
     }
     return nil

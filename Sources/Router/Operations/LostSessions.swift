@@ -5,15 +5,25 @@ import Registry
 import Wire
 
 extension RouterContext {
-  /// - Parameter node: only this one's; nil: all.
+  /// - Parameters:
+  ///   - silent: nodes that live and did not answer: their sessions' records are all that can be told, too.
+  ///   - node: only this one's; nil: all.
   func lostSessions(
-    among nodes: [NodeEntry], of node: NodeID?
+    among nodes: [NodeEntry], besides silent: Set<NodeID>, of node: NodeID?
   ) async throws -> (left: [SessionSummary], unread: [SessionID]) {
     var living: [NodeID: Incarnation] = [:]
-    for entry in nodes where !entry.isDead { living[entry.record.id] = entry.record.incarnation }
+    for entry in nodes where !entry.isDead && !silent.contains(entry.record.id) {
+      living[entry.record.id] = entry.record.incarnation
+    }
     let records = try await registry.sessions(notOn: living, limit: RouterLimits.lostSessions)
     let left = records.sessions.filter { $0.1.end == nil && (node == nil || $0.1.node == node) }
-      .map { SessionSummary(of: $0.0, $0.1, SessionState($0.1.ownerState(among: nodes))) }
+      .map { id, record in
+        let state = record.ownerState(among: nodes)
+        let isSilent = silent.contains(record.node)
+        return SessionSummary(
+          of: id, record,
+          isSilent && !state.isLost ? .unreachable : SessionState(state))
+      }
     return (left, records.unread)
   }
 

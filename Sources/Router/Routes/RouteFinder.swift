@@ -243,10 +243,11 @@ final class RouteFinder {
   }
 
   private func noPlace(for target: Target, among all: [Placement.Candidate]) -> NoRoute {
-    absence(of: target)
-      ?? NoRoute(
-        .noCapacity, "no node can take a new session (\(Placement.obstacles(all)))",
-        retry: RouterLimits.retryFull)
+    if let absence = absence(of: target) { return absence }
+    context.noteRefusal("\(target): \(Placement.obstacles(all))")
+    return NoRoute(
+      .noCapacity, "no node can take a new session (\(Placement.obstacles(all)))",
+      retry: RouterLimits.retryFull)
   }
 
   /// Says so where nodes live and none can start this kind: waiting would bring no engine.

@@ -102,7 +102,8 @@ struct CertsInitCommand: AsyncParsableCommand {
     let views = try files.map { path($0.name) }.flatMap { file in
       try certificates(in: file).map { CertificateView(file, $0) }
     }
-    try output.show(views) { CertificateView.table($0).text }
+    try output.show(
+      views, names: { $0.map(\.source) }, table: { CertificateView.table($0).text })
   }
 
   private func exists(_ name: String) -> Bool { access(path(name), F_OK) == 0 }

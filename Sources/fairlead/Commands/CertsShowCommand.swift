@@ -62,10 +62,10 @@ struct CertsShowCommand: AsyncParsableCommand {
       }
     }
     if !views.isEmpty {
-      try output.show(views) { views in
-        let faults = Set(views.compactMap(\.fault)).map { "\na client refuses it: \($0)" }
-        return CertificateView.table(views).text + faults.joined()
-      }
+      let faults = Set(views.compactMap(\.fault)).map { "\na client refuses it: \($0)" }
+      try output.show(
+        views, names: { $0.map(\.source) },
+        table: { CertificateView.table($0).text + faults.joined() })
     }
     for failure in failures { complain("Error: \(failure)") }
     if !failures.isEmpty || views.isEmpty { throw ExitCode.failure }
@@ -169,6 +169,7 @@ struct CertificateView: Encodable {
 
   static func table(_ certificates: [CertificateView]) -> Table {
     var table = Table("WHERE", "SUBJECT", "ISSUER", "NAMES", "ENDS", "LEFT")
+    table.keepsBlanks = true
     for certificate in certificates {
       let left = humanTime(milliseconds: certificate.secondsLeft.magnitude * 1_000)
       let names = certificate.names.joined(separator: ",")

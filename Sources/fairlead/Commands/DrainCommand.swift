@@ -32,7 +32,7 @@ struct DrainCommand: AsyncParsableCommand {
   @Option(help: "With --wait: for so long at most, such as 10m; then the exit code is 1.")
   var deadline: TimeOption?
 
-  @OptionGroup var api: APIOptions
+  @OptionGroup var inquiry: Inquiry
 
   func validate() throws {
     if undo, wait { throw ValidationError("--wait does not go with --undo: nothing moves then") }
@@ -40,22 +40,26 @@ struct DrainCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let client = try api.client()
-    try await client.setDraining(node, !undo)
+    let told = try await inquiry.ask { try await $0.setDraining(node, !undo) }
+    try requireTold(told.answer)
     say(
       undo
         ? "node \(node) takes new sessions"
         : "node \(node) is draining, also after a restart, until: fairlead drain \(node) --undo")
-    guard wait else { return }
+    if wait { try await waitUntilLeft() }
+  }
+
+  private func waitUntilLeft() async throws {
     let end = deadline.map { ContinuousClock.now + .seconds($0.seconds) }
     var told: Left?
     var moving: Set<SessionID> = []
     while true {
-      var left = Left(try await client.sessions(node: node))
+      var left = Left(try await inquiry.ask { try await $0.sessions(node: node) }.answer)
       moving.formUnion(left.moving)
       if left.moving.isEmpty, !moving.isEmpty {
         // Other nodes have them, and may be about to serve them.
-        left.add(try await client.sessions().filter { moving.contains($0.session) })
+        let all = try await inquiry.ask { try await $0.sessions() }.answer
+        left.add(all.filter { moving.contains($0.session) })
       }
       if left.moving.isEmpty { return say(left.farewell(of: node)) }
       if left != told {
@@ -71,6 +75,58 @@ struct DrainCommand: AsyncParsableCommand {
       }
       try await Task.sleep(for: CommandLimits.drainInterval)
     }
+  }
+}
+
+/// - Parameter isTold: whether the registry knows an operator's wish.
+private func requireTold(_ isTold: Bool) throws {
+  guard !isTold else { return }
+  complain(
+    "Redis does not answer: the router that was asked tells it once it does, while that router runs; until then no "
+      + "session is created anywhere, and none moves")
+  throw ExitCode.failure
+}
+
+struct CordonCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cordon",
+    abstract: "Let a node keep its sessions, and send it no new ones.",
+    discussion: """
+      What `fairlead drain` does, but that no session moves. It holds also after a restart of the node.
+
+        fairlead cordon a
+        fairlead uncordon a
+      """)
+
+  @Argument(help: "The node's id, as in fairlead nodes.")
+  var node: NodeID
+
+  @OptionGroup var inquiry: Inquiry
+
+  func run() async throws {
+    let told = try await inquiry.ask { try await $0.setWish(node, .cordon) }
+    try requireTold(told.answer)
+    say("node \(node) takes no new sessions, until: fairlead uncordon \(node)")
+  }
+}
+
+struct UncordonCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "uncordon",
+    abstract: "Send a cordoned or drained node new sessions again.",
+    discussion: """
+        fairlead uncordon a
+      """)
+
+  @Argument(help: "The node's id, as in fairlead nodes.")
+  var node: NodeID
+
+  @OptionGroup var inquiry: Inquiry
+
+  func run() async throws {
+    let told = try await inquiry.ask { try await $0.setWish(node, .serve) }
+    try requireTold(told.answer)
+    say("node \(node) takes new sessions")
   }
 }
 

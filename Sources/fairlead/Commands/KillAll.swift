@@ -16,31 +16,47 @@ import Registry
 import Wire
 
 struct KillAll {
-  let api: APIOptions
+  let inquiry: Inquiry
+  /// Nil: every one that runs.
+  let filter: SessionFilter?
   /// Nobody is asked.
   let isConfirmed: Bool
 
+  private var api: APIOptions { inquiry.api }
+
   func run() async throws {
-    let client = try api.client()
     let list: SessionList
     do {
-      list = try await client.sessionList()
-    } catch let error as APIError where error.code == .unreachable {
+      list = try await inquiry.ask { try await $0.sessionList(filter ?? SessionFilter()) }.answer
+    } catch let error as APIError where error.code == .unreachable && filter == nil {
       guard try await endHeld() else { throw error }
       return
     }
-    let running = list.sessions.filter { $0.state == .running }
+    // What is only remembered can be forgotten; it is meant only where it is asked for.
+    let meant = list.sessions.filter {
+      $0.state == .running || (filter != nil && ($0.state == .ended || $0.state == .lost))
+    }
     for node in list.unanswered {
       complain("node \(node.node): \(printable(node.reason)); its sessions are not ended")
     }
-    let away = list.sessions.count { $0.state == .held || $0.state == .waiting }
+    let away = list.sessions.count { [.held, .unreachable, .waiting].contains($0.state) }
     if away > 0 { complain("\(Self.sessions(away)) wait for a node, and cannot be ended now") }
-    guard !running.isEmpty else { return say("no session runs there") }
-    guard try confirms("end \(Self.sessions(running.count))") else { return }
-    let failed = await kill(running.map(\.session), client)
-    let ending = running.count - failed
+    guard !meant.isEmpty else {
+      say(filter == nil ? "no session runs there" : "there is no such session")
+      if away > 0 || !list.unanswered.isEmpty { throw ExitCode.failure }
+      return
+    }
+    guard try confirms("end \(Self.sessions(meant.count))\(Self.examples(meant))") else { return }
+    let failed = try await inquiry.ask { await kill(meant.map(\.session), $0) }.answer
+    let ending = meant.count - failed
     say("\(Self.sessions(ending)) \(ending == 1 ? "is" : "are") being ended")
     if failed > 0 || away > 0 || !list.unanswered.isEmpty { throw ExitCode.failure }
+  }
+
+  private static func examples(_ sessions: [SessionSummary]) -> String {
+    let names = sessions.prefix(CommandLimits.examples).map(\.session.rawValue)
+    return " (" + names.joined(separator: ", ")
+      + (sessions.count > CommandLimits.examples ? ", …" : "") + ")"
   }
 
   private static func sessions(_ count: Int) -> String {

@@ -8,29 +8,31 @@ import Wire
 struct KillCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kill",
-    abstract: "End a session and its process, or all of them.",
+    abstract: "End sessions and their processes.",
     discussion: """
       One that has ended already is forgotten, and said to have ended; of one that was lost with its node, what \
       is left in the list is removed.
 
-      --all ends all sessions that run and that the token may end, and asks before it does. Where no `fairlead \
-      serve` of this user runs, it ends what such a one has left with the process that holds its terminals; with \
-      --state-directory, what a node's holder keeps there whose process does not run.
+      By --node, --user, --state, --idle, --target and --label, those that `fairlead sessions` lists with them; --all: \
+      every one that runs. Of these it is asked before they are ended, unless --yes is said. Where no `fairlead \
+      serve` of this user runs, --all ends what such a one has left with the process that holds its terminals; with \
+      --state-directory, what a node's holder keeps there whose process does not run. Where Redis does not answer, \
+      sessions are ended all the same, on nodes that do.
 
-        fairlead kill build-42
+        fairlead kill build-42 build-43
+        fairlead kill --user alice --idle 1d
+        fairlead kill --state lost --yes
         fairlead kill --all
         fairlead kill --all --yes --state-directory /run/fairlead/fl_node-a
-        fairlead sessions --idle 1d -o json | jq -r '.[].session' | xargs -rn1 fairlead kill
-        fairlead sessions -o json | jq -r '.[] | select(.state == "lost").session' | xargs -rn1 fairlead kill
       """)
 
-  @Argument(help: "The session's id.")
-  var id: SessionID?
+  @Argument(help: "The sessions' ids.")
+  var ids: [SessionID] = []
 
   @Flag(help: "End all sessions.")
   var all = false
 
-  @Flag(help: "Do not ask before all are ended.")
+  @Flag(help: "Do not ask before they are ended.")
   var yes = false
 
   @Option(
@@ -39,26 +41,48 @@ struct KillCommand: AsyncParsableCommand {
       valueName: "directory"))
   var stateDirectory: String?
 
-  @OptionGroup var api: APIOptions
+  @OptionGroup var which: SessionFilterOptions
+  @OptionGroup var inquiry: Inquiry
 
   func validate() throws {
-    guard (id != nil) != all else { throw ValidationError("say which session to end, or --all") }
-    guard all || (!yes && stateDirectory == nil) else {
-      throw ValidationError("--yes and --state-directory go with --all")
+    let ways = [!ids.isEmpty, all, !which.isEmpty].count { $0 }
+    guard ways == 1 else {
+      throw ValidationError("say which sessions to end, or by which of their marks, or --all")
+    }
+    guard ids.isEmpty || !yes else { throw ValidationError("--yes goes with --all, or with marks") }
+    guard all || stateDirectory == nil else {
+      throw ValidationError("--state-directory goes with --all")
     }
   }
 
   func run() async throws {
-    guard let id else {
-      let kill = KillAll(api: api, isConfirmed: yes)
-      guard let stateDirectory else { return try await kill.run() }
-      return try await kill.end(in: stateDirectory, forgets: false)
+    guard ids.isEmpty else { return try await endNamed() }
+    let filter = try all ? nil : which.filter
+    let kill = KillAll(inquiry: inquiry, filter: filter, isConfirmed: yes)
+    guard let stateDirectory else { return try await kill.run() }
+    try await kill.end(in: stateDirectory, forgets: false)
+  }
+
+  /// All of them, whatever becomes of one.
+  private func endNamed() async throws {
+    if ids.count == 1 { return try await end(ids[0]) }
+    var failed = 0
+    for id in ids {
+      do {
+        try await end(id)
+      } catch let error as APIError {
+        failed += 1
+        complain("session \(id): \(printable(NextStep.advised(error)))")
+      }
     }
-    try await end(id)
+    if failed > 0 { throw failed == ids.count ? ExitCode(2) : ExitCode.failure }
   }
 
   private func end(_ id: SessionID) async throws {
-    let client = try api.client()
+    _ = try await inquiry.ask { try await end(id, $0) }
+  }
+
+  private func end(_ id: SessionID, _ client: APIClient) async throws {
     let session: SessionSummary?
     do {
       session = try await client.session(id)

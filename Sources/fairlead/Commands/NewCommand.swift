@@ -110,7 +110,8 @@ struct NewCommand: AsyncParsableCommand {
       } catch let error as APIError where error.code == .failed(status: 409, code: "exists") {
         throw ExistingSession(session: open.session, facts: error.facts)
       }
-      try output.show(opened) { $0.session.rawValue }
+      try output.show(
+        opened, names: { [$0.session.rawValue] }, table: { $0.session.rawValue })
     }
   }
 

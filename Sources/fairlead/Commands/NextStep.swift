@@ -39,6 +39,7 @@ enum NextStep {
     case (.failed, .session):
       return "\(error.message); `fairlead sessions` lists those that there are"
     case (.failed, .node): return "\(error.message); `fairlead nodes` lists those that are"
+    case (.failed, .client): return "\(error.message); `fairlead clients` lists those that are"
     case (.failed, nil): return error.message
     }
   }

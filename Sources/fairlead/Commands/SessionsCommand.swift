@@ -1,4 +1,4 @@
-// `fairlead sessions`: the sessions of the cluster or of one node.
+// `fairlead sessions`: the sessions of the cluster, or some of them.
 
 import API
 import APIClient
@@ -13,124 +13,158 @@ struct SessionsCommand: AsyncParsableCommand {
     discussion: """
         fairlead sessions
         fairlead sessions --node a --idle 1h      (of node a, unused for an hour or more)
+        fairlead sessions --state lost,held       (those whose node is away)
+        fairlead sessions --sort -output --watch
         fairlead sessions -o wide                 (also whether each outlives its node, and whose it is)
-        fairlead sessions -o json
+        fairlead sessions --filter 'command~make' -o name | xargs -rn1 fairlead kill
 
-      When a node does not answer, the others' sessions are listed, what is missing is said on standard \
-      error, and the exit code is 1.
+      When a node does not answer, its sessions are listed by their records (state unreachable), what is missing is \
+      said on standard error, and the exit code is 1; 2: nobody could be asked. Without a router, --redis says where \
+      the nodes are, and they are asked.
 
-      Without a router, --redis lists which node owns which session, and no more.
+      COMMAND, the last column, is the rest of its line; no other cell has a blank in it.
       """)
 
+  @OptionGroup var which: SessionFilterOptions
+  @OptionGroup var list: ListOptions
+  @OptionGroup var inquiry: Inquiry
+
+  func validate() throws { try list.check(SessionSummary.columns) }
+
+  func run() async throws {
+    let filter = try which.filter
+    try await list.watch.run {
+      let found = try await inquiry.ask { try await $0.sessionList(filter) }
+      return Shown(
+        text: try list.text(
+          of: found.answer.sessions, SessionSummary.columns, name: \.session.rawValue),
+        gaps: found.gaps + found.answer.gaps)
+    }
+  }
+}
+
+/// Which sessions are meant.
+struct SessionFilterOptions: ParsableArguments {
   @Option(help: "Only the sessions of this node.")
   var node: NodeID?
 
-  @Option(help: "Only sessions unused for at least this time, such as 15m.")
+  @Option(help: ArgumentHelp("Only sessions that this subject created.", valueName: "subject"))
+  var user: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Only sessions in these states: running, ended, held (its node is away), waiting (for a node), lost, unreachable.",
+      valueName: "state,…"))
+  var state: String?
+
+  @Option(help: "Only sessions unused for at least this time, and without a driver, such as 15m.")
   var idle: TimeOption?
 
-  @OptionGroup var api: APIOptions
-  @OptionGroup var registry: RegistryOptions
-  @OptionGroup var output: OutputOptions
+  @Option(
+    help: ArgumentHelp(
+      "Only sessions of this target, such as docker:web, or of this kind of targets, such as docker.",
+      valueName: "target"))
+  var target: String?
 
-  private enum Answer {
-    case summaries(SessionList)
-    case owners([Owner], unread: [SessionID])
+  @Option(
+    help: ArgumentHelp(
+      "Only sessions on nodes with this label; may be given again.", valueName: "key=value"))
+  var label: [LabelOption] = []
+
+  var isEmpty: Bool {
+    node == nil && user == nil && state == nil && idle == nil && target == nil && label.isEmpty
   }
 
-  private struct Owner: Codable {
-    var session: SessionID
-    var node: NodeID
-    var epoch: Epoch
-    var state: String
-  }
-
-  func run() async throws {
-    let answer = try await registry.answer {
-      Answer.summaries(try await api.client().sessionList(node: node, idle: idle?.seconds))
-    } orFromRegistry: {
-      try await owners($0)
-    }
-    switch answer {
-    case .summaries(let list):
-      try output.show(list.sessions, table: table)
-      try sayWhatIsMissing(from: list)
-    case .owners(let owners, let unread):
-      try output.show(owners) { owners in
-        var table = Table("SESSION", "NODE", "STATE", "EPOCH", numeric: [3])
-        for owner in owners {
-          table.add(owner.session.rawValue, owner.node.rawValue, owner.state, "\(owner.epoch)")
-        }
-        return table.text
+  var filter: SessionFilter {
+    get throws {
+      var filter = SessionFilter(node: node, idle: UInt64(idle?.seconds ?? 0) * 1_000)
+      filter.creator = user
+      filter.states = (state ?? "").split(separator: ",").map { SessionState(rawValue: String($0)) }
+      filter.target = target
+      filter.labels = Dictionary(label.map { ($0.key, $0.value) }) { $1 }
+      // What the server would refuse is said here by the option's name.
+      do {
+        let query = filter.query
+        _ = try SessionFilter { name in query.first { $0.name == name }?.value }
+      } catch let error as OperationError {
+        throw ValidationError("--\(error.message)")
       }
-      sayWhatCannotBeRead(unread)
-      if !unread.isEmpty { throw ExitCode.failure }
+      return filter
     }
   }
 
-  private func sayWhatCannotBeRead(_ sessions: [SessionID]) {
-    for session in sessions {
-      complain("session \(session): its record in Redis cannot be read, and it is not shown")
-    }
-  }
+  func validate() throws { _ = try filter }
+}
 
-  /// Says who did not answer, and ends with 1: a script must not take the rest for the whole.
-  private func sayWhatIsMissing(from list: SessionList) throws {
-    let unread = list.unread ?? []
-    guard !list.unanswered.isEmpty || !unread.isEmpty else { return }
-    sayWhatCannotBeRead(unread)
-    for node in list.unanswered {
-      let count = node.sessions.map { "\($0) of its sessions are" } ?? "its sessions may be"
-      complain("node \(node.node): \(printable(node.reason)); \(count) not shown")
+extension SessionList {
+  /// What is missing, each in a sentence.
+  var gaps: [String] {
+    var gaps = (unread ?? []).map {
+      "session \($0): its record in Redis cannot be read, and it is not shown"
     }
-    throw ExitCode.failure
-  }
-
-  private func owners(_ registry: any Registry) async throws -> Answer {
-    if idle != nil { complain("Redis does not know idle times; --idle is ignored") }
-    let records = try await registry.sessions(limit: CommandLimits.records)
-    let owners = records.sessions.filter { node == nil || $0.1.node == node }
-      .map { session, record in
-        let state: String
-        switch record.state {
-        case .owned: state = record.end == nil ? "owned" : "owned, ended"
-        case .closed(let tombstone):
-          state = "closed: \(tombstone.reason)" + (tombstone.status.map { ", \($0)" } ?? "")
+    for node in unanswered {
+      let missing =
+        switch node.sessions {
+        case 0?: "its sessions are told by their records"
+        case let count?: "\(count) of its sessions are not shown"
+        case nil: "its sessions may be not shown"
         }
-        return Owner(session: session, node: record.node, epoch: record.epoch, state: state)
-      }
-    return .owners(owners, unread: records.unread)
-  }
-
-  private func table(_ sessions: [SessionSummary]) -> String {
-    let now = WallClock.milliseconds
-    var table = Table(
-      "SESSION", "NODE", "STATE", "AGE", "IDLE", "VIEWERS", "SIZE", "OUTPUT", "TARGET", "COMMAND",
-      numeric: [5, 7])
-    let isWide = output.output == .wide
-    if isWide { table.header += ["HELD", "OWNER"] }
-    for session in sessions {
-      table.add(
-        session.session.rawValue, session.node, session.stateText,
-        humanTime(milliseconds: now > session.created ? now - session.created : 0),
-        session.viewers.isEmpty && !session.isRecord ? humanTime(milliseconds: session.idle) : "-",
-        session.isRecord ? "-" : "\(session.viewers.count)",
-        session.isRecord ? "-" : "\(session.size)",
-        session.isRecord ? "-" : humanBytes(session.output),
-        session.isRecord ? "-" : session.target,
-        shortened(session.commandText))
-      guard isWide else { continue }
-      table.rows[table.rows.count - 1] += [
-        session.holder == nil ? "no" : "yes", session.creator ?? "-",
-      ]
+      gaps.append("node \(node.node): \(node.reason); \(missing)")
     }
-    return table.text
+    if let registry {
+      gaps.append("\(registry.reason); sessions whose node is away are not shown")
+    }
+    return gaps
   }
 }
 
 extension SessionSummary {
-  var stateText: String {
-    state == .ended ? "ended, \(endText)" : state.rawValue + (stalled == nil ? "" : ", stalled")
+  static var columns: [Column<SessionSummary>] {
+    [
+      .text("SESSION") { $0.session.rawValue },
+      .text("NODE") { $0.node },
+      .text("STATE") { $0.stateCell }.toned { $0.tone },
+      .time("AGE") { age(since: $0.created) },
+      .time("IDLE") { $0.shownIdle },
+      .count("VIEWERS") { $0.known(\.viewers.count) },
+      .text("SIZE") { $0.known(\.size.description) },
+      .bytes("OUTPUT") { $0.known(\.output) },
+      .bytes("INPUT", isWide: true) { $0.known(\.input) },
+      .text("HELD", isWide: true) { $0.holder == nil ? "no" : "yes" },
+      .text("OWNER", isWide: true) { $0.creator },
+      .text("USER", isWide: true) { $0.user?.rawValue },
+      .text("EPOCH", isWide: true) { $0.epoch.description },
+      .text("TARGET") { $0.known(\.target) },
+      .text("COMMAND") { shortened($0.commandText) },
+    ]
   }
+
+  /// Nil where no more is known of it than its record says.
+  private func known<Value>(_ value: (SessionSummary) -> Value) -> Value? {
+    isRecord ? nil : value(self)
+  }
+
+  /// Where somebody looks at it, it is not idle for who reads this.
+  private var shownIdle: UInt64? { viewers.isEmpty && !isRecord ? idle : nil }
+
+  private var tone: Tone? {
+    switch state {
+    case .running: .good
+    case .held, .waiting, .unreachable: .doubtful
+    case .lost: .bad
+    default: nil
+    }
+  }
+
+  /// `running`, `ended:exit=3`, `ended:idle`.
+  private var stateCell: String {
+    guard state == .ended else { return state.rawValue + (stalled == nil ? "" : ",stalled") }
+    let isByItself = reason == nil || reason == .exited
+    let how = isByItself ? status.map { "\($0)" } : reason?.rawValue
+    return "ended:" + (how ?? "unknown").replacing(" ", with: "=")
+  }
+
+  var stateText: String { state == .ended ? "ended, \(endText)" : state.rawValue }
   /// How it ended, as far as that is known.
   var endText: String {
     [reason?.rawValue, status.map { "\($0)" } ?? "how is not known"].compactMap { $0 }.joined(
@@ -141,5 +175,5 @@ extension SessionSummary {
     isRecord ? "-" : command.isEmpty ? "(login shell)" : shellQuoted(command)
   }
   /// No more is known of it than its record says.
-  fileprivate var isRecord: Bool { [.lost, .held, .waiting].contains(state) }
+  private var isRecord: Bool { [.lost, .held, .waiting, .unreachable].contains(state) }
 }

@@ -36,8 +36,13 @@ struct VersionCommand: AsyncParsableCommand {
     let versions = Versions(
       client: fairleadVersion, router: router?.version,
       protocols: router?.protocols ?? ["fairlead.v1"])
-    try output.show(versions) {
-      "fairlead \($0.client)\nrouter   \($0.router ?? "none answers at \(api.api)")"
+    try output.show(
+      versions, names: { [$0.client] + [$0.router].compactMap { $0 } },
+      table: { "fairlead \($0.client)\nrouter   \($0.router ?? "none answers at \(api.api)")" })
+    // Its own version is a part of the answer.
+    if let error = failure as? APIError {
+      complain("Error: \(printable(NextStep.advised(error)))")
+      throw ExitCode.failure
     }
     if let failure { throw failure }
   }

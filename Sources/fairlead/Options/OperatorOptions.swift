@@ -7,7 +7,7 @@ import Auth
 import Client
 import FoundationEssentials
 import Logging
-import Logs
+import NIOCore
 import Pipes
 import Redis
 import Registry
@@ -98,11 +98,27 @@ struct APIOptions: ParsableArguments {
     do { return try Endpoint(api) } catch { throw ValidationError("--api: \(error)") }
   }
 
-  func client() throws -> APIClient {
+  /// - Parameter limit: how long an answer may take; nil: as long as usual.
+  func client(within limit: TimeAmount? = nil) throws -> APIClient {
     let endpoint = try endpoint()
     return APIClient(
       host: endpoint.host, port: endpoint.port, path: endpoint.path, tls: try tls(),
-      token: token())
+      token: token(), within: limit)
+  }
+
+  /// Another router of the same cluster, who is told the same token; nil: that would go in plain text, where here it
+  /// does not.
+  func client(of url: String, within limit: TimeAmount?) throws -> APIClient? {
+    let own = try endpoint()
+    let endpoint: Endpoint
+    do { endpoint = try Endpoint(url) } catch { return nil }
+    guard endpoint.isEncrypted || !own.isEncrypted else { return nil }
+    let tls =
+      endpoint.isEncrypted
+      ? try TLSContext(clientConfiguration(ca: ca, cert: cert, key: key, ["http/1.1"])) : nil
+    return APIClient(
+      host: endpoint.host, port: endpoint.port, path: endpoint.path, tls: tls, token: token(),
+      within: limit)
   }
 
   /// Reads the token anew each time, since files are renewed. The token of `serve` goes to that
@@ -142,30 +158,12 @@ struct RegistryOptions: ParsableArguments {
 
   func validate() throws { if !redis.isEmpty { try requireRedisURL(redis) } }
 
-  /// What `ask` says, or, when no router answers and a Redis was named, what `askRegistry` says.
-  func answer<Answer>(
-    _ ask: () async throws -> Answer,
-    orFromRegistry askRegistry: (any Registry) async throws -> Answer
-  ) async throws -> Answer {
-    do {
-      return try await ask()
-    } catch let error as APIError where error.code == .unreachable && !redis.isEmpty {
-      complain("\(error.message); asking Redis instead")
-    } catch let error as APIOptions.Ambiguous where !redis.isEmpty {
-      complain("\(error.description); asking Redis instead")
-    }
-    let logger = Logger(label: "redis") { TextLogHandler(label: $0) }
+  /// Nil: none was named.
+  func open(_ logger: Logger) throws -> (any Registry)? {
+    if redis.isEmpty { return nil }
     let credentials = try tls.credentials(for: redis, logger: logger)
-    let registry = try openRegistry(
+    return try openRegistry(
       try password.url(redis), cluster: cluster, tls: credentials, logger: logger)
-    do {
-      let answer = try await askRegistry(registry)
-      await registry.shutdown()
-      return answer
-    } catch {
-      await registry.shutdown()
-      throw error
-    }
   }
 }
 
@@ -181,26 +179,6 @@ func openRegistry(
 
 func requireRedisURL(_ url: String) throws {
   do { _ = try RedisEndpoint(url) } catch { throw ValidationError("--redis: \(error.message)") }
-}
-
-struct OutputOptions: ParsableArguments {
-  enum Format: String, ExpressibleByArgument, CaseIterable { case table, wide, json }
-
-  @Option(
-    name: .shortAndLong,
-    help: "table, for people, wide, with more columns where there are more, or json, for programs.")
-  var output: Format = fromEnvironment("OUTPUT", default: .table)
-
-  /// Prints `value` as JSON, or what `table` makes of it.
-  func show<Value: Encodable>(_ value: Value, table: (Value) -> String) throws {
-    switch output {
-    case .table, .wide: say(table(value))
-    case .json:
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .withoutEscapingSlashes, .sortedKeys]
-      say(String(decoding: inertJSON(try encoder.encode(value)), as: UTF8.self))
-    }
-  }
 }
 
 extension TerminalSize: Formed {

@@ -13,8 +13,13 @@ import Sessions
 import Transport
 import Wire
 
-/// The value of FAIRLEAD_`name`, if set and not empty.
+/// The value of FAIRLEAD_`name`, if set and not empty; else what the context in use says.
 func environment(_ name: String) -> String? {
+  processEnvironment(name) ?? ContextValues.value(name)
+}
+
+/// The value of FAIRLEAD_`name`, if set and not empty.
+func processEnvironment(_ name: String) -> String? {
   guard let value = getenv("FAIRLEAD_" + name) else { return nil }
   let text = String(cString: value)
   return text.isEmpty ? nil : text

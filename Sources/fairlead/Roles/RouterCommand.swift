@@ -32,6 +32,13 @@ struct RouterCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "By which address operators' commands reach this router itself, and not what is before it; if not given: "
+        + "--listen, and of an address that means all this machine's name.", valueName: "host:port")
+  )
+  var advertise: AddressOption?
+
+  @Option(
+    help: ArgumentHelp(
       "At its shutdown, /readyz says 503 for this time before the port is closed: as long as load "
         + "balancers need to see it.", valueName: "time"))
   var drainDelay: DelayOption = fromEnvironment("DRAIN_DELAY", default: DelayOption(seconds: 5))
@@ -64,18 +71,20 @@ struct RouterCommand: AsyncParsableCommand {
       logger: logger)
     guard try await wait.isFree() else { return }
     let registry = try cluster.registry(redisCredentials, logger: logger)
+    var configuration = RouterConfiguration(
+      name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
+      port: listen.address.port,
+      origins: origin.policy(
+        and: authentication.publicOrigin, access: access, host: listen.address.host),
+      version: fairleadVersion, access: access, audit: audit, clusterKey: clusterKey,
+      proxies: authentication.proxies, isSecure: authentication.isSecure || credentials != nil,
+      path: authentication.publicPath, keepAlive: authentication.keepAlive.amount,
+      tls: SocketLayer(credentials), linkTLS: SocketLayer(linkCredentials),
+      targets: PipeKinds.standard.targets, logger: logger)
+    configuration.advertise =
+      (advertise ?? environment("ADVERTISE").flatMap(AddressOption.init(argument:)))?.address
     let router = try await Router(
-      RouterConfiguration(
-        name: id.rawValue, cluster: cluster.cluster, host: listen.address.host,
-        port: listen.address.port,
-        origins: origin.policy(
-          and: authentication.publicOrigin, access: access, host: listen.address.host),
-        version: fairleadVersion, access: access, audit: audit, clusterKey: clusterKey,
-        proxies: authentication.proxies, isSecure: authentication.isSecure || credentials != nil,
-        path: authentication.publicPath, keepAlive: authentication.keepAlive.amount,
-        tls: SocketLayer(credentials), linkTLS: SocketLayer(linkCredentials),
-        targets: PipeKinds.standard.targets, logger: logger),
-      registry: registry, group: MultiThreadedEventLoopGroup.singleton)
+      configuration, registry: registry, group: MultiThreadedEventLoopGroup.singleton)
     logStart(
       logger,
       [

@@ -197,6 +197,10 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
       close(code: .unknown(CloseCode.unauthorized), reason: error.description)
     case .shuttingDown:
       close(code: .unknown(CloseCode.restart), reason: "this router is shutting down")
+    case .kicked:
+      close(
+        code: .unknown(CloseCode.forbidden),
+        reason: "forbidden: an operator has ended this connection")
     }
   }
 

@@ -1,0 +1,96 @@
+// `fairlead can-stop NODE`: what would become of a node's sessions if it were stopped now.
+
+import API
+import APIClient
+import ArgumentParser
+import Registry
+import Wire
+
+struct CanStopCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "can-stop",
+    abstract: "Say what stopping a node would do to its sessions.",
+    discussion: """
+      A session in a container that a holder has is moved to another node that lives and reaches its engine; else, as \
+      one on the node's own machine that a holder has, it is paused until the node is started again, within the hour; \
+      one without a holder is lost. The exit code is 0 if none would be lost, else 1, also if the node does not say \
+      what it has.
+
+        fairlead can-stop a && ssh a systemctl restart fairlead-node
+        fairlead can-stop a --no-pause      (1 also if some would be paused)
+      """)
+
+  @Argument(help: "The node's id.")
+  var node: NodeID
+
+  @Flag(help: "Sessions that would be paused count as those that would be lost.")
+  var noPause = false
+
+  @OptionGroup var output: OutputOptions
+  @OptionGroup var inquiry: Inquiry
+
+  func run() async throws {
+    let nodes = try await inquiry.nodes()
+    guard nodes.answer.contains(where: { $0.id == node }) else {
+      throw APIError(
+        code: .failed(status: 404, code: "not_found"), message: "no node \(node) is registered",
+        missing: .node)
+    }
+    let found = try await inquiry.ask { try await $0.sessionList(SessionFilter(node: node)) }
+    let outcome = StopOutcome(of: node, found.answer.sessions, among: nodes.answer)
+    try output.show(outcome, names: { $0.lost.map(\.rawValue) }, table: { $0.text })
+    let gaps = nodes.gaps + found.answer.gaps
+    for gap in gaps { complain(printable(gap)) }
+    if !gaps.isEmpty || !outcome.lost.isEmpty || (noPause && !outcome.paused.isEmpty) {
+      throw ExitCode.failure
+    }
+  }
+}
+
+/// What would become of the sessions. Pure.
+struct StopOutcome: Codable, Equatable {
+  var node: NodeID
+  var moved: [SessionID] = []
+  var paused: [SessionID] = []
+  var lost: [SessionID] = []
+  /// They have ended: their last screens go with the node, and how they ended stays known.
+  var ended: [SessionID] = []
+
+  init(of node: NodeID, _ sessions: [SessionSummary], among nodes: [NodeView]) {
+    self.node = node
+    let engines = Set(
+      nodes.filter { $0.id != node && $0.state == .live }.compactMap {
+        $0.labels[HolderName.engineLabel]
+      })
+    for session in sessions where session.state == .running || session.state == .ended {
+      if session.state == .ended {
+        ended.append(session.session)
+      } else if let holder = session.holder {
+        let engine = HolderName.Container(holder)?.engine
+        if let engine, engines.contains(engine) {
+          moved.append(session.session)
+        } else {
+          paused.append(session.session)
+        }
+      } else {
+        lost.append(session.session)
+      }
+    }
+  }
+
+  var text: String {
+    var sheet = Sheet()
+    sheet.add("moved", line(moved, "to other nodes, while their clients stay attached"))
+    sheet.add("paused", line(paused, "until the node is started again, within the hour"))
+    sheet.add("lost", line(lost, "since nothing holds their terminals"))
+    if !ended.isEmpty { sheet.add("ended", line(ended, "whose last screens go with it")) }
+    return sheet.text
+  }
+
+  private func line(_ sessions: [SessionID], _ what: String) -> String {
+    if sessions.isEmpty { return "none" }
+    let names = sessions.prefix(CommandLimits.examples).map(\.rawValue).joined(separator: ", ")
+    let more = sessions.count > CommandLimits.examples ? ", …" : ""
+    return "\(sessions.count) \(what): \(names)\(more)"
+  }
+}

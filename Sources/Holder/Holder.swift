@@ -258,10 +258,14 @@ final class Holder<System: HolderSystem> {
   // MARK: To peers
 
   func send(_ frame: HolderFrame, to peer: Peer) {
+    append(frame, to: peer)
+    markBusy(peer)
+  }
+
+  private func append(_ frame: HolderFrame, to peer: Peer) {
     guard !peer.isOver else { return }
     frame.write(to: &peer.outgoing)
-    if peer.unsent > HolderLimits.outboxMost { peer.isOver = true }
-    markBusy(peer)
+    if peer.unsent > HolderLimits.outboxMost { markOver(peer) }
   }
 
   /// To the peer that serves the session, if there is one.
@@ -271,8 +275,8 @@ final class Holder<System: HolderSystem> {
 
   /// The same, but it waits for a moment for what else its peer is told: each write wakes a node.
   func sendSoon(_ frame: HolderFrame, aboutTo held: Held) {
-    guard let peer = peer(of: held), !peer.isOver else { return }
-    frame.write(to: &peer.outgoing)
+    guard let peer = peer(of: held) else { return }
+    append(frame, to: peer)
     guard !peer.isBusy, peer.waitsUntil == nil else { return }
     peer.waitsUntil = now + HolderLimits.withEcho
     guard !peer.isWaiting else { return }

@@ -51,8 +51,9 @@ public enum HolderLimits {
   /// Milliseconds that WRITTEN of a key waits for the program's echo, to go with it: its node gives the next piece of this
   /// session's input only after it.
   static let withEcho: UInt64 = 2
-  /// Bytes of a piece up to which it is a key, or some: what is longer is pasted, and its node waits for room for more.
-  static let key = 64
+  /// Bytes of a write to a terminal up to which it is of a key, or of some: what is longer is pasted, and its node waits for
+  /// room for more.
+  public static let key = 64
   /// Clients whose input a session remembers.
   public static let ledgers = 64
   /// Milliseconds after which a query is not answered any more: a shell would read the answer as typed.

@@ -71,8 +71,9 @@ public enum PipeLimits {
   static let stall = TimeAmount.seconds(12)
   /// Bytes of all descriptors in a listing: 10,000 sessions with 6 KiB each. What no node of ours has signed is not kept.
   static let listing = 64 * 1024 * 1024
-  /// Bytes of memory for what is said to a holder that a connection keeps between two ticks.
-  static let keptFrames = 64 * 1024
+  /// Bytes of memory for what is said to a holder that a connection keeps between two ticks: some keystrokes. There may be
+  /// a connection for each container.
+  static let keptFrames = 2 * 1024
   /// Bytes that a holder of ours sends beyond what was granted: those of a turn, and what a terminal held at its end.
   static let heldOverrun = HolderLimits.drained + 64 * 1024
   /// Lines in the log about one connection to a holder in so much time: a holder may be forged, and says what it likes.

@@ -54,7 +54,7 @@ public enum RouterLimits {
   static let unsentAnswers = 1024 * 1024
   /// Owners being looked up for one client; other streams that want to know theirs wait.
   static let lookUps = 16
-  /// Bytes of write buffer that an idle connection keeps: some keystrokes' echoes.
+  /// Bytes of a buffer that an idle connection keeps, one each way: some keystrokes, and their echoes.
   static let keptBuffer = 1024
   /// Sessions whose owner a router remembers, those asked for last; 200 bytes each.
   static let cachedRoutes = 50_000

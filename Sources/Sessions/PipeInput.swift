@@ -52,15 +52,15 @@ struct PipeInput {
   /// The next piece for the pipe; nil: there is none, or the pipe has not taken the last one, or it has yet to say
   /// whether a key discards what waits here.
   mutating func next() -> Piece? {
-    guard underWay == 0, bytesAfterKey == nil, let share = shares.first else { return nil }
+    guard underWay == 0, bytesAfterKey == nil else { return nil }
+    // A key's buffer is used again, unless the pipe still has it; a paste's is given back.
+    if writing.readableBytes == 0, writing.capacity > SessionLimits.keptInput {
+      writing = ByteBuffer()
+    }
+    guard let share = shares.first else { return nil }
     if writing.readableBytes == 0 {
       swap(&writing, &waiting)
-      // Used again, unless the pipe still holds it: keys come one by one.
-      if waiting.capacity <= SessionLimits.keptInput {
-        waiting.clear()
-      } else {
-        waiting = ByteBuffer()
-      }
+      waiting.clear()
     }
     let count = min(writing.readableBytes, WireLimits.dataPayload, share.count)
     guard count > 0, let bytes = writing.readSlice(length: count) else { return nil }

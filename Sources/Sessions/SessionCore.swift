@@ -206,6 +206,7 @@ public struct SessionCore: ~Copyable {
           size: size, mode: stream.mode, mayKill: stream.mayKill,
           state: ended == nil ? .running : .ended, differs: differs)), to: id)
     if ledger.written > 0 { stream.inputAcknowledgement = ledger.written }
+    stream.acknowledgedInput = ledger.written
     if resumed == .snapshot { stream.output.askForSnapshot() }
     stream.isTitleDue = !screen.title.isEmpty
     streams.append(stream)
@@ -252,7 +253,8 @@ public struct SessionCore: ~Copyable {
 
   /// Takes a stream out, and tells its client why.
   mutating func leave(_ stream: StreamID, telling reason: Close, now: NIODeadline) {
-    guard streams.index(of: stream) != nil else { return }
+    guard let index = streams.index(of: stream) else { return }
+    acknowledgeInput(of: index)
     leave(stream, now: now)
     close(stream, last: .close(reason))
   }
@@ -260,6 +262,7 @@ public struct SessionCore: ~Copyable {
   /// Takes out all streams: their clients are to look for the session elsewhere.
   public mutating func sendAway(_ refusal: Refused, now: NIODeadline) {
     while let stream = streams.list.first {
+      acknowledgeInput(of: 0)
       leave(stream.id, now: now)
       close(stream.id, last: .refused(refusal))
     }
@@ -268,9 +271,17 @@ public struct SessionCore: ~Copyable {
   /// Takes out the streams that have not read to the end.
   public mutating func dismissStreams() {
     while let stream = streams.list.first {
+      acknowledgeInput(of: 0)
       remove(at: 0)
       close(stream.id, last: .close(.notRead))
     }
+  }
+
+  /// Tells a client that is sent away what of its input was written, so that it takes none of that for lost.
+  private mutating func acknowledgeInput(of index: Int) {
+    guard let offset = streams.list[index].inputAcknowledgement else { return }
+    streams.list[index].inputAcknowledgement = nil
+    send(.inputAck(offset: offset), to: streams.list[index].id)
   }
 
   mutating func remove(at index: Int) {

@@ -27,9 +27,6 @@ public final class EndOfTick {
     }
   }
 
-  /// Whether the body is to be called and was not yet.
-  public var isDue: Bool { state.isDue }
-
   /// Has the body called at the end of this tick.
   public func schedule() {
     guard !state.isDue else { return }

@@ -47,6 +47,14 @@ import Wire
     #expect(stuck.frames().last == .close(.inputOverflow))
   }
 
+  /// The acknowledgement may still wait for an echo. Without it the client would take what was written for lost.
+  @Test func whoseStreamIsClosedIsToldFirstWhatOfItsInputWasWritten() {
+    let test = session()
+    test.type("x", at: 0)
+    test.type("y", at: 9)
+    #expect(Array(test.takeFrames().suffix(2)) == [.inputAck(offset: 1), .close(.inputGap)])
+  }
+
   @Test func thePipeIsGivenOnePieceAtATimeAndNotMoreThanAFrame() {
     let test = session(takesInput: false)
     let paste = Pattern.bytes(at: 0, count: WireLimits.inputInFlight)

@@ -47,6 +47,8 @@ final class HeldPipe: Pipe, SessionHolder {
   private var discarding: UInt8?
   /// How often the terminal is still to be emptied: what the kernel has on its way to it fills it again.
   private var discardsLeft = 0
+  /// There is more on its way to it than a key.
+  private var mayFillAgain = false
 
   private struct Piece {
     var source: InputSource
@@ -205,6 +207,7 @@ final class HeldPipe: Pipe, SessionHolder {
     guard !isOver else { return false }
     discarding = key
     discardsLeft = PipeLimits.discards
+    mayFillAgain = piece.map { $0.bytes.readableBytes > HolderLimits.key } ?? false
     let ends = inputs.map {
       HeldLedger(client: connection.keys.key(of: $0.client), written: $0.end)
     }
@@ -218,7 +221,9 @@ final class HeldPipe: Pipe, SessionHolder {
 
   func didDiscard(_ did: Bool, for key: UInt8) {
     guard !isOver, discarding == key else { return }
-    if did, discardsLeft > 0 { return discardAgain(key) }
+    // A piece that was written before the key came would have been told by now.
+    if piece != nil { mayFillAgain = true }
+    if did, discardsLeft > 0, mayFillAgain { return discardAgain(key) }
     discarding = nil
     delegate?.pipeDidDiscardInput(did, for: key)
     // What was under way is given up, too.

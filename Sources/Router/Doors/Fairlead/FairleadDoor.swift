@@ -17,7 +17,7 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
   private var client: ConnectedClient?
   private var context: ChannelHandlerContext?
   private var decoder = FrameDecoder()
-  /// The last message, as its client wrote it.
+  /// The last WebSocket frame's bytes, without their mask.
   private var unmasked = ByteBuffer()
   private var out = ByteBuffer()
   private var isInMessage = false
@@ -98,15 +98,12 @@ final class FairleadDoor: ChannelDuplexHandler, Door {
 
   private func handIn(_ frame: WebSocketFrame) {
     guard let mask = frame.maskKey else { return }
-    // Into a buffer that is used again, unless a frame of the last message still waits in it.
-    if unmasked.capacity <= RouterLimits.keptBuffer {
-      unmasked.clear()
-    } else {
-      unmasked = ByteBuffer()
-    }
+    // Used again for the next one, if nothing waits in it then.
+    unmasked.clear()
     unmasked.writeImmutableBuffer(frame.data)
     unmasked.webSocketUnmask(mask)
     decoder.append(unmasked)
+    if unmasked.capacity > RouterLimits.keptBuffer { unmasked = ByteBuffer() }
     handFramesIn()
   }
 

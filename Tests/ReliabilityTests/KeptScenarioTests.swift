@@ -97,7 +97,7 @@ import Wire
       let late = try Viewer(server.url, session: viewer.terminal.session)
       try await late.until("so is who comes then") { $0.stalls.count == 1 }
       let listed = try await Fairlead.run(["sessions", "--api", server.url])
-      #expect(listed.output.contains("running, stalled"), "\(listed.output)")
+      #expect(listed.output.contains("running,stalled"), "\(listed.output)")
       for holder in holders { kill(holder, SIGCONT) }
       try await viewer.until("it goes on") { $0.stalls.last == "" && $0.stalls.count == 2 }
       try await viewer.goesOn("after")

@@ -3,6 +3,7 @@
 
 import Holder
 import NIOCore
+import Wire
 
 // MARK: To the holder
 
@@ -98,5 +99,15 @@ struct HeldWritten {
     self.handle = handle
     client = ClientKey(high: high, low: low)
     self.offset = offset
+  }
+}
+
+extension HeldExit {
+  var status: ExitStatus? {
+    switch self {
+    case .exited(let code): .exited(code: Int(code))
+    case .signalled(let number): .signalled(number: Int(number))
+    case .unknown: nil
+    }
   }
 }

@@ -391,13 +391,3 @@ final class HeldPipe: Pipe, SessionHolder {
     connection.forget(self)
   }
 }
-
-extension HeldExit {
-  fileprivate var status: ExitStatus? {
-    switch self {
-    case .exited(let code): .exited(code: Int(code))
-    case .signalled(let number): .signalled(number: Int(number))
-    case .unknown: nil
-    }
-  }
-}

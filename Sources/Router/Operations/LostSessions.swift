@@ -19,10 +19,9 @@ extension RouterContext {
     let left = records.sessions.filter { $0.1.end == nil && (node == nil || $0.1.node == node) }
       .map { id, record in
         let state = record.ownerState(among: nodes)
-        let isSilent = silent.contains(record.node)
-        return SessionSummary(
-          of: id, record,
-          isSilent && !state.isLost ? .unreachable : SessionState(state))
+        // One that is free is on no node, whether its last one answers or not.
+        let isUnreachable = silent.contains(record.node) && !state.isLost && state != .free
+        return SessionSummary(of: id, record, isUnreachable ? .unreachable : SessionState(state))
       }
     return (left, records.unread)
   }

@@ -202,7 +202,7 @@ import Testing
     try await router.process.waitForExit()
     let straight = ["--api", router.url, "--redis", redis.url]
     for (command, words) in [
-      (["nodes"], ["a", "live"]), (["sessions"], ["build-42", "a", "owned"]),
+      (["nodes"], ["a", "live"]), (["sessions"], ["build-42", "a", "running"]),
       (["where", "build-42"], ["owned by a"]), (["where", "no-such"], ["does not exist", "a"]),
     ] {
       let (code, output) = try await Fairlead.run(command + straight)

@@ -21,8 +21,8 @@ public enum NodeLimits {
 
   /// In a flood, what is less than a frame waits for one to two of these to become one: a terminal hands out
   /// 4 KiB at a time, and each frame costs the router and the client as much as a keystroke does. So long a key's
-  /// acknowledgement waits for the echo, too: a program that draws answers sooner.
-  static let waitForMore = TimeAmount.milliseconds(4)
+  /// acknowledgement waits for the echo, too, of a session without a holder: a program that draws answers sooner.
+  static let waitForMore = TimeAmount.milliseconds(2)
   /// From SIGHUP to SIGKILL when a session is ended: time for an editor to save its swap file.
   public static let grace = TimeAmount.seconds(2)
   /// A node that starts waits so long for its registry: a Redis that starts with it gets its time, and

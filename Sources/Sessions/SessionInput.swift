@@ -68,19 +68,20 @@ extension SessionCore {
   public mutating func pipeDidWrite(_ count: Int, now: NIODeadline) {
     let (written, interrupt) = pipeInput.wrote(count)
     if let interrupt { actions.append(.discardInputAgain(key: interrupt)) }
-    Self.note(written, in: &input, for: &streams, &actions)
+    Self.note(written, in: &input, for: &streams, isKept: kept != nil, &actions)
     writeInput()
   }
 
   /// Notes the acknowledgements that are due to those whose input this was.
   private static func note(
     _ written: Int, in input: inout InputQueue<ClientIdentity>, for streams: inout StreamTable,
-    _ actions: inout Deque<SessionAction>
+    isKept: Bool, _ actions: inout Deque<SessionAction>
   ) {
     input.wrote(written) { client, offset in
       for index in streams.indices where streams.list[index].identity == client {
-        // The acknowledgements of one tick become one frame, and one of a key goes with its echo.
-        let mayWait = streams.list[index].noteWritten(upTo: offset)
+        // The acknowledgements of one tick become one frame, and one of a key goes with its echo. A holder has waited for
+        // that already, and tells of both at once.
+        let mayWait = streams.list[index].noteWritten(upTo: offset) && !isKept
         let stream = streams.list[index].id
         actions.append(mayWait ? .giveTurnSoon(stream) : .giveTurn(stream))
       }

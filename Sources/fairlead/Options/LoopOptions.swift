@@ -8,8 +8,8 @@ struct LoopOptions: ParsableArguments {
     help: ArgumentHelp(
       "Event loops: threads that carry what terminals show and what is typed.",
       discussion: """
-        By default one for each processor, but with two processors one: those who type and those who are typed at then \
-        share no loop's wake-up with another's, and the other processor is left to the programs in the terminals.
+        By default one for each processor. With fewer, a key costs less processor time; on a machine that is busy with other \
+        things its echo comes later.
         """, valueName: "count"))
   var loops: Int?
 
@@ -27,7 +27,6 @@ struct LoopOptions: ParsableArguments {
   /// To be called before anything uses the loops, which are made then.
   func apply() {
     // It may be set once, and not after it was read.
-    NIOSingletons.groupLoopCountSuggestion =
-      wanted ?? (System.coreCount == 2 ? 1 : System.coreCount)
+    if let wanted { NIOSingletons.groupLoopCountSuggestion = wanted }
   }
 }

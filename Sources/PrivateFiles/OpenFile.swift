@@ -66,9 +66,9 @@ final class OpenFile: Sendable {
   }
 
   /// All of it.
-  func read() throws(PrivateFileError) -> [UInt8] {
+  func read(atMost most: Int = PrivateFilesLimits.file) throws(PrivateFileError) -> [UInt8] {
     let size = Int(try status().st_size)
-    guard size <= PrivateFilesLimits.file else {
+    guard size <= most else {
       throw PrivateFileError(
         .tooLarge,
         "\(path) has \(size) bytes, more than any such file: nobody but Fairlead should write it")

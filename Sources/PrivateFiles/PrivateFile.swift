@@ -7,7 +7,13 @@ public import Wire
 public enum PrivateFile {
   /// The whole file; nil: there is none. It never waits.
   public static func read(_ path: String) throws(PrivateFileError) -> [UInt8]? {
-    try OpenFile(reading: path)?.read()
+    try read(path, atMost: PrivateFilesLimits.file)
+  }
+
+  /// The same of a file that is no key, and may be longer than one.
+  /// - Parameter most: bytes.
+  public static func read(_ path: String, atMost most: Int) throws(PrivateFileError) -> [UInt8]? {
+    try OpenFile(reading: path)?.read(atMost: most)
   }
 
   /// The same of a file by ``LockedFile/init(replacing:with:)``; nil also once the process that wrote it has ended,

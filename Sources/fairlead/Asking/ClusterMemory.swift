@@ -3,7 +3,6 @@
 
 import API
 import FoundationEssentials
-import Glibc
 import PrivateFiles
 import Registry
 import Wire
@@ -16,15 +15,8 @@ struct ClusterMemory: Codable {
   var routers: [RouterView]
   var nodes: [NodeView]
 
-  var age: UInt64 {
-    let now = WallClock.milliseconds
-    return now > time ? now - time : 0
-  }
-
   /// `3m ago`.
-  var ageText: String {
-    "\(humanTime(milliseconds: age)) ago".replacing("now ago", with: "just now")
-  }
+  var ageText: String { ago(humanTime(milliseconds: age(since: time))) }
 
   /// As they lived, so that they are asked: how they are now nobody knows. The node of a `serve` has no address: it is
   /// found with that or not at all.
@@ -50,12 +42,10 @@ struct ClusterMemory: Codable {
 
   /// Nil: nothing is remembered, or the file is not this user's.
   static func of(_ api: String) -> ClusterMemory? {
-    guard let path = path(api) else { return nil }
-    var found = stat()
-    guard lstat(path, &found) == 0, found.st_uid == geteuid(), found.st_mode & 0o022 == 0,
-      found.st_mode & S_IFMT == S_IFREG, found.st_size <= CommandLimits.memory,
-      let data = try? Data(contentsOf: URL(filePath: path)),
-      let memory = try? JSONDecoder().decode(ClusterMemory.self, from: data), memory.api == api
+    guard let path = path(api),
+      let bytes = try? PrivateFile.read(path, atMost: CommandLimits.memory),
+      let memory = try? JSONDecoder().decode(ClusterMemory.self, from: Data(bytes)),
+      memory.api == api
     else { return nil }
     return memory
   }

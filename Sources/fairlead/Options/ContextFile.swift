@@ -14,13 +14,7 @@ struct ContextFile: Codable, Equatable {
 
   /// Nil: there is no place for it.
   static var path: String? {
-    if let home = getenv("XDG_CONFIG_HOME").map({ String(cString: $0) }), home.first == "/" {
-      return home + "/fairlead/contexts.json"
-    }
-    guard let home = getenv("HOME").map({ String(cString: $0) }), home.first == "/" else {
-      return nil
-    }
-    return home + "/.config/fairlead/contexts.json"
+    userFolder("XDG_CONFIG_HOME", orInHome: ".config").map { $0 + "/contexts.json" }
   }
 
   /// - Throws: `ValidationError` if there is a file that cannot be used.

@@ -100,12 +100,9 @@ struct AddressOption: Formed, CustomStringConvertible {
   init(host: String, port: Int) { address = NodeAddress(host: host, port: port) }
 
   init?(formed argument: String) {
-    guard let colon = argument.lastIndex(of: ":"),
-      let port = Int(argument[argument.index(after: colon)...]), (0...65_535).contains(port)
-    else { return nil }
-    var host = String(argument[..<colon])
-    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-    address = NodeAddress(host: host.isEmpty ? "0.0.0.0" : host, port: port)
+    guard var address = NodeAddress(argument) else { return nil }
+    if address.host.isEmpty { address.host = "0.0.0.0" }
+    self.address = address
   }
 
   var description: String { address.description }

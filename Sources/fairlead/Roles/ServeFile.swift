@@ -20,15 +20,7 @@ struct ServeFile: Codable, Sendable {
   private var scheme: Substring { url.prefix { $0 != ":" } }
 
   /// `$XDG_RUNTIME_DIR/fairlead`, or `~/.local/state/fairlead`.
-  static var directory: String? {
-    if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.first == "/" {
-      return runtime + "/fairlead"
-    }
-    guard let home = getenv("HOME").map({ String(cString: $0) }), home.first == "/" else {
-      return nil
-    }
-    return home + "/.local/state/fairlead"
-  }
+  static var directory: String? { userFolder("XDG_RUNTIME_DIR", orInHome: ".local/state") }
 
   private static func path(port: Int) -> String? { directory.map { "\($0)/serve-\(port).json" } }
 

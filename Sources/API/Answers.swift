@@ -48,13 +48,7 @@ public struct NodeView: Sendable, Equatable, Codable {
     self.link = link
     let record = entry.record
     id = record.id
-    state =
-      entry.isDead
-      ? .dead
-      : !entry.isLive
-        ? .silent
-        : entry.isDraining
-          ? .draining : entry.isCordoned ? .cordoned : .live
+    state = State(entry)
     loops = record.loops.map(\.description)
     labels = record.labels
     weight = record.weight
@@ -64,6 +58,22 @@ public struct NodeView: Sendable, Equatable, Codable {
     incarnation = record.incarnation
     holder = record.holder
     lease = entry.leaseMilliseconds
+  }
+}
+
+extension NodeView.State {
+  fileprivate init(_ entry: NodeEntry) {
+    if entry.isDead {
+      self = .dead
+    } else if !entry.isLive {
+      self = .silent
+    } else {
+      switch entry.wish {
+      case .serve: self = .live
+      case .drain: self = .draining
+      case .cordon: self = .cordoned
+      }
+    }
   }
 }
 
@@ -92,21 +102,15 @@ public struct NodeList: Sendable {
 extension NodeEntry {
   /// The node as a view told of it. Nil: its addresses are none.
   public init?(_ view: NodeView) {
-    var loops: [NodeAddress] = []
-    for text in view.loops {
-      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...])
-      else { return nil }
-      var host = text[..<colon]
-      if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-      loops.append(NodeAddress(host: String(host), port: port))
-    }
+    let loops = view.loops.compactMap { NodeAddress($0) }
+    guard loops.count == view.loops.count else { return nil }
     self.init(
       record: NodeRecord(
         id: view.id, incarnation: view.incarnation, loops: loops, labels: view.labels,
         weight: view.weight, capacity: view.capacity, sessions: view.sessions,
         version: view.version, holder: view.holder),
-      isDraining: view.state == .draining, leaseMilliseconds: view.lease)
-    isCordoned = view.state == .cordoned
+      wish: view.state == .draining ? .drain : view.state == .cordoned ? .cordon : .serve,
+      leaseMilliseconds: view.lease)
   }
 }
 

@@ -68,8 +68,7 @@ public struct SessionFilter: Sendable, Equatable {
     if idle > 0 { parts.append(("idle", "\((idle + 999) / 1_000)s")) }
     if let target { parts.append(("target", target)) }
     if !labels.isEmpty {
-      let text = labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ",")
-      parts.append(("label", text))
+      parts.append(("label", labelTexts(labels).joined(separator: ",")))
     }
     return parts
   }
@@ -91,6 +90,11 @@ public struct SessionFilter: Sendable, Equatable {
   public func has(_ node: NodeRecord) -> Bool {
     labels.allSatisfy { node.labels[$0.key] == $0.value }
   }
+}
+
+/// `KEY=VALUE` of each, in order.
+public func labelTexts(_ labels: [String: String]) -> [String] {
+  labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
 }
 
 /// Milliseconds of `90s`, `15m`, `2h`, `1d`, or of a plain number of seconds.

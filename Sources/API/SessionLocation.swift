@@ -53,14 +53,19 @@ extension SessionLocation {
   /// Of a session that does not exist.
   /// - Throws: ``OperationError`` if no node can take it.
   public init(_ id: SessionID, placedBy ranked: [Placement.Candidate]) throws {
-    guard let chosen = Placement.choose(ranked) else {
-      throw OperationError(
-        .unavailable, "no node can take a new session (\(Placement.obstacles(ranked)))")
-    }
+    guard let chosen = Placement.choose(ranked) else { throw OperationError.noNode(ranked) }
     let order = ranked.map { "\($0.node)\($0.obstacle.map { " (\($0))" } ?? "")" }
     self.init(
       session: id, node: chosen.node, why: .hash, epoch: nil,
       explanation: "does not exist; would be created by rendezvous hash, in the order "
         + order.joined(separator: ", "))
+  }
+}
+
+extension OperationError {
+  /// None of these can take a session.
+  public static func noNode(_ ranked: [Placement.Candidate]) -> OperationError {
+    OperationError(
+      .unavailable, "no node can take a new session (\(Placement.obstacles(ranked)))")
   }
 }

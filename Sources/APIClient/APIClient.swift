@@ -53,6 +53,11 @@ public struct APIError: Error, CustomStringConvertible {
 
   public enum Missing: Sendable { case session, node, client }
 
+  /// As the server would say it, of what was looked for in its answers.
+  public static func notFound(_ message: String, missing: Missing? = nil) -> APIError {
+    APIError(code: .failed(status: 404, code: "not_found"), message: message, missing: missing)
+  }
+
   public var description: String { message }
 }
 
@@ -61,13 +66,13 @@ public struct APIClient: Sendable {
   private let prefix: String
   private let url: String
   private let token: String?
-  private let limit: TimeAmount?
+  private let limit: TimeAmount
 
   /// - Parameters:
   ///   - path: before `/v1`, where a load balancer puts the API below a path of its own.
   ///   - tls: nil speaks plain HTTP.
   ///   - token: sent as `Authorization: Bearer`.
-  ///   - limit: how long an answer may take; nil: as long as a request usually may.
+  ///   - limit: how long an answer may take; nil: as long as it usually may.
   public init(
     host: String, port: Int, path: String = "", tls: TLSContext? = nil, token: String? = nil,
     within limit: TimeAmount? = nil,
@@ -77,7 +82,7 @@ public struct APIClient: Sendable {
     http = HTTPClient(address, layer: tls.map { .interactive($0) } ?? .plain, group: group)
     prefix = path
     self.token = token
-    self.limit = limit
+    self.limit = limit ?? HTTPClientLimits.answer
     url = "\(tls == nil ? "http" : "https")://\(address.authority ?? host)\(path)"
   }
 
@@ -177,11 +182,6 @@ public struct APIClient: Sendable {
     return answer.pending != true
   }
 
-  @discardableResult
-  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
-    try await setWish(node, isDraining ? .drain : .serve)
-  }
-
   /// A ticket for one browser, of `serve`.
   public func ticket() async throws -> String {
     let answer: TicketAnswer = try decode(try await send(.POST, "/v1/tickets"))
@@ -258,10 +258,8 @@ public struct APIClient: Sendable {
     var headers: HTTPHeaders = body == nil ? [:] : ["Content-Type": "application/json"]
     if let token { headers.add(name: "Authorization", value: "Bearer \(token)") }
     do {
-      response =
-        if let limit {
-          try await http.send(method, prefix + path, headers: headers, body: body, within: limit)
-        } else { try await http.send(method, prefix + path, headers: headers, body: body) }
+      response = try await http.send(
+        method, prefix + path, headers: headers, body: body, within: limit)
     } catch {
       let reason = (error as? HTTPClientError)?.reason ?? cause(of: error)
       throw APIError(

@@ -122,11 +122,9 @@ public actor MemoryRegistry: Registry {
 
   public func nodes() -> [NodeEntry] {
     leases.values.map {
-      var entry = NodeEntry(
-        record: $0.record, isDraining: wishes[$0.record.id] == .drain,
+      NodeEntry(
+        record: $0.record, wish: wishes[$0.record.id] ?? .serve,
         leaseMilliseconds: $0.deadline - now())
-      entry.isCordoned = wishes[$0.record.id] == .cordon
-      return entry
     }.sorted { $0.record.id.rawValue < $1.record.id.rawValue }
   }
 

@@ -15,6 +15,16 @@ public struct NodeAddress: Hashable, Sendable, Codable, CustomStringConvertible 
     self.host = host
     self.port = port
   }
+  /// Of `HOST:PORT`, with an address of IPv6 in brackets. Nil: it is no such text.
+  public init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+      (0...65_535).contains(port)
+    else { return nil }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+    self.init(host: String(host), port: port)
+  }
+
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
@@ -85,16 +95,14 @@ public enum NodeWish: String, Sendable, Codable {
 /// A node as the registry knows it.
 public struct NodeEntry: Hashable, Sendable {
   public var record: NodeRecord
-  /// Set by the operator: no new sessions.
-  public var isDraining: Bool
-  /// Set by the operator: no new sessions, and its own stay.
-  public var isCordoned = false
+  /// The operator's.
+  public var wish: NodeWish
   /// Milliseconds until its lease ends, by the registry's clock; negative: it has ended.
   public var leaseMilliseconds: Int
 
-  public init(record: NodeRecord, isDraining: Bool, leaseMilliseconds: Int) {
+  public init(record: NodeRecord, wish: NodeWish = .serve, leaseMilliseconds: Int) {
     self.record = record
-    self.isDraining = isDraining
+    self.wish = wish
     self.leaseMilliseconds = leaseMilliseconds
   }
 
@@ -105,15 +113,15 @@ public struct NodeEntry: Hashable, Sendable {
   init(read record: NodeRecord, wish: NodeWish, deadline: Int, now: Int) {
     let (left, overflow) = deadline.subtractingReportingOverflow(now)
     self.init(
-      record: record.bounded, isDraining: wish == .drain,
+      record: record.bounded, wish: wish,
       leaseMilliseconds: overflow ? (deadline < 0 ? .min : .max) : left)
-    isCordoned = wish == .cordon
   }
 
   /// Its lease lives: new sessions may go there.
   public var isLive: Bool { leaseMilliseconds > 0 }
+  public var isDraining: Bool { wish == .drain }
   /// Nobody has taken it out of placement.
-  public var takesNew: Bool { isLive && !isDraining && !isCordoned }
+  public var takesNew: Bool { isLive && wish == .serve }
   /// Its lease ended so long ago that what it owned counts as lost.
   public var isDead: Bool { leaseMilliseconds <= -Lease.patience }
 }

@@ -106,8 +106,11 @@ public struct Placement: Sendable {
     _ entry: NodeEntry, requirements: [String: String]
   ) -> String? {
     if !entry.isLive { return "its lease has ended" }
-    if entry.isDraining { return "draining" }
-    if entry.isCordoned { return "cordoned" }
+    switch entry.wish {
+    case .serve: break
+    case .drain: return "draining"
+    case .cordon: return "cordoned"
+    }
     if entry.record.weight <= 0 { return "its weight is 0" }
     for (key, value) in requirements.sorted(by: { $0.key < $1.key })
     where entry.record.labels[key] != value {

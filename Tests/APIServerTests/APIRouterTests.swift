@@ -28,7 +28,7 @@ private actor FakeCluster: ClusterOperations {
         record: NodeRecord(
           id: node, incarnation: Incarnation(rawValue: 1),
           loops: [NodeAddress(host: "::1", port: 7071)], capacity: 10, sessions: 2),
-        isDraining: draining.contains(node), leaseMilliseconds: 9_000)
+        wish: draining.contains(node) ? .drain : .serve, leaseMilliseconds: 9_000)
     ]
   }
 

@@ -16,7 +16,7 @@ private func entry(
       id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: 1),
       loops: [NodeAddress(host: "::1", port: 1)], labels: labels, weight: weight, capacity: 100,
       sessions: sessions, version: "1"),
-    isDraining: isDraining, leaseMilliseconds: lease)
+    wish: isDraining ? .drain : .serve, leaseMilliseconds: lease)
 }
 
 private func session(_ id: String, holder: String? = nil, state: SessionState = .running)

@@ -67,7 +67,7 @@ import Wire
     #expect(await registry.setWish(a, .cordon))
     #expect(await registry.heartbeat(record, isRenewal: true) == .alive(isDraining: false))
     let nodes = await registry.nodes()
-    #expect(nodes.allSatisfy { $0.isCordoned && $0.isLive && !$0.takesNew })
+    #expect(nodes.allSatisfy { $0.wish == .cordon && $0.isLive && !$0.takesNew })
     let ranked = Placement.rank(SessionID(unchecked: "s"), nodes: nodes)
     #expect(ranked.map(\.obstacle) == ["cordoned"])
     #expect(await registry.setWish(a, .serve))

@@ -285,7 +285,7 @@ import Wire
       record: NodeRecord(
         id: NodeID(unchecked: "a"), incarnation: Incarnation(rawValue: incarnation), loops: [],
         capacity: 1, holder: holder, hasRestored: hasRestored),
-      isDraining: false, leaseMilliseconds: lease)
+      leaseMilliseconds: lease)
   }
 
   /// Promises P10 and P11.

@@ -15,7 +15,7 @@ import Wire
         id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: 1),
         loops: [NodeAddress(host: "h", port: 1)], labels: labels, weight: weight,
         capacity: capacity, sessions: sessions),
-      isDraining: draining, leaseMilliseconds: lease)
+      wish: draining ? .drain : .serve, leaseMilliseconds: lease)
   }
 
   private func session(_ number: Int) -> SessionID { SessionID(unchecked: "session-\(number)") }
@@ -173,7 +173,7 @@ import Wire
     NodeEntry(
       record: NodeRecord(
         id: NodeID(unchecked: "a"), incarnation: Incarnation(rawValue: incarnation), loops: [],
-        capacity: 1), isDraining: false, leaseMilliseconds: lease)
+        capacity: 1), leaseMilliseconds: lease)
   }
 
   /// Promise P10.

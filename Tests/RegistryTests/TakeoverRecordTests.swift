@@ -181,7 +181,7 @@ import Wire
       NodeEntry(
         record: NodeRecord(
           id: a, incarnation: Incarnation(rawValue: incarnation), loops: [], capacity: 1,
-          holder: "boot/h", hasRestored: hasRestored), isDraining: false, leaseMilliseconds: lease)
+          holder: "boot/h", hasRestored: hasRestored), leaseMilliseconds: lease)
     }
     var record = SessionRecord(node: a, incarnation: first, epoch: Epoch(1), holder: holder)
     #expect(record.engine == "E.1")

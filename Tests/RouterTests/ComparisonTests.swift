@@ -16,7 +16,7 @@ import Wire
     NodeEntry(
       record: NodeRecord(
         id: id, incarnation: first, loops: [NodeAddress(host: "::1", port: 1)], capacity: 10),
-      isDraining: false, leaseMilliseconds: lease)
+      leaseMilliseconds: lease)
   }
 
   private func record(_ node: NodeID, _ epoch: UInt64 = 1, holder: String? = nil) -> SessionRecord {

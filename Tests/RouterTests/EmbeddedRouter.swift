@@ -67,7 +67,7 @@ final class ScriptedNode: LinkPeer {
       record: NodeRecord(
         id: id, incarnation: incarnation, loops: [NodeAddress(host: "127.0.0.1", port: port)],
         labels: ["pty": "true"], capacity: 100),
-      isDraining: false, leaseMilliseconds: 10_000)
+      leaseMilliseconds: 10_000)
   }
 }
 

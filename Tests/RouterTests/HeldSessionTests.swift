@@ -41,6 +41,14 @@ import Wire
     }
   }
 
+  /// A client that has the session open, and was shown what it had printed.
+  private func watcher(at port: Int) async throws -> RawClient {
+    let client = try await RawClient.greet(port: port)
+    client.send(.open(Open(session: session, size: .standard)), stream: 1)
+    try await client.frame("output", stream: 1) { $0.type == .output }
+    return client
+  }
+
   /// A node that has the session.
   private func start(
     _ registry: MemoryRegistry, as incarnation: Incarnation = ScriptedNode.incarnation,
@@ -65,11 +73,9 @@ import Wire
     let node = try await start(registry)
     _ = await registry.confirm(holding(1), node: node.id, incarnation: node.incarnation)
     try await withRouter(registry) { port in
-      let client = try await RawClient.greet(port: port)
+      let client = try await watcher(at: port)
       let living = client.keepAlive()
       defer { living.cancel() }
-      client.send(.open(Open(session: session, size: .standard)), stream: 1)
-      try await client.frame("output", stream: 1) { $0.type == .output }
       try await node.stop()
       try await client.frame("a pause", stream: 1) { $0 == .event(.paused) }
       if isDeadBefore {
@@ -155,11 +161,9 @@ import Wire
     let (first, second) = (ended(1, end), ended(2, end))
     _ = await registry.confirm(first, node: node.id, incarnation: node.incarnation)
     try await withRouter(registry) { port in
-      let client = try await RawClient.greet(port: port)
+      let client = try await watcher(at: port)
       let living = client.keepAlive()
       defer { living.cancel() }
-      client.send(.open(Open(session: session, size: .standard)), stream: 1)
-      try await client.frame("output", stream: 1) { $0.type == .output }
       try await node.stop()
       time.withLockedValue { $0 += Lease.takeover + 60_000 }
       try await client.frame("a pause", stream: 1) { $0 == .event(.paused) }

@@ -17,7 +17,7 @@ import Wire
         id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: run),
         loops: [NodeAddress(host: "127.0.0.1", port: 1)], capacity: 10, sessions: sessions,
         holder: holder),
-      isDraining: false, leaseMilliseconds: lease)
+      leaseMilliseconds: lease)
   }
 
   private func hear(

@@ -20,7 +20,7 @@ import Wire
         id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: incarnation),
         loops: (0..<loops).map { NodeAddress(host: id, port: 7_000 + $0) }, capacity: 10,
         holder: holder),
-      isDraining: false, leaseMilliseconds: lease)
+      leaseMilliseconds: lease)
   }
 
   private func record(

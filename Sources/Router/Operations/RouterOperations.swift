@@ -138,22 +138,29 @@ struct RouterOperations: ClusterOperations {
 
   func locate(_ id: SessionID) async throws -> SessionLocation {
     try mayOperate(.inspect, session: id)
+    switch try await whereabouts(of: id) {
+    case .at(let location): return location
+    case .nowhere(let ranked): return try SessionLocation(id, placedBy: ranked)
+    }
+  }
+
+  /// - Throws: `OperationError` `gone` for one that has ended.
+  func whereabouts(of id: SessionID) async throws -> Whereabouts {
     let known: SessionRecord?
     do {
       known = try await registryAnswer { try await $0.lookUp(id) }
     } catch {
-      return try await locate(id, without: error)
+      return .at(try await locate(id, without: error))
     }
     let nodes = try await allNodes().nodes
     let found = known == nil ? try await recordAtNodes(of: id, among: nodes) : nil
     if let record = known ?? found {
       guard let tombstone = record.tombstone(among: nodes) else {
-        return SessionLocation(id, record, among: nodes)
+        return .at(SessionLocation(id, record, among: nodes))
       }
       throw OperationError.gone(id, node: record.node, tombstone, tellsCreator: true)
     }
-    let ranked = Placement.rank(id, nodes: nodes, inFlight: context.inFlight())
-    return try SessionLocation(id, placedBy: ranked)
+    return .nowhere(Placement.rank(id, nodes: nodes, inFlight: context.inFlight()))
   }
 
   private func recordAtNodes(
@@ -259,4 +266,11 @@ struct RouterOperations: ClusterOperations {
       throw OperationError(.unavailable, "the registry does not answer: \(error)")
     }
   }
+}
+
+/// Where a session is, as far as can be known.
+enum Whereabouts {
+  case at(SessionLocation)
+  /// It does not exist: the nodes for it, the preferred first.
+  case nowhere([Placement.Candidate])
 }

@@ -94,11 +94,16 @@ extension RouterOperations {
   /// Where it is, or why it is nowhere, in a sentence.
   private func located(_ id: SessionID) async throws -> String {
     do {
-      return try await locate(id).explanation
+      switch try await whereabouts(of: id) {
+      case .at(let location): return location.explanation
+      case .nowhere(let ranked):
+        guard Placement.choose(ranked) != nil else {
+          return "does not exist; " + OperationError.noNode(ranked).message
+        }
+        return try SessionLocation(id, placedBy: ranked).explanation
+      }
     } catch let error as OperationError where error.code == .gone {
       return error.message
-    } catch let error as OperationError where error.message.hasPrefix("no node can take") {
-      return "does not exist; " + error.message
     }
   }
 }

@@ -147,6 +147,16 @@ struct Inquiry: ParsableArguments {
     return Found(answer: nodes.nodes, gaps: found.gaps)
   }
 
+  /// One of them.
+  /// - Throws: `APIError` if there is none of that name.
+  func node(_ id: NodeID) async throws -> (node: NodeView, among: Found<[NodeView]>) {
+    let found = try await nodes()
+    guard let node = found.answer.first(where: { $0.id == id }) else {
+      throw APIError.notFound("no node \(id) is registered", missing: .node)
+    }
+    return (node, found)
+  }
+
   func routers() async throws -> (RoutersAnswer, gaps: [String]) {
     let found = try await ask { client in
       let routers = try await client.routers()
@@ -180,7 +190,6 @@ struct Inquiry: ParsableArguments {
 
 extension RegistryGap {
   var sentence: String {
-    "\(reason); the nodes are those of \(cellTime(milliseconds: UInt64(max(0, age)))) ago"
-      .replacing("those of now ago", with: "those of just now")
+    "\(reason); the nodes are those of \(ago(cellTime(milliseconds: UInt64(max(0, age)))))"
   }
 }

@@ -30,12 +30,7 @@ struct CanStopCommand: AsyncParsableCommand {
   @OptionGroup var inquiry: Inquiry
 
   func run() async throws {
-    let nodes = try await inquiry.nodes()
-    guard nodes.answer.contains(where: { $0.id == node }) else {
-      throw APIError(
-        code: .failed(status: 404, code: "not_found"), message: "no node \(node) is registered",
-        missing: .node)
-    }
+    let nodes = try await inquiry.node(node).among
     let found = try await inquiry.ask { try await $0.sessionList(SessionFilter(node: node)) }
     let outcome = StopOutcome(of: node, found.answer.sessions, among: nodes.answer)
     try output.show(outcome, names: { $0.lost.map(\.rawValue) }, table: { $0.text })
@@ -89,8 +84,6 @@ struct StopOutcome: Codable, Equatable {
 
   private func line(_ sessions: [SessionID], _ what: String) -> String {
     if sessions.isEmpty { return "none" }
-    let names = sessions.prefix(CommandLimits.examples).map(\.rawValue).joined(separator: ", ")
-    let more = sessions.count > CommandLimits.examples ? ", …" : ""
-    return "\(sessions.count) \(what): \(names)\(more)"
+    return "\(sessions.count) \(what): \(examples(of: sessions))"
   }
 }

@@ -88,9 +88,8 @@ struct KickCommand: AsyncParsableCommand {
     for gap in found.gaps { complain(printable(gap)) }
     let count = found.answer.reduce(0, +)
     guard count > 0 else {
-      throw APIError(
-        code: .failed(status: 404, code: "not_found"),
-        message: "no client \(id) is connected to a router that answers", missing: .client)
+      throw APIError.notFound(
+        "no client \(id) is connected to a router that answers", missing: .client)
     }
     say("client \(id): \(count) connection\(count == 1 ? " was" : "s were") ended")
     if !found.gaps.isEmpty { throw ExitCode.failure }

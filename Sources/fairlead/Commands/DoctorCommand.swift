@@ -44,7 +44,7 @@ struct DoctorCommand: AsyncParsableCommand {
     let text = try list.text(
       of: diagnosis.findings, Diagnosis.Finding.columns,
       name: { $0.session?.rawValue ?? $0.node?.rawValue ?? $0.kind.rawValue })
-    let isTable = list.output.output == .table || list.output.output == .wide
+    let isTable = list.output.isTable
     if !isTable || !diagnosis.findings.isEmpty { say(text) }
     if isTable, diagnosis.findings.isEmpty {
       say(

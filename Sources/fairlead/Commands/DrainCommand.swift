@@ -40,8 +40,7 @@ struct DrainCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let told = try await inquiry.ask { try await $0.setDraining(node, !undo) }
-    try requireTold(told.answer)
+    try await inquiry.tell(undo ? .serve : .drain, of: node)
     say(
       undo
         ? "node \(node) takes new sessions"
@@ -68,7 +67,7 @@ struct DrainCommand: AsyncParsableCommand {
       }
       if let end, ContinuousClock.now >= end {
         complain(
-          "not moved in time: \(left.moving.count) (\(left.examples)): see that another node lives that "
+          "not moved in time: \(left.moving.count) (\(examples(of: left.moving, atMost: 3))): see that another node lives that "
             + "has their Docker engine, which answers, and the same --cluster-key-file, and is not drained itself"
         )
         throw ExitCode.failure
@@ -78,13 +77,16 @@ struct DrainCommand: AsyncParsableCommand {
   }
 }
 
-/// - Parameter isTold: whether the registry knows an operator's wish.
-private func requireTold(_ isTold: Bool) throws {
-  guard !isTold else { return }
-  complain(
-    "Redis does not answer: the router that was asked tells it once it does, while that router runs; until then no "
-      + "session is created anywhere, and none moves")
-  throw ExitCode.failure
+extension Inquiry {
+  /// Says what an operator wishes of a node.
+  fileprivate func tell(_ wish: NodeWish, of node: NodeID) async throws {
+    let isTold = try await ask { try await $0.setWish(node, wish) }.answer
+    guard !isTold else { return }
+    complain(
+      "Redis does not answer: the router that was asked tells it once it does, while that router runs; until then no "
+        + "session is created anywhere, and none moves")
+    throw ExitCode.failure
+  }
 }
 
 struct CordonCommand: AsyncParsableCommand {
@@ -104,8 +106,7 @@ struct CordonCommand: AsyncParsableCommand {
   @OptionGroup var inquiry: Inquiry
 
   func run() async throws {
-    let told = try await inquiry.ask { try await $0.setWish(node, .cordon) }
-    try requireTold(told.answer)
+    try await inquiry.tell(.cordon, of: node)
     say("node \(node) takes no new sessions, until: fairlead uncordon \(node)")
   }
 }
@@ -124,8 +125,7 @@ struct UncordonCommand: AsyncParsableCommand {
   @OptionGroup var inquiry: Inquiry
 
   func run() async throws {
-    let told = try await inquiry.ask { try await $0.setWish(node, .serve) }
-    try requireTold(told.answer)
+    try await inquiry.tell(.serve, of: node)
     say("node \(node) takes new sessions")
   }
 }
@@ -164,12 +164,6 @@ private struct Left: Equatable {
     }
   }
 
-  var examples: String { Self.examples(of: moving) }
-
-  private static func examples(of sessions: [SessionID]) -> String {
-    sessions.prefix(3).map(\.rawValue).joined(separator: ", ") + (sessions.count > 3 ? ", …" : "")
-  }
-
   func progress(from node: NodeID) -> String {
     let count = moving.count
     let words = "\(count) session\(count == 1 ? " is" : "s are") still to move from node \(node)"
@@ -187,7 +181,7 @@ private struct Left: Equatable {
     if !ending.isEmpty {
       parts.append(
         "\(ending.count) that \(ending.count == 1 ? "ends" : "end") with it, since nothing holds "
-          + "\(ending.count == 1 ? "it" : "them") (\(Self.examples(of: ending)))")
+          + "\(ending.count == 1 ? "it" : "them") (\(examples(of: ending, atMost: 3)))")
     }
     return parts.isEmpty
       ? "node \(node) has no sessions left: it may be stopped"

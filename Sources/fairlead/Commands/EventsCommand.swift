@@ -50,8 +50,7 @@ struct EventsCommand: AsyncParsableCommand {
     let before: Int64 = since?.seconds ?? (follow ? 0 : 86_400)
     let now = WallClock.milliseconds
     var last = "\(now - min(now, UInt64(before) * 1_000))-0"
-    let isTable = output.output == .table || output.output == .wide
-    if isTable, !noHeaders { say(line("TIME", "WHAT", "NODE", "SESSION", "WHO", "EVENT")) }
+    if output.isTable, !noHeaders { say(line("TIME", "WHAT", "NODE", "SESSION", "WHO", "EVENT")) }
     var gaps: [String] = []
     while true {
       let after = last

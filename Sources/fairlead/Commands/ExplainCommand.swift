@@ -82,7 +82,7 @@ extension SessionExplanation {
       table.add(
         node.node.rawValue, rounded(node.score), "\(node.load)", "\(node.limit)",
         "\(node.capacity)", "\(node.weight)",
-        node.labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ","),
+        labelTexts(node.labels).joined(separator: ","),
         node.link.map { $0 == "ok" ? $0 : "bad" } ?? "-",
         node.obstacle ?? (node.node == chosen ? "- (it is chosen)" : "-"))
     }

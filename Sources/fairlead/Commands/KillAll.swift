@@ -46,17 +46,12 @@ struct KillAll {
       if away > 0 || !list.unanswered.isEmpty { throw ExitCode.failure }
       return
     }
-    guard try confirms("end \(Self.sessions(meant.count))\(Self.examples(meant))") else { return }
+    let names = examples(of: meant.map(\.session))
+    guard try confirms("end \(Self.sessions(meant.count)) (\(names))") else { return }
     let failed = try await inquiry.ask { await kill(meant.map(\.session), $0) }.answer
     let ending = meant.count - failed
     say("\(Self.sessions(ending)) \(ending == 1 ? "is" : "are") being ended")
     if failed > 0 || away > 0 || !list.unanswered.isEmpty { throw ExitCode.failure }
-  }
-
-  private static func examples(_ sessions: [SessionSummary]) -> String {
-    let names = sessions.prefix(CommandLimits.examples).map(\.session.rawValue)
-    return " (" + names.joined(separator: ", ")
-      + (sessions.count > CommandLimits.examples ? ", …" : "") + ")"
   }
 
   private static func sessions(_ count: Int) -> String {

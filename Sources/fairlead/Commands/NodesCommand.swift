@@ -83,7 +83,7 @@ extension NodeView {
   }
 
   var labelText: String {
-    labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ",")
+    labelTexts(labels).joined(separator: ",")
   }
 
   var leaseText: String {

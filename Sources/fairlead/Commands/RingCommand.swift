@@ -49,8 +49,7 @@ struct RingCommand: AsyncParsableCommand {
       let ring = Ring(before, after, samples: samples)
       var text = try list.text(
         of: ring.shares, RingShare.columns(isSimulated: !simulate.isEmpty), name: \.node.rawValue)
-      let isTable = list.output.output == .table || list.output.output == .wide
-      if !simulate.isEmpty, isTable {
+      if !simulate.isEmpty, list.output.isTable {
         text += "\n\n\(RingShare.percent(ring.moved)) of new names would be placed elsewhere"
       }
       return Shown(text: text, gaps: found.gaps)
@@ -99,7 +98,7 @@ enum RingChange: Formed, Equatable {
       let record = NodeRecord(
         id: node, incarnation: Incarnation(rawValue: 1), loops: [], weight: weight,
         capacity: Int.max)
-      nodes.append(NodeEntry(record: record, isDraining: false, leaseMilliseconds: Lease.length))
+      nodes.append(NodeEntry(record: record, leaseMilliseconds: Lease.length))
     case .remove(let node): nodes.remove(at: try place(node))
     case .weight(let node, let weight): nodes[try place(node)].record.weight = weight
     }

@@ -82,9 +82,8 @@ struct ShowRouterCommand: AsyncParsableCommand {
       let (list, gaps) = try await inquiry.routers()
       let routers = list.routers.filter { $0.id == id }
       guard !routers.isEmpty else {
-        throw APIError(
-          code: .failed(status: 404, code: "not_found"),
-          message: "no router \(id) is known; `fairlead routers` lists those that are")
+        throw APIError.notFound(
+          "no router \(id) is known; `fairlead routers` lists those that are")
       }
       let clients = try await inquiry.askEachRouter { try await $0.clients() }
       let view = View(
@@ -99,7 +98,6 @@ struct ShowRouterCommand: AsyncParsableCommand {
 
 extension ShowRouterCommand.View {
   fileprivate var sheet: String {
-    let now = WallClock.milliseconds
     // Several starts of routers may have one name.
     return routers.map { router in
       var sheet = Sheet()
@@ -109,7 +107,7 @@ extension ShowRouterCommand.View {
       sheet.add("version", router.version)
       sheet.add("incarnation", "\(router.incarnation)")
       sheet.add("started", timeText(router.started))
-      sheet.add("age", humanTime(milliseconds: now > router.started ? now - router.started : 0))
+      sheet.add("age", humanTime(milliseconds: age(since: router.started)))
       sheet.add("loops", "\(router.loops)")
       sheet.add("processor", "\(router.processor)% of one core")
       sheet.add("memory", humanBytes(router.memory))

@@ -34,12 +34,7 @@ struct ShowNodeCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await watch.run {
-      let nodes = try await inquiry.nodes()
-      guard let node = nodes.answer.first(where: { $0.id == id }) else {
-        throw APIError(
-          code: .failed(status: 404, code: "not_found"), message: "no node \(id) is registered",
-          missing: .node)
-      }
+      let (node, nodes) = try await inquiry.node(id)
       let sessions = try await inquiry.ask { try await $0.sessionList(SessionFilter(node: id)) }
       var view = View(node: node, states: [:], attached: 0)
       for session in sessions.answer.sessions {
@@ -68,7 +63,7 @@ extension ShowNodeCommand.View {
     sheet.add("incarnation", "\(node.incarnation)")
     sheet.add("holder", node.holder ?? "none: its sessions end with it")
     sheet.add("loops", each: node.loops, otherwise: "in the process of serve")
-    sheet.add("labels", each: node.labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })
+    sheet.add("labels", each: labelTexts(node.labels))
     sheet.add("weight", "\(node.weight)")
     sheet.add("capacity", "\(node.capacity)")
     sheet.add("sessions", "\(node.sessions) by its last heartbeat")

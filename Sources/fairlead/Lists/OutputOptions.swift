@@ -18,6 +18,9 @@ struct OutputOptions: ParsableArguments {
       """)
   var output: Format = fromEnvironment("OUTPUT", default: .table)
 
+  /// For people.
+  var isTable: Bool { output == .table || output == .wide }
+
   /// `value` as JSON or YAML, by its names, or what `table` makes of it.
   func text<Value: Encodable>(
     of value: Value, names: (Value) -> [String], table: (Value) -> String

@@ -142,6 +142,12 @@ private func dollarQuoted(_ scalar: Unicode.Scalar) -> String {
 }
 
 /// At most `limit` characters, for a table.
+/// The first of them, for who is to see which are meant.
+func examples(of sessions: [SessionID], atMost most: Int = CommandLimits.examples) -> String {
+  sessions.prefix(most).map(\.rawValue).joined(separator: ", ")
+    + (sessions.count > most ? ", …" : "")
+}
+
 func shortened(_ text: String, to limit: Int = 60) -> String {
   text.count > limit ? text.prefix(limit - 1) + "…" : text
 }
@@ -171,6 +177,10 @@ func age(since time: UInt64) -> UInt64 {
 }
 
 /// The same for a cell: `3h20m`.
+/// `3m ago`, or `just now`.
+/// - Parameter time: as ``humanTime(milliseconds:)`` or ``cellTime(milliseconds:)`` says it.
+func ago(_ time: String) -> String { time == "now" ? "just now" : time + " ago" }
+
 func cellTime(milliseconds: UInt64) -> String {
   humanTime(milliseconds: milliseconds).replacing(" ", with: "")
 }

@@ -46,11 +46,7 @@ import Wire
       try await kept(engine) { server in
         let viewer = try server.shell("echo $$; exec cat", in: name)
         try await viewer.until(ending: "\r\n")
-        for round in 0..<2 {
-          try await server.end()
-          try await server.start()
-          try await viewer.goesOn("still here \(round)")
-        }
+        try await viewer.goesOnOverStarts(of: server)
         // One holder for the container, however often its node started.
         let processes = try await engine.docker("top", name, "-eo", "pid,args")
         #expect(
@@ -68,11 +64,7 @@ import Wire
       try await kept(engine) { server in
         let viewer = try server.program("/cat", in: name)
         try await viewer.goesOn("before")
-        for round in 0..<2 {
-          try await server.end()
-          try await server.start()
-          try await viewer.goesOn("still here \(round)")
-        }
+        try await viewer.goesOnOverStarts(of: server)
       }
     }
   }

@@ -75,4 +75,12 @@ extension Viewer {
     type("\(line)\n")
     try await until(ending: "\(line)\r\n\(line)\r\n")
   }
+  /// Its session goes on when its server has ended and is started again, twice.
+  func goesOnOverStarts(of server: KeptProcess) async throws {
+    for round in 0..<2 {
+      try await server.end()
+      try await server.start()
+      try await goesOn("still here \(round)")
+    }
+  }
 }

@@ -26,11 +26,7 @@ import Wire
     try await kept(options) { engine, name, server in
       let viewer = try server.shell("echo $$; exec cat", in: name)
       try await viewer.until(ending: "\r\n")
-      for round in 0..<2 {
-        try await server.end()
-        try await server.start()
-        try await viewer.goesOn("still here \(round)")
-      }
+      try await viewer.goesOnOverStarts(of: server)
       let processes = try await engine.docker("top", name)
       #expect(
         processes.split(separator: "\n").filter { $0.contains("fairlead-holder serve") }.count == 1,

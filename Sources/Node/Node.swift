@@ -248,7 +248,7 @@ public final class Node: Sendable {
 
   private func advertised(_ ports: [Int]) -> [NodeAddress] {
     guard let listen = configuration.listen else {
-      return eventLoops.indices.map { NodeAddress(host: "local", port: $0) }
+      return eventLoops.indices.map { NodeAddress.inProcess(loop: $0) }
     }
     guard let advertise = configuration.advertise else {
       return ports.map { NodeAddress(host: listen.host, port: $0) }

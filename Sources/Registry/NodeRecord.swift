@@ -15,6 +15,11 @@ public struct NodeAddress: Hashable, Sendable, Codable, CustomStringConvertible 
     self.host = host
     self.port = port
   }
+  /// Of a loop whose router is in the same process, and where nobody else gets to: `local:LOOP`.
+  public static func inProcess(loop: Int) -> NodeAddress {
+    NodeAddress(host: "local", port: loop)
+  }
+  public var isInProcess: Bool { host == "local" }
   /// Of `HOST:PORT`, with an address of IPv6 in brackets. Nil: it is no such text.
   public init?(_ text: String) {
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),

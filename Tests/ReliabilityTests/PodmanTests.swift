@@ -88,7 +88,7 @@ import Wire
       try await idle.until("it prompts") { $0.text.contains("#") }
       idle.terminal.close()
       try await eventually("the idle one is ended", atMost: .seconds(60)) {
-        try await Fairlead.run(["sessions", "--api", server.url]).output.contains("ended, idle")
+        try await Fairlead.run(["sessions", "--api", server.url]).output.contains("ended:idle")
       }
       let other = try server.shell("echo $$; exec cat", in: name)
       try await other.until(ending: "\r\n")

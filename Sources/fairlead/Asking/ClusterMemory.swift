@@ -18,13 +18,12 @@ struct ClusterMemory: Codable {
   /// `3m ago`.
   var ageText: String { ago(humanTime(milliseconds: age(since: time))) }
 
-  /// As they lived, so that they are asked: how they are now nobody knows. The node of a `serve` has no address: it is
-  /// found with that or not at all.
+  /// As they lived, so that they are asked: how they are now nobody knows. The node of a `serve` has no address that
+  /// others reach: it is found with that or not at all.
   var entries: [NodeEntry] {
     nodes.compactMap { NodeEntry($0) }.filter { entry in
-      !entry.isDead && entry.record.loops.contains { $0.port > 0 }
-    }.map {
-      entry in
+      !entry.isDead && entry.record.loops.contains { !$0.isInProcess }
+    }.map { entry in
       var entry = entry
       entry.leaseMilliseconds = max(entry.leaseMilliseconds, 1)
       return entry

@@ -84,21 +84,29 @@ public final class ChildProcess: Sendable {
 
   private static let children = LockedPids()
 
+  /// Those that were started and have not been seen to end: they are killed when this process ends.
+  public static var left: Set<Int32> { children.all }
+
   private static func remember(_ pid: Int32) { children.add(pid) }
+
+  /// It has ended, and was reaped: its number may be another process's by now.
+  fileprivate static func forget(_ pid: Int32) { children.remove(pid) }
 }
 
 /// The processes to end when this one exits.
 private final class LockedPids: @unchecked Sendable {
   // Sendable: `pids` is only touched under `lock`.
   private let lock = NSLock()
-  private var pids: [Int32] = []
+  private var pids: Set<Int32> = []
 
   init() {
     atexit { endChildren() }
   }
 
-  func add(_ pid: Int32) { lock.withLock { pids.append(pid) } }
-  func endAll() { for pid in lock.withLock({ pids }) { Glibc.kill(pid, SIGKILL) } }
+  func add(_ pid: Int32) { lock.withLock { _ = pids.insert(pid) } }
+  func remove(_ pid: Int32) { lock.withLock { _ = pids.remove(pid) } }
+  var all: Set<Int32> { lock.withLock { pids } }
+  func endAll() { for pid in all { Glibc.kill(pid, SIGKILL) } }
 }
 
 private func endChildren() { ChildProcess.endAll() }
@@ -119,6 +127,7 @@ private final class ExitBox: @unchecked Sendable {
       if known != nil { return known }
       var status: Int32 = 0
       guard waitpid(pid, &status, waiting ? 0 : WNOHANG) == pid else { return nil }
+      ChildProcess.forget(pid)
       let signal = status & 0x7F
       known = signal == 0 ? Int(status >> 8 & 0xFF) : -Int(signal)
       return known

@@ -28,6 +28,8 @@ public enum RegistryLimits {
   static let history = 4_096
   /// A claim is tried so often: each time somebody else has claimed and lost the session in between.
   static let claims = 8
+  /// A record is read again so often beside a new list of nodes: each time its node has come back in between.
+  static let looks = 8
   /// Parts of a list that is read to its end, and keys of a part: five million in all. One that has no end is no list.
   public static let listParts = 10_000
   static let listPart = 500

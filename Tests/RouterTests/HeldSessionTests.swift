@@ -13,6 +13,33 @@ import Wire
 
 @testable import Router
 
+/// What it says of a session is on its way while the session's node comes back: the list of nodes that is asked for next has
+/// that already.
+private final class OvertakenRegistry: PartialRegistry {
+  let memory: MemoryRegistry
+  private let session: SessionID
+  private let comeBack: @Sendable (MemoryRegistry) async -> Void
+  private let isBack = NIOLockedValueBox(false)
+
+  init(
+    _ memory: MemoryRegistry, _ session: SessionID,
+    comeBack: @escaping @Sendable (MemoryRegistry) async -> Void
+  ) {
+    self.memory = memory
+    self.session = session
+    self.comeBack = comeBack
+  }
+
+  func lookUp(_ session: SessionID) async throws -> SessionRecord? {
+    let record = try await memory.lookUp(session)
+    if session == self.session, !isBack.withLockedValue({ $0 }) {
+      await comeBack(memory)
+      isBack.withLockedValue { $0 = true }
+    }
+    return record
+  }
+}
+
 @Suite(.timeLimit(.minutes(patience))) struct HeldSessionTests {
   private let holder = "3f0d2a6c-0b7e-4a57-9c5b-1f6f1c0a7a11/ab12"
   private let session = SessionID(unchecked: "s")
@@ -116,6 +143,34 @@ import Wire
       client.close()
       return seen
     }
+  }
+
+  /// By the old record and the new list it would be lost, and its client was told so while it went on.
+  @Test func whoseNodeComesBackWhileItIsLookedUpIsNotLost() async throws {
+    let memory = makeRegistry()
+    let node = try await start(memory)
+    _ = await memory.confirm(holding(1), node: node.id, incarnation: node.incarnation)
+    try await node.stop()
+    let again = FakeNode("a", incarnation: next, script: script(2))
+    let againPort = try await again.listen()
+    await again.register(memory, port: againPort, holder: holder)
+    let (held, id) = (holding(2), node.id)
+    let record = NodeRecord(
+      id: id, incarnation: next, loops: [NodeAddress(host: "127.0.0.1", port: againPort)],
+      labels: ["pty": "true"], capacity: 1_000, holder: holder, hasRestored: true)
+    let registry = OvertakenRegistry(memory, session) { memory in
+      _ = await memory.announce(held, node: id, incarnation: record.incarnation)
+      _ = await memory.heartbeat(record, isRenewal: true)
+    }
+    try await withRouter(registry) { port in
+      let client = try await RawClient.greet(port: port)
+      let seen = Resume(life: Life(rawValue: 9), next: 3, input: 0)
+      client.send(.open(Open(session: session, resume: seen, size: .standard)), stream: 1)
+      let answer = try await client.frame("an answer", stream: 1) { _ in true }
+      #expect(answer.type == .opened, "\(answer)")
+      client.close()
+    }
+    try await again.stop()
   }
 
   /// A move: who is ready for the session is asked for it.

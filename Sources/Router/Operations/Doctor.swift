@@ -79,6 +79,7 @@ extension RouterOperations {
     let first = comparison.findings
     guard !first.isEmpty else { return [] }
     try? await Task.sleep(for: RouterLimits.diagnosisPause)
+    let nodes = (try? await context.registry.nodes()) ?? comparison.nodes
     var left: [Diagnosis.Finding] = []
     for finding in first {
       guard let session = finding.session else { continue }
@@ -91,6 +92,8 @@ extension RouterOperations {
       // The node says itself whether it has it by now, or is starting it.
       case .ghost:
         if await loops.ask(comparison.nodes, for: session).record == nil { left.append(finding) }
+      // Its node may have come back between the lists.
+      case .lost: if record?.isLost(among: nodes) == true { left.append(finding) }
       default: left.append(finding)
       }
     }

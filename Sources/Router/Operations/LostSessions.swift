@@ -16,13 +16,19 @@ extension RouterContext {
       living[entry.record.id] = entry.record.incarnation
     }
     let records = try await registry.sessions(notOn: living, limit: RouterLimits.lostSessions)
-    let left = records.sessions.filter { $0.1.end == nil && (node == nil || $0.1.node == node) }
-      .map { id, record in
-        let state = record.ownerState(among: nodes)
-        // One that is free is on no node, whether its last one answers or not.
-        let isUnreachable = silent.contains(record.node) && !state.isLost && state != .free
-        return SessionSummary(of: id, record, isUnreachable ? .unreachable : SessionState(state))
-      }
+    let wanted = records.sessions.filter {
+      $0.1.end == nil && (node == nil || $0.1.node == node)
+    }
+    // A node may have come back between the two lists: by the records it would have lost what it has, or by the nodes.
+    let isDoubtful = wanted.contains { $0.1.isLost(among: nodes) }
+    let later = isDoubtful ? (try? await registry.nodes()) ?? nodes : nodes
+    let left = wanted.map { id, record in
+      let first = record.ownerState(among: nodes)
+      let state = first.isLost ? record.ownerState(among: later) : first
+      // One that is free is on no node, whether its last one answers or not.
+      let isUnreachable = silent.contains(record.node) && !state.isLost && state != .free
+      return SessionSummary(of: id, record, isUnreachable ? .unreachable : SessionState(state))
+    }
     return (left, records.unread)
   }
 

@@ -146,13 +146,16 @@ struct RouterOperations: ClusterOperations {
 
   /// - Throws: `OperationError` `gone` for one that has ended.
   func whereabouts(of id: SessionID) async throws -> Whereabouts {
-    let known: SessionRecord?
+    var known: SessionRecord?
     do {
       known = try await registryAnswer { try await $0.lookUp(id) }
     } catch {
       return .at(try await locate(id, without: error))
     }
-    let nodes = try await allNodes().nodes
+    let nodes: [NodeEntry]
+    do { nodes = try await context.registry.nodes(beside: &known, of: id) } catch {
+      nodes = try await allNodes().nodes
+    }
     let found = known == nil ? try await recordAtNodes(of: id, among: nodes) : nil
     if let record = known ?? found {
       guard let tombstone = record.tombstone(among: nodes) else {

@@ -76,9 +76,10 @@ final class RouteFinder {
     eventLoop.makeFutureWithTask {
       [context] () -> (SessionRecord?, NodeDirectory?, isOfEarlier: Bool) in
       let registry = context.registry
-      let record = try await registry.lookUp(session)
+      var record = try await registry.lookUp(session)
       let fresh =
-        directory.settles(record) ? nil : NodeDirectory(try await registry.nodes())
+        directory.settles(record)
+        ? nil : NodeDirectory(try await registry.nodes(beside: &record, of: session))
       if let record { return (record, fresh, isOfEarlier: false) }
       let found = try await context.recordAtNodes(
         of: session, among: (fresh ?? directory).all, remembered: remembered)

@@ -45,7 +45,25 @@ extension Holder {
     send(.welcome(mac: proof), to: peer)
   }
 
+  /// A node may have died that had asked for a start which has not come out: the next one is told of what comes of it, and
+  /// does not take the session for lost.
   private func list(to peer: Peer) {
+    peer.listingAwaits = processes.startsUnderWay?.youngest
+    if peer.listingAwaits == nil { beginListing(to: peer) }
+  }
+
+  /// Begins the listings that no start holds up any more.
+  func startIsOver() {
+    for peer in peers.values {
+      guard let awaited = peer.listingAwaits else { continue }
+      if let left = processes.startsUnderWay, left.oldest <= awaited { continue }
+      peer.listingAwaits = nil
+      beginListing(to: peer)
+      markBusy(peer)
+    }
+  }
+
+  private func beginListing(to peer: Peer) {
     let handles = Array(sessions.keys)
     peer.listing = (handles, UInt32(truncatingIfNeeded: handles.count))
     listNext(to: peer)

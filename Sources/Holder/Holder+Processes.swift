@@ -57,6 +57,16 @@ struct Processes {
   var timers: [(due: UInt64, timer: Timer)] = []
 
   var isEmpty: Bool { starts.isEmpty && killers.isEmpty }
+
+  /// The numbers of the first and the last of the children that have not come to their exec; nil: there is none.
+  var startsUnderWay: (oldest: UInt32, youngest: UInt32)? {
+    var found: (oldest: UInt32, youngest: UInt32)?
+    for number in starts.keys {
+      found = (min(found?.oldest ?? number, number), max(found?.youngest ?? number, number))
+    }
+    return found
+  }
+
   var nextTimer: UInt64? {
     var least: UInt64?
     for entry in timers { least = min(least ?? .max, entry.due) }
@@ -181,6 +191,7 @@ extension Holder {
     watch(start.outcome, 0, was: holder_readable, 0)
     system.close(start.outcome)
     dropTimers { if case .start(let other) = $0 { other == number } else { false } }
+    defer { startIsOver() }
     guard error == 0 else {
       fail(start, step: UInt8(bitPattern: step), error: UInt32(truncatingIfNeeded: error))
       return
@@ -238,6 +249,7 @@ extension Holder {
     watch(start.outcome, 0, was: holder_readable, 0)
     system.close(start.outcome)
     fail(start, step: StartStep.time.rawValue, error: UInt32(ETIMEDOUT))
+    startIsOver()
   }
 
   func dropTimers(_ isOver: (Processes.Timer) -> Bool) {

@@ -21,6 +21,9 @@ final class Peer {
   var isWaiting = false
   /// It broke a rule, or its connection is gone.
   var isOver = false
+  /// The youngest start that was under way when it asked for a listing, which waits for all of those; nil: none is waited
+  /// for.
+  var listingAwaits: UInt32?
   /// Sessions that a listing has yet to tell of.
   var listing: (left: [UInt64], count: UInt32)?
   /// Sessions that may have something to send, in the order of their turns; each that is this peer's knows it

@@ -258,6 +258,44 @@ import Testing
     #expect(system.marksKilled.count == HolderLimits.ends)
   }
 
+  /// The next node would take the session for lost, and it would be there later.
+  @Test(
+    "A listing waits for the starts of a node that has died", arguments: [0, ENOENT, ETIMEDOUT])
+  func startOfTheDead(error: Int32) throws {
+    let dead = connect()
+    var request = CodecTests.start
+    (request.epoch, request.names) = (1, [])
+    dead.send(.start(request))
+    turn(dead)
+    dead.socket.isClosedByPeer = true
+    turn(dead)
+    let next = connect()
+    next.send(.list)
+    turn(next, times: 3)
+    #expect(!next.frames.contains { if case .listed = $0 { true } else { false } })
+    // What is asked for after it is not waited for.
+    next.send(.start(request))
+    turn(next)
+    let descriptor = try #require(system.answers.keys.min())
+    if error == ETIMEDOUT {
+      system.now += HolderLimits.start
+    } else {
+      if error != 0 {
+        system.answers[descriptor]?.step = 120
+        system.answers[descriptor]?.error = error
+      }
+      system.answers[descriptor]?.isDone = true
+    }
+    turn(next, times: 2)
+    #expect(next.frames.contains(.listed(count: error == 0 ? 1 : 0)))
+    #expect(holder.sessions.count == (error == 0 ? 1 : 0))
+    next.send(.list)
+    for descriptor in system.answers.keys { system.answers[descriptor]?.isDone = true }
+    turn(next, times: 2)
+    let counts = next.frames.compactMap { if case .listed(let count) = $0 { count } else { nil } }
+    #expect(counts.count == 2)
+  }
+
   @Test("A start that comes out once the holder is to end is ended, too") func startAtTheEnd()
     throws
   {

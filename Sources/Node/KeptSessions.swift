@@ -82,21 +82,28 @@ extension NodeLoop {
       let isOurs =
         record.holder == entry.holderName
         || record.holder == loop.context.holderName(of: descriptor.creation)
+      // This node's last process may have died when it had claimed the session, and not attached it yet.
       return record.node == loop.context.id && isOurs
-        ? loop.restoreUnlessHere(entry, descriptor) : loop.eventLoop.makeSucceededFuture(true)
+        ? loop.restoreUnlessHere(entry, descriptor, above: record.epoch)
+        : loop.eventLoop.makeSucceededFuture(true)
     }.flatMapError { _ in
-      // While the registry is away, a session that nobody else has goes on all the same (promise P5).
+      // While the registry is away, a session that nobody else has goes on all the same (promise P5). Its last claim is
+      // older than this moment, whose microseconds it counts by.
       let loop = bound.value
       return entry.isAttached || descriptor.node != loop.context.id
-        ? loop.eventLoop.makeSucceededFuture(false) : loop.restoreUnlessHere(entry, descriptor)
+        ? loop.eventLoop.makeSucceededFuture(false)
+        : loop.restoreUnlessHere(
+          entry, descriptor, above: Epoch(WallClock.milliseconds &* 1_000))
     }
   }
 
-  private func restoreUnlessHere(_ entry: KeptEntry, _ descriptor: SessionDescriptor)
-    -> EventLoopFuture<Bool>
-  {
+  /// - Parameter claimed: the epoch of its record; nil: no node claims it but who attaches it.
+  private func restoreUnlessHere(
+    _ entry: KeptEntry, _ descriptor: SessionDescriptor, above claimed: Epoch? = nil
+  ) -> EventLoopFuture<Bool> {
     switch sessions[descriptor.session] {
-    case nil: return restore(entry, descriptor, under: entry.epoch.next)
+    case nil:
+      return restore(entry, descriptor, under: max(entry.epoch, claimed ?? entry.epoch).next)
     // An earlier round has brought it here already.
     case .restoring(let restoration) where restoration.descriptor.life == descriptor.life: break
     case .session(let session) where session.core.life == descriptor.life: break

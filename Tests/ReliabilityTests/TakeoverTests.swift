@@ -147,6 +147,31 @@ import Wire
     }
   }
 
+  /// It had made the session its own in the registry, under a higher epoch than the holder has heard of.
+  @Test func aNodeThatDiesWithinATakeoverHasTheSessionOnceItIsBack() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      let session = viewer.terminal.session
+      cluster.nodes[owner].process.signal(9)
+      try await cluster.nodes[owner].process.waitForExit()
+      let claim = try ChildProcess(
+        "/usr/bin/env",
+        [
+          "redis-cli", "-p", "\(cluster.redis.port)", "HINCRBY", "fl:s:{\(session)}", "epoch", "10",
+        ])
+      #expect(try await claim.waitForExit() == 0, "\(claim.output)")
+      let again = try await cluster.restart(owner)
+      defer { again.process.signal(9) }
+      let before = viewer.seen.shown
+      try await viewer.until("it goes on", atMost: .seconds(60)) { $0.shown > before + 1_000 }
+      // As long as it takes until the node looks through its records again.
+      try await expectEachLineOnce(viewer, upTo: 300)
+      let found = try await cluster.owner(of: session)
+      #expect(found == "n\(owner)")
+      #expect(!again.process.output.contains("another node owns a session"))
+    }
+  }
+
   @Test func aDrainedNodesSessionsMove() async throws {
     try await withCluster { cluster in
       let (viewer, owner) = try await counter(cluster)

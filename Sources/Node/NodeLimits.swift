@@ -73,6 +73,9 @@ public enum NodeLimits {
   static let movePatience = Duration.seconds(8)
   /// A node that is stopped spends so long on moves at most: engines and service managers kill after ten seconds.
   static let farewellMoves = Duration.seconds(4)
+  /// A session that moves waits so long for its last checkpoint at most: one with the longest scrollback takes a tenth of
+  /// that, and without it the next node has more to read.
+  static let lastCheckpoint = TimeAmount.milliseconds(500)
   /// How often a node looks whether it is offered any, and how often once it is, and who offers looks for the answer.
   static let offerInterval = Duration.seconds(1)
   static let offerLook = Duration.milliseconds(50)

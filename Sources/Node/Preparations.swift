@@ -33,8 +33,10 @@ extension NodeLoop {
   private func move(_ session: Session, to next: NodeID) -> EventLoopFuture<SessionID?> {
     let (id, epoch) = (session.id, session.core.epoch)
     let bound = NIOLoopBound((self, session), eventLoop: eventLoop)
-    return eventLoop.makeFutureWithTask { [context] in
-      try await context.records.letGoNow(of: id, epoch: epoch, next: next)
+    return session.leaveCheckpoint().flatMap { [eventLoop, context] in
+      eventLoop.makeFutureWithTask {
+        try await context.records.letGoNow(of: id, epoch: epoch, next: next)
+      }
     }.map { isFree -> SessionID? in
       let (loop, session) = bound.value
       guard isFree, session.core.ended == nil else { return nil }

@@ -50,6 +50,8 @@ final class Session: PipeDelegate {
   private var timers: [SessionTimer: Scheduled<Void>] = [:]
   private var isCarryingOut = false
   private var isStateDue = false
+  /// Those who wait for the checkpoint that is being made.
+  private var checkpointWaiters: [EventLoopPromise<Void>] = []
   private var isUpToDate: Bool
 
   init(
@@ -154,6 +156,26 @@ final class Session: PipeDelegate {
   /// What keeps it while no node has it (``SessionHolder/holderName``).
   var holderName: String? { pipe.holder?.holderName }
 
+  /// Leaves a checkpoint with the holder, so that whoever has the session next has little to read.
+  /// - Returns: completes once it is on its way there, or need not be, or takes too long.
+  func leaveCheckpoint() -> EventLoopFuture<Void> {
+    core.leaveCheckpoint(now: now)
+    carryOutActions()
+    let left = pipe.eventLoop.makePromise(of: Void.self)
+    let limit = pipe.eventLoop.scheduleTask(in: NodeLimits.lastCheckpoint) { left.succeed() }
+    left.futureResult.whenComplete { _ in limit.cancel() }
+    checkpointWaiters.append(left)
+    tellCheckpointWaiters()
+    return left.futureResult
+  }
+
+  private func tellCheckpointWaiters() {
+    guard !checkpointWaiters.isEmpty, !core.isMakingCheckpoint else { return }
+    let isSent = pipe.holder?.checkpointIsSent ?? pipe.eventLoop.makeSucceededVoidFuture()
+    for waiter in checkpointWaiters { isSent.cascade(to: waiter) }
+    checkpointWaiters = []
+  }
+
   /// Lets it go on without this node.
   func detach() {
     stopTimers()
@@ -219,6 +241,7 @@ final class Session: PipeDelegate {
     while let action = core.nextAction() { carryOut(action) }
     isCarryingOut = false
     if isStateDue { keepState() }
+    tellCheckpointWaiters()
     if !isUpToDate, core.isUpToDate {
       isUpToDate = true
       delegate?.sessionIsUpToDate(self)

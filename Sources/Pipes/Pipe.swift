@@ -98,6 +98,8 @@ public protocol SessionHolder: AnyObject {
   func input(of client: ClientIdentity) -> UInt64?
   /// Keeps a snapshot of the session's screen at this offset of the output, instead of the last one.
   func keep(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64)
+  /// Completes once the checkpoint that was given last is on its way to the holder, before all that is said to it then.
+  var checkpointIsSent: EventLoopFuture<Void> { get }
   func keep(state: [UInt8])
   /// The session goes on without this node.
   func detach()

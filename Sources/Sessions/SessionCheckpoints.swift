@@ -54,6 +54,18 @@ extension SessionCore {
     }
   }
 
+  /// Leaves a checkpoint, if there is much to read since the last one, of a session that is about to go on at another
+  /// node.
+  public mutating func leaveCheckpoint(now: NIODeadline) {
+    guard let kept, isRunning, kept.making == nil,
+      log.end - min(kept.checkpoint, log.end) >= quietCheckpoint
+    else { return }
+    beginCheckpoint(now: now)
+  }
+
+  /// Whether a checkpoint is being made.
+  public var isMakingCheckpoint: Bool { kept?.making != nil }
+
   /// Notes that the holder has the checkpoint of this offset, whatever was left there since.
   public mutating func checkpointIs(at offset: UInt64, now: NIODeadline) {
     guard kept != nil else { return }

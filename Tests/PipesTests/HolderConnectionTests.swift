@@ -82,6 +82,24 @@ import Wire
     #expect(listener.stalls.count == 3)
   }
 
+  @Test("has a session's last checkpoint before it is let go of")
+  func lastCheckpoint() throws {
+    let (pipe, _) = try startedPipe()
+    let held = try #require(pipe.holder)
+    let bytes = ByteBuffer(repeating: 1, count: 3 * PipeLimits.checkpointPart)
+    held.keep(checkpoint: bytes, size: .standard, at: 0)
+    #expect(FutureOutcome(held.checkpointIsSent).value != nil)
+    held.detach()
+    let said = holder.heard()
+    let parts = said.indices.filter { if case .checkpoint = said[$0] { true } else { false } }
+    let detach = try #require(said.firstIndex(of: .detach(handle: 7, epoch: 1)))
+    #expect(parts.count == 4 && parts.allSatisfy { $0 < detach })
+    // Nobody waits for one that cannot be sent.
+    holder.breakOff()
+    held.keep(checkpoint: bytes, size: .standard, at: 0)
+    #expect(FutureOutcome(held.checkpointIsSent).value != nil)
+  }
+
   // MARK: Starts
 
   @Test("finds a start again whose answer was lost, and starts nothing twice")

@@ -185,6 +185,56 @@ import Wire
     #expect(isSame && reference.cursorRow == 4)
   }
 
+  @Test(
+    "answers with the colours of who has the size, also at a node where nobody with colours came")
+  func theme() {
+    var kept = Kept()
+    let colors = ThemeColors(foreground: "#0102fe", background: "#030405", cursor: "#060708")
+    let client = LinkOpen(
+      client: .random(), access: .open, from: "a test", sent: 0, consumed: 0,
+      open: Open(session: kept.session.core.id, size: Kept.size, colors: colors))
+    kept.session.open(1, client)
+    kept.tell()
+    kept.takeWhatWasLeft()
+    kept.kill()
+    kept.output = Array("\u{1B}]11;?\u{07}".utf8)
+    kept.tell()
+    kept.takeWhatWasLeft()
+    let answer = String(decoding: kept.answers, as: UTF8.self)
+    #expect(answer.contains("rgb:0303/0404/0505"), "\(answer.debugDescription)")
+    // The next node has the answer from the holder, and gives none.
+    kept.kill()
+    kept.tell()
+    kept.takeWhatWasLeft()
+    #expect(String(decoding: kept.answers, as: UTF8.self) == answer)
+  }
+
+  @Test(
+    "leaves a checkpoint of all that it shows before it moves, unless there is little to read since the last"
+  )
+  func lastCheckpoint() {
+    // The holder's log has room for far more.
+    var kept = Kept(SessionSettings(logLimit: 1 << 20, scrollback: 10_000))
+    kept.output = (0..<1_000).flatMap { Array("line \($0) of some output\r\n".utf8) }
+    kept.tell()
+    kept.takeWhatWasLeft()
+    #expect(kept.checkpoint == nil)
+    kept.session.core.leaveCheckpoint(now: kept.session.now)
+    kept.session.settle()
+    kept.takeWhatWasLeft()
+    #expect(kept.checkpoint?.offset == UInt64(kept.output.count))
+    kept.output += Array("and a line".utf8)
+    kept.tell()
+    kept.session.core.leaveCheckpoint(now: kept.session.now)
+    let isMaking = kept.session.core.isMakingCheckpoint
+    #expect(!isMaking)
+    let shown = kept.session.core.screen.snapshot()
+    kept.kill()
+    kept.tell()
+    let isSame = kept.session.core.screen.snapshot() == shown
+    #expect(isSame)
+  }
+
   @Test("In a flood no checkpoint tells the scrollback, and yet it is there again") func flood() {
     var kept = Kept(SessionSettings(logLimit: 64 * 1024, scrollback: 300))
     let reference = Screen(columns: 80, rows: 24, scrollback: 300)

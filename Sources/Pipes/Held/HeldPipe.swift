@@ -15,6 +15,8 @@ protocol HeldPipeConnection: AnyObject {
   /// - Parameter write: appends frames to what is sent at the end of the tick.
   func send(_ write: (inout ByteBuffer) -> Void)
   func send(checkpoint: ByteBuffer, size: TerminalSize, at offset: UInt64, of pipe: HeldPipe)
+  /// Completes once no checkpoint of the pipe waits to be sent.
+  func checkpointIsSent(of pipe: HeldPipe) -> EventLoopFuture<Void>
   /// The holder says what makes no sense.
   func fail(_ problem: String)
   /// The connection carries it no more.
@@ -372,6 +374,8 @@ final class HeldPipe: Pipe, SessionHolder {
     guard !isOver else { return }
     connection.send(checkpoint: checkpoint, size: size, at: offset, of: self)
   }
+
+  var checkpointIsSent: EventLoopFuture<Void> { connection.checkpointIsSent(of: self) }
 
   func keep(state: [UInt8]) {
     guard !isOver else { return }

@@ -282,6 +282,13 @@ final class HolderConnection: HolderHandlerDelegate, HeldPipeConnection {
     }
   }
 
+  func checkpointIsSent(of pipe: HeldPipe) -> EventLoopFuture<Void> {
+    guard isOpen else { return eventLoop.makeSucceededVoidFuture() }
+    let sent = eventLoop.makePromise(of: Void.self)
+    checkpoints.tell(sent, whenSent: pipe.handle)
+    return sent.futureResult
+  }
+
   /// Closes the connection, on which the holder says what makes no sense. A new one begins in step.
   func fail(_ problem: String) {
     complain(

@@ -97,6 +97,8 @@ final class NodeLoop {
     guard let entry = sessions[id] else { return nil }
     var owned = entry.owned
     owned?.holder = entry.holderName
+    // Its record may have been lost meanwhile, and this node may die in the next moment.
+    if case .starting(let start) = entry { owned?.holder = context.holderName(of: start.creation) }
     return owned
   }
 

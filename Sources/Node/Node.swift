@@ -139,12 +139,15 @@ public final class Node: Sendable {
   /// lost.
   var silent: SilentHolders { silentHolders.withLockedValue { $0 } }
 
-  /// Asks the holders that have not answered again; ever more seldom where only certain containers' have not.
+  /// Asks the holders that have not answered: at once, since some have not been asked yet, and then again; ever more seldom
+  /// where only certain containers' have not.
   private func restoreTheRest(_ addresses: [NodeAddress]) async {
     var backoff = Backoff(first: NodeLimits.restoringFirst, last: NodeLimits.restoringLast)
+    var isFirst = true
     while !Task.isCancelled, case let before = silent, !before.isEmpty {
       if before.areAnywhere || before.areOnMachine { backoff.reset() }
-      try? await Task.sleep(for: backoff.nextLongest())
+      if !isFirst { try? await Task.sleep(for: backoff.nextLongest()) }
+      isFirst = false
       if Task.isCancelled { return }
       await restoreKeptSessions()
       if silent == before { continue }

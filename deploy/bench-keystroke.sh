@@ -30,6 +30,7 @@ else
 fi
 . deploy/background.sh
 gcc -std=gnu2x -O2 -Wall -Wextra -o "$dir/typists" $bench/typists.c
+gcc -std=gnu2x -O2 -Wall -Wextra -o "$dir/floor" $bench/floor.c
 python=()
 if [ -n "$terminado" ]; then
   python_with "$dir/venv" terminado==0.18.1 tornado==6.6.1 ptyprocess==0.7.0
@@ -38,6 +39,6 @@ fi
 ulimit -n "$(ulimit -Hn)" # a typist is a connection or two, and a terminal
 # In the background, so that it is ended with this script however that ends; the paths given are the caller's.
 bench=$PWD/$bench
-(cd "$here" && exec python3 "$bench/keystroke.py" --typists "$dir/typists" "${binary[@]}" "${python[@]}" "$@") &
+(cd "$here" && exec python3 "$bench/keystroke.py" --typists "$dir/typists" --floor "$dir/floor" "${binary[@]}" "${python[@]}" "$@") &
 started+=($!)
 wait $!

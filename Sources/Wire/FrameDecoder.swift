@@ -37,9 +37,9 @@ public struct FrameDecoder {
   /// - Throws: ``WireError``.
   public mutating func next() throws(WireError) -> (stream: UInt64, frame: Frame)? {
     while var content = try nextContent() {
-      guard let rawType = content.readInteger(as: UInt8.self),
-        let stream = content.readVarint()
-      else { throw WireError(.malformed, "a frame without type or stream") }
+      guard let (rawType, stream) = Self.takeHead(&content) else {
+        throw WireError(.malformed, "a frame without type or stream")
+      }
       let type = FrameType(rawValue: rawType)
       let limit = WireLimits.frameBody + (type?.envelope ?? 0)
       guard content.readableBytes <= limit else {
@@ -57,11 +57,13 @@ public struct FrameDecoder {
   /// The next frame without its length, or nil until more has been appended.
   private mutating func nextContent() throws(WireError) -> ByteBuffer? {
     while partial.readableBytes > 0 {
-      let missing = try Self.missing(from: partial)
-      if missing == 0 {
-        let content = Self.takeContent(&partial)
+      let missing: Int
+      switch try Self.look(at: partial) {
+      case .whole(let head, let length):
+        let content = Self.take(length, behind: head, from: &partial)
         partial = ByteBuffer()
         return content
+      case .lacks(let count): missing = count
       }
       guard var piece = pending.readSlice(length: min(missing, pending.readableBytes)),
         piece.readableBytes > 0
@@ -69,27 +71,53 @@ public struct FrameDecoder {
       partial.writeBuffer(&piece)
     }
     if pending.readableBytes > 0 {
-      if try Self.missing(from: pending) == 0 { return Self.takeContent(&pending) }
+      if case .whole(let head, let length) = try Self.look(at: pending) {
+        return Self.take(length, behind: head, from: &pending)
+      }
       partial.writeImmutableBuffer(pending)
     }
     pending = ByteBuffer()
     return nil
   }
 
-  /// How many bytes the frame at the front still lacks, as far as can be told; 0: it is there whole.
-  private static func missing(from bytes: ByteBuffer) throws(WireError) -> Int {
-    var cursor = bytes
-    guard let length = cursor.readVarint() else { return 1 }
+  private enum Front {
+    /// Behind `head` bytes that say so lie the `length` bytes of a frame.
+    case whole(head: Int, length: Int)
+    /// Of the frame so many bytes are missing, as far as can be told.
+    case lacks(Int)
+  }
+
+  private static func look(at bytes: ByteBuffer) throws(WireError) -> Front {
+    var head = 0
+    guard let length = Varint.read(bytes.readableBytesUInt8Span, at: &head) else {
+      return .lacks(1)
+    }
     guard
       length <= UInt64(WireLimits.frameBody + FrameType.largestEnvelope + WireLimits.frameOverhead)
     else { throw WireError(.frameTooLong, "a frame of \(length) bytes; at most 16 KiB of body") }
     guard length >= 2 else { throw WireError(.malformed, "a frame without type or stream") }
-    return max(0, Int(length) - cursor.readableBytes)
+    let missing = Int(length) - (bytes.readableBytes - head)
+    return missing > 0 ? .lacks(missing) : .whole(head: head, length: Int(length))
   }
 
-  private static func takeContent(_ bytes: inout ByteBuffer) -> ByteBuffer? {
-    guard let length = bytes.readVarint() else { return nil }
-    return bytes.readSlice(length: Int(length))
+  private static func take(
+    _ length: Int, behind head: Int, from bytes: inout ByteBuffer
+  ) -> ByteBuffer? {
+    bytes.moveReaderIndex(forwardBy: head)
+    return bytes.readSlice(length: length)
+  }
+
+  /// A frame's type and stream. Nil: they are not there whole.
+  private static func takeHead(_ content: inout ByteBuffer) -> (type: UInt8, stream: UInt64)? {
+    var head = 1
+    let (type, stream): (UInt8, UInt64)
+    do {
+      let bytes = content.readableBytesUInt8Span
+      guard bytes.count > 0, let number = Varint.read(bytes, at: &head) else { return nil }
+      (type, stream) = (bytes[0], number)
+    }
+    content.moveReaderIndex(forwardBy: head)
+    return (type, stream)
   }
 
   private static func parse(_ type: FrameType, _ body: inout ByteBuffer) throws(WireError) -> Frame

@@ -16,7 +16,7 @@ extension ByteBuffer {
     case .outputAck(let offset, let consumed):
       writeNumbers(.outputAck, stream: stream, offset, consumed)
     case .inputAck(let offset):
-      writeNumbers(.inputAck, stream: stream, offset)
+      writeHead(.inputAck, stream: stream, offset)
     case .resize(let size):
       writeNumbers(
         .resize, stream: stream, UInt64(clamping: size.columns), UInt64(clamping: size.rows))
@@ -25,10 +25,10 @@ extension ByteBuffer {
         .resized, stream: stream, offset, UInt64(clamping: size.columns),
         UInt64(clamping: size.rows))
     case .ping(let opaque), .pong(let opaque):
-      writeHeader(frame.type, stream: stream, body: 8)
+      FrameHead(frame.type, stream: stream, body: 8).write(to: &self)
       writeInteger(opaque)
     case .kill, .take:
-      writeHeader(frame.type, stream: stream, body: 0)
+      FrameHead(frame.type, stream: stream, body: 0).write(to: &self)
     case .colors(let body): writeJSON(.colors, stream: stream, body)
     case .token(let body): writeJSON(.token, stream: stream, body)
     case .hello(let body): writeJSON(.hello, stream: stream, body)
@@ -50,54 +50,60 @@ extension ByteBuffer {
   /// Everything of an OUTPUT frame but its `count` bytes, which the caller appends next: the one
   /// copy on the way from the log to the link.
   public mutating func writeOutputHeader(stream: UInt64, offset: UInt64, count: Int) {
-    writeHeader(.output, stream: stream, body: Varint.length(offset) + count)
-    writeVarint(offset)
+    writeHead(.output, stream: stream, offset, count: count)
   }
 
   private mutating func writeData(
     _ type: FrameType, stream: UInt64, offset: UInt64, _ bytes: ByteBuffer
   ) {
-    writeHeader(type, stream: stream, body: Varint.length(offset) + bytes.readableBytes)
-    writeVarint(offset)
+    writeHead(type, stream: stream, offset, count: bytes.readableBytes)
     writeImmutableBuffer(bytes)
   }
 
   private mutating func writeSnapshot(_ part: SnapshotPart, stream: UInt64) {
     let columns = UInt64(clamping: part.size.columns)
     let rows = UInt64(clamping: part.size.rows)
-    let head =
+    let numbers =
       Varint.length(part.id) + 1 + Varint.length(part.offset) + Varint.length(columns)
       + Varint.length(rows)
-    writeHeader(.snapshot, stream: stream, body: head + part.bytes.readableBytes)
-    writeVarint(part.id)
-    writeInteger(UInt8((part.isFirst ? 1 : 0) | (part.isLast ? 2 : 0)))
-    writeVarint(part.offset)
-    writeVarint(columns)
-    writeVarint(rows)
+    var head = FrameHead(.snapshot, stream: stream, body: numbers + part.bytes.readableBytes)
+    head.append(varint: part.id)
+    head.append((part.isFirst ? 1 : 0) | (part.isLast ? 2 : 0))
+    head.append(varint: part.offset)
+    head.append(varint: columns)
+    head.append(varint: rows)
+    head.write(to: &self)
     writeImmutableBuffer(part.bytes)
   }
 
   // One function for each count of numbers: a variadic one would allocate an array, and an
   // acknowledgement goes with every keystroke.
-  private mutating func writeNumbers(_ type: FrameType, stream: UInt64, _ a: UInt64) {
-    writeHeader(type, stream: stream, body: Varint.length(a))
-    writeVarint(a)
+
+  /// - Parameter count: of the bytes that follow.
+  private mutating func writeHead(
+    _ type: FrameType, stream: UInt64, _ a: UInt64, count: Int = 0
+  ) {
+    var head = FrameHead(type, stream: stream, body: Varint.length(a) + count)
+    head.append(varint: a)
+    head.write(to: &self)
   }
 
   private mutating func writeNumbers(_ type: FrameType, stream: UInt64, _ a: UInt64, _ b: UInt64) {
-    writeHeader(type, stream: stream, body: Varint.length(a) + Varint.length(b))
-    writeVarint(a)
-    writeVarint(b)
+    var head = FrameHead(type, stream: stream, body: Varint.length(a) + Varint.length(b))
+    head.append(varint: a)
+    head.append(varint: b)
+    head.write(to: &self)
   }
 
   private mutating func writeNumbers(
     _ type: FrameType, stream: UInt64, _ a: UInt64, _ b: UInt64, _ c: UInt64
   ) {
-    writeHeader(
+    var head = FrameHead(
       type, stream: stream, body: Varint.length(a) + Varint.length(b) + Varint.length(c))
-    writeVarint(a)
-    writeVarint(b)
-    writeVarint(c)
+    head.append(varint: a)
+    head.append(varint: b)
+    head.append(varint: c)
+    head.write(to: &self)
   }
 
   private mutating func writeJSON(_ type: FrameType, stream: UInt64, _ body: some Encodable) {
@@ -105,13 +111,7 @@ extension ByteBuffer {
     encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
     // Every body is a struct of strings, numbers and arrays of these: encoding one cannot fail.
     let json = (try? encoder.encode(body)) ?? Data("{}".utf8)
-    writeHeader(type, stream: stream, body: json.count)
+    FrameHead(type, stream: stream, body: json.count).write(to: &self)
     writeBytes(json)
-  }
-
-  private mutating func writeHeader(_ type: FrameType, stream: UInt64, body: Int) {
-    writeVarint(UInt64(1 + Varint.length(stream) + body))
-    writeInteger(type.rawValue)
-    writeVarint(stream)
   }
 }

@@ -14,6 +14,19 @@ public enum Varint {
     if value < 1 << 30 { return 4 }
     return 8
   }
+
+  /// The number that begins at `index`, which moves behind it. Nil: it is not there whole.
+  @inlinable
+  static func read(_ bytes: borrowing Span<UInt8>, at index: inout Int) -> UInt64? {
+    guard index < bytes.count else { return nil }
+    let first = bytes[index]
+    let length = 1 << Int(first >> 6)
+    guard length <= bytes.count - index else { return nil }
+    var value = UInt64(first & 0x3F)
+    for next in index + 1..<index + length { value = value << 8 | UInt64(bytes[next]) }
+    index += length
+    return value
+  }
 }
 
 extension ByteBuffer {
@@ -31,12 +44,9 @@ extension ByteBuffer {
   /// Nil, and nothing read, when the number is not there whole.
   @inlinable
   public mutating func readVarint() -> UInt64? {
-    guard let first = getInteger(at: readerIndex, as: UInt8.self) else { return nil }
-    switch first >> 6 {
-    case 0: return readInteger(as: UInt8.self).map(UInt64.init)
-    case 1: return readInteger(as: UInt16.self).map { UInt64($0 & 0x3FFF) }
-    case 2: return readInteger(as: UInt32.self).map { UInt64($0 & 0x3FFF_FFFF) }
-    default: return readInteger(as: UInt64.self).map { $0 & Varint.maximum }
-    }
+    var length = 0
+    guard let value = Varint.read(readableBytesUInt8Span, at: &length) else { return nil }
+    moveReaderIndex(forwardBy: length)
+    return value
   }
 }

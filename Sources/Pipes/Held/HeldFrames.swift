@@ -18,33 +18,20 @@ extension ByteBuffer {
   mutating func writeInput(
     handle: UInt64, epoch: UInt64, client: ClientKey, offset: UInt64, _ bytes: ByteBuffer
   ) {
-    writeFrame(NodeFrame.inputType, handle: handle, epoch: epoch, bytes) {
-      $0.writeInteger(client.high, endianness: .little)
-      $0.writeInteger(client.low, endianness: .little)
-      $0.writeInteger(offset, endianness: .little)
-    }
+    let head = 1 + 5 * MemoryLayout<UInt64>.size + MemoryLayout<UInt32>.size
+    writeMultipleIntegers(
+      UInt32(truncatingIfNeeded: head + bytes.readableBytes), NodeFrame.inputType, handle, epoch,
+      client.high, client.low, offset, UInt32(truncatingIfNeeded: bytes.readableBytes),
+      endianness: .little)
+    writeImmutableBuffer(bytes)
   }
 
   mutating func writeAnswer(handle: UInt64, epoch: UInt64, query: UInt64, _ bytes: ByteBuffer) {
-    writeFrame(NodeFrame.answerType, handle: handle, epoch: epoch, bytes) {
-      $0.writeInteger(query, endianness: .little)
-    }
-  }
-
-  private mutating func writeFrame(
-    _ type: UInt8, handle: UInt64, epoch: UInt64, _ bytes: ByteBuffer,
-    place: (inout ByteBuffer) -> Void
-  ) {
-    let length = writerIndex
-    writeInteger(UInt32(0), endianness: .little)
-    let start = writerIndex
-    writeInteger(type)
-    writeInteger(handle, endianness: .little)
-    writeInteger(epoch, endianness: .little)
-    place(&self)
-    writeInteger(UInt32(truncatingIfNeeded: bytes.readableBytes), endianness: .little)
+    let head = 1 + 3 * MemoryLayout<UInt64>.size + MemoryLayout<UInt32>.size
+    writeMultipleIntegers(
+      UInt32(truncatingIfNeeded: head + bytes.readableBytes), NodeFrame.answerType, handle, epoch,
+      query, UInt32(truncatingIfNeeded: bytes.readableBytes), endianness: .little)
     writeImmutableBuffer(bytes)
-    setInteger(UInt32(truncatingIfNeeded: writerIndex - start), at: length, endianness: .little)
   }
 }
 
@@ -68,11 +55,10 @@ struct HeldOutput {
   /// Nil: another frame.
   init?(_ frame: ByteBuffer) {
     var frame = frame
-    guard frame.readInteger(as: UInt8.self) == HolderFrame.outputType,
-      let handle = frame.readInteger(endianness: .little, as: UInt64.self),
-      let offset = frame.readInteger(endianness: .little, as: UInt64.self),
-      let count = frame.readInteger(endianness: .little, as: UInt32.self),
-      frame.readableBytes == Int(count)
+    guard
+      let (type, handle, offset, count) = frame.readMultipleIntegers(
+        endianness: .little, as: (UInt8, UInt64, UInt64, UInt32).self),
+      type == HolderFrame.outputType, frame.readableBytes == Int(count)
     else { return nil }
     self.handle = handle
     self.offset = offset
@@ -89,12 +75,10 @@ struct HeldWritten {
   /// Nil: another frame.
   init?(_ frame: ByteBuffer) {
     var frame = frame
-    guard frame.readInteger(as: UInt8.self) == HolderFrame.writtenType,
-      let handle = frame.readInteger(endianness: .little, as: UInt64.self),
-      let high = frame.readInteger(endianness: .little, as: UInt64.self),
-      let low = frame.readInteger(endianness: .little, as: UInt64.self),
-      let offset = frame.readInteger(endianness: .little, as: UInt64.self),
-      frame.readableBytes == 0
+    guard
+      let (type, handle, high, low, offset) = frame.readMultipleIntegers(
+        endianness: .little, as: (UInt8, UInt64, UInt64, UInt64, UInt64).self),
+      type == HolderFrame.writtenType, frame.readableBytes == 0
     else { return nil }
     self.handle = handle
     client = ClientKey(high: high, low: low)

@@ -28,7 +28,7 @@ What is measured, each part by turns of all rivals, the medians of the rounds be
   calls    system calls per key, counted by strace with 20 typists, since what is traced is slow
   bulk     one session prints, and a client reads as fast as it can
   attach   1,000 sessions are resumed at once, 8 on a connection
-  growth   µs per key at 20, 200, 800 and 2,000 typists: Fairlead alone, since the others are full before
+  growth   µs per key at 20, 200, 800 and 2,000 typists: Fairlead and the floor, since the others are full before
 
 examples:
   ./deploy/bench-keystroke.sh                                 builds, and measures all of it: some 15 minutes
@@ -36,6 +36,10 @@ examples:
   ./deploy/bench-keystroke.sh --binary new --against old      two builds beside each other
   ./deploy/bench-keystroke.sh --holder off                    what the holder costs is the difference
   ./deploy/bench-keystroke.sh --ttyd /usr/bin/ttyd            the rival whom the goals were set against
+
+`floor` is no rival: the least that a terminal server does for a key, in C (floor.c), with one read and one write for each side.
+Bare, behind HAProxy and behind HAProxy twice (a chain of three processes, as router, node and holder are) it costs what the
+kernel costs.
 
 Read the ratios, not the times: all rivals and the typists share one machine, and other load is in all of them. A load
 that changes during the run shows as rounds that differ: they are kept with --rounds-to FILE.
@@ -134,6 +138,10 @@ class Bench:
         if a.ttyd and with_others:
             bare = rivals.ttyd(servers, a.ttyd)
             others += [rivals.behind_haproxy(servers, bare), bare]
+        if a.floor:
+            bare = rivals.floor(servers, a.floor)
+            single = rivals.behind_haproxy(servers, bare)
+            others += [rivals.behind_haproxy(servers, single), single, bare]
         self.all = [*self.fairleads, *others]
         self.names += [rival.name for rival in self.all if rival.name not in self.names]
 
@@ -281,6 +289,10 @@ class Bench:
         if bare in names:
             ratios += [(f"Fairlead ÷ HAProxy + {bare}", "Fairlead", f"HAProxy + {bare}", 0),
                        (f"serve ÷ {bare}", "serve", bare, 1)]
+        if "floor" in names:
+            ratios += [("Fairlead ÷ HAProxy + floor", "Fairlead", "HAProxy + floor", None),
+                       ("Fairlead ÷ HAProxy + HAProxy + floor", "Fairlead", "HAProxy + HAProxy + floor", None),
+                       ("serve ÷ floor", "serve", "floor", None)]
         heads = ["", *names]
         for heading, _, _, goal in ratios:
             heads += [heading] + ([] if goal is None else ["goal"])
@@ -327,6 +339,7 @@ def read_arguments():
     parser.add_argument("--quick", action="store_true", help="two rounds of 2 s")
     parser.add_argument("--rounds-to", metavar="FILE", help="writes what each round brought, a line of JSON each")
     parser.add_argument("--typists", help=argparse.SUPPRESS)
+    parser.add_argument("--floor", help=argparse.SUPPRESS)
     parser.add_argument("--python", help=argparse.SUPPRESS)
     a = parser.parse_args()
     a.rounds = a.rounds or (2 if a.quick else 5)

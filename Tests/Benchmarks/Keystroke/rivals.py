@@ -128,14 +128,24 @@ def terminado(servers, python):
     return Rival("terminado", "terminado", port, {BACK: [server.pid]}, megabytes=20)
 
 
-def ttyd(servers, binary):
+def of_ttyds_kind(servers, name, command):
+    """One server for each script; `command` makes its command line of a port and a script."""
     ports, pids = [], []
-    for name, script in (("ttyd", ECHO), ("ttyd-bulk", BULK)):
+    for script in (ECHO, BULK):
         ports.append(free_port())
-        process, _ = servers.start(name, [binary, "-W", "-i", "127.0.0.1", "-p", str(ports[-1]), "sh", "-c", script],
-                                   port=ports[-1])
+        process, _ = servers.start(f"{name}-{ports[-1]}", command(str(ports[-1]), script), port=ports[-1])
         pids.append(process.pid)
-    return Rival("ttyd", "ttyd", ports[0], {BACK: pids}, bulk_port=ports[1])
+    return Rival(name, "ttyd", ports[0], {BACK: pids}, bulk_port=ports[1])
+
+
+def ttyd(servers, binary):
+    return of_ttyds_kind(servers, "ttyd", lambda port, script: [binary, "-W", "-i", "127.0.0.1", "-p", port, "sh", "-c",
+                                                                script])
+
+
+def floor(servers, binary):
+    """What the kernel's part of a key costs (floor.c)."""
+    return of_ttyds_kind(servers, "floor", lambda port, script: [binary, port, script])
 
 
 def behind_haproxy(servers, rival):
@@ -143,11 +153,11 @@ def behind_haproxy(servers, rival):
     sides = "".join(
         f"frontend f{port}\n  bind 127.0.0.1:{port}\n  default_backend b{port}\n"
         f"backend b{port}\n  server s 127.0.0.1:{to}\n" for port, to in zip(ports, (rival.port, rival.bulk_port)))
-    config = servers.file(f"haproxy-{rival.name}.cfg",
+    config = servers.file(f"haproxy-{ports[0]}.cfg",
                           f"global\n  maxconn 8000\ndefaults\n  mode http\n{PROXY_TIMES}{sides}")
-    proxy, _ = servers.start(f"haproxy-{rival.name}", ["haproxy", "-db", "-f", config], port=ports[0])
-    return Rival(f"HAProxy + {rival.name}", rival.protocol, ports[0], {FRONT: [proxy.pid], **rival.parts}, ports[1],
-                 rival.megabytes)
+    proxy, _ = servers.start(f"haproxy-{ports[0]}", ["haproxy", "-db", "-f", config], port=ports[0])
+    parts = {**rival.parts, FRONT: [proxy.pid, *rival.parts.get(FRONT, [])]}
+    return Rival(f"HAProxy + {rival.name}", rival.protocol, ports[0], parts, ports[1], rival.megabytes)
 
 
 def behind_nginx(servers, rival):

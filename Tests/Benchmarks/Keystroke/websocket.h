@@ -25,7 +25,7 @@ struct buffer {
   size_t begin, end, capacity;
 };
 
-static void append(struct buffer *to, const void *bytes, size_t count) {
+static inline void append(struct buffer *to, const void *bytes, size_t count) {
   if (to->end + count > to->capacity && to->begin > 0) {
     memmove(to->bytes, to->bytes + to->begin, to->end - to->begin);
     to->end -= to->begin;
@@ -39,7 +39,7 @@ static void append(struct buffer *to, const void *bytes, size_t count) {
   to->end += count;
 }
 
-static void take(struct buffer *from, size_t count) {
+static inline void take(struct buffer *from, size_t count) {
   from->begin += count;
   if (from->begin == from->end) from->begin = from->end = 0;
 }
@@ -52,7 +52,7 @@ struct websocket {
 
 enum { TEXT = 1, BINARY = 2, CLOSED = 8, PING = 9, PONG = 10 };
 
-static void websocket_connect(struct websocket *socket_, uint16_t port, const char *path, const char *protocol) {
+static inline void websocket_connect(struct websocket *socket_, uint16_t port, const char *path, const char *protocol) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   *socket_ = (struct websocket){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .in = socket_->in, .out = socket_->out};
   socket_->in.begin = socket_->in.end = socket_->out.begin = socket_->out.end = 0;
@@ -69,7 +69,7 @@ static void websocket_connect(struct websocket *socket_, uint16_t port, const ch
 }
 
 /// Writes what waits. False where some of it has to wait on.
-static bool websocket_flush(struct websocket *to) {
+static inline bool websocket_flush(struct websocket *to) {
   while (to->out.begin < to->out.end) {
     ssize_t count = send(to->fd, to->out.bytes + to->out.begin, to->out.end - to->out.begin, MSG_NOSIGNAL);
     if (count < 0 && errno == EAGAIN) return false;
@@ -80,7 +80,7 @@ static bool websocket_flush(struct websocket *to) {
 }
 
 /// Puts a message into what waits to be written.
-static void websocket_put(struct websocket *to, uint8_t opcode, const void *bytes, size_t count) {
+static inline void websocket_put(struct websocket *to, uint8_t opcode, const void *bytes, size_t count) {
   uint8_t head[8] = {0x80 | opcode, 0x80 | (count < 126 ? count : 126)};
   size_t size = 2;
   if (count >= 126) head[size++] = count >> 8, head[size++] = count;
@@ -89,7 +89,7 @@ static void websocket_put(struct websocket *to, uint8_t opcode, const void *byte
 }
 
 /// Takes the next whole message from what was read: its opcode, or -1. It lies in `in`, and is gone with the next read.
-static int websocket_next(struct websocket *from, const uint8_t **bytes, size_t *count) {
+static inline int websocket_next(struct websocket *from, const uint8_t **bytes, size_t *count) {
   const uint8_t *at = from->in.bytes + from->in.begin;
   size_t there = from->in.end - from->in.begin, head = 2;
   if (there < 2) return -1;
@@ -105,7 +105,7 @@ static int websocket_next(struct websocket *from, const uint8_t **bytes, size_t 
 }
 
 /// True once the answer to the upgrade has come, of which what follows stays in `in`.
-static bool websocket_is_upgraded(struct websocket *of) {
+static inline bool websocket_is_upgraded(struct websocket *of) {
   append(&of->in, "", 1);
   of->in.end--;
   char *head = (char *)of->in.bytes + of->in.begin, *end = strstr(head, "\r\n\r\n");

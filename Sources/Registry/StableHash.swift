@@ -28,4 +28,12 @@ extension SessionID {
   public func loopIndex(of loops: Int) -> Int {
     loops > 0 ? Int(StableHash.hash(rawValue) % UInt64(loops)) : 0
   }
+
+  /// A random one that a node of so many loops holds on this one.
+  public static func random(onLoop index: Int, of loops: Int) -> SessionID {
+    while true {
+      let id = random()
+      if loops <= 1 || id.loopIndex(of: loops) == index % loops { return id }
+    }
+  }
 }

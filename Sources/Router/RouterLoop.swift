@@ -27,10 +27,15 @@ final class RouterLoop {
   private(set) var links: [NodeLoopID: LinkedNode] = [:]
   private var clients: [ObjectIdentifier: any LoopClient] = [:]
   private(set) var isStopping = false
+  /// Which of the router's loops it is, of how many.
+  private let place: (index: Int, count: Int)
 
-  init(eventLoop: any EventLoop, context: RouterContext) {
+  init(
+    eventLoop: any EventLoop, context: RouterContext, place: (index: Int, count: Int) = (0, 1)
+  ) {
     self.eventLoop = eventLoop
     self.context = context
+    self.place = place
     routes = RouteFinder(eventLoop: eventLoop, context: context)
   }
 
@@ -40,6 +45,10 @@ final class RouterLoop {
     routes.directory = directory
     links = links.filter { $0.value.isUsable }
   }
+
+  /// For a session that its client gives no name: one that a node of as many loops holds on its loop of this number. In a
+  /// `serve` that is the loop of the client itself, and no key goes from one loop to another.
+  func newName() -> SessionID { .random(onLoop: place.index, of: place.count) }
 
   // MARK: Clients
 

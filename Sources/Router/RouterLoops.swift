@@ -18,9 +18,11 @@ final class RouterLoops: Sendable {
     self.context = context
     eventLoops = Array(group.makeIterator())
     var loops: [ObjectIdentifier: NIOLoopBound<RouterLoop>] = [:]
-    for loop in eventLoops {
+    for (index, loop) in eventLoops.enumerated() {
+      let place = (index, eventLoops.count)
       loops[ObjectIdentifier(loop)] = try await loop.submit {
-        NIOLoopBound(RouterLoop(eventLoop: loop, context: context), eventLoop: loop)
+        NIOLoopBound(
+          RouterLoop(eventLoop: loop, context: context, place: place), eventLoop: loop)
       }.get()
     }
     self.loops = loops

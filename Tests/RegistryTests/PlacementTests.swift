@@ -52,6 +52,14 @@ import Wire
     #expect(Placement.choose(session(1), nodes: [entry("a")] + nodes.suffix(4)) != nil)
   }
 
+  @Test func aSessionWithoutANameIsHeldWhereItsClientIs() {
+    for loops in 1...8 {
+      for index in 0..<loops {
+        #expect(SessionID.random(onLoop: index, of: loops).loopIndex(of: loops) == index)
+      }
+    }
+  }
+
   @Test func loadIsEven() {
     let placed = place(3_000, on: ["a", "b", "c"].map { entry($0) })
     #expect(placed.values.allSatisfy { (900...1_100).contains($0) }, "\(placed)")

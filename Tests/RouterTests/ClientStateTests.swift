@@ -73,7 +73,9 @@ import Wire
   @Test func anOpenIsRefusedForWhatIsWrongWithIt() throws {
     let state = try greeted()
     func code(_ open: Open, among count: Int = 0) -> Refused.Code? {
-      guard case .refused(let refusal) = state.opening(open, among: count, from: "") else {
+      guard
+        case .refused(let refusal) = state.opening(open, among: count, from: "", name: .random())
+      else {
         return nil
       }
       return refusal.code

@@ -157,7 +157,10 @@ struct ClientState {
   /// - Parameters:
   ///   - count: the streams that are open.
   ///   - from: the client's address.
-  func opening(_ open: Open, among count: Int, from: String) -> Opening {
+  ///   - name: of the session, where the client gives none.
+  func opening(
+    _ open: Open, among count: Int, from: String, name: @autoclosure () -> SessionID
+  ) -> Opening {
     guard case .open(let known) = state else {
       return .refused(Refused(.unavailable, "the connection ends"))
     }
@@ -167,7 +170,7 @@ struct ClientState {
     }
     guard open.kind == .terminal else { return .refused(.unknown(open.kind)) }
     if let problem = open.problem { return .refused(Refused(.badRequest, problem)) }
-    let session = open.session ?? .random()
+    let session = open.session ?? name()
     let mayNotCreate = known.principal.mayNotCreate(open, session)
     if let why = known.principal.obstacle(to: open, session, mayNotCreate: mayNotCreate) {
       return .forbidden(Refused(.forbidden, why), session)

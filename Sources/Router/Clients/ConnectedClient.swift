@@ -101,7 +101,7 @@ final class ConnectedClient {
   private func open(_ open: Open, _ number: UInt64) {
     // A stream that has ended does not count, though its last frames may wait.
     let count = streams.values.count { !$0.routed.isClosed }
-    switch state.opening(open, among: count, from: from) {
+    switch state.opening(open, among: count, from: from, name: loop.newName()) {
     case .refused(let refusal): send(.refused(refusal), stream: number)
     case .forbidden(let refusal, let session):
       audit(refusal, of: open, session)

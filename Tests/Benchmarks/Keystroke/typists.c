@@ -345,8 +345,11 @@ static void greet(struct connection *it) {
       size = snprintf(text, sizeof text, "{\"session\":\"t-%d-%ld\",\"resume\":{\"life\":\"%s\",\"next\":%lu,\"input\":%lu}}",
                       getpid(), session - sessions, session->life, session->shown, session->typed);
     } else {
-      size = snprintf(text, sizeof text, "{\"session\":\"t-%d-%ld\",\"create\":{\"command\":[\"sh\",\"-c\",\"%s\"]}}", getpid(),
-                      session - sessions, mode == BULK ? bulk_script : echo_script);
+      // As a page does, it leaves the name to the server, unless it comes back to it.
+      char name[64] = "";
+      if (mode == ATTACH) snprintf(name, sizeof name, "\"session\":\"t-%d-%ld\",", getpid(), session - sessions);
+      size = snprintf(text, sizeof text, "{%s\"create\":{\"command\":[\"sh\",\"-c\",\"%s\"]}}", name,
+                      mode == BULK ? bulk_script : echo_script);
     }
     put_frame(it, 0x10, session->stream, text, size);
   }

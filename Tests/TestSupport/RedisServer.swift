@@ -6,6 +6,8 @@ public struct RedisServer: Sendable {
   public var port: Int
   public var process: ChildProcess
   private var certificates: ClusterCertificates?
+  /// A file of data that another server has left would be read at the start.
+  private var folder: TemporaryFolder
   public var url: String { "redis\(certificates == nil ? "" : "s")://127.0.0.1:\(port)/0" }
 
   /// - Parameters:
@@ -20,14 +22,15 @@ public struct RedisServer: Sendable {
     }
     guard let path else { throw ChildError("redis-server is not installed; see deploy/test.sh") }
     let port = wanted == 0 ? try freePort() : wanted
+    let folder = try TemporaryFolder()
     let process = try ChildProcess(
       path,
       [
         "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
-        NSTemporaryDirectory(),
+        folder.path,
       ] + (certificates?.redisServer(port: port) ?? []) + more)
     _ = try await process.line(with: "Ready to accept connections")
-    return RedisServer(port: port, process: process, certificates: certificates)
+    return RedisServer(port: port, process: process, certificates: certificates, folder: folder)
   }
 
   /// Another in its place, which knows nothing of what it held.

@@ -244,6 +244,9 @@ public struct Open: Sendable, Equatable, Codable {
     if create.environment.count > WireLimits.environmentVariables {
       return "\(create.environment.count) variables; at most \(WireLimits.environmentVariables)"
     }
+    if let labels = create.labels, labels.count > WireLimits.labels {
+      return "\(labels.count) labels; at most \(WireLimits.labels)"
+    }
     if create.command.first == "" { return "the command is an empty string" }
     let strings =
       create.command + [create.workingDirectory ?? ""] + create.environment.flatMap { [$0, $1] }

@@ -48,6 +48,8 @@ public enum WireLimits {
   /// these keep an `execve` from being asked for with ten thousand empty strings.
   public static let commandWords = 256
   public static let environmentVariables = 256
+  /// Labels that one OPEN may ask of its node: each is looked for on every node.
+  public static let labels = 16
   /// Columns and rows of a terminal: nothing real is larger, and a screen model of 1,000 × 1,000 cells is what a
   /// session may cost.
   public static let side = 1...1_000

@@ -79,11 +79,13 @@ public struct Creation: Hashable, Sendable, Codable {
   public var keep: Lifetime?
   /// When it is ended however busy it is; nil: never.
   public var timeout: Lifetime?
+  /// What the node must be labelled with, besides what its target needs; for placement alone.
+  public var labels: [String: String]?
 
   public init(
     target: Target = .pty, command: [String] = [], environment: [String: String] = [:],
     workingDirectory: String? = nil, user: UserName? = nil, idle: Lifetime? = nil,
-    keep: Lifetime? = nil, timeout: Lifetime? = nil
+    keep: Lifetime? = nil, timeout: Lifetime? = nil, labels: [String: String]? = nil
   ) {
     self.target = target
     self.command = command
@@ -93,10 +95,16 @@ public struct Creation: Hashable, Sendable, Codable {
     self.idle = idle
     self.keep = keep
     self.timeout = timeout
+    self.labels = labels
+  }
+
+  /// The labels of a node that can have it.
+  public var requirements: [String: String] {
+    (labels ?? [:]).merging(target.requirements) { _, needed in needed }
   }
 
   private enum CodingKeys: String, CodingKey {
-    case target, command, user, idle, keep, timeout
+    case target, command, user, idle, keep, timeout, labels
     case environment = "env"
     case workingDirectory = "cwd"
   }
@@ -112,6 +120,7 @@ public struct Creation: Hashable, Sendable, Codable {
     idle = try container.decodeIfPresent(Lifetime.self, forKey: .idle)
     keep = try container.decodeIfPresent(Lifetime.self, forKey: .keep)
     timeout = try container.decodeIfPresent(Lifetime.self, forKey: .timeout)
+    labels = try container.decodeIfPresent([String: String].self, forKey: .labels)
   }
 
   /// What of it is not what `other` asks for, by the names of `create`.

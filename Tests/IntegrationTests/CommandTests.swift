@@ -57,6 +57,19 @@ private struct Served {
     }
   }
 
+  @Test func aLabelThatNoNodeHasIsNamed() async throws {
+    let serve = try await Served.start()
+    let refused = try await serve.run(["new", "--detached", "--label", "gpu=true", "--", "true"])
+    #expect(refused.code == 255)
+    #expect(refused.output.contains("has the label gpu=true"), "\(refused.output)")
+    #expect(
+      try await serve.run(["new", "--detached", "--label", "pty=true", "--", "true"]).code == 0,
+      "what its target needs it may ask for")
+    let many = (0...16).flatMap { ["--label", "k\($0)=v"] }
+    let misused = try await serve.run(["new", "--detached"] + many)
+    #expect(misused.code == 64 && misused.output.contains("at most 16"), "\(misused.output)")
+  }
+
   @Test func endingWhatHasEndedIsSaidToBe() async throws {
     let serve = try await Served.start()
     _ = try await serve.run(["new", "--session", "one", "--", "sh", "-c", "exit 3"])

@@ -52,6 +52,12 @@ import Wire
     #expect(Placement.choose(session(1), nodes: [entry("a")] + nodes.suffix(4)) != nil)
   }
 
+  @Test func whatASessionAsksOfItsNodeIsAddedToWhatItsTargetNeeds() {
+    let asked = Creation(labels: ["gpu": "true", "pty": "false"])
+    #expect(asked.requirements == ["gpu": "true", "pty": "true"])
+    #expect(Creation(target: Target(unchecked: "docker:c")).requirements == ["docker": "true"])
+  }
+
   @Test func aSessionWithoutANameIsHeldWhereItsClientIs() {
     for loops in 1...8 {
       for index in 0..<loops {

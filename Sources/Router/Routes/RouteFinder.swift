@@ -214,8 +214,8 @@ final class RouteFinder {
     }
     // This stream has just tried a node, so that the health of the nodes is fresh.
     if !avoiding.isEmpty, let refused = mismatch(for: creation.target) { return .failure(refused) }
-    return place(session, at: creation.target.requirements, avoiding: avoiding) {
-      self.noPlace(for: creation.target, among: $0)
+    return place(session, at: creation.requirements, avoiding: avoiding) {
+      self.noPlace(for: creation, among: $0)
     }
   }
 
@@ -243,12 +243,31 @@ final class RouteFinder {
     return .success(route)
   }
 
-  private func noPlace(for target: Target, among all: [Placement.Candidate]) -> NoRoute {
+  private func noPlace(for creation: Creation, among all: [Placement.Candidate]) -> NoRoute {
+    let target = creation.target
     if let absence = absence(of: target) { return absence }
-    context.noteRefusal("\(target): \(Placement.obstacles(all))")
-    return NoRoute(
-      .noCapacity, "no node can take a new session (\(Placement.obstacles(all)))",
-      retry: RouterLimits.retryFull)
+    let missing = missingLabels(of: creation)
+    let why =
+      missing.isEmpty
+      ? "no node can take a new session (\(Placement.obstacles(all)))"
+      : "no node that lives and can start it has the label \(missing.joined(separator: " and "))"
+    context.noteRefusal("\(target): \(missing.isEmpty ? Placement.obstacles(all) : why)")
+    // A node that has them, or room, may come.
+    return NoRoute(.noCapacity, why, retry: RouterLimits.retryFull)
+  }
+
+  /// Those that the session asks for and that none of the nodes has; where each has one or another but none has all, all.
+  private func missingLabels(of creation: Creation) -> [String] {
+    let wanted = (creation.labels ?? [:]).sorted { $0.key < $1.key }
+    let able = ableNodes(for: creation.target)
+    func has(_ entry: NodeEntry, _ label: (key: String, value: String)) -> Bool {
+      entry.record.labels[label.key] == label.value
+    }
+    if able.isEmpty || able.contains(where: { entry in wanted.allSatisfy { has(entry, $0) } }) {
+      return []
+    }
+    let missing = wanted.filter { label in !able.contains { has($0, label) } }
+    return (missing.isEmpty ? wanted : missing).map { "\($0.key)=\($0.value)" }
   }
 
   /// Says so where nodes live and none can start this kind: waiting would bring no engine.

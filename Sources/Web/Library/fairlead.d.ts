@@ -27,6 +27,8 @@ export interface OpenOptions {
   idle?: string;
   keep?: string;
   timeout?: string;
+  /** Only on a node with these labels, at most 16. */
+  labels?: Record<string, string>;
   /** True: it must not exist yet. If it does, `refused` says `exists`. */
   exclusive?: boolean;
   /** 1 to 1,000 each; 80 and 24 if absent. */

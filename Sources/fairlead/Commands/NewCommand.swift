@@ -21,6 +21,7 @@ struct NewCommand: AsyncParsableCommand {
         fairlead new
         fairlead new --session build-42 -- make -j8 test
         fairlead new --idle never --timeout 8h -- ./nightly.sh
+        fairlead new --label zone=a --label gpu=true
         \(examples)
         id=$(fairlead new --detached --size 120x40 -- top)
       """)
@@ -66,6 +67,11 @@ struct NewCommand: AsyncParsableCommand {
     help: ArgumentHelp("It is ended after this time, however busy it is.", valueName: "time"))
   var timeout: Lifetime?
 
+  @Option(
+    help: ArgumentHelp(
+      "Only on a node with this label; may be given again.", valueName: "key=value"))
+  var label: [LabelOption] = []
+
   @Flag(help: "Do not attach; print the id.")
   var detached = false
 
@@ -83,7 +89,9 @@ struct NewCommand: AsyncParsableCommand {
     let creation = Creation(
       target: target, command: command,
       environment: Dictionary(env.map { ($0.key, $0.value) }) { _, last in last },
-      workingDirectory: cwd, user: user, idle: idle, keep: keep, timeout: timeout)
+      workingDirectory: cwd, user: user, idle: idle, keep: keep, timeout: timeout,
+      labels: label.isEmpty
+        ? nil : Dictionary(label.map { ($0.key, $0.value) }) { _, last in last })
     return Open(
       session: session ?? .random(), create: creation,
       size: size ?? RawTerminal.size ?? .standard, exclusive: attach ? nil : true)

@@ -237,7 +237,7 @@ export class FairleadTerminal extends Emitter {
   _begin(number, send) {
     this.#stream = { number, send };
     this.#consumed = this.#acknowledged = 0;
-    const { target = 'pty', command, env, cwd, user, idle, keep, timeout, exclusive } = this.#options;
+    const { target = 'pty', command, env, cwd, user, idle, keep, timeout, labels, exclusive } = this.#options;
     const open = {
       session: this.session, attempt: this.#host.nextAttempt(), mode: this.mode, colors: this.#colors,
     };
@@ -246,7 +246,7 @@ export class FairleadTerminal extends Emitter {
     if (this.life) {
       open.resume = { life: this.life, next: this.#next, input: this.#input.acknowledged };
     } else if (this.#isNew) {
-      open.create = { target, command, env, cwd, user, idle, keep, timeout };
+      open.create = { target, command, env, cwd, user, idle, keep, timeout, labels };
       open.exclusive = exclusive;
     }
     this.#opening = this.#wanted;

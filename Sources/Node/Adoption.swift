@@ -1,4 +1,5 @@
-// What a node does about sessions in containers that no node has and no client asks for: it takes them over.
+// What a node does about sessions that no node has and no client asks for, and whose holders it reaches: it takes them
+// over.
 
 import Logging
 import NIOConcurrencyHelpers
@@ -34,13 +35,14 @@ extension Node {
     guard nodes.first(where: { $0.record.id == id })?.isDraining == false,
       hasPutBack || nodes.contains(where: { $0.record.id != id && ($0.isDead || $0.isDraining) })
     else { return }
+    let reach = context.reach
     let able = nodes.filter { $0.isLive && !$0.isDraining }
     let owners = able.filter { !hasPutBack || $0.record.id != id }
     let others = Dictionary(owners.map { ($0.record.id, $0.record.incarnation) }) { $1 }
     let left = try await registry.sessions(notOn: others, limit: NodeLimits.adoptedAtOnce)
     let found = left.sessions.filter { session, record in
       // All see the same nodes, and so agree whose it is to be; the registry decides where they do not.
-      record.ownerState(among: nodes) == .free && record.isWithin(reach: context.engines)
+      record.ownerState(among: nodes) == .free && record.isReached(by: reach)
         && Placement.successor(of: session, record, among: able) == id
     }
     for (session, _) in found.prefix(NodeLimits.takenAtOnce) {

@@ -27,9 +27,9 @@ extension NodeLoop {
         // There may be thousands: none of the loop's time is for that.
         eventLoop.makeFutureWithTask {
           var (entries, silent) = (kept.entries, kept.silent)
-          if let rival, entries.contains(where: \.isShared), await rival.value {
-            for entry in entries where entry.isShared { silent = silent.union(entry.asSilent) }
-            entries.removeAll(where: \.isShared)
+          if let rival, entries.contains(where: \.mayBeAnothers), await rival.value {
+            for entry in entries where entry.mayBeAnothers { silent = silent.union(entry.asSilent) }
+            entries.removeAll(where: \.mayBeAnothers)
           }
           return (KeptSessionEntry.read(entries, of: context.cluster), silent)
         }.flatMap { entries, silent in bound.value.restore(entries).map { $0.union(silent) } }
@@ -45,9 +45,11 @@ extension NodeLoop {
     let restored = entries.compactMap { kept -> EventLoopFuture<SilentHolders>? in
       let (entry, descriptor) = (kept.entry, kept.descriptor)
       guard descriptor.session.loopIndex(of: context.loopCount) == index else { return nil }
-      guard entry.isShared || descriptor.node == context.id else { return nil }
+      guard entry.mayBeAnothers || descriptor.node == context.id else { return nil }
       let isSettled =
-        entry.isShared ? restoreShared(entry, descriptor) : restoreUnlessHere(entry, descriptor)
+        entry.mayBeAnothers
+        ? restoreShared(entry, descriptor)
+        : restoreUnlessHere(entry, descriptor, above: entry.isShared ? .now : nil)
       return isSettled.map { $0 ? SilentHolders() : entry.asSilent }
     }
     return EventLoopFuture.whenAllSucceed(restored, on: eventLoop)
@@ -81,7 +83,8 @@ extension NodeLoop {
       // client gave, and not by its id.
       let isOurs =
         record.holder == entry.holderName
-        || record.holder == loop.context.holderName(of: descriptor.creation)
+        || record.engine != nil
+          && record.holder == loop.context.holderName(of: descriptor.creation)
       // This node's last process may have died when it had claimed the session, and not attached it yet.
       return record.node == loop.context.id && isOurs
         ? loop.restoreUnlessHere(entry, descriptor, above: record.epoch)
@@ -93,7 +96,7 @@ extension NodeLoop {
       return entry.isAttached || descriptor.node != loop.context.id
         ? loop.eventLoop.makeSucceededFuture(false)
         : loop.restoreUnlessHere(
-          entry, descriptor, above: Epoch(WallClock.milliseconds &* 1_000))
+          entry, descriptor, above: .now)
     }
   }
 
@@ -110,7 +113,7 @@ extension NodeLoop {
     case .starting, .takingOver: break
     case .restoring, .session:
       // What a holder keeps under this name that other nodes reach may be theirs: it is not ended.
-      if !entry.isShared { return discard(entry).map { true }.recover { _ in true } }
+      if !entry.mayBeAnothers { return discard(entry).map { true }.recover { _ in true } }
     }
     return eventLoop.makeSucceededFuture(true)
   }
@@ -270,6 +273,9 @@ extension NodeLoop {
 extension Epoch {
   /// The next higher epoch. It cannot overflow: where a holder tells one, it is bounded.
   fileprivate var next: Epoch { Epoch(rawValue &+ 1) }
+
+  /// Above each that the registry has given until this moment, if the clocks agree.
+  fileprivate static var now: Epoch { Epoch(WallClock.milliseconds &* 1_000) }
 }
 
 extension KeptSession {

@@ -81,9 +81,10 @@ extension Node {
   /// The nodes that could have sessions of this one.
   private var successors: [NodeEntry] {
     get async throws {
-      try await registry.nodes().filter { node in
+      let reach = context.reach
+      return try await registry.nodes().filter { node in
         node.record.id != id && node.takesNew
-          && node.record.labels[HolderName.engineLabel].map(context.engines.contains) == true
+          && reach.contains { node.record.labels[$0.key] == $0.value }
       }
     }
   }
@@ -106,11 +107,11 @@ extension Node {
   ) -> [NodeID: [SessionID: MoveOffer]] {
     var offers: [NodeID: [SessionID: MoveOffer]] = [:]
     for (session, holder) in movable {
-      guard let engine = HolderName.Container(holder)?.engine else { continue }
+      guard let label = HolderName.label(of: holder) else { continue }
       let refused = refusals[session] ?? []
       let ranked = Placement.rank(
         session, nodes: successors.filter { !refused.contains($0.record.id) },
-        requirements: [HolderName.engineLabel: engine])
+        requirements: [label.key: label.value])
       // The session exists, and takes a place wherever it is.
       if let chosen = Placement.choose(ranked) ?? Placement.lastResort(ranked) {
         offers[chosen.node, default: [:]][session] = MoveOffer(.asked, holder: holder)

@@ -22,8 +22,8 @@ final class NodeContext: Sendable {
   let pages = PagePool()
   let endsSessions: Bool
   /// Whether this node has put a session back, which it had taken over or which another node attached: its record may
-  /// still name this node, and it is to be looked for again.
-  let hasPutBack = NIOLockedValueBox(false)
+  /// still name this node, and it is to be looked for again. So may what its last start has let go of.
+  let hasPutBack = NIOLockedValueBox(true)
   /// Whether an operator drains this node, and whether it is about to stop.
   let isDrained = NIOLockedValueBox(false)
   let isLeaving = NIOLockedValueBox(false)
@@ -76,11 +76,17 @@ final class NodeContext: Sendable {
   }
 
   /// Whether any holder of this node is reached by other nodes, too.
-  var sharesHolders: Bool { !engines.isEmpty }
+  var sharesHolders: Bool { !reach.isEmpty }
 
-  /// The engines whose containers it reaches.
-  var engines: Set<String> {
-    Set(starters.compactMap { $0.labels[HolderName.engineLabel] })
+  /// The labels by which it says which holders it reaches that others reach, too.
+  var reach: [String: String] { starters.reduce(into: [:]) { $0.merge($1.labels) { $1 } } }
+
+  /// Whether it is another node's of this machine, and this node, which shares its own with others, does not reach it now.
+  func isOutOfReach(_ holder: String) -> Bool {
+    guard let own = homeName.flatMap(HolderName.label), reach[own.key] == own.value,
+      let other = HolderName.label(of: holder)
+    else { return false }
+    return other.value == own.value && reach[other.key] != other.value
   }
 
   func starter(for target: Target) -> (any PipeStarter)? { pipes.starter(for: target) }

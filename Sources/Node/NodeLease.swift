@@ -222,7 +222,9 @@ extension Node {
         try? await Task.sleep(for: NodeLimits.registrationInterval)
         if await announceRestored() { break }
       }
-      await context.records.releaseLost(without: silent) {
+      await context.records.releaseLost(
+        without: silent, isOutOfReach: { self.context.isOutOfReach($0) }
+      ) {
         Set(try await self.ownedSessions().keys)
       }
       // The record says now that all is told, and not with the next heartbeat: from then on routers take a session that

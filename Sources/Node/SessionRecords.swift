@@ -165,9 +165,12 @@ final class SessionRecords: Sendable {
   /// while the registry is away, and until it has heard of all that is here.
   /// - Parameters:
   ///   - silent: what cannot be asked: what it may have is not told as lost.
+  ///   - isOutOfReach: whether a holder is another node's of this machine, and this one does not reach it any more: what
+  ///     that has is let go of.
   ///   - own: what this node has.
   func releaseLost(
     without silent: SilentHolders = SilentHolders(),
+    isOutOfReach: @Sendable (String) -> Bool = { _ in false },
     except own: @Sendable () async throws -> Set<SessionID>
   ) async {
     var backoff = Backoff(first: NodeLimits.releaseFirst, last: NodeLimits.releaseLast)
@@ -190,10 +193,16 @@ final class SessionRecords: Sendable {
           if silent.isEmpty { restored.withLockedValue { $0 = true } }
           break
         }
-        let lost = found.filter { !here.contains($0.0) }.prefix(NodeLimits.lostAtOnce)
+        var lost = found.filter { !here.contains($0.0) }.prefix(NodeLimits.lostAtOnce)
+        let others = lost.filter { $0.1.holder.map(isOutOfReach) ?? false }
+        for (session, record) in others {
+          _ = try await registry.letGo(
+            of: session, node: node, incarnation: record.incarnation, epoch: record.epoch)
+        }
+        lost.removeAll { session, _ in others.contains { $0.0 == session } }
         let released = try await release(lost: lost)
         count += released
-        if released == 0 { try? await Task.sleep(for: backoff.next()) }
+        if released + others.count == 0 { try? await Task.sleep(for: backoff.next()) }
       } catch {
         logger.warning(
           "what the last run of this node had could not be released; trying again",

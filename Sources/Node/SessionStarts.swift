@@ -117,7 +117,7 @@ extension NodeLoop {
     let id = start.id
     switch result {
     case .success(.claimed(let epoch)): return startPipe(start, epoch: epoch, with: starter)
-    case .success(.owned(let record)) where record.isWithin(reach: context.engines):
+    case .success(.owned(let record)) where record.isReached(by: context.reach):
       context.places.giveBack()
       return takeOver(id, for: start.id)
     case .success(.owned(let record)):

@@ -1,5 +1,5 @@
-// Sessions that no node has, and whose holder any node reaches that has the engine of their container: their node has
-// let go of them, or is dead. A node that is asked for one, or finds one that nobody asks for, makes it its own in the
+// Sessions that no node has, and whose holder other nodes reach: those that have the engine of their container, or their
+// node's siblings on its machine. Their node has let go of them, or is dead. A node that is asked for one, or finds one that nobody asks for, makes it its own in the
 // registry, under a higher epoch, and then attaches it (promise P11). The holder sees to it that two never drive one
 // terminal (promise P3).
 
@@ -10,11 +10,6 @@ import Pipes
 import Registry
 import Sessions
 import Wire
-
-extension SessionRecord {
-  /// Whether its holder is reached by who has one of these engines.
-  func isWithin(reach engines: Set<String>) -> Bool { engine.map(engines.contains) ?? false }
-}
 
 /// What becomes of a takeover.
 private enum TakeoverResult: Sendable {
@@ -108,7 +103,7 @@ extension NodeLoop {
         }
       }
     }
-    // Its engine has just gone.
+    // Its engine, or the other node's directory, has just gone.
     return eventLoop.makeSucceededFuture(
       HolderLooks<KeptSessionEntry>.Answer(kept: [:], isWhole: false))
   }
@@ -126,7 +121,7 @@ extension NodeLoop {
     ).whenFailure { _ in }
   }
 
-  /// No holder has it: its container was stopped, or it has ended.
+  /// No holder has it: its container or its holder was stopped, or it has ended.
   private func giveUpLost(_ id: SessionID, _ record: SessionRecord, _ epoch: Epoch) {
     context.records.release(
       id, epoch: epoch, tombstone: Tombstone(status: nil, reason: .lost, creator: record.creator))
@@ -168,7 +163,9 @@ extension NodeLoop {
 
   /// Whether other nodes reach its holder, too.
   func isShared(_ session: Session) -> Bool {
-    session.holderName.flatMap(HolderName.Container.init) != nil
+    session.holderName.map {
+      HolderName.Container($0) != nil || HolderName.isReached($0, by: context.reach)
+    } ?? false
   }
 }
 
@@ -178,10 +175,10 @@ extension NodeContext {
     guard let record = try await records.registry.lookUp(id), case .owned = record.state else {
       return .unknown
     }
-    guard record.isWithin(reach: engines) else { return .owned(by: record.node) }
-    let nodes = record.isFree ? [] : try await records.registry.nodes()
-    guard record.ownerState(among: nodes) == .free,
-      let epoch = try await records.takeOver(id, from: record)
+    guard record.isReached(by: reach) else { return .owned(by: record.node) }
+    var isFree = record.isFree
+    if !isFree { isFree = record.ownerState(among: try await records.registry.nodes()) == .free }
+    guard isFree, let epoch = try await records.takeOver(id, from: record)
     else { return .owned(by: record.node) }
     return .claimed(record, epoch)
   }

@@ -117,6 +117,13 @@ public enum PipeLimits {
   static let pingInterval = TimeAmount.seconds(1)
   /// Versions of the holder's program whose folders are looked at in a state directory.
   static let localHolders = 32
+  /// Nodes of this machine whose terminals a node takes over, and whose holders it names in its record; entries of their
+  /// common directory that it looks at, and how often.
+  static let siblings = 16
+  static let siblingEntries = 1_000
+  static let siblingInterval = Duration.seconds(5)
+  /// A node that starts waits so long for another one's holder to say what it has, and then goes on to ask.
+  static let siblingSilence = TimeAmount.milliseconds(500)
   /// A relay into a container, or a connection to an older holder, that no session needs for so long is closed.
   static let relayIdle = TimeAmount.seconds(30)
   /// Holders in containers that are remembered, and failures to have one; the latter for so long.

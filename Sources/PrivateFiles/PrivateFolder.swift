@@ -9,6 +9,11 @@ public enum PrivateFolder {
   /// - Throws: `notPrivate` if it was there and is not this user's alone.
   public static func make(_ path: String) throws(PrivateFileError) {
     try make(path.split(separator: "/"))
+    try check(path)
+  }
+
+  /// - Throws: `notPrivate` if it is not this user's alone, `system` if there is none.
+  public static func check(_ path: String) throws(PrivateFileError) {
     var found = stat()
     guard lstat(path, &found) == 0 else { throw .system("cannot look at \(path)", errno) }
     guard found.st_mode & S_IFMT == S_IFDIR, found.st_uid == geteuid(), found.st_mode & 0o077 == 0

@@ -43,9 +43,9 @@ extension SessionRecord {
   public func isLost(among nodes: [NodeEntry]) -> Bool { ownerState(among: nodes).isLost }
 
   public func ownerState(among nodes: [NodeEntry]) -> OwnerState {
-    if isFree, holder != nil { return .free }
+    if isFree, mayBeReached(among: nodes) { return .free }
     // A session that has ended is not taken over: only its last screen is left.
-    let isShared = end == nil && engine != nil
+    lazy var isShared = end == nil && mayBeReached(among: nodes)
     guard let entry = nodes.first(where: { $0.record.id == node }) else {
       return isShared ? .free : .gone
     }
@@ -64,6 +64,24 @@ extension SessionRecord {
     if isShared { return .free }
     guard isKept else { return .dead(milliseconds: silence) }
     return end == nil ? .held(milliseconds: silence) : .ended(milliseconds: silence)
+  }
+
+  /// Whether other nodes than its own may go on with it. Some node may come that has the engine of its container; what is
+  /// held on a machine waits for its own node where none that lives reaches that holder.
+  private func mayBeReached(among nodes: [NodeEntry]) -> Bool {
+    if engine != nil { return true }
+    guard let label = holder.flatMap(HolderName.label) else { return false }
+    return nodes.contains { $0.isLive && $0.record.labels[label.key] == label.value }
+  }
+
+  /// Whether a node with these labels reaches what holds it.
+  public func isReached(by labels: [String: String]) -> Bool {
+    holder.map { HolderName.isReached($0, by: labels) } ?? false
+  }
+
+  /// What a node's labels have to say so that it reaches what holds the session. Nil: nothing does.
+  public var reach: [String: String]? {
+    holder.flatMap(HolderName.label).map { [$0.key: $0.value] }
   }
 
   /// The engine of the container that its holder is in; nil: it is on its node's machine, or has none.

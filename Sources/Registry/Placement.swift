@@ -76,9 +76,7 @@ public struct Placement: Sendable {
     of session: SessionID, _ record: SessionRecord, among able: [NodeEntry]
   ) -> NodeID? {
     if let next = record.next, able.contains(where: { $0.record.id == next }) { return next }
-    return record.engine.flatMap {
-      choose(session, nodes: able, requirements: [HolderName.engineLabel: $0])
-    }
+    return record.reach.flatMap { choose(session, nodes: able, requirements: $0) }
   }
 
   /// The node that is asked where none has room, as far as is known: the least busy one. It knows best.

@@ -194,7 +194,7 @@ public struct RedisRegistry: Registry {
     // Only one asker gets this answer, the one whose release sets the tombstone; the others find the tombstone.
     let isReleased = try await release(
       session, node: record.node, incarnation: record.incarnation, epoch: record.epoch,
-      tombstone: record.remains(state, now: WallClock.milliseconds))
+      tombstone: record.remains(state, now: WallClock.milliseconds), isDead: true)
     // A session whose end is known was not lost with its node.
     return isReleased && record.end == nil ? .lost(record) : nil
   }
@@ -203,12 +203,22 @@ public struct RedisRegistry: Registry {
     _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
     tombstone: Tombstone?
   ) async throws -> Bool {
+    try await release(
+      session, node: node, incarnation: incarnation, epoch: epoch, tombstone: tombstone,
+      isDead: false)
+  }
+
+  /// - Parameter isDead: no node can have it any more, also if its last one has let go of it.
+  private func release(
+    _ session: SessionID, node: NodeID, incarnation: Incarnation, epoch: Epoch,
+    tombstone: Tombstone?, isDead: Bool
+  ) async throws -> Bool {
     let isReleased =
       try await run(
         RegistryScripts.release, keys: [key(session)],
         [
           node.rawValue, incarnation.description, epoch.description, try written(tombstone),
-          String(keepTombstones), tombstone?.creator ?? "",
+          String(keepTombstones), tombstone?.creator ?? "", isDead ? "1" : "",
         ]
       ).integer == 1
     if isReleased {

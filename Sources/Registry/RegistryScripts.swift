@@ -246,9 +246,9 @@ enum RegistryScripts {
     return 1
     """)
 
-  /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept, its owner or ''.
-  /// → whether it was theirs. How it ended, if that is known, is not overwritten by `lost`. A session that
-  /// its node has let go of is not lost only because that node does not have it.
+  /// KEYS session; ARGV node, incarnation, epoch, tombstone or '', how long that is kept, its owner or '', 1 if it is known
+  /// that no node can have it any more. → whether it was theirs. How it ended, if that is known, is not overwritten by
+  /// `lost`. A session that its node has let go of is not lost only because that node does not have it.
   static let release = RedisScript(
     """
     local found = redis.call('HMGET', KEYS[1], 'node', 'incarnation', 'epoch', 'state', 'tombstone',
@@ -257,7 +257,7 @@ enum RegistryScripts {
       return 0
     end
     local isLost = string.find(ARGV[4], '"reason":"lost"', 1, true)
-    if isLost and found[6] then return 0 end
+    if isLost and found[6] and ARGV[7] ~= '1' then return 0 end
     if ARGV[4] == '' then
       redis.call('DEL', KEYS[1])
     else

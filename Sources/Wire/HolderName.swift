@@ -2,8 +2,8 @@
 
 /// A holder's name. On a node's machine the start of that machine and its own identity, such as `BOOT-ID/IDENTITY`: each
 /// start of either has another, so that while a node has the same, its sessions may live. In a container
-/// `container:ENGINE/ID`, and behind another slash the user, if it is not the container's own: any node that has the
-/// engine reaches it.
+/// `container:ENGINE/ID`, and behind another slash the user, if it is not the container's own. Which nodes reach it
+/// their labels say.
 public enum HolderName {
   /// 1 to 300 visible characters of ASCII.
   public static func isValid(_ name: String) -> Bool {
@@ -42,7 +42,7 @@ public enum HolderName {
       "\(HolderName.kind)\(engine)/\(name)" + (user.map { "/\($0)" } ?? "")
     }
 
-    /// Nil: it is on a node's machine, and no other node reaches it.
+    /// Nil: it is on a node's machine.
     public init?(_ holder: String) {
       guard holder.hasPrefix(HolderName.kind) else { return nil }
       let parts = holder.dropFirst(HolderName.kind.count).split(separator: "/", maxSplits: 2)
@@ -54,6 +54,22 @@ public enum HolderName {
   }
 
   private static let kind = "container:"
+
+  // MARK: Who reaches it
+
   /// The label by which a node says which engine it reaches.
   public static let engineLabel = "engine"
+
+  /// The label, and its value, of the nodes that reach this holder: its container's engine; or the holder itself, on this
+  /// start of its machine. Nil: no name of a holder.
+  public static func label(of holder: String) -> (key: String, value: String)? {
+    if let container = Container(holder) { return (engineLabel, container.engine) }
+    guard let slash = holder.lastIndex(of: "/") else { return nil }
+    return ("holder.\(holder[holder.index(after: slash)...])", String(holder[..<slash]))
+  }
+
+  /// Whether a node with these labels reaches it.
+  public static func isReached(_ holder: String, by labels: [String: String]) -> Bool {
+    label(of: holder).map { labels[$0.key] == $0.value } ?? false
+  }
 }

@@ -58,14 +58,18 @@ extension Fleet {
     _ chaos: ClusterChaos, seed: UInt64, options: [String],
     _ body: (Fleet, [KeptProcess]) async throws -> Void
   ) async throws {
-    let key = FileManager.default.temporaryDirectory.path + "/key-\(UUID().uuidString.prefix(8))"
+    let files = FileManager.default
+    let folder = files.temporaryDirectory.path + "/siblings-\(UUID().uuidString.prefix(8))"
+    try files.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    defer { try? files.removeItem(atPath: folder) }
+    let key = folder + "/key"
     try Data((UUID().uuidString + UUID().uuidString).utf8).write(to: URL(fileURLWithPath: key))
-    defer { try? FileManager.default.removeItem(atPath: key) }
     let keyOptions = ["--cluster-key-file", key]
     try await cluster(chaos, seed: seed, routerOptions: ["--no-auth"] + keyOptions) { place in
       try await KeptProcess.node(
-        place.id, redis: place.redis, port: place.port, advertise: place.advertised,
-        options: keyOptions + options)
+        place.id, redis: place.redis, port: place.port, advertise: place.advertised, in: folder,
+        options: keyOptions + ["--takeover", "siblings"] + options)
     } body: { fleet, nodes in
       try await body(fleet, nodes)
     }

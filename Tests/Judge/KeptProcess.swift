@@ -27,10 +27,11 @@ public final class KeptProcess: Sendable {
     var remarks: [String] = []
   }
 
-  private init(_ role: Role, port: Int) async throws {
+  private init(_ role: Role, port: Int, in folder: String? = nil) async throws {
     self.role = role
     self.port = port
-    directory = FileManager.default.temporaryDirectory.path + "/kept-\(UUID().uuidString.prefix(8))"
+    let folder = folder ?? FileManager.default.temporaryDirectory.path
+    directory = folder + "/kept-\(UUID().uuidString.prefix(8))"
     state = NIOLockedValueBox(State(process: try Self.launch(role, directory)))
     try await isReady()
   }
@@ -46,9 +47,12 @@ public final class KeptProcess: Sendable {
   }
 
   /// A node, with one loop, so that it listens on one port.
-  /// - Parameter advertise: the port that routers are told; nil: its own.
+  /// - Parameters:
+  ///   - advertise: the port that routers are told; nil: its own.
+  ///   - folder: where its state directory is to lie; nil: among temporary files.
   public static func node(
-    _ id: String, redis: String, port: Int, advertise: Int? = nil, options: [String] = []
+    _ id: String, redis: String, port: Int, advertise: Int? = nil, in folder: String? = nil,
+    options: [String] = []
   ) async throws -> KeptProcess {
     try await KeptProcess(
       Role(
@@ -57,7 +61,7 @@ public final class KeptProcess: Sendable {
           "127.0.0.1:\(advertise ?? port)",
         ] + options, ready: "takes links on",
         environment: ["NIO_SINGLETON_GROUP_LOOP_COUNT": "1"]),
-      port: port)
+      port: port, in: folder)
   }
 
   private static func launch(_ role: Role, _ directory: String) throws -> ChildProcess {

@@ -61,8 +61,7 @@ enum Ground: String, ExpressibleByArgument, CaseIterable {
   /// Those where that can happen.
   static func possible(_ victim: Victim?, _ maintenance: Maintenance?) -> [Ground] {
     switch (victim, maintenance) {
-    case (_, .move?): [.dockerCluster]
-    case (_, .upgrade?), (.machine?, _): [.cluster, .dockerCluster]
+    case (_, .move?), (_, .upgrade?), (.machine?, _): [.cluster, .dockerCluster]
     case (.holder?, _): [.serve, .cluster]
     case (.node?, _): [.serve, .cluster, .docker, .dockerCluster]
     case (nil, nil): allCases

@@ -46,7 +46,8 @@ import TestSupport
   var kill: Victim?
   @Flag(
     help: """
-      The nodes of docker-cluster are drained in turn, and used again: sessions in containers move. Nothing else is cut.
+      The nodes of cluster or docker-cluster are drained in turn, and used again: their sessions move. Nothing else is cut. \
+      On docker-cluster by default.
       """)
   var move = false
   @Flag(

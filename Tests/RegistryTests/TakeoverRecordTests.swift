@@ -197,6 +197,71 @@ import Wire
     #expect(record.isLost(among: []))
   }
 
+  /// Of a machine's holder only nodes that live can say that they reach it.
+  @Test func whatIsHeldOnAMachineIsFreeIfAnotherNodeThereLives() {
+    let name = "boot/h"
+    func node(_ id: NodeID, lease: Int = 9_000, reaches label: String? = "boot") -> NodeEntry {
+      NodeEntry(
+        record: NodeRecord(
+          id: id, incarnation: id == a ? first : second, loops: [],
+          labels: label.map { ["holder.h": $0] } ?? [:], capacity: 1, holder: "boot/\(id)",
+          hasRestored: true), leaseMilliseconds: lease)
+    }
+    let dead = node(a, lease: -40_000)
+    var record = SessionRecord(node: a, incarnation: first, epoch: Epoch(1), holder: name)
+    #expect(record.reach == ["holder.h": "boot"] && record.engine == nil)
+    for (nodes, state) in [
+      ([node(a), node(b)], OwnerState.alive),
+      ([node(a, lease: -2_000), node(b)], .silent(milliseconds: 2_000)), ([dead, node(b)], .free),
+      ([node(b)], .free), ([dead, node(b, lease: -1)], .held(milliseconds: 40_000)),
+      ([dead, node(b, reaches: nil)], .held(milliseconds: 40_000)),
+      // The same directory, on another start of the machine, or on another one.
+      ([dead, node(b, reaches: "other")], .held(milliseconds: 40_000)), ([], .gone),
+    ] {
+      #expect(record.ownerState(among: nodes) == state)
+    }
+    #expect(Placement.successor(of: session, record, among: [node(b, reaches: nil)]) == nil)
+    // Its node has let go of it.
+    record.isFree = true
+    #expect(record.ownerState(among: [node(a)]) == .free)
+    #expect(record.ownerState(among: [dead]) == .held(milliseconds: 40_000))
+    #expect(record.isLost(among: []))
+    record.isFree = false
+    record.end = Tombstone(status: .exited(code: 0), reason: .exited)
+    #expect(record.ownerState(among: [dead, node(b)]) == .ended(milliseconds: 40_000))
+  }
+
+  /// Its node had let go of it for others of its machine, which are gone for good: its name is free, and said to be lost once.
+  @Test(arguments: Kind.allCases) func whatIsFreeOnAMachineThatIsGoneIsLost(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      _ = try await owned(registry)
+      let other = SessionID(unchecked: "other")
+      guard
+        case .claimed(let epoch) = try await registry.claim(
+          other, node: a, incarnation: first, creator: nil, holder: "boot/h")
+      else { throw ChildError("it is not claimed") }
+      #expect(try await registry.letGo(of: other, node: a, incarnation: first, epoch: epoch))
+      func claim() async throws -> ClaimResult {
+        try await registry.claim(
+          other, node: b, incarnation: second, creator: nil, holder: "boot/b")
+      }
+      guard case .owned = try await claim() else { throw ChildError("its node has not left") }
+      try await registry.leave(a, incarnation: first)
+      guard case .lost = try await claim() else { throw ChildError("it is not lost") }
+      guard case .claimed = try await claim() else { throw ChildError("it is not to be had") }
+    }
+  }
+
+  @Test func aHoldersNameSaysWhoReachesIt() {
+    #expect(HolderName.isReached("boot/h", by: ["holder.h": "boot", "pty": "true"]))
+    #expect(!HolderName.isReached("later/h", by: ["holder.h": "boot"]))
+    #expect(HolderName.isReached(holder, by: ["engine": "E.1"]))
+    #expect(!HolderName.isReached(holder, by: ["engine": "E.2"]))
+    #expect(!HolderName.isReached("", by: ["holder.": ""]))
+  }
+
   @Test func aHoldersNameInAContainerIsReadAsItWasWritten() {
     for user in [nil, "www-data", "1000:1000"] {
       let name = HolderName.Container(engine: "ABCD:EF.12ab", name: "web_1", user: user)

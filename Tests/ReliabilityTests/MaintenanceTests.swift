@@ -23,25 +23,35 @@ import Wire
     _ work: Maintenance, rounds: Int, _ targets: (Target) -> [Target]
   ) async throws {
     _ = try await DockerEngine.shared { try Test.cancel("\($0)") }
-    let seed = SeededGenerator.announcedSeed()
     try await Fleet.withDocker { options, target in
-      try await Fleet.maintained(work, seed: seed, options: options, targets: targets(target)) {
-        fleet, book in
-        let verdict = await court(fleet, seed).sit { _ in
-          book.rounds >= rounds || !book.failures.isEmpty
-        }
-        #expect(verdict.differences.isEmpty, "\(verdict.differences)")
-        #expect(book.failures.isEmpty)
-        #expect(book.rounds >= rounds)
-        #expect(book.unexplainedClosures(of: verdict) == 0)
-        #expect(verdict.resumed > 0)
-        print("\(book.rounds) rounds of \(work), \(figures(verdict))")
+      try await judge(work, rounds: rounds, options: options, targets(target))
+    }
+  }
+
+  private func judge(
+    _ work: Maintenance, rounds: Int, options: [String] = [], _ targets: [Target]
+  ) async throws {
+    let seed = SeededGenerator.announcedSeed()
+    try await Fleet.maintained(work, seed: seed, options: options, targets: targets) {
+      fleet, book in
+      let verdict = await court(fleet, seed).sit { _ in
+        book.rounds >= rounds || !book.failures.isEmpty
       }
+      #expect(verdict.differences.isEmpty, "\(verdict.differences)")
+      #expect(book.failures.isEmpty)
+      #expect(book.rounds >= rounds)
+      #expect(book.unexplainedClosures(of: verdict) == 0)
+      #expect(verdict.resumed > 0)
+      print("\(book.rounds) rounds of \(work), \(figures(verdict))")
     }
   }
 
   @Test func sessionsInContainersMoveToAndFroExactly() async throws {
     try await judge(.move, rounds: 5) { [$0] }
+  }
+
+  @Test func terminalsOfAMachineMoveToAndFroExactly() async throws {
+    try await judge(.move, rounds: 5, [.pty])
   }
 
   @Test func aRollingUpgradeLosesNothingAndClosesNoConnectionWhoseRouterStays() async throws {

@@ -23,6 +23,9 @@ public final class HolderHome: Sendable {
   /// Names these holders on this start of their machine: while it is the same, their terminals may live.
   public let name: String
 
+  /// Those of other nodes of the machine, if they and this one take over each other's terminals.
+  let siblings: SiblingHomes?
+
   /// The directory of a node that was told none: it lasts until the machine is started anew.
   public static func usual(for scope: String, _ environment: [String: String]) -> String {
     let name = scope.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" }
@@ -33,10 +36,12 @@ public final class HolderHome: Sendable {
   }
 
   /// Opens the directory, makes what is missing there, and takes its lock. Blocks for a moment: not on an event loop.
-  /// - Parameter patience: how long another process that uses it is waited for, which may be about to leave; nil: as usual.
+  /// - Parameters:
+  ///   - patience: how long another process that uses it is waited for, which may be about to leave; nil: as usual.
+  ///   - hasSiblings: whether nodes whose directories lie beside it take over its terminals, and it theirs.
   /// - Throws: ``StateDirectoryError``.
   public init(
-    _ directory: String, logger: Logger, patience: Duration? = nil
+    _ directory: String, logger: Logger, patience: Duration? = nil, hasSiblings: Bool = false
   ) throws {
     self.directory = directory
     endings = EndingNotes(in: directory, logger: logger)
@@ -54,12 +59,13 @@ public final class HolderHome: Sendable {
     } catch let error as PrivateFileError {
       throw StateDirectoryError(.directory, error.message)
     }
-    let boot = ProcessTable.contents(of: "/proc/sys/kernel/random/boot_id") ?? ""
-    name =
-      boot.filter { !$0.isWhitespace } + "/" + secret.identity.hexadecimal
+    name = secret.holderName
     let (secret, name) = (secret, name)
+    siblings = hasSiblings ? try SiblingHomes(beside: directory, of: name, logger: logger) : nil
     func holder(_ folder: String, isCurrent: Bool) -> LocalHolder {
-      LocalHolder(folder, isCurrent: isCurrent, secret: secret, of: name, logger: logger)
+      LocalHolder(
+        folder, isCurrent: isCurrent, secret: secret, of: name,
+        reach: hasSiblings ? .siblings : .itsNode, logger: logger)
     }
     current = holder(
       LocalHolder.service(in: directory) ?? LocalHolder.folder(in: directory), isCurrent: true)
@@ -79,26 +85,35 @@ public final class HolderHome: Sendable {
   var all: [LocalHolder] { [current] + older }
 
   /// Lets go of all that they have: the sessions go on.
-  func detachAll() async { for holder in all { await holder.detachAll() } }
+  func detachAll() async {
+    for holder in all { await holder.detachAll() }
+    await siblings?.detachAll()
+  }
 
-  /// What they have of ours. To be called on the loop.
-  func kept(on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries> {
-    let lists = all.map { holder in
-      holder.kept(on: eventLoop).map { ($0, SilentHolders()) }.flatMapError { error in
-        // There need not be one of this version: it is started with its first session.
-        if holder.isGone(error) { return eventLoop.makeSucceededFuture(([], SilentHolders())) }
-        holder.logger.error(
-          "a holder does not tell what it keeps",
-          metadata: ["directory": "\(holder.directory)", "error": "\(error)"])
-        return eventLoop.makeSucceededFuture(([], holder.asSilent))
-      }
-    }
-    return EventLoopFuture.whenAllSucceed(lists, on: eventLoop).map { lists in
-      var kept = KeptEntries()
-      kept.entries = lists.flatMap(\.0)
-      kept.silent = lists.reduce(SilentHolders()) { $0.union($1.1) }
-      return kept
-    }
+  // MARK: What is kept
+
+  /// By which other nodes of the machine find this one, and it them.
+  var labels: [String: String] {
+    guard let siblings else { return [:] }
+    let labels = ([name] + siblings.names).compactMap(HolderName.label)
+    return Dictionary(labels.map { ($0.key, $0.value) }) { first, _ in first }
+  }
+
+  /// What they have of ours, and those of other nodes. To be called on the loop.
+  func kept(by holders: SilentHolders, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>
+  {
+    let own =
+      holders.areOnMachine
+      ? KeptEntries.of(all, on: eventLoop) : eventLoop.makeSucceededFuture(KeptEntries())
+    guard let siblings else { return own }
+    return own.and(siblings.kept(by: holders, on: eventLoop)).map { $0.union($1) }
+  }
+
+  /// What a node's holders have. Nil: this one does not reach them.
+  func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>? {
+    guard let siblings else { return nil }
+    return holder == name
+      ? KeptEntries.of(all, on: eventLoop) : siblings.kept(by: holder, on: eventLoop)
   }
 
   private static func lock(_ directory: String, _ patience: Duration) throws -> LockedFile {
@@ -120,19 +135,10 @@ public final class HolderHome: Sendable {
   }
 
   private static func secret(in directory: String) throws -> HolderSecret {
-    let path = directory + "/key"
     // A key that is there and cannot be read now is not replaced: its holder would not be found again.
-    guard let bytes = try PrivateFile.read(path) else {
-      let secret = HolderSecret.random()
-      try PrivateFile.write(secret.bytes, to: path)
-      return secret
-    }
-    guard let secret = HolderSecret(bytes) else {
-      throw StateDirectoryError(
-        .directory,
-        "\(path) is no holder's key: if no terminal is left there, remove the directory \(directory)"
-      )
-    }
+    if let known = try HolderSecret.known(in: directory) { return known }
+    let secret = HolderSecret.random()
+    try PrivateFile.write(secret.bytes, to: HolderSecret.file(in: directory))
     return secret
   }
 }

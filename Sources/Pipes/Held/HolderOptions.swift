@@ -19,7 +19,15 @@ extension PipeOption {
       + "the machine is started anew."
   )
 
-  static let ofHolders = [holder, stateDirectory]
+  static let takeover = PipeOption(
+    "takeover", value: "siblings|off",
+    help:
+      "Whether terminals of this machine go on at another node when theirs dies, is drained or stopped (not of serve, "
+      + "which has no others). With siblings, at nodes of the same user whose state directories lie beside this one's, all "
+      + "told the same, in a directory of that user alone; with off, the default, at its own next start only."
+  )
+
+  static let ofHolders = [holder, stateDirectory, takeover]
 }
 
 enum HolderMode: String {
@@ -33,10 +41,19 @@ extension PipeOptions {
     self["holder"].isEmpty ? .auto : HolderMode(rawValue: self["holder"]) ?? .auto
   }
 
+  /// Whether other nodes of the machine take over its terminals, and it theirs.
+  var hasSiblings: Bool { self["takeover"] == "siblings" }
+
   /// What is wrong with them; nil: nothing is.
   var holderProblem: String? {
-    self["holder"].isEmpty || HolderMode(rawValue: self["holder"]) != nil
-      ? nil : "--holder is auto, require or off"
+    guard self["holder"].isEmpty || HolderMode(rawValue: self["holder"]) != nil else {
+      return "--holder is auto, require or off"
+    }
+    guard ["", "off", "siblings"].contains(self["takeover"]) else {
+      return "--takeover is siblings or off"
+    }
+    return hasSiblings && holderMode == .off
+      ? "--takeover siblings needs holders: it does not go with --holder off" : nil
   }
 }
 
@@ -55,7 +72,7 @@ extension PipeSetup {
       return nil
     }
     do {
-      return try HolderHome(directory, logger: logger)
+      return try HolderHome(directory, logger: logger, hasSiblings: options.hasSiblings)
     } catch let error as StateDirectoryError where mayGoWithout(error) {
       return nil
     }
@@ -64,7 +81,8 @@ extension PipeSetup {
   /// Whether the node may run though it can hold nothing; says so.
   func mayGoWithout(_ error: StateDirectoryError) -> Bool {
     // A directory that was named is there for what is held already: a node without it would tell that as lost.
-    let isNamed = error.code == .directory && !options["state-directory"].isEmpty
+    let isNamed =
+      error.code == .directory && (!options["state-directory"].isEmpty || options.hasSiblings)
     guard options.holderMode == .auto, error.code != .inUse, !isNamed else { return false }
     logger.warning(
       "no holder could be started: terminals end with this process (--holder require refuses to start so)",

@@ -12,6 +12,8 @@ protocol HolderPlace: AnyObject, Sendable {
   var connections: HolderConnections { get }
   /// Whether other nodes reach it, too.
   var isShared: Bool { get }
+  /// Whether this node alone starts terminals there.
+  var isOwn: Bool { get }
   /// As records name it (``HolderName``); nil: that is not known now.
   var name: String? { get }
   /// It, as one that does not answer.
@@ -37,6 +39,8 @@ protocol HolderPlace: AnyObject, Sendable {
 }
 
 extension HolderPlace {
+  var isOwn: Bool { false }
+
   /// This loop's connection, open; a holder that is not there is started. To be called on the loop.
   func connection(on eventLoop: any EventLoop) -> EventLoopFuture<NIOLoopBound<HolderConnection>> {
     let connection = connections.connection(to: self, on: eventLoop)

@@ -1,6 +1,7 @@
 // The sessions that holders have kept from before, as they are found when a node starts.
 
 import Holder
+import Logging
 public import NIOCore
 public import Wire
 
@@ -11,6 +12,35 @@ public struct KeptEntries: Sendable {
   public var silent = SilentHolders()
 
   public init() {}
+
+  func union(_ other: KeptEntries) -> KeptEntries {
+    var all = self
+    all.entries += other.entries
+    all.silent = silent.union(other.silent)
+    return all
+  }
+
+  /// What a node's holders on its machine have of ours. To be called on the loop.
+  static func of(_ holders: [LocalHolder], on eventLoop: any EventLoop) -> EventLoopFuture<
+    KeptEntries
+  > {
+    let lists = holders.map { holder in
+      holder.kept(on: eventLoop).map { ($0, SilentHolders()) }.flatMapError { error in
+        // There need not be one of this version: it is started with its first session.
+        if holder.isGone(error) { return eventLoop.makeSucceededFuture(([], SilentHolders())) }
+        holder.logger.error(
+          "a holder does not tell what it keeps",
+          metadata: ["directory": "\(holder.directory)", "error": "\(error)"])
+        return eventLoop.makeSucceededFuture(([], holder.asSilent))
+      }
+    }
+    return EventLoopFuture.whenAllSucceed(lists, on: eventLoop).map { lists in
+      var kept = KeptEntries()
+      kept.entries = lists.flatMap(\.0)
+      kept.silent = lists.reduce(SilentHolders()) { $0.union($1.1) }
+      return kept
+    }
+  }
 }
 
 /// A session that is kept while no node has it.
@@ -24,8 +54,11 @@ public struct KeptEntry: Sendable {
   /// What its node said of it at its start (``PipeRequest/descriptor``).
   public let descriptor: [UInt8]
 
-  /// Whether other nodes reach it, too.
+  /// Whether other nodes reach its holder, too.
   public var isShared: Bool { place.isShared }
+
+  /// Whether it may be another node's: others reach its holder, too, and some node has it, or may have started it.
+  public var mayBeAnothers: Bool { place.isShared && (isAttached || !place.isOwn) }
 
   /// Which holder has it (``SessionHolder/holderName``).
   public var holderName: String? { place.name }

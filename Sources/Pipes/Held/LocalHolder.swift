@@ -19,15 +19,28 @@ final class LocalHolder: HolderPlace {
   let logger: Logger
   let connections = HolderConnections()
   private let isCurrent: Bool
+  private let reach: Reach
+
+  /// Who reaches it.
+  enum Reach {
+    /// The node that starts terminals there.
+    case itsNode
+    /// That node, which this one is, and others of the machine.
+    case siblings
+    /// The same, and this node is one of the others.
+    case fromSibling
+  }
 
   /// - Parameters:
   ///   - isCurrent: whether it is of this program's version, so that it is started where it does not run.
-  ///   - name: of the node's holders.
+  ///   - name: of its node's holders.
   init(
-    _ directory: String, isCurrent: Bool, secret: HolderSecret, of name: String, logger: Logger
+    _ directory: String, isCurrent: Bool, secret: HolderSecret, of name: String,
+    reach: Reach = .itsNode, logger: Logger
   ) {
     self.directory = directory
     self.isCurrent = isCurrent
+    self.reach = reach
     self.name = name
     self.secret = secret
     self.logger = logger
@@ -93,8 +106,11 @@ final class LocalHolder: HolderPlace {
 
   var description: String { directory }
   var stall: String { "the process that holds this terminal does not answer" }
-  var isShared: Bool { false }
-  var asSilent: SilentHolders { SilentHolders(areOnMachine: true) }
+  var isShared: Bool { reach != .itsNode }
+  var isOwn: Bool { reach != .fromSibling }
+  var asSilent: SilentHolders {
+    isOwn ? SilentHolders(areOnMachine: true) : SilentHolders(siblings: name.map { [$0] } ?? [])
+  }
   var patience: TimeAmount { PipeLimits.holderPatience }
   var goneAfter: TimeAmount? { PipeLimits.holderGone }
   /// An older one ends once nobody needs it.
@@ -139,7 +155,9 @@ final class LocalHolder: HolderPlace {
 
   static func isListening(in directory: String) -> Bool {
     let path = directory + socket
-    let descriptor = Glibc.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    // One that takes no connections, since it is stopped, is not waited for.
+    let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+    let descriptor = Glibc.socket(AF_UNIX, CInt(kind), 0)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     var address = sockaddr_un()

@@ -53,10 +53,27 @@ extension PTYStarter {
   public func kept(by holders: SilentHolders, on eventLoop: any EventLoop)
     -> EventLoopFuture<KeptEntries>
   {
-    guard let holder, holders.areOnMachine else {
-      return eventLoop.makeSucceededFuture(KeptEntries())
+    holder?.kept(by: holders, on: eventLoop) ?? eventLoop.makeSucceededFuture(KeptEntries())
+  }
+
+  public func kept(by holder: String, on eventLoop: any EventLoop) -> EventLoopFuture<KeptEntries>?
+  {
+    self.holder?.kept(by: holder, on: eventLoop)
+  }
+
+  // MARK: Other nodes of the machine
+
+  /// Whose holders this node reaches.
+  public var labels: [String: String] { holder?.labels ?? [:] }
+
+  public func check() async { await holder?.siblings?.look() }
+
+  public func attend() async {
+    guard let siblings = holder?.siblings else { return }
+    while !Task.isCancelled {
+      try? await Task.sleep(for: PipeLimits.siblingInterval)
+      await siblings.look()
     }
-    return holder.kept(on: eventLoop)
   }
 
   /// Lets go of what the holder has.

@@ -48,7 +48,7 @@ struct NodeDirectory: Sendable {
   }
 
   func ownerState(of record: SessionRecord) -> OwnerState {
-    record.ownerState(among: entries[record.node].map { [$0] } ?? [])
+    record.ownerState(among: all)
   }
 
   /// A route to that loop of the node, for no session in particular; nil: it has no such loop.

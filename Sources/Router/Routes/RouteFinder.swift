@@ -146,7 +146,7 @@ final class RouteFinder {
       }
       // While a holder has the session, a create waits for its node as well: it must not start a second process.
       let state = directory.ownerState(of: record)
-      if state == .free, let engine = record.engine {
+      if state == .free, let reach = record.reach {
         if let next = record.next.flatMap({ directory.entries[$0] }),
           !question.avoiding.contains(next.record.id),
           context.health.trouble(of: next.record) == nil,
@@ -154,7 +154,7 @@ final class RouteFinder {
         {
           return .success(route)
         }
-        return takeover(of: session, at: engine, avoiding: question.avoiding)
+        return takeover(of: session, at: reach, avoiding: question.avoiding)
       }
       guard state.isLost || question.creation != nil && state.mayBeClaimed else {
         return .failure(NoRoute(session, of: record.node, away: state))
@@ -194,12 +194,12 @@ final class RouteFinder {
 
   /// Some node that reaches its holder: it looks into the registry itself, and takes it over.
   private func takeover(
-    of session: SessionID, at engine: String, avoiding: Set<NodeID>
+    of session: SessionID, at reach: [String: String], avoiding: Set<NodeID>
   ) -> Result<Route, NoRoute> {
-    place(session, at: [HolderName.engineLabel: engine], avoiding: avoiding) { _ in
+    place(session, at: reach, avoiding: avoiding) { _ in
       NoRoute(
         .unavailable,
-        "session \(session) is held in its container, and no node that lives reaches its engine; try again",
+        "session \(session) is held, and no node that lives reaches what holds it; try again",
         retry: RouterLimits.retryLater)
     }
   }

@@ -11,9 +11,9 @@ struct CanStopCommand: AsyncParsableCommand {
     commandName: "can-stop",
     abstract: "Say what stopping a node would do to its sessions.",
     discussion: """
-      A session in a container that a holder has is moved to another node that lives and reaches its engine; else, as \
-      one on the node's own machine that a holder has, it is paused until the node is started again, within the hour; \
-      one without a holder is lost. The exit code is 0 if none would be lost, else 1, also if the node does not say \
+      A session that a holder has is moved to another node that lives and reaches that: in a container, one with its \
+      engine; on the node's own machine, one beside it (--takeover of `fairlead node`). Else it is paused until the node \
+      is started again, within the hour; one without a holder is lost. The exit code is 0 if none would be lost, else 1, also if the node does not say \
       what it has.
 
         fairlead can-stop a && ssh a systemctl restart fairlead-node
@@ -53,16 +53,12 @@ struct StopOutcome: Codable, Equatable {
 
   init(of node: NodeID, _ sessions: [SessionSummary], among nodes: [NodeView]) {
     self.node = node
-    let engines = Set(
-      nodes.filter { $0.id != node && $0.state == .live }.compactMap {
-        $0.labels[HolderName.engineLabel]
-      })
+    let others = nodes.filter { $0.id != node && $0.state == .live }.map(\.labels)
     for session in sessions where session.state == .running || session.state == .ended {
       if session.state == .ended {
         ended.append(session.session)
       } else if let holder = session.holder {
-        let engine = HolderName.Container(holder)?.engine
-        if let engine, engines.contains(engine) {
+        if others.contains(where: { HolderName.isReached(holder, by: $0) }) {
           moved.append(session.session)
         } else {
           paused.append(session.session)

@@ -1,5 +1,6 @@
 // `fairlead drain NODE`: before maintenance, a node gets no new sessions, and hands over what others can have.
 
+import API
 import APIClient
 import ArgumentParser
 import Registry
@@ -10,9 +11,10 @@ struct DrainCommand: AsyncParsableCommand {
     commandName: "drain",
     abstract: "Empty a node: no new sessions, and its old ones move where that can be.",
     discussion: """
-      A session in a container that a holder has (--holder of `fairlead node`) moves to another node that reaches \
-      its engine and knows the same cluster key, once that is ready for it; until then it is served where it is. One on the node's own machine that a holder has goes on when the node is \
-      started again there. One without a holder ends with the node.
+      A session that a holder has (--holder of `fairlead node`) moves to another node that reaches that, once it is \
+      ready for it; until then it is served where it is. In a container that is a node that has its engine and knows the \
+      same cluster key; on the node's own machine one beside it (--takeover), and where there is none, it goes on when \
+      the node is started again there. One without a holder ends with the node.
 
         fairlead drain a
         fairlead drain a --wait --deadline 10m   (until all that can move is served again; then the node may be stopped)
@@ -53,7 +55,10 @@ struct DrainCommand: AsyncParsableCommand {
     var told: Left?
     var moving: Set<SessionID> = []
     while true {
-      var left = Left(try await inquiry.ask { try await $0.sessions(node: node) }.answer)
+      let nodes = try await inquiry.nodes().answer
+      var left = Left(
+        try await inquiry.ask { try await $0.sessions(node: node) }.answer,
+        beside: nodes.filter { $0.id != node && $0.state == .live }.map(\.labels))
       moving.formUnion(left.moving)
       if left.moving.isEmpty, !moving.isEmpty {
         // Other nodes have them, and may be about to serve them.
@@ -67,8 +72,9 @@ struct DrainCommand: AsyncParsableCommand {
       }
       if let end, ContinuousClock.now >= end {
         complain(
-          "not moved in time: \(left.moving.count) (\(examples(of: left.moving, atMost: 3))): see that another node lives that "
-            + "has their Docker engine, which answers, and the same --cluster-key-file, and is not drained itself"
+          "not moved in time: \(left.moving.count) (\(examples(of: left.moving, atMost: 3))): see that another node "
+            + "lives that has their Docker engine, which answers, and the same --cluster-key-file, or on their machine "
+            + "the same --takeover, and is not drained itself"
         )
         throw ExitCode.failure
       }
@@ -132,7 +138,7 @@ struct UncordonCommand: AsyncParsableCommand {
 
 /// What a node that is drained still has.
 private struct Left: Equatable {
-  /// In containers, held: for other nodes.
+  /// Held where other nodes reach it: in containers, and on its machine if there is one beside it.
   var moving: [SessionID] = []
   /// How many of these it has let go of, and no other node has yet.
   var waiting = 0
@@ -149,13 +155,16 @@ private struct Left: Equatable {
     }
   }
 
-  init(_ sessions: [SessionSummary]) {
+  /// - Parameter others: the labels of the nodes that live and take sessions.
+  init(_ sessions: [SessionSummary], beside others: [[String: String]]) {
     for session in sessions where session.state != .ended {
       guard let holder = session.holder else {
         ending.append(session.session)
         continue
       }
-      if HolderName.Container(holder) == nil {
+      if HolderName.Container(holder) == nil,
+        !others.contains(where: { HolderName.isReached(holder, by: $0) })
+      {
         staying += 1
       } else {
         moving.append(session.session)

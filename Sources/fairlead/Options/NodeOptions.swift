@@ -74,7 +74,8 @@ extension NodeOptions {
     logger: Logger
   ) throws -> PipeStarters {
     var options = pipes.options
-    if options["holder"].isEmpty, options["state-directory"].isEmpty, !isFoundAgain {
+    let isAsked = ["holder", "state-directory", "takeover"].contains { !options[$0].isEmpty }
+    if !isAsked, !isFoundAgain {
       options["holder"] = "off"
     }
     if options["holder"] != "off", !options["state-directory"].isEmpty {

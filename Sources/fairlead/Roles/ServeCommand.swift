@@ -37,6 +37,12 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var loops: LoopOptions
   @OptionGroup var log: LogOptions
 
+  func validate() throws {
+    guard node.pipes.options["takeover"] != "siblings" else {
+      throw ValidationError("--takeover siblings is for nodes of a cluster: a serve has no others")
+    }
+  }
+
   func run() async throws {
     loops.apply()
     ReloadService.prepare()

@@ -42,9 +42,10 @@ struct Block<Element: Blank> {
     base = memory.bindMemory(to: Element.self, capacity: self.count)
   }
 
-  /// From so many bytes on memory comes from the kernel: the allocator would fill it with zeros itself, and a program
-  /// can ask for another grid of 8 MB with eight bytes.
-  private static var large: Int { 1 << 20 }
+  /// From so many bytes on memory comes from the kernel, and only what is touched takes any: the allocator would fill
+  /// all of it with zeros. A terminal's grid has 15 KiB, of which a prompt needs one page, and a program can ask for
+  /// another grid of 8 MB with eight bytes. Pages of history, which come and go in a flood, are smaller.
+  private static var large: Int { 12 << 10 }
 
   private init(base: UnsafeMutablePointer<Element>, count: Int) {
     self.base = base

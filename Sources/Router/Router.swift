@@ -107,11 +107,18 @@ public final class Router: Sendable {
     }
     // The shutdown was asked for before there was anything to shut down.
     if isOver { return }
-    let running = Task.detached { try await group.run() }
+    // Accepting a connection is of a few steps; requests are answered elsewhere (`ClientChannel`).
+    let running = Task.detached(executorPreference: LoopExecutor(loops.eventLoops[0])) {
+      try await group.run()
+    }
     try await withTaskCancellationHandler {
       try await running.value
     } onCancel: {
       running.cancel()
+    }
+    // The port is closed. Who is still attached is given the time that `drain` takes.
+    while !Task.isCancelled, await loops.clientCount() > 0 {
+      try? await Task.sleep(for: RouterLimits.drainInterval)
     }
   }
 

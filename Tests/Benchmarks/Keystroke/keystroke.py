@@ -16,7 +16,7 @@ import time
 from operator import itemgetter
 
 import rivals
-from meters import Strace, usage
+from meters import Strace, memory, usage
 from rivals import BACK, FRONT, HOLDER, REGISTRY
 
 HELP = """
@@ -28,6 +28,7 @@ What is measured, each part by turns of all rivals, the medians of the rounds be
   calls    system calls per key, counted by strace with 20 typists, since what is traced is slow
   bulk     one session prints, and a client reads as fast as it can
   attach   1,000 sessions are resumed at once, 8 on a connection
+  memory   KiB of each of 1,000 idle sessions, each attached by a connection of its own, without history and with 120 lines
   growth   µs per key at 20, 200, 800 and 2,000 typists: Fairlead and the floor, since the others are full before
 
 examples:
@@ -45,7 +46,7 @@ Read the ratios, not the times: all rivals and the typists share one machine, an
 that changes during the run shows as rounds that differ: they are kept with --rounds-to FILE.
 """
 
-PARTS = ("type", "one", "calls", "bulk", "attach", "growth")
+PARTS = ("type", "one", "calls", "bulk", "attach", "memory", "growth")
 GROWTH = (20, 200, 800, 2000)
 
 
@@ -253,6 +254,27 @@ class Bench:
                      digits=0)
         self.medians("… µs of processor time of each", results, used_per("attaches"))
 
+    def measure_memory(self):
+        for lines in (0, 120):
+            # The sessions of before would take terminals.
+            self.stop()
+            self.start(False)
+            used = {}
+            for rival in self.fairleads:
+                # What comes with the first ones belongs to nobody.
+                first = self.opened("type", rival, typists=100, lines=lines)
+                time.sleep(2)
+                before = {part: memory(pids) for part, pids in rival.parts.items()}
+                typists = self.opened("type", rival, typists=1000, lines=lines)
+                time.sleep(3)
+                used[rival.name] = {part: (memory(pids) - before[part]) / 1000 / 1024 for part, pids in rival.parts.items()}
+                self.close(typists)
+                self.close(first)
+            label = f"an idle session with {lines} lines of history" if lines else "an idle session"
+            self.row(f"{label}, attached: KiB", {name: sum(its.values()) for name, its in used.items()})
+            for part in (FRONT, BACK, HOLDER):
+                self.row(f"… {part}", {name: its[part] for name, its in used.items() if part in its})
+
     def measure_growth(self):
         for typists in GROWTH:
             # ttyd keeps up with 800; terminado's one thread does not with 300.
@@ -274,6 +296,7 @@ class Bench:
         self.medians(f"{label}: µs per key", results, used_per("keys"), "≤ 0.75" if has_goals else "")
         self.medians("… echo p50, ms", results, itemgetter("p50"), "≤ 1.0" if has_goals else "", digits=2)
         self.medians("… echo p99, ms", results, itemgetter("p99"), digits=2)
+        self.medians("… who waits longest ÷ who waits in the middle", results, itemgetter("slowest"), digits=1)
         self.sums("… lost, of all keys", results, itemgetter("lost"))
         self.medians("… µs per key of the typists", results, itemgetter("cpu_us_per_key"))
 

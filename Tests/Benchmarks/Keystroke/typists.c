@@ -44,6 +44,8 @@ struct session {
   int64_t next_key, ack_due; // 0: none is due
   struct session *ack_before, *ack_after;
   uint64_t rest;             // of bulk
+  int64_t waited;            // for all echoes of the round
+  int echoes;
   uint32_t first, count;     // of `keys`
   struct key keys[UNDERWAY];
 };
@@ -59,7 +61,7 @@ struct connection {
 static enum protocol protocol;
 static enum mode mode;
 static uint16_t port;
-static int typists = 20, streams = 1, connections_count, poll_;
+static int typists = 20, streams = 1, lines, connections_count, poll_;
 static double rate = 10;
 static uint64_t bulk_bytes = 1000000, random_state;
 static struct session *sessions;
@@ -207,7 +209,8 @@ static void type_key(struct session *it, int64_t due) {
 
 // MARK: Output in
 
-static void note(int64_t time) {
+static void note(struct session *of, int64_t time) {
+  of->waited += time, of->echoes++;
   if (times_count == times_capacity) {
     times_capacity = times_capacity ? 2 * times_capacity : 1 << 16;
     if (!(times = realloc(times, times_capacity * sizeof *times))) fail("no memory", "");
@@ -238,7 +241,7 @@ static void show(struct session *it, const uint8_t *bytes, size_t count, int64_t
     it->first = (it->first + 1) % UNDERWAY;
     it->count--;
     if (key.byte != bytes[i]) wrong++;
-    if (key.due >= round_began) note(at - key.due);
+    if (key.due >= round_began) note(it, at - key.due);
   }
 }
 
@@ -348,7 +351,9 @@ static void greet(struct connection *it) {
       // As a page does, it leaves the name to the server, unless it comes back to it.
       char name[64] = "";
       if (mode == ATTACH) snprintf(name, sizeof name, "\"session\":\"t-%d-%ld\",", getpid(), session - sessions);
-      size = snprintf(text, sizeof text, "{%s\"create\":{\"command\":[\"sh\",\"-c\",\"%s\"]}}", name,
+      char history[32] = "";
+      if (lines) snprintf(history, sizeof history, "seq %d; ", lines);
+      size = snprintf(text, sizeof text, "{%s\"create\":{\"command\":[\"sh\",\"-c\",\"%s%s\"]}}", name, history,
                       mode == BULK ? bulk_script : echo_script);
     }
     put_frame(it, 0x10, session->stream, text, size);
@@ -459,13 +464,27 @@ static double percentile(double share) {
   return times_count ? times[(size_t)(share * (times_count - 1) + 0.5)] / 1e5 : 0;
 }
 
+/// How long the typist who waits longest waits for an echo, on average, by what the one in the middle does.
+static double slowest_share(void) {
+  uint32_t means[typists];
+  size_t count = 0;
+  for (struct session *it = sessions; it < sessions + typists; it++) {
+    if (it->echoes) means[count++] = it->waited / it->echoes / 10;
+  }
+  qsort(means, count, sizeof *means, ascending);
+  return count ? means[count - 1] / (double)(means[count / 2] + 1) : 0;
+}
+
 static void type_round(double seconds) {
   double cpu = processor_time();
   keys = wrong = held_back = times_count = 0;
   round_began = now();
   int64_t end = round_began + seconds * 1e9;
   for (heap_count = 0; heap_count < typists; heap_count++) heap[heap_count] = &sessions[heap_count];
-  for (int i = 0; i < typists; i++) sessions[i].next_key = round_began + draw_share() / rate * 1e9;
+  for (int i = 0; i < typists; i++) {
+    sessions[i].next_key = round_began + draw_share() / rate * 1e9;
+    sessions[i].waited = sessions[i].echoes = 0;
+  }
   for (int i = typists / 2; i >= 0; i--) sift(i);
   while (now() < end) turn(end);
   heap_count = 0;
@@ -474,9 +493,9 @@ static void type_round(double seconds) {
   cpu = processor_time() - cpu;
   qsort(times, times_count, sizeof *times, ascending);
   printf("{\"keys\": %lu, \"lost\": %lu, \"wrong\": %lu, \"seconds\": %.3f, \"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, "
-         "\"p99.9\": %.3f, \"max\": %.3f, \"cpu\": %.3f, \"cpu_us_per_key\": %.2f}\n",
+         "\"p99.9\": %.3f, \"max\": %.3f, \"slowest\": %.2f, \"cpu\": %.3f, \"cpu_us_per_key\": %.2f}\n",
          keys, keys - times_count + held_back, wrong, took, percentile(0.5), percentile(0.9), percentile(0.99),
-         percentile(0.999), percentile(1), cpu / took, keys ? cpu * 1e6 / keys : 0);
+         percentile(0.999), percentile(1), slowest_share(), cpu / took, keys ? cpu * 1e6 / keys : 0);
 }
 
 static void bulk_round(double patience) {
@@ -520,7 +539,7 @@ static int word(const char *given, const char *const *words, const char *what) {
 
 static void read_arguments(int count, char **arguments) {
   static const struct option options[] = {{"typists", 1, 0, 't'}, {"rate", 1, 0, 'r'}, {"bytes", 1, 0, 'b'},
-                                          {"streams", 1, 0, 's'}, {"seed", 1, 0, 'e'}, {}};
+                                          {"streams", 1, 0, 's'}, {"seed", 1, 0, 'e'}, {"lines", 1, 0, 'l'}, {}};
   if (getrandom(&random_state, sizeof random_state, 0) < 0) fail("getrandom", strerror(errno));
   for (int option; (option = getopt_long(count, arguments, "", options, NULL)) >= 0;) {
     switch (option) {
@@ -529,6 +548,7 @@ static void read_arguments(int count, char **arguments) {
     case 'b': bulk_bytes = strtoull(optarg, NULL, 10); break;
     case 's': streams = atoi(optarg); break;
     case 'e': random_state = strtoull(optarg, NULL, 10); break;
+    case 'l': lines = atoi(optarg); break;
     default: exit(64);
     }
   }

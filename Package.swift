@@ -341,7 +341,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "RedisTests",
-      dependencies: ["Redis", "TestSupport", "Wire", logging, nio("NIOCore"), nio("NIOPosix")],
+      dependencies: [
+        "Redis", "TestSupport", "Transport", "Wire", logging, nio("NIOConcurrencyHelpers"),
+        nio("NIOCore"), nio("NIOPosix"),
+      ],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "IntegrationTests",

@@ -19,7 +19,7 @@ input)
   ;;
 redis)
   module=Redis
-  files=(Sources/Redis/{RedisValue,Pipeline,RedisError,RedisLimits}.swift Tests/RedisTests/RedisOperations.swift)
+  files=(Sources/Redis/{RedisValue,Pipeline,ErrorReply,SlotMap,RedisError,RedisLimits}.swift Tests/RedisTests/RedisOperations.swift)
   ;;
 http) module=HTTPClient files=(Sources/HTTPClient/*.swift Tests/PipesTests/HTTPOperations.swift) ;;
 docker)

@@ -55,8 +55,11 @@ public struct Diagnosis: Sendable, Codable {
   /// How many records and sessions were compared.
   public var records: Int
   public var sessions: Int
+  /// Where the records are, in words.
+  public var registry: String?
 
-  public init(findings: [Finding], records: Int, sessions: Int) {
+  public init(findings: [Finding], records: Int, sessions: Int, registry: String? = nil) {
+    self.registry = registry
     self.findings = findings
     self.records = records
     self.sessions = sessions

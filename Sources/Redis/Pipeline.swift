@@ -7,7 +7,7 @@ import Wire
 
 struct Pipeline<Token> {
   private enum Entry {
-    /// Said by the connection itself: AUTH, SELECT, PING.
+    /// Said by the connection itself: AUTH, SELECT, PING or ROLE, SUBSCRIBE.
     case greeting(name: String)
     case command(id: UInt64, Token)
     /// Timed out: its reply is thrown away.
@@ -18,6 +18,8 @@ struct Pipeline<Token> {
     /// Nothing to do.
     case ignore
     case deliver(Token, RedisValue)
+    /// What a channel that was subscribed to has sent.
+    case heard(RedisValue)
     /// The connection may be used.
     case ready
     /// The connection is to be closed.
@@ -27,12 +29,14 @@ struct Pipeline<Token> {
   private var entries: Deque<Entry> = []
   private var nextID: UInt64 = 0
   private var greetings: Int
+  private let isSubscribed: Bool
   /// Replies received so far; tells whether a connection is alive.
   private(set) var replies: UInt64 = 0
 
   /// - Parameter greeting: names of the commands that were sent first.
   init(greeting: [String]) {
     greetings = greeting.count
+    isSubscribed = greeting.last == "SUBSCRIBE"
     for name in greeting { entries.append(.greeting(name: name)) }
   }
 
@@ -48,6 +52,7 @@ struct Pipeline<Token> {
   mutating func receive(_ value: RedisValue) -> Reply {
     replies += 1
     guard let entry = entries.popFirst() else {
+      if isSubscribed { return .heard(value) }
       return .fail(RedisError(.protocolViolation, "a reply that nobody asked for"))
     }
     switch entry {
@@ -55,10 +60,15 @@ struct Pipeline<Token> {
     case .command(_, let token): return .deliver(token, value)
     case .greeting(let name):
       if case .error(let text) = value {
+        let error = ErrorReply(text).error
         // Whatever does not pass by itself is for the operator to put right.
-        let passes = RedisError(reply: text).code == .unavailable
+        let passes = error.code == .unavailable
         return .fail(
-          RedisError(passes ? .unavailable : .misconfigured, "Redis refuses \(name): \(text)"))
+          RedisError(
+            passes ? .unavailable : .misconfigured, "Redis refuses \(name): \(error.message)"))
+      }
+      if name == "ROLE", value.array?.first?.string != "master" {
+        return .fail(RedisError(.unavailable, "what answers is a replica, and not the primary"))
       }
       greetings -= 1
       return greetings == 0 ? .ready : .ignore

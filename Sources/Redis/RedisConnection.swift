@@ -4,41 +4,73 @@
 import NIOCore
 import Wire
 
+/// A command on its way.
+struct Request {
+  var command: RedisCommand
+  var answer: EventLoopPromise<RedisValue>
+  var deadline: NIODeadline
+  /// How often it has been sent, and was not carried out.
+  var tries = 0
+}
+
+/// Whose a connection is.
+protocol RedisConnectionOwner: AnyObject {
+  /// It has logged in, and may be used.
+  func connected(_ connection: RedisConnection)
+  /// It has answered a command for the first time.
+  func served(_ connection: RedisConnection)
+  /// A command was answered with an error: the owner completes the answer, or sends it again.
+  func refused(_ request: Request, _ reply: ErrorReply, by connection: RedisConnection)
+  func heard(_ value: RedisValue)
+  func timedOut()
+  func closed(_ connection: RedisConnection, _ error: RedisError)
+}
+
 /// Confined to its channel's event loop.
 final class RedisConnection: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
-  typealias Answer = EventLoopPromise<RedisValue>
 
-  private let endpoint: RedisEndpoint
-  private weak var core: RedisCore?
+  /// The one server that it is to.
+  let endpoint: RedisEndpoint
+  private let greeting: [RedisCommand]
+  private weak var owner: (any RedisConnectionOwner)?
   private var context: ChannelHandlerContext?
   private var reader = ReplyReader()
-  private var pipeline: Pipeline<Answer>
+  private var pipeline: Pipeline<Request>
   private var out = ByteBuffer()
   private var failure: RedisError?
+  private var hasServed = false
+  /// It gets no more commands, and is closed once those under way are answered.
+  private(set) var isRetired = false
 
-  init(to endpoint: RedisEndpoint, core: RedisCore) {
+  init(
+    to endpoint: RedisEndpoint, greeting: [RedisCommand], owner: any RedisConnectionOwner
+  ) {
     self.endpoint = endpoint
-    self.core = core
-    pipeline = Pipeline(greeting: endpoint.greeting.map(\.name))
+    self.greeting = greeting
+    self.owner = owner
+    pipeline = Pipeline(greeting: greeting.map(\.name))
   }
 
   var underWay: Int { pipeline.count }
 
   // MARK: Out
 
-  /// Sends the command; `answer` is completed with its reply, or fails.
-  func send(_ command: RedisCommand, answer: Answer, within deadline: TimeAmount) {
-    guard let context else { return answer.fail(RedisError(.unavailable, "not connected")) }
-    let id = pipeline.append(answer)
-    write(command)
-    let replies = pipeline.replies
-    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-    let timeout = context.eventLoop.scheduleTask(in: deadline) {
-      bound.value.timedOut(id, command.name, repliesBefore: replies)
+  /// Sends the command; its answer is completed with the reply, or fails.
+  func send(_ request: Request) {
+    guard let context else {
+      return request.answer.fail(RedisError(.unavailable, "not connected"))
     }
-    answer.futureResult.whenComplete { _ in timeout.cancel() }
+    let id = pipeline.append(request)
+    write(request.command)
+    let replies = pipeline.replies
+    let name = request.command.name
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    let timeout = context.eventLoop.scheduleTask(deadline: request.deadline) {
+      bound.value.timedOut(id, name, repliesBefore: replies)
+    }
+    request.answer.futureResult.whenComplete { _ in timeout.cancel() }
   }
 
   private func write(_ command: RedisCommand) {
@@ -56,8 +88,9 @@ final class RedisConnection: ChannelInboundHandler {
   }
 
   private func timedOut(_ id: UInt64, _ name: String, repliesBefore: UInt64) {
-    guard let answer = pipeline.abandon(id) else { return }
-    answer.fail(RedisError(.timedOut, "no answer from \(endpoint) to \(name) in time"))
+    guard let request = pipeline.abandon(id) else { return }
+    owner?.timedOut()
+    request.answer.fail(RedisError(.timedOut, "no answer from \(endpoint) to \(name) in time"))
     // Nothing at all came back since: the other end is gone without a word.
     if pipeline.replies == repliesBefore {
       close(RedisError(.unavailable, "\(endpoint) has stopped answering"))
@@ -75,20 +108,30 @@ final class RedisConnection: ChannelInboundHandler {
     context?.close(promise: nil)
   }
 
+  /// Another connection takes its place.
+  func retire() {
+    guard !isRetired, let context else { return }
+    isRetired = true
+    if pipeline.count == 0 { return close(Self.retired) }
+    let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+    context.eventLoop.scheduleTask(in: RedisLimits.deadline) { bound.value.close(Self.retired) }
+  }
+
+  private static let retired = RedisError(.unavailable, "another server is the primary now")
+
   // MARK: In
 
   func channelActive(context: ChannelHandlerContext) {
     self.context = context
-    for command in endpoint.greeting { write(command) }
+    for command in greeting { write(command) }
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
     context.eventLoop.scheduleTask(in: RedisLimits.greetingTimeout) {
       let connection = bound.value
       guard !connection.pipeline.isReady else { return }
-      let endpoint = connection.endpoint
       connection.close(
         RedisError(
           .unavailable,
-          "\(endpoint) takes connections but does not answer\(connection.hint)"))
+          "\(connection.endpoint) takes connections but does not answer\(connection.hint)"))
     }
     context.fireChannelActive()
   }
@@ -99,19 +142,33 @@ final class RedisConnection: ChannelInboundHandler {
       try unwrapInboundIn(data).withUnsafeReadableBytes { bytes throws(RedisError) in
         try reader?.feed(bytes)
       }
-      while let value = try reader?.next() {
-        switch pipeline.receive(value) {
-        case .ignore: break
-        case .deliver(let answer, .error(let text)):
-          answer.fail(RedisError(reply: text))
-          if RedisError.isOfReplica(text) { throw RedisError(reply: text) }
-        case .deliver(let answer, let value): answer.succeed(value)
-        case .ready: core?.connected(self)
-        case .fail(let error): throw error
-        }
-      }
+      while let value = try reader?.next() { try received(value) }
     } catch {
       close(error)
+    }
+    if isRetired, pipeline.count == 0 { close(Self.retired) }
+  }
+
+  private func received(_ value: RedisValue) throws(RedisError) {
+    switch pipeline.receive(value) {
+    case .ignore: break
+    case .deliver(let request, .error(let text)):
+      let reply = ErrorReply(text)
+      if let owner {
+        owner.refused(request, reply, by: self)
+      } else {
+        request.answer.fail(reply.error)
+      }
+    case .deliver(let request, let value):
+      if !hasServed {
+        hasServed = true
+        owner?.served(self)
+      }
+      request.answer.succeed(value)
+    case .heard(let value): owner?.heard(value)
+    case .ready: owner?.connected(self)
+    case .fail(let error):
+      throw RedisError(error.code, "\(endpoint): \(error.message)", cause: error.cause)
     }
   }
 
@@ -125,7 +182,7 @@ final class RedisConnection: ChannelInboundHandler {
     self.context = nil
     let error = failure ?? RedisError(.unavailable, "\(endpoint) closed the connection\(hint)")
     failure = error
-    for answer in pipeline.close() { answer.fail(error) }
-    core?.closed(self, error)
+    for request in pipeline.close() { request.answer.fail(error) }
+    owner?.closed(self, error)
   }
 }

@@ -1,6 +1,7 @@
 // What a Redis says of itself.
 
 import Redis
+import Transport
 import Wire
 
 extension RedisRegistry {
@@ -16,6 +17,18 @@ extension RedisRegistry {
     {
       health.clock = seconds * 1_000 + micros / 1_000 - Int(clamping: here)
     }
+    let use = await redis.use()
+    health.mode =
+      switch redis.endpoint.kind {
+      case .one: .one
+      case .sentinel: .sentinel
+      case .cluster: .cluster
+      }
+    health.primary = use.primary.map { $0.authority ?? $0.description }
+    health.connects = use.connections
+    health.commands = use.commands
+    health.timeouts = use.timeouts
+    health.redirections = use.redirections
     let server = try await info("server") ?? ""
     health.version = RedisInfo.value(of: "redis_version", in: server)
     health.uptime = RedisInfo.value(of: "uptime_in_seconds", in: server).flatMap { Int($0) }

@@ -92,7 +92,7 @@ extension RedisRegistry {
         + "give this cluster a Redis, or a database of one, to itself")
     try await scan(["SCAN"], ["MATCH", sessionPrefix + "*"], endless: endless) { keys in
       let ids = keys.compactMap(\.string).compactMap { key in
-        SessionID(String(key.dropFirst(sessionPrefix.count).dropLast()))
+        SessionID(String(key.dropFirst(sessionPrefix.count)))
       }
       for (id, record) in try await records(of: ids, unread: &unread)
       where found.count < limit || found[id] != nil {

@@ -13,7 +13,7 @@ import Transport
 public import Wire
 
 public struct RedisRegistry: Registry {
-  private let redis: RedisClient
+  let redis: RedisClient
   let cluster: String
   private let keepTombstones: Int
   private let mostTombstones: Int
@@ -23,9 +23,9 @@ public struct RedisRegistry: Registry {
   private let known = NIOLockedValueBox<RegistryIdentity?>(nil)
 
   /// - Parameters:
-  ///   - url: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
-  ///   - cluster: prefix of all keys.
-  ///   - tls: for `rediss://`: whom to believe, and which certificate to show.
+  ///   - url: as ``RedisEndpoint`` reads it: one Redis, its sentinels, or a Redis Cluster.
+  ///   - cluster: hash tag of all keys, so that they lie in one slot.
+  ///   - tls: for `rediss…`: whom to believe, and which certificate to show.
   ///   - keepTombstones: milliseconds that a closed session is remembered, and how many are at most.
   ///   - grace: milliseconds that nodes get to announce what they hold, after data was lost.
   ///   - mostScans: parts that a list of sessions may have.
@@ -43,15 +43,16 @@ public struct RedisRegistry: Registry {
     } catch {
       throw RegistryError(.misconfigured, error.message)
     }
-    if endpoint.isEncrypted {
+    if endpoint.usesTLS {
       let tls = try tls ?? TLSCredentials(.client(), logger: logger)
-      redis = RedisClient(endpoint, on: eventLoop, logger: logger, layer: SocketLayer(tls))
+      redis = RedisClient(
+        endpoint, on: eventLoop, logger: logger, layer: SocketLayer(tls), tag: cluster)
     } else {
       guard tls == nil else {
         throw RegistryError(
           .misconfigured, "certificates for Redis are given, but redis:// is plain: use rediss://")
       }
-      redis = RedisClient(endpoint, on: eventLoop, logger: logger)
+      redis = RedisClient(endpoint, on: eventLoop, logger: logger, tag: cluster)
     }
     self.cluster = cluster
     self.keepTombstones = keepTombstones
@@ -73,8 +74,8 @@ public struct RedisRegistry: Registry {
   var ownedKey: String { "{\(cluster)}:owned" }
   private func key(node: String) -> String { "{\(cluster)}:node:" + node }
   func key(_ node: NodeID) -> String { key(node: node.rawValue) }
-  var sessionPrefix: String { "\(cluster):s:{" }
-  func key(_ session: SessionID) -> String { sessionPrefix + session.rawValue + "}" }
+  var sessionPrefix: String { "{\(cluster)}:s:" }
+  func key(_ session: SessionID) -> String { sessionPrefix + session.rawValue }
 
   // MARK: Nodes
 
@@ -230,7 +231,7 @@ public struct RedisRegistry: Registry {
     return isReleased
   }
 
-  /// Notes who owns each of them, in a list. Their records cannot be listed: each lies in a slot of its own.
+  /// Notes who owns each of them, in a list: their records could be found only among all keys of the Redis.
   func list(
     _ sessions: [SessionID], ownedBy node: NodeID, _ incarnation: Incarnation
   ) async throws {

@@ -8,6 +8,25 @@ public struct RegistryHealth: Sendable, Equatable, Codable {
     case redis
   }
   public var kind: Kind
+
+  /// How its primary is found.
+  public enum Mode: String, Sendable, Codable {
+    /// There is one Redis.
+    case one
+    /// Sentinels say where it is.
+    case sentinel
+    /// It is the server of a Redis Cluster that has the keys.
+    case cluster
+  }
+  public var mode: Mode?
+  /// Where that is: `host:port`, or the path of a Unix socket.
+  public var primary: String?
+  /// What the process that answers has done since it was started: connections made, commands sent, those without an
+  /// answer in time, and those sent again since another server was the primary.
+  public var connects: Int?
+  public var commands: Int?
+  public var timeouts: Int?
+  public var redirections: Int?
   /// Milliseconds that an answer took.
   public var latency: Double?
   public var version: String?
@@ -28,6 +47,16 @@ public struct RegistryHealth: Sendable, Equatable, Codable {
   public var clock: Int?
   /// What an operator should change about it, each in a sentence.
   public var warnings: [String]
+
+  /// Where it is, in words.
+  public var place: String {
+    guard let primary else { return kind == .memory ? "in the server's memory" : "in Redis" }
+    return switch mode {
+    case .sentinel: "in Redis at \(primary) (by sentinels)"
+    case .cluster: "in Redis at \(primary) (of a Redis Cluster)"
+    case .one, nil: "in Redis at \(primary)"
+    }
+  }
 
   public init(kind: Kind, warnings: [String] = []) {
     self.kind = kind

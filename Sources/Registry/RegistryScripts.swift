@@ -1,7 +1,7 @@
 // The registry's rules as Lua scripts, so that each is atomic. Times are Redis's own, in milliseconds.
 //
-// A script touches only the keys that it is given, and those are of one slot, so that a Redis Cluster works
-// too: either the nodes' (`{fl}:…`) or one session's (`fl:s:{…}`).
+// A script touches only the keys that it is given, and all keys of a cluster are of one slot (`{fl}:…`), so that a
+// Redis Cluster works too.
 
 import Redis
 

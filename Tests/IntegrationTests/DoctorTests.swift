@@ -36,12 +36,13 @@ import Testing
     #expect(try await cluster.run("new", "--session", "s", "--detached", "--", "cat").code == 0)
     let well = try await cluster.run("doctor")
     #expect(well.code == 0 && well.output.contains("1 records and 1 sessions agree"), "\(well)")
+    #expect(well.output.contains("in Redis at 127.0.0.1:\(cluster.redis.port)"), "\(well)")
     // The record of another session, as if its node had it.
     let client = RedisClient(
       try RedisEndpoint(cluster.redis.url), on: MultiThreadedEventLoopGroup.singleton.next(),
       logger: Logger(label: "test"))
-    let record = try await client.send(["HGETALL", "fl:s:{s}"]).array?.compactMap(\.string) ?? []
-    _ = try await client.send(["HSET", "fl:s:{ghost}"] + record)
+    let record = try await client.send(["HGETALL", "{fl}:s:s"]).array?.compactMap(\.string) ?? []
+    _ = try await client.send(["HSET", "{fl}:s:ghost"] + record)
     let owner = try await client.send(["HGET", "{fl}:owned", "s"]).string ?? ""
     _ = try await client.send(["HSET", "{fl}:owned", "ghost", owner])
     await client.shutdown()

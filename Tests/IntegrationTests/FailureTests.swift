@@ -250,7 +250,7 @@ import Wire
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     _ = try await redis.send(["SAVE"])
     let id = SessionID(unchecked: "kept")
-    let key = "fl:s:{kept}"
+    let key = "{fl}:s:kept"
     var terminal = try await LiveTerminal.create(id, at: fronts[0])
     try await terminal.run("X=secret")
     func isThere() async -> Bool { (try? await redis.send(["EXISTS", key]))?.integer == 1 }

@@ -34,11 +34,11 @@ import Wire
   }
 
   private func deleteRecord(_ client: RedisClient) async throws {
-    #expect(try await client.send(["DEL", "fl:s:{s}"]).integer == 1)
+    #expect(try await client.send(["DEL", "{fl}:s:s"]).integer == 1)
   }
 
   private func hasRecord(_ client: RedisClient) async throws -> Bool {
-    try await client.send(["EXISTS", "fl:s:{s}"]).integer == 1
+    try await client.send(["EXISTS", "{fl}:s:s"]).integer == 1
   }
 
   private func opened(_ open: Open, at router: TestRouter) async throws -> Opened {

@@ -19,9 +19,6 @@ import Testing
       first: "Pipes/Held/HolderPlace.swift", second: "Pipes/Held/HolderConnection.swift",
       why: "a loop's connection to the place, which it knows as a protocol"),
     Pair(
-      first: "Redis/RedisCore.swift", second: "Redis/RedisConnection.swift",
-      why: "a channel's handler, which says that it has logged in, or has ended; weak"),
-    Pair(
       first: "Screen/History.swift", second: "Screen/HistoryReader.swift",
       why: "walks over the pages of the scrollback, also where those are searched"),
   ]

@@ -99,17 +99,17 @@ import Wire
     ("NOAUTH Authentication required.", .misconfigured),
     ("ERR value is not an integer or out of range", .refused),
   ]) func whatAScriptMetIsReadInsideItsError(text: String, code: RedisError.Code) {
-    #expect(RedisError(reply: text).code == code)
+    #expect(ErrorReply(text).code == code)
     for wrapped in [
       "ERR Error running script (call to f_0e): @user_script:1: @user_script: 1: -\(text)",
       "ERR Error running script (call to f_0e): @user_script:12: -\(text)",
     ] {
-      let error = RedisError(reply: wrapped)
-      #expect(error.code == code)
-      #expect(error.message.contains(text))
-      #expect(RedisError.isOfReplica(wrapped) == text.hasPrefix("READONLY"))
+      let reply = ErrorReply(wrapped)
+      #expect(reply.code == code)
+      #expect(reply.error.message.contains(text))
+      #expect((reply.word == "READONLY") == text.hasPrefix("READONLY"))
     }
-    #expect(RedisError(reply: "ERR unknown command '-\(text)'").code == .refused)
+    #expect(ErrorReply("ERR unknown command '-\(text)'").code == .refused)
   }
 }
 

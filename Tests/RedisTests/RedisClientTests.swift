@@ -16,22 +16,6 @@ import Wire
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
-  @Test(
-    "A password from elsewhere goes where the URL has none",
-    arguments: [
-      ("redis://h", "redis://:%61%40@h", nil), ("rediss://h:1/2", "rediss://:%61%40@h:1/2", nil),
-      ("redis://user@h", "redis://user:%61%40@h", "user"),
-      ("redis://user:@h", "redis://user:%61%40@h", "user"),
-      ("redis://user:old@h", nil, nil),
-    ] as [(String, String?, String?)])
-  func passwordFromElsewhere(url: String, expected: String?, user: String?) throws {
-    let result = RedisEndpoint.url(url, password: "a@")
-    #expect(result == expected)
-    guard let result else { return }
-    let endpoint = try RedisEndpoint(result)
-    #expect(endpoint.password == "a@" && endpoint.user == user && endpoint.host == "h")
-  }
-
   @Test func manyCommandsShareOneConnectionAndKeepTheirReplies() async throws {
     let server = try await RedisServer.start()
     let redis = try client(server.url)
@@ -167,30 +151,6 @@ import Wire
     #expect(error?.code == .protocolViolation)
     await redis.shutdown()
     try await listener.close()
-  }
-
-  @Test(
-    arguments: [
-      ("redis://h", "h", 6_379, nil, nil, 0), ("redis://h:1/2", "h", 1, nil, nil, 2),
-      ("redis://:p@h/", "h", 6_379, nil, "p", 0),
-      ("redis://u:p%40@[::1]:7/1", "::1", 7, "u", "p@", 1),
-      ("redis://p@h", "h", 6_379, nil, "p", 0),
-    ] as [(String, String, Int, String?, String?, Int)])
-  func aURLIsReadAndItsPasswordNeverShown(
-    _ url: String, host: String, port: Int, user: String?, password: String?, database: Int
-  ) throws {
-    let endpoint = try RedisEndpoint(url)
-    #expect(endpoint.host == host && endpoint.port == port && endpoint.database == database)
-    #expect(endpoint.user == user && endpoint.password == password)
-    #expect(!endpoint.description.contains("p@"), "a password is never shown")
-  }
-
-  @Test(arguments: [
-    "", "h:1", "http://h", "redis://", "redis://h:0", "redis://h:x", "redis://h/x",
-    "redis://u:%4@h", "redis://[::1]x",
-  ])
-  func wrongURLsAreSaidToBe(_ url: String) {
-    #expect(throws: RedisError.self) { try RedisEndpoint(url) }
   }
 }
 

@@ -1,6 +1,7 @@
 // The reader of Redis's replies and the pipeline behind it under a fuzzer that is guided by coverage: bytes
 // are operations. `deploy/fuzz.sh redis` runs it for long; FuzzCorpusTests replays what it found.
 
+import Transport
 import Wire
 
 #if !FUZZING
@@ -78,12 +79,18 @@ func redisOperations(_ input: UnsafeRawBufferPointer) {
     case .deliver(let index, let value):
       precondition(index >= next && !abandoned.contains(index) && value == reply)
       next = index + 1
-    case .ignore, .ready: break
+    case .ignore, .ready, .heard: break
     case .fail(let error):
       precondition(!error.description.isEmpty)
       return
     }
-    if case .error(let text) = reply { _ = RedisError(reply: text).description }
+    if case .error(let text) = reply {
+      let reply = ErrorReply(text)
+      _ = (reply.error.description, reply.remedy)
+    }
+    if let map = try? SlotMap(reply, slot: 0, askedAt: .tcp(host: "h", port: 1)) {
+      precondition(map.servers.contains(map.primary))
+    }
   }
   let left = pipeline.close()
   precondition(left == left.sorted() && (left.first ?? next) >= next)

@@ -55,8 +55,8 @@ import Wire
       let other = SessionID(unchecked: name)
       _ = try await registry.claim(other, node: a, incarnation: first, creator: nil)
     }
-    _ = try await redis.send(["HSET", "test:s:{bad}", "epoch", "x"])
-    _ = try await redis.send(["SET", "test:s:{worse}", "x"])
+    _ = try await redis.send(["HSET", "{test}:s:bad", "epoch", "x"])
+    _ = try await redis.send(["SET", "{test}:s:worse", "x"])
     for listed in [
       try await registry.sessions(notOn: [:], limit: 10), try await registry.sessions(limit: 10),
     ] {
@@ -82,7 +82,7 @@ import Wire
     _ = try await redis.send(["CONFIG", "SET", "maxmemory", "1"])
     #expect(try await registry.warnings().first?.contains("volatile-lru") == true)
     try await eventually("the record is evicted") {
-      try await redis.send(["EXISTS", "test:s:{s}"]).integer == 0
+      try await redis.send(["EXISTS", "{test}:s:s"]).integer == 0
     }
     _ = try await redis.send(["CONFIG", "SET", "maxmemory", "0"])
 

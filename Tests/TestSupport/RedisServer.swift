@@ -17,20 +17,41 @@ public struct RedisServer: Sendable {
   public static func start(
     port wanted: Int = 0, certificates: ClusterCertificates? = nil, _ more: [String] = []
   ) async throws -> RedisServer {
-    let path = ["/usr/bin/redis-server", "/usr/local/bin/redis-server"].first {
-      FileManager.default.isExecutableFile(atPath: $0)
-    }
-    guard let path else { throw ChildError("redis-server is not installed; see deploy/test.sh") }
     let port = wanted == 0 ? try freePort() : wanted
     let folder = try TemporaryFolder()
     let process = try ChildProcess(
-      path,
+      try path,
       [
         "--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
         folder.path,
       ] + (certificates?.redisServer(port: port) ?? []) + more)
     _ = try await process.line(with: "Ready to accept connections")
     return RedisServer(port: port, process: process, certificates: certificates, folder: folder)
+  }
+
+  /// A sentinel, by its file of configuration, which it writes to.
+  static func startSentinel(
+    _ file: String, port: Int, in folder: TemporaryFolder, certificates: ClusterCertificates?
+  ) async throws -> RedisServer {
+    let process = try ChildProcess(
+      try path,
+      [
+        file, "--sentinel", "--port", String(port), "--bind", "127.0.0.1", "--dir", folder.path,
+      ] + (certificates.map { $0.redisServer(port: port) + ["--tls-replication", "yes"] } ?? []))
+    _ = try await process.line(with: "Sentinel ID is")
+    return RedisServer(port: port, process: process, certificates: certificates, folder: folder)
+  }
+
+  /// Redis's, or another's that FAIRLEAD_REDIS_SERVER names, as valkey-server.
+  private static var path: String {
+    get throws {
+      let wanted = ProcessInfo.processInfo.environment["FAIRLEAD_REDIS_SERVER"].map { [$0] }
+      let path = (wanted ?? ["/usr/bin/redis-server", "/usr/local/bin/redis-server"]).first {
+        FileManager.default.isExecutableFile(atPath: $0)
+      }
+      guard let path else { throw ChildError("redis-server is not installed; see deploy/test.sh") }
+      return path
+    }
   }
 
   /// Another in its place, which knows nothing of what it held.

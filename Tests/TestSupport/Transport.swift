@@ -51,7 +51,14 @@ public final class ClusterCertificates: Sendable {
     [
       "--port", "0", "--tls-port", String(port), "--tls-cert-file", file("server"),
       "--tls-key-file", file("server-key"), "--tls-ca-cert-file", ca,
+      // Towards its primary and other servers: a server's certificate is none of a client.
+      "--tls-client-cert-file", file("router"), "--tls-client-key-file", file("router-key"),
     ]
+  }
+
+  /// redis-cli's, towards such a server.
+  public var redisCLI: [String] {
+    ["--tls", "--cert", file("router"), "--key", file("router-key"), "--cacert", ca]
   }
 
   /// Those of node `id`, towards Redis and routers.

@@ -17,7 +17,8 @@ extension RouterOperations {
     }
     var comparison = Comparison(
       records: Dictionary(records.sessions) { $1 }, answers: [:], nodes: nodes)
-    var findings = try await surroundings(nodes)
+    let health = try await registryAnswer { try await $0.health() }
+    var findings = await surroundings(nodes, health)
     for entry in nodes where !entry.isDead {
       let (sessions, problem) = await sessions(of: entry)
       if let problem {
@@ -37,11 +38,13 @@ extension RouterOperations {
     if repairs { await mend(&findings, comparison) }
     return Diagnosis(
       findings: findings, records: comparison.records.count,
-      sessions: comparison.answers.values.reduce(0) { $0 + $1.count })
+      sessions: comparison.answers.values.reduce(0) { $0 + $1.count }, registry: health.place)
   }
 
   /// What is not of a session.
-  private func surroundings(_ nodes: [NodeEntry]) async throws -> [Diagnosis.Finding] {
+  private func surroundings(
+    _ nodes: [NodeEntry], _ health: RegistryHealth
+  ) async -> [Diagnosis.Finding] {
     var findings: [Diagnosis.Finding] = []
     let routers = (try? await context.registry.routers()) ?? []
     let versions = Set(
@@ -64,7 +67,6 @@ extension RouterOperations {
         findings.append(Diagnosis.Finding(.silent, node: id, "node \(id) \(trouble.description)"))
       }
     }
-    let health = try await registryAnswer { try await $0.health() }
     findings += health.warnings.map { Diagnosis.Finding(.registry, $0) }
     if let clock = health.clock, abs(clock) > RouterLimits.clockSkew {
       findings.append(

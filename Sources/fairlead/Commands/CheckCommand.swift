@@ -187,7 +187,9 @@ struct Verdict: Equatable, Sendable {
       verdicts.append(
         Verdict(.warning, "Redis's clock is \(clock) ms from that of the router that asks it"))
     }
+    let mode = health.mode.map { $0 == .one ? "" : " (\($0.rawValue))" } ?? ""
+    let place = health.primary.map { " at \($0)\(mode)" } ?? ""
     let latency = health.latency.map { ", answers in \(($0 * 10).rounded() / 10) ms" } ?? ""
-    return all([Verdict(.good, "Redis \(health.version ?? "")\(latency)")] + verdicts)
+    return all([Verdict(.good, "Redis \(health.version ?? "")\(place)\(latency)")] + verdicts)
   }
 }

@@ -46,9 +46,13 @@ struct DoctorCommand: AsyncParsableCommand {
       name: { $0.session?.rawValue ?? $0.node?.rawValue ?? $0.kind.rawValue })
     let isTable = list.output.isTable
     if !isTable || !diagnosis.findings.isEmpty { say(text) }
+    if isTable, !diagnosis.findings.isEmpty, let registry = diagnosis.registry {
+      complain(printable("the records are \(registry)"))
+    }
     if isTable, diagnosis.findings.isEmpty {
       say(
-        "nothing is wrong: \(diagnosis.records) records and \(diagnosis.sessions) sessions agree")
+        "nothing is wrong: \(diagnosis.records) records and \(diagnosis.sessions) sessions agree"
+          + (diagnosis.registry.map { ", " + $0 } ?? ""))
     }
     for gap in found.gaps { complain(printable(gap)) }
     let left = diagnosis.findings.contains { $0.isRepaired != true }

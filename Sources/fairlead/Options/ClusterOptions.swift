@@ -9,7 +9,10 @@ import Wire
 struct ClusterOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The cluster's Redis: redis://[user:password@]host:port/db, or rediss:// for TLS.",
+      """
+      The cluster's Redis: redis://[user:password@]host:port/db, or redis+unix:///path; its sentinels: \
+      redis+sentinel://host:port,…/name; or a Redis Cluster: redis+cluster://host:port,…; each with rediss… for TLS.
+      """,
       valueName: "url"))
   var redis: String = fromEnvironment("REDIS", default: "redis://127.0.0.1:6379/0")
 

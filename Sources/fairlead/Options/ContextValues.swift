@@ -6,7 +6,8 @@ enum ContextValues {
   /// Names, as those of the environment's variables without FAIRLEAD_, that a context may have. A role takes none: it is
   /// told by its options and its environment alone.
   static let names = [
-    "API", "TOKEN_FILE", "CA", "CERT", "KEY", "REDIS", "CLUSTER", "REDIS_PASSWORD_FILE", "REDIS_CA",
+    "API", "TOKEN_FILE", "CA", "CERT", "KEY", "REDIS", "CLUSTER", "REDIS_PASSWORD_FILE",
+    "REDIS_SENTINEL_PASSWORD_FILE", "REDIS_CA",
     "REDIS_CERT", "REDIS_KEY", "CLUSTER_KEY_FILE", "LINK_CERT", "LINK_KEY", "LINK_CA", "OUTPUT",
   ]
 

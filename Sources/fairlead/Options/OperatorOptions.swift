@@ -146,7 +146,7 @@ struct APIOptions: ParsableArguments {
 struct RegistryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Ask this Redis when no router answers: redis://[user:password@]host:port/db.",
+      "Ask this Redis when no router answers, written as a router's --redis.",
       valueName: "url"))
   var redis: String = fromEnvironment("REDIS", default: "")
 

@@ -13,16 +13,38 @@ struct RedisPasswordOptions: ParsableArguments {
       valueName: "file"))
   var file: String = fromEnvironment("REDIS_PASSWORD_FILE", default: "")
 
-  /// `redis` with the password of the file, if one is named.
+  @Option(
+    name: .customLong("redis-sentinel-password-file"),
+    help: ArgumentHelp(
+      "A file with the password of the sentinels, where they have one.", valueName: "file"))
+  var sentinelFile: String = fromEnvironment("REDIS_SENTINEL_PASSWORD_FILE", default: "")
+
+  /// `redis` with the passwords of the files, if any are named.
   func url(_ redis: String) throws -> String {
-    guard !file.isEmpty else { return redis }
-    guard let password = Self.firstLine(of: file), !password.isEmpty else {
-      throw ValidationError("--redis-password-file \(file) cannot be read, or is empty")
+    var url = redis
+    if let password = try Self.password("--redis-password-file", file) {
+      guard let whole = RedisEndpoint.url(url, password: password) else {
+        throw ValidationError("--redis has a password, and --redis-password-file another: give one")
+      }
+      url = whole
     }
-    guard let url = RedisEndpoint.url(redis, password: password) else {
-      throw ValidationError("--redis has a password, and --redis-password-file another: give one")
+    if let password = try Self.password("--redis-sentinel-password-file", sentinelFile) {
+      guard let whole = RedisEndpoint.url(url, sentinelPassword: password) else {
+        throw ValidationError(
+          "--redis-sentinel-password-file is for a --redis of redis+sentinel:// without sentinel-password="
+        )
+      }
+      url = whole
     }
     return url
+  }
+
+  private static func password(_ option: String, _ file: String) throws -> String? {
+    guard !file.isEmpty else { return nil }
+    guard let password = firstLine(of: file), !password.isEmpty else {
+      throw ValidationError("\(option) \(file) cannot be read, or is empty")
+    }
+    return password
   }
 
   private static func firstLine(of path: String) -> String? {

@@ -3,6 +3,7 @@
 import ArgumentParser
 import HTTPClient
 import Logging
+import Redis
 import TLS
 
 /// What a router shows to clients, and asks of them.
@@ -100,7 +101,7 @@ struct LinkTLSOptions: ParsableArguments {
   }
 }
 
-/// For `rediss://`.
+/// For `rediss…`.
 struct RedisTLSOptions: ParsableArguments {
   @Option(
     name: .customLong("redis-ca"),
@@ -120,7 +121,7 @@ struct RedisTLSOptions: ParsableArguments {
 
   /// Nil if nothing is given, or the URL is plain.
   func credentials(for url: String, logger: Logger) throws -> TLSCredentials? {
-    guard url.hasPrefix("rediss://") else { return nil }
+    guard let endpoint = try? RedisEndpoint(url), endpoint.usesTLS else { return nil }
     return try TLSCredentials(
       clientConfiguration(ca: redisCA, cert: redisCert, key: redisKey), logger: logger)
   }

@@ -114,23 +114,21 @@ extension RedisRegistry {
 
   /// Returns when what Redis does not know does not exist; waits a while for the nodes to look through their
   /// records, if Redis has thrown some away.
-  ///
-  /// The order of the questions matters: Redis's condition is asked last, so that what it answered before is
-  /// never of a later run than the condition says.
   /// - Parameter node: who asks, a node that lives.
   /// - Throws: ``RegistryError`` `unsettled`.
   func requireSettled(for node: NodeID? = nil) async throws {
     let deadline = ContinuousClock.now + Lease.confirmation
     var since: Int?
     while true {
-      let marks = try await marks()
+      let state = try await state()
+      let marks = state.marks
       guard !marks.generation.isEmpty else {
         throw RegistryError(
           .unsettled,
           "the registry is empty: no node has registered yet, or its data was lost; try again")
       }
       guard !marks.isInGrace else { throw RegistryError.unsettled }
-      guard let condition = try await condition() else { return }
+      guard let condition = state.condition else { return }
       let begun = since ?? marks.now
       since = begun
       guard marks.generation == condition.run,
@@ -143,7 +141,22 @@ extension RedisRegistry {
     }
   }
 
-  private struct Marks {
+  /// What the nodes have announced, and to which Redis.
+  struct State: Sendable {
+    fileprivate var marks: Marks
+    fileprivate var condition: RedisCondition?
+  }
+
+  /// The order of the questions matters: Redis's condition is asked last, so that the marks are never of a later run than
+  /// it says.
+  private func state() async throws -> State {
+    try await states.answer(generationKey) {
+      let marks = try await marks()
+      return State(marks: marks, condition: try await condition())
+    }
+  }
+
+  fileprivate struct Marks: Sendable {
     struct Node {
       var id: String
       /// The state of Redis that it has announced all of its sessions to.

@@ -21,6 +21,10 @@ public struct RedisRegistry: Registry {
   let mostScans: Int
   /// The registry's identity. Each heartbeat tells it again, so that it outlives what Redis loses.
   private let known = NIOLockedValueBox<RegistryIdentity?>(nil)
+  /// What many ask at once, as when all clients of a router come back together.
+  private let records = SharedAnswers<SessionID, SessionRecord?>()
+  private let lists = SharedAnswers<String, [NodeEntry]>()
+  let states = SharedAnswers<String, State>()
 
   /// - Parameters:
   ///   - url: as ``RedisEndpoint`` reads it: one Redis, its sentinels, or a Redis Cluster.
@@ -113,6 +117,10 @@ public struct RedisRegistry: Registry {
   }
 
   public func nodes() async throws -> [NodeEntry] {
+    try await lists.answer(nodesKey) { try await readNodes() }
+  }
+
+  private func readNodes() async throws -> [NodeEntry] {
     let list = try await run(RegistryScripts.nodes, keys: [nodesKey])
     guard let items = list.array, let now = items.first?.integer, items.count % 2 == 1 else {
       throw Self.corrupt("list of nodes")
@@ -262,10 +270,14 @@ public struct RedisRegistry: Registry {
   ]
 
   public func lookUp(_ session: SessionID) async throws -> SessionRecord? {
-    if let record = try await read(session) { return record }
+    if let record = try await readShared(session) { return record }
     try await requireSettled()
     // Its node may have announced it meanwhile.
-    return try await read(session)
+    return try await readShared(session)
+  }
+
+  private func readShared(_ session: SessionID) async throws -> SessionRecord? {
+    try await records.answer(session) { try await read(session) }
   }
 
   func read(_ session: SessionID) async throws -> SessionRecord? {

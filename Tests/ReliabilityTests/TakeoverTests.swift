@@ -157,7 +157,7 @@ import Wire
       let claim = try ChildProcess(
         "/usr/bin/env",
         [
-          "redis-cli", "-p", "\(cluster.redis.port)", "HINCRBY", "fl:s:{\(session)}", "epoch", "10",
+          "redis-cli", "-p", "\(cluster.redis.port)", "HINCRBY", "{fl}:s:\(session)", "epoch", "10",
         ])
       #expect(try await claim.waitForExit() == 0, "\(claim.output)")
       let again = try await cluster.restart(owner)

@@ -37,16 +37,19 @@ extension Fleet {
   }
 
   /// Two nodes that lose `victim` each with pauses of so many seconds, and two routers.
+  /// - Parameter away: the share of the deaths of nodes after which the other one is to take over.
   public static func keptCluster(
     _ chaos: ClusterChaos, seed: UInt64, victim: Victim = .node,
-    pause: ClosedRange<Double> = 0.5...4, options: [String] = [], targets: [Target] = [.pty],
+    pause: ClosedRange<Double> = 0.5...4, away: Double = 0, options: [String] = [],
+    targets: [Target] = [.pty],
     _ body: @Sendable @escaping (Fleet, [KeptProcess]) async throws -> Void
   ) async throws {
     try await cluster(chaos, seed: seed, options: options) { fleet, nodes in
       var fleet = fleet
       fleet.losesSessions = victim.takesTerminals
       fleet.targets = targets
-      let failure = await whileLosing(victim, of: nodes, pause: pause, seed: seed) { [fleet] in
+      let failure = await whileLosing(victim, of: nodes, pause: pause, away: away, seed: seed) {
+        [fleet] in
         try await body(fleet, nodes)
       }
       if let failure { throw failure }
@@ -78,11 +81,13 @@ extension Fleet {
   /// Runs `body`, and removes the processes.
   /// - Returns: why it, or one of them, failed.
   private static func whileLosing(
-    _ victim: Victim, of processes: [KeptProcess], pause: ClosedRange<Double>, seed: UInt64,
-    _ body: () async throws -> Void
+    _ victim: Victim, of processes: [KeptProcess], pause: ClosedRange<Double>, away: Double = 0,
+    seed: UInt64, _ body: () async throws -> Void
   ) async -> (any Error)? {
     let losing = processes.enumerated().map { index, process in
-      Task { try await process.lose(victim, again: pause, seed: seed &+ UInt64(index)) }
+      Task {
+        try await process.lose(victim, again: pause, away: away, seed: seed &+ UInt64(index))
+      }
     }
     var failure: (any Error)?
     do { try await body() } catch { failure = error }
@@ -98,11 +103,11 @@ extension Fleet {
 }
 
 extension KeptProcess {
-  fileprivate func lose(_ victim: Victim, again pause: ClosedRange<Double>, seed: UInt64)
-    async throws
-  {
+  fileprivate func lose(
+    _ victim: Victim, again pause: ClosedRange<Double>, away: Double, seed: UInt64
+  ) async throws {
     switch victim {
-    case .node: try await dieAgainAndAgain(pause: pause, seed: seed)
+    case .node: try await dieAgainAndAgain(pause: pause, away: away, seed: seed)
     case .holder: try await loseHolderAgainAndAgain(pause: pause, seed: seed)
     case .machine: try await loseMachineAgainAndAgain(pause: pause, seed: seed)
     }

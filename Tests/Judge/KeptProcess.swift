@@ -112,7 +112,10 @@ public final class KeptProcess: Sendable {
   }
 
   /// At random times, until the task is cancelled: also right after its start, and before it serves.
-  public func dieAgainAndAgain(pause: ClosedRange<Double>, seed: UInt64) async throws {
+  /// - Parameter away: the share of its deaths after which it is away until it counts as dead.
+  public func dieAgainAndAgain(pause: ClosedRange<Double>, away: Double = 0, seed: UInt64)
+    async throws
+  {
     var random = SeededGenerator(seed: seed ^ 0x6b69_6c6c)
     while !Task.isCancelled {
       try await Task.sleep(for: .seconds(Double.random(in: pause, using: &random)))
@@ -121,6 +124,9 @@ public final class KeptProcess: Sendable {
         try await start(waits: random.chance(0.5))
         try await Task.sleep(for: .seconds(Double.random(in: 0...0.4, using: &random)))
         try await end()
+      }
+      if away > 0, random.chance(away) {
+        try await Task.sleep(for: .seconds(Double.random(in: 16...20, using: &random)))
       }
       try await start()
     }

@@ -13,6 +13,8 @@ struct Fate: Sendable {
   var maintenance: Maintenance?
   /// Seconds from one thing that happens to the next.
   var pause: ClosedRange<Double>
+  /// Share of the deaths of a cluster's nodes after which the other one is to take over.
+  var away: Double
   /// Share of the connections that go silent without closing.
   var halfOpen: Double
   /// Connections are left alone.
@@ -122,8 +124,8 @@ enum Ground: String, ExpressibleByArgument, CaseIterable {
       }
     case (nil, let victim?):
       try await Fleet.keptCluster(
-        fate.cluster, seed: fate.seed, victim: victim, pause: fate.pause, options: options,
-        targets: targets
+        fate.cluster, seed: fate.seed, victim: victim, pause: fate.pause, away: fate.away,
+        options: options, targets: targets
       ) {
         await trial($0)
         afterwards(.killed($1))

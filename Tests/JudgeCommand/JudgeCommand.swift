@@ -58,6 +58,12 @@ import TestSupport
   var upgrade = false
   @Option(help: "Seconds from one death, move or step of an upgrade to the next, at most.")
   var pause = 4.0
+  @Option(
+    help: """
+      With --kill node, of a cluster: the share of deaths after which a node stays away for so long that the other one goes on \
+      with its sessions.
+      """)
+  var away = 0.0
   @Option(help: "Decides every cut and every stream; a random one by default.")
   var seed: UInt64 = .random(in: 0...UInt64.max)
   @Option(help: "Sessions at a time.")
@@ -87,6 +93,7 @@ import TestSupport
     guard (1...100_000_000).contains(output) else {
       throw ValidationError("--output is 1 to 100000000")
     }
+    guard (0...1).contains(away) else { throw ValidationError("--away is 0 to 1") }
     guard (0.5...3600).contains(pause) else { throw ValidationError("--pause is 0.5 to 3600") }
     guard (seconds ?? minutes) > 0 else { throw ValidationError("the time is above 0") }
   }
@@ -134,8 +141,8 @@ import TestSupport
       result.set(verdict, fleet.cuts)
     }
     let fate = Fate(
-      seed: seed, victim: kill, maintenance: maintenance, pause: 0.5...pause, halfOpen: halfOpen,
-      isCalm: calm)
+      seed: seed, victim: kill, maintenance: maintenance, pause: 0.5...pause, away: away,
+      halfOpen: halfOpen, isCalm: calm)
     try await ground.with(fate, trial) { aftermath in
       let (verdict, cuts) = result.get()
       result.set(tell(of: aftermath, verdict), cuts)

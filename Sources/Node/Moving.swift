@@ -44,22 +44,27 @@ extension Node {
   /// - Parameters:
   ///   - refusals: the nodes that could not get ready for a session.
   ///   - patience: for who does not say whether it is ready: a node of an earlier version gets ready once it is asked for
-  ///     the session.
+  ///     the session. One that has not been heard of since gets nothing: here the session is served.
   /// - Returns: how many.
   @discardableResult
   private func moveSome(
     _ refusals: inout [SessionID: Set<NodeID>], patience: Duration
   ) async throws -> Int {
     guard context.sharesHolders else { return 0 }
-    let deadline = ContinuousClock.now + patience
+    let start = ContinuousClock.now
+    let deadline = start + patience
     var offers = self.offers(of: try await movableSessions(), to: try await successors, &refusals)
     for (node, asked) in offers { try await registry.setOffers(asked, to: node) }
     var moved = 0
     while !offers.isEmpty {
       let isLate = ContinuousClock.now >= deadline
+      let heard = isLate ? try await nodes(heardOfSince: start) : []
       for (node, asked) in offers {
         let told = try await registry.offers(to: node)
-        let refused = asked.filter { told[$0.key]?.state == .refused }
+        let isAway = isLate && !heard.contains(node)
+        let refused = asked.filter { session, _ in
+          told[session]?.state == .refused || isAway && told[session]?.state != .ready
+        }
         for session in refused.keys { refusals[session, default: []].insert(node) }
         try await registry.removeOffers(Array(refused.keys), to: node)
         let ready = asked.filter { session, _ in
@@ -76,6 +81,16 @@ extension Node {
       "sessions were handed over to other nodes",
       metadata: ["node": "\(id)", "sessions": "\(moved)", "left": "\(sessions)"])
     return moved
+  }
+
+  /// The nodes that have renewed their leases since.
+  private func nodes(heardOfSince time: ContinuousClock.Instant) async throws -> Set<NodeID> {
+    let elapsed = Int((ContinuousClock.now - time) / .milliseconds(1))
+    return Set(
+      try await registry.nodes().filter {
+        $0.isLive && $0.leaseMilliseconds > Lease.length - elapsed
+      }
+      .map(\.record.id))
   }
 
   /// The nodes that could have sessions of this one.

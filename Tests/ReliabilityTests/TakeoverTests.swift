@@ -1,6 +1,7 @@
 // A session in a container goes on at another node that reaches its engine: when its node dies, is drained, or is stopped.
 // Its router and its clients' connections stay (promises P1, P2, P3, P11).
 
+import Chaos
 import Client
 import Foundation
 import Judge
@@ -206,6 +207,64 @@ import Wire
         #expect(listed.allSatisfy { $0["state"] as? String == "running" }, "\(found)")
         _ = try await cluster.fairlead("drain", "n\(owner)", "--undo", "--api", api)
       }
+    }
+  }
+
+  /// The node that was to have its sessions has died, and counts as living for some seconds yet.
+  @Test func aDrainedNodeServesOnWhatNobodyElseCanHave() async throws {
+    try await withCluster { cluster in
+      let (viewer, owner) = try await counter(cluster)
+      cluster.nodes[1 - owner].process.signal(9)
+      _ = try await cluster.fairlead("drain", "n\(owner)", "--api", cluster.router.url)
+      // For longer than it waits for an answer: 300 lines take 15 s.
+      let start = ContinuousClock.now
+      try await expectEachLineOnce(viewer, upTo: 300)
+      #expect(ContinuousClock.now - start > .seconds(10))
+      #expect(viewer.seen.opened.count == 1, "its stream was never closed")
+      let again = try await cluster.restart(1 - owner)
+      defer { again.process.signal(9) }
+      let session = viewer.terminal.session
+      try await eventually("it has moved", atMost: .seconds(60)) {
+        try await cluster.owner(of: session) == "n\(1 - owner)"
+      }
+      try await expectEachLineOnce(viewer, upTo: 500)
+    }
+  }
+
+  /// Its node is in sight of the registry, and out of sight of a router.
+  @Test func aLinkThatIsCutMovesNothing() async throws {
+    try await withCluster { cluster in
+      cluster.nodes[0].process.signal(SIGTERM)
+      try await cluster.nodes[0].process.waitForExit()
+      let port = try freePort()
+      let link = try await ChaosProxy.start(
+        before: ("127.0.0.1", port), framing: .link, profile: .faithful, seed: 1)
+      let node = try Fairlead.start(
+        [
+          "node", "--id", "n0", "--redis", cluster.redis.url, "--loops", "1", "--listen",
+          "127.0.0.1:\(port)", "--advertise", "127.0.0.1:\(link.port)", "--state-directory",
+          "\(cluster.directory)/n0",
+        ] + cluster.options)
+      _ = try await node.line(with: "takes links on")
+      let api = cluster.router.url
+      _ = try await cluster.fairlead("drain", "n1", "--api", api)
+      let (viewer, owner) = try await counter(cluster)
+      #expect(owner == 0)
+      _ = try await cluster.fairlead("drain", "n1", "--undo", "--api", api)
+      var cutting = ChaosProfile()
+      (cutting.cutShare, cutting.cutAfter) = (1, 0...1)
+      link.setProfile(cutting)
+      link.cutAll()
+      // So long that a node which is away counts as dead, and others look for what it had.
+      try await Task.sleep(for: .seconds(22))
+      let session = viewer.terminal.session
+      let found = try await cluster.owner(of: session)
+      #expect(found == "n0")
+      #expect(!cluster.nodes[1].process.output.contains("takes a session over"))
+      link.setProfile(.faithful)
+      try await expectEachLineOnce(viewer, upTo: 600)
+      #expect(!node.output.contains("has taken a session over"))
+      try await link.stop()
     }
   }
 

@@ -153,6 +153,33 @@ import Wire
     }
   }
 
+  /// Its processes ended with that one, whatever containers have yet to say.
+  @Test(arguments: Kind.allCases) func whatAnEarlierStartOfTheMachineHeldIsLost(_ kind: Kind)
+    async throws
+  {
+    try await with(kind) { registry in
+      var record = NodeRecord(
+        id: a, incarnation: first, loops: [], capacity: 10, holder: "earlier/h")
+      _ = try await registry.heartbeat(record)
+      let held = OwnedSession(epoch: Epoch(5), holder: "earlier/h")
+      _ = try await registry.announce([kept: held], node: a, incarnation: first)
+      (record.incarnation, record.holder) = (second, "later/h")
+      guard case .refused = try await registry.heartbeat(record) else {
+        Issue.record("it is believed to have what the other one had")
+        return
+      }
+      try await registry.leave(a, incarnation: first)
+      _ = try await registry.heartbeat(record)
+      let records = SessionRecords(registry, node: a, incarnation: second, logger: quiet)
+      await records.releaseLost(without: SilentHolders(areAnywhere: true)) { [] }
+      guard case .closed(let tombstone) = try await registry.lookUp(kept)?.state else {
+        Issue.record("it is not told as lost")
+        return
+      }
+      #expect(tombstone.isLost)
+    }
+  }
+
   /// It would be taken for lost on that word.
   @Test(arguments: Kind.allCases) func whatItHasAndTheRegistryDoesNotKnowYetIsNotLost(_ kind: Kind)
     async throws

@@ -2,6 +2,7 @@
 // proxy in every connection: client–router, router–node, and node–Redis and router–Redis.
 
 public import Chaos
+import Glibc
 import TestSupport
 
 public struct ClusterChaos: Sendable {
@@ -10,6 +11,8 @@ public struct ClusterChaos: Sendable {
   public var redis = ChaosProfile.faithful
   /// Every so often a router is killed and started again; nil: never.
   public var routerDeaths: Duration?
+  /// Nodes that are killed also stand still now and then, for up to four seconds, and Redis for up to three.
+  public var freezes = false
   public init() {}
 
   /// None.
@@ -89,12 +92,29 @@ extension Fleet {
         }
       }
     }
-    defer { killing?.cancel() }
+    let freezing = chaos.freezes ? Task { try await freeze(redis, seed: seed) } : nil
+    defer {
+      killing?.cancel()
+      freezing?.cancel()
+    }
     var fleet = Fleet(url: "http://127.0.0.1:\(front.port)", proxies: proxies)
     fleet.routers = routers
     try await body(fleet, nodes)
     killing?.cancel()
+    freezing?.cancel()
     for proxy in proxies { try await proxy.stop() }
+  }
+}
+
+extension Fleet {
+  private static func freeze(_ redis: ChildProcess, seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed ^ 0x7265_6469)
+    while !Task.isCancelled {
+      try await Task.sleep(for: .seconds(Double.random(in: 3...10, using: &random)))
+      redis.signal(SIGSTOP)
+      defer { redis.signal(SIGCONT) }
+      try await Task.sleep(for: .seconds(Double.random(in: 0.2...3, using: &random)))
+    }
   }
 }
 

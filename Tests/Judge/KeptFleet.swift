@@ -48,8 +48,9 @@ extension Fleet {
       var fleet = fleet
       fleet.losesSessions = victim.takesTerminals
       fleet.targets = targets
-      let failure = await whileLosing(victim, of: nodes, pause: pause, away: away, seed: seed) {
-        [fleet] in
+      let failure = await whileLosing(
+        victim, of: nodes, pause: pause, away: away, freezes: chaos.freezes, seed: seed
+      ) { [fleet] in
         try await body(fleet, nodes)
       }
       if let failure { throw failure }
@@ -82,11 +83,12 @@ extension Fleet {
   /// - Returns: why it, or one of them, failed.
   private static func whileLosing(
     _ victim: Victim, of processes: [KeptProcess], pause: ClosedRange<Double>, away: Double = 0,
-    seed: UInt64, _ body: () async throws -> Void
+    freezes: Bool = false, seed: UInt64, _ body: () async throws -> Void
   ) async -> (any Error)? {
     let losing = processes.enumerated().map { index, process in
       Task {
-        try await process.lose(victim, again: pause, away: away, seed: seed &+ UInt64(index))
+        try await process.lose(
+          victim, again: pause, away: away, freezes: freezes, seed: seed &+ UInt64(index))
       }
     }
     var failure: (any Error)?
@@ -104,10 +106,10 @@ extension Fleet {
 
 extension KeptProcess {
   fileprivate func lose(
-    _ victim: Victim, again pause: ClosedRange<Double>, away: Double, seed: UInt64
+    _ victim: Victim, again pause: ClosedRange<Double>, away: Double, freezes: Bool, seed: UInt64
   ) async throws {
     switch victim {
-    case .node: try await dieAgainAndAgain(pause: pause, away: away, seed: seed)
+    case .node: try await dieAgainAndAgain(pause: pause, away: away, freezes: freezes, seed: seed)
     case .holder: try await loseHolderAgainAndAgain(pause: pause, seed: seed)
     case .machine: try await loseMachineAgainAndAgain(pause: pause, seed: seed)
     }

@@ -23,6 +23,7 @@ public final class KeptProcess: Sendable {
   private struct State {
     var process: ChildProcess
     var kills = 0
+    var freezes = 0
     var holderDeaths: [ContinuousClock.Instant] = []
     var remarks: [String] = []
   }
@@ -80,6 +81,8 @@ public final class KeptProcess: Sendable {
   public var url: String { "http://127.0.0.1:\(port)" }
   public var process: ChildProcess { state.withLockedValue { $0.process } }
   public var kills: Int { state.withLockedValue { $0.kills } }
+  /// How often it stood still.
+  public var freezes: Int { state.withLockedValue { $0.freezes } }
   /// What its processes said of warnings and errors before they were killed.
   public var remarks: [String] { state.withLockedValue { $0.remarks } + remarks(of: process) }
 
@@ -111,14 +114,31 @@ public final class KeptProcess: Sendable {
     if waits { try await isReady() }
   }
 
+  /// It does nothing for so long, and knows nothing of that, as on a machine that sleeps.
+  public func freeze(for time: Duration) async throws {
+    let process = process
+    process.signal(SIGSTOP)
+    defer { process.signal(SIGCONT) }
+    state.withLockedValue { $0.freezes += 1 }
+    try await Task.sleep(for: time)
+  }
+
   /// At random times, until the task is cancelled: also right after its start, and before it serves.
-  /// - Parameter away: the share of its deaths after which it is away until it counts as dead.
-  public func dieAgainAndAgain(pause: ClosedRange<Double>, away: Double = 0, seed: UInt64)
+  /// - Parameters:
+  ///   - away: the share of its deaths after which it is away until it counts as dead.
+  ///   - freezes: every other time it only stands still, for up to four seconds.
+  public func dieAgainAndAgain(
+    pause: ClosedRange<Double>, away: Double = 0, freezes: Bool = false, seed: UInt64
+  )
     async throws
   {
     var random = SeededGenerator(seed: seed ^ 0x6b69_6c6c)
     while !Task.isCancelled {
       try await Task.sleep(for: .seconds(Double.random(in: pause, using: &random)))
+      if freezes, random.chance(0.5) {
+        try await freeze(for: .seconds(Double.random(in: 0.2...4, using: &random)))
+        continue
+      }
       try await end()
       while random.chance(0.3) {
         try await start(waits: random.chance(0.5))

@@ -19,6 +19,8 @@ struct Fate: Sendable {
   var halfOpen: Double
   /// Connections are left alone.
   var isCalm: Bool
+  /// Nodes and Redis also stand still.
+  var freezes: Bool
 
   var clients: ChaosProfile {
     guard !isCalm else { return .faithful }
@@ -44,6 +46,7 @@ struct Fate: Sendable {
       chaos.redis.cutShare = 0.5
       chaos.redis.cutAfter = 1_000...50_000
     }
+    chaos.freezes = freezes
     if !isCalm || victim == nil { chaos.routerDeaths = .seconds(7) }
     return chaos
   }

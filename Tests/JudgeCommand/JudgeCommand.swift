@@ -76,6 +76,12 @@ import TestSupport
       --kill, a router every 7 s.
       """)
   var calm = false
+  @Flag(
+    help: """
+      Every other time a node that would be killed stands still instead, for up to 4 s, and Redis does so now and then; on \
+      cluster and docker-cluster.
+      """)
+  var freeze = false
   @Option(help: "Share of the connections that go silent without closing.")
   var halfOpen = 0.003
 
@@ -84,6 +90,10 @@ import TestSupport
     guard (1...200).contains(sessions) else { throw ValidationError("--sessions is 1 to 200") }
     guard [kill != nil, move, upgrade].count(where: { $0 }) <= 1 else {
       throw ValidationError("--kill, --move and --upgrade do not go together")
+    }
+    let isCluster = !on.isEmpty && on.allSatisfy { $0 == .cluster || $0 == .dockerCluster }
+    guard !freeze || kill == .node && isCluster else {
+      throw ValidationError("--freeze goes with --kill node and --on cluster or docker-cluster")
     }
     let possible = Ground.possible(kill, maintenance)
     guard on.allSatisfy(possible.contains) else {
@@ -142,7 +152,7 @@ import TestSupport
     }
     let fate = Fate(
       seed: seed, victim: kill, maintenance: maintenance, pause: 0.5...pause, away: away,
-      halfOpen: halfOpen, isCalm: calm)
+      halfOpen: halfOpen, isCalm: calm, freezes: freeze)
     try await ground.with(fate, trial) { aftermath in
       let (verdict, cuts) = result.get()
       result.set(tell(of: aftermath, verdict), cuts)
@@ -168,6 +178,9 @@ import TestSupport
 
   private func tell(of processes: [KeptProcess], _ verdict: Verdict) {
     let kills = processes.reduce(0) { $0 + $1.kills }
+    if freeze {
+      print("\(processes.reduce(0) { $0 + $1.freezes }) times a node stood still")
+    }
     switch verdict.slowestLoss(after: processes.flatMap(\.holderDeaths)) {
     case nil: print("\(kills) kills")
     case let slowest?:

@@ -135,24 +135,20 @@ extension NodeLoop {
         descriptor: descriptor, epoch: epoch, holder: entry.holderName, waiting: waiting,
         isMove: isMove))
     context.places.takeAnyway()
-    let bound = NIOLoopBound((self, descriptor), eventLoop: eventLoop)
+    if !entry.hasEnded { runningToRestore.insert(id) }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
     return entry.attach(
       epoch: epoch, latest: context.settings.logLimit, on: eventLoop
     ).map { attached in
-      let (loop, descriptor) = bound.value
-      loop.finishRestoring(descriptor, epoch, attached.value)
+      bound.value.finishRestoring(id, attached.value)
       return true
     }.flatMapErrorThrowing { error in
-      let (loop, descriptor) = bound.value
-      loop.giveUpRestoring(descriptor.session, error)
+      bound.value.giveUpRestoring(id, error)
       return false
     }
   }
 
-  private func finishRestoring(
-    _ descriptor: SessionDescriptor, _ epoch: Epoch, _ attached: AttachedPipe
-  ) {
-    let id = descriptor.session
+  private func finishRestoring(_ id: SessionID, _ attached: AttachedPipe) {
     guard case .restoring(var restoration) = sessions[id] else {
       context.places.giveBack()
       attached.pipe.holder?.detach()
@@ -161,6 +157,20 @@ extension NodeLoop {
     if stopCause != nil, !context.endsSessions {
       return detach(restoration, attached.pipe)
     }
+    if waits(restoration, attached) {
+      restoration.attached = attached
+      sessions[id] = .restoring(restoration)
+      endedToRestore.insert(id)
+      return restoreThoseThatEnded()
+    }
+    begin(restoration, attached)
+  }
+
+  /// Makes the session of what was attached.
+  func begin(_ restoration: Restoration, _ attached: AttachedPipe) {
+    var restoration = restoration
+    let (descriptor, epoch) = (restoration.descriptor, restoration.epoch)
+    let id = descriptor.session
     let age = WallClock.milliseconds - min(descriptor.created, WallClock.milliseconds)
     var kept = KeptSession(attached.terminal, logLimit: descriptor.logLimit)
     // Its holder may have heard nothing of it.
@@ -183,7 +193,7 @@ extension NodeLoop {
   }
 
   /// The node stops: the session waits for its next start, or for another node.
-  private func detach(_ restoration: Restoration, _ pipe: any Pipe) {
+  func detach(_ restoration: Restoration, _ pipe: any Pipe) {
     let id = restoration.descriptor.session
     sessions[id] = nil
     context.places.giveBack()
@@ -212,6 +222,7 @@ extension NodeLoop {
         Refused(.unavailable, "session \(id) is with another node by now", retry: NodeLimits.retry))
     }
     checkEmpty()
+    restoreThoseThatEnded()
   }
 
   /// The session has read all output that there was: its clients may come back.
@@ -230,6 +241,7 @@ extension NodeLoop {
       open.connection.open(open.stream, open.request, of: session, isFirst: false)
     }
     if session.core.ended != nil { noteEnd(session) }
+    restoreThoseThatEnded()
   }
 
   func wait(_ open: WaitingOpen, for restoration: Restoration) {
@@ -237,6 +249,7 @@ extension NodeLoop {
     var restoration = restoration
     restoration.waiting.append(open)
     sessions[restoration.descriptor.session] = .restoring(restoration)
+    restoreEnded(restoration.descriptor.session)
   }
 
   // MARK: Letting go

@@ -1,6 +1,6 @@
 // One event loop of a node: its sessions, and the connections of routers that reach it. How sessions come to be is in
 // SessionStarts.swift, how those that a holder has come back in KeptSessions.swift (this node's) and Takeover.swift
-// (another's), how they move between two nodes in Preparations.swift, how they go in SessionDepartures.swift, what routers ask of them in RouterQuestions.swift.
+// (another's), those that have ended last of all (EndedRestorations.swift), how they move between two nodes in Preparations.swift, how they go in SessionDepartures.swift, what routers ask of them in RouterQuestions.swift.
 
 import Links
 import Logging
@@ -27,6 +27,14 @@ final class NodeLoop {
 
   /// Whether the holder has yet to say which of this loop's sessions it keeps: an unknown session may be among them.
   var isRestoring: Bool
+
+  // What EndedRestorations.swift keeps here.
+
+  /// Sessions that run and are being made again, and some that have been.
+  var runningToRestore: Set<SessionID> = []
+  /// Those that have ended and wait for them.
+  var endedToRestore: Set<SessionID> = []
+  var isRestoringEnded = false
 
   // What SessionDepartures.swift keeps here.
 
@@ -116,6 +124,7 @@ final class NodeLoop {
       }
     }
     dismissSlowReaders()
+    restoreThoseThatEnded()
   }
 
   func stopReaping() { reaper?.cancel() }

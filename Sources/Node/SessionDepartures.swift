@@ -119,6 +119,7 @@ extension NodeLoop {
     for case .session(let session) in sessions.values { stop(session, cause) }
     for case .restoring(let restoration) in sessions.values {
       for open in restoration.waiting { open.refuse(refusalOfLeaving) }
+      if let attached = restoration.attached { stop(restoration, attached, cause) }
       if let session = restoration.session { stop(session, cause) }
     }
     for case .takingOver(let takeover) in sessions.values {
@@ -129,6 +130,16 @@ extension NodeLoop {
     let limit = eventLoop.scheduleTask(in: NodeLimits.lastStarts) { bound.value.giveUpStarts() }
     promise.futureResult.whenComplete { _ in limit.cancel() }
     return promise.futureResult
+  }
+
+  /// Stops one that has ended and was not made again yet.
+  private func stop(_ restoration: Restoration, _ attached: AttachedPipe, _ cause: EndCause) {
+    guard context.endsSessions else { return detach(restoration, attached.pipe) }
+    let id = restoration.descriptor.session
+    restoreEnded(id)
+    if case .restoring(let begun) = sessions[id], let session = begun.session {
+      stop(session, cause)
+    }
   }
 
   private func goesOn(_ session: Session) -> Bool {

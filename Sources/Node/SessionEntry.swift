@@ -1,5 +1,6 @@
 // What a loop knows of a session: that it runs, or how far it has come towards that.
 
+import Pipes
 import Registry
 import Sessions
 import Wire
@@ -74,6 +75,8 @@ struct Restoration {
   let epoch: Epoch
   /// What keeps it.
   let holder: String?
+  /// One that has ended and waits until those that run are made again.
+  var attached: AttachedPipe?
   /// Once it is attached; it may not have read all output yet.
   var session: Session?
   /// OPENs that came meanwhile.

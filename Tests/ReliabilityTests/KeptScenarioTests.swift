@@ -83,6 +83,33 @@ import Wire
     }
   }
 
+  /// The screens of those that run come first: of the others nobody waits for the next line.
+  @Test func whatRunsIsThereBeforeWhatHasEnded() async throws {
+    try await withHeldServe(options: ["--loops", "1"]) { server in
+      var ended: [SessionID] = []
+      for _ in 0..<6 {
+        let viewer = try server.shell("head -c 300000 /dev/zero | tr '\\0' x; printf '\\nover\\n'")
+        try await viewer.until("it has ended") { $0.ended != nil }
+        ended.append(viewer.terminal.session)
+        try await viewer.close()
+      }
+      let (viewer, _) = try await countedCat(on: server.url)
+      try await server.end()
+      try await server.start()
+      try await viewer.goesOn("after")
+      // One that somebody asks for meanwhile waits for nobody.
+      let late = try Viewer(server.url, session: ended[0])
+      try await late.until("its last screen is there") { $0.text.contains("over") }
+      func started() -> [String] {
+        server.process.output.split(separator: "\n").filter { $0.contains("session goes on") }
+          .map(String.init)
+      }
+      try await eventually("all are there again") { started().count == ended.count + 1 }
+      let first = try #require(started().first)
+      #expect(first.contains("session=\(viewer.terminal.session)"), "\(first)")
+    }
+  }
+
   /// Promise P10.
   @Test func whoLooksAtATerminalWhoseHolderStandsStillIsToldSo() async throws {
     try await withHeldServe { server in

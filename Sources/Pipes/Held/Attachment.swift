@@ -20,6 +20,8 @@ public struct KeptTerminal: Sendable {
   public var end: UInt64
   public var answered: UInt64
   public var hasForgotten: Bool
+  /// Whether its process has ended.
+  public var hasEnded: Bool
 }
 
 /// A session of a holder as it was found there, and its pipe, which is not reading yet.
@@ -116,7 +118,8 @@ struct Attachment {
         guard change.offset >= found.checkpoint - UInt64(older.readableBytes) else { return nil }
         return TerminalSize(change.columns, change.rows).map { (change.offset, $0) }
       },
-      end: found.logEnd, answered: found.answered, hasForgotten: found.hasForgotten)
+      end: found.logEnd, answered: found.answered, hasForgotten: found.hasForgotten,
+      hasEnded: found.exit != nil)
   }
 }
 

@@ -51,6 +51,8 @@ public struct KeptEntry: Sendable {
   public let epoch: Epoch
   /// Whether some node has it now, or had it a moment ago.
   public let isAttached: Bool
+  /// Whether its process has ended.
+  public let hasEnded: Bool
   /// What its node said of it at its start (``PipeRequest/descriptor``).
   public let descriptor: [UInt8]
 
@@ -85,7 +87,7 @@ extension HolderPlace {
       entries.map { entry in
         KeptEntry(
           place: self, handle: entry.handle, epoch: Epoch(entry.epoch),
-          isAttached: entry.isAttached, descriptor: entry.descriptor)
+          isAttached: entry.isAttached, hasEnded: entry.hasEnded, descriptor: entry.descriptor)
       }
     }
   }

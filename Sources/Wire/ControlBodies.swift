@@ -244,8 +244,20 @@ public struct Open: Sendable, Equatable, Codable {
     if create.environment.count > WireLimits.environmentVariables {
       return "\(create.environment.count) variables; at most \(WireLimits.environmentVariables)"
     }
-    if let labels = create.labels, labels.count > WireLimits.labels {
-      return "\(labels.count) labels; at most \(WireLimits.labels)"
+    if let labels = create.labels {
+      if labels.count > WireLimits.labels {
+        return "\(labels.count) labels; at most \(WireLimits.labels)"
+      }
+      let isSound = labels.allSatisfy { key, value in
+        (1...WireLimits.labelKey).contains(key.utf8.count)
+          && value.utf8.count <= WireLimits.labelValue
+          && (key + value).utf8.allSatisfy { (0x20...0x7E).contains($0) }
+      }
+      if !isSound {
+        return
+          "a label's key has 1 to \(WireLimits.labelKey) characters of ASCII, its value at most "
+          + "\(WireLimits.labelValue)"
+      }
     }
     if create.command.first == "" { return "the command is an empty string" }
     let strings =

@@ -50,6 +50,9 @@ public enum WireLimits {
   public static let environmentVariables = 256
   /// Labels that one OPEN may ask of its node: each is looked for on every node.
   public static let labels = 16
+  /// Bytes of each one's key and value: a REFUSED names all that no node has.
+  public static let labelKey = 64
+  public static let labelValue = 128
   /// Columns and rows of a terminal: nothing real is larger, and a screen model of 1,000 × 1,000 cells is what a
   /// session may cost.
   public static let side = 1...1_000

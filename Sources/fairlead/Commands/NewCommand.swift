@@ -69,7 +69,8 @@ struct NewCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only on a node with this label; may be given again.", valueName: "key=value"))
+      "It starts only on a node with this label; may be given again. A move looks for no label.",
+      valueName: "key=value"))
   var label: [LabelOption] = []
 
   @Flag(help: "Do not attach; print the id.")

@@ -34,7 +34,9 @@ extension NodeLoop {
     let (id, epoch) = (session.id, session.core.epoch)
     let bound = NIOLoopBound((self, session), eventLoop: eventLoop)
     return session.leaveCheckpoint().flatMap { [eventLoop, context] in
-      eventLoop.makeFutureWithTask {
+      // It may have ended while that was written.
+      guard bound.value.1.core.ended == nil else { return eventLoop.makeSucceededFuture(false) }
+      return eventLoop.makeFutureWithTask {
         try await context.records.letGoNow(of: id, epoch: epoch, next: next)
       }
     }.map { isFree -> SessionID? in

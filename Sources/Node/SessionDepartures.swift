@@ -67,7 +67,7 @@ extension NodeLoop {
   /// Brings its clients to its other owner, and ends it here.
   func giveUp(_ session: Session) {
     logger.error(
-      "another node owns a session of the same name by now; ours is ended",
+      "another node owns a session of the same name by now; ours is \(session.isKept ? "let go of" : "ended")",
       metadata: ["node": "\(context.id)", "session": "\(session.id)"])
     session.sendAway(refusalOfAnotherOwner(of: session.id))
     // A session that is kept goes on under its other owner: it is the same process.

@@ -39,8 +39,7 @@ public final class Router: Sendable {
 
   private var context: RouterContext { loops.context }
 
-  /// Listens until the task is cancelled; then asks its clients to go, gives them a moment, and
-  /// closes. It starts without a registry that is away, and is not ready until that has answered.
+  /// Listens until the task is cancelled, or `drain` has sent its clients away. It starts without a registry that is away, and is not ready until that has answered.
   /// - Parameter onReady: called with the port once it listens.
   public func run(onReady: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
     do {
@@ -73,9 +72,12 @@ public final class Router: Sendable {
         serverName: "fairlead"),
       onServerRunning: { channel in
         let port = channel.localAddress?.port ?? 0
-        self.logListening(port)
-        self.context.url = configuration.url(port: port)
-        await onReady(port)
+        // Not on the loop that accepts connections: what is done then may write files.
+        await withTaskExecutorPreference(globalConcurrentExecutor) {
+          self.logListening(port)
+          self.context.url = configuration.url(port: port)
+          await onReady(port)
+        }
       },
       eventLoopGroupProvider: .shared(group),
       logger: quietLogger)

@@ -44,7 +44,8 @@ struct Block<Element: Blank> {
 
   /// From so many bytes on memory comes from the kernel, and only what is touched takes any: the allocator would fill
   /// all of it with zeros. A terminal's grid has 15 KiB, of which a prompt needs one page, and a program can ask for
-  /// another grid of 8 MB with eight bytes. Pages of history, which come and go in a flood, are smaller.
+  /// another grid of 8 MB with eight bytes. Pages of history, which come and go in a flood, are smaller. A
+  /// process may have 65,530 mappings; the sessions of a node, at most 10,000, have two each.
   private static var large: Int { 12 << 10 }
 
   private init(base: UnsafeMutablePointer<Element>, count: Int) {

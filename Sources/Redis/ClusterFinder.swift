@@ -88,8 +88,9 @@ final class ClusterFinder: PrimaryFinder {
   /// Those of the URL come first: whoever wrote it meant them to stay.
   private func remember(_ found: [Address]) {
     var known = endpoint.servers
-    for server in found where !known.contains(server) && known.count < RedisLimits.remembered {
-      known.append(server)
+    for server in found {
+      guard known.count < RedisLimits.remembered else { break }
+      if !known.contains(server) { known.append(server) }
     }
     servers = known
     next %= servers.count

@@ -166,7 +166,12 @@ final class RedisConnection: ChannelInboundHandler {
       }
       request.answer.succeed(value)
     case .heard(let value): owner?.heard(value)
-    case .ready: owner?.connected(self)
+    case .ready:
+      // Who asked for it may have given up meanwhile.
+      guard let owner else {
+        return close(RedisError(.unavailable, "nobody needs this connection any more"))
+      }
+      owner.connected(self)
     case .fail(let error):
       throw RedisError(error.code, "\(endpoint): \(error.message)", cause: error.cause)
     }

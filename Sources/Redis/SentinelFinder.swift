@@ -47,10 +47,11 @@ final class SentinelFinder: PrimaryFinder {
     return askAll()
   }
 
-  private func askAll() -> EventLoopFuture<Address> {
+  /// - Parameter byMost: what fewer than most of all sentinels say decides nothing.
+  private func askAll(byMost: Bool = false) -> EventLoopFuture<Address> {
     let promise = eventLoop.makePromise(of: Address.self)
     let votes = NIOLoopBoundBox(
-      Votes(of: sentinels.count, on: name), eventLoop: eventLoop)
+      Votes(of: sentinels.count, on: name, byMost: byMost), eventLoop: eventLoop)
     let question = RedisCommand(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name])
     for sentinel in sentinels {
       sentinel.send(question).whenComplete { result in
@@ -61,11 +62,12 @@ final class SentinelFinder: PrimaryFinder {
     return promise.futureResult
   }
 
+  /// A primary that serves is left only for what most of them say: one alone, that is behind or means harm, moves nobody.
+  /// What one tells of a failover is a reason to ask all of them; each tells of it once it knows.
   func watch(_ moved: @escaping (Address) -> Void) {
     let subscription = RedisSubscription(channel: "+switch-master") { [weak self, name] message in
-      guard let address = Self.address(in: message, of: name) else { return }
-      self?.told = address
-      moved(address)
+      guard Self.address(in: message, of: name) != nil else { return }
+      self?.look(moved)
     }
     listeners = endpoint.servers.map { [layer, eventLoop, quiet] in
       RedisCore(
@@ -77,10 +79,14 @@ final class SentinelFinder: PrimaryFinder {
       initialDelay: RedisLimits.sentinelLook, delay: RedisLimits.sentinelLook,
       maximumAllowableJitter: RedisLimits.sentinelLookJitter
     ) { _ in
-      guard let finder = bound.value.0.finder else { return }
-      finder.told = nil
-      finder.askAll().whenSuccess { bound.value.1($0) }
+      bound.value.0.finder?.look(bound.value.1)
     }
+  }
+
+  private func look(_ moved: @escaping (Address) -> Void) {
+    told = nil
+    let bound = NIOLoopBound(moved, eventLoop: eventLoop)
+    askAll(byMost: true).whenSuccess { bound.value($0) }
   }
 
   private struct Weak {
@@ -109,13 +115,15 @@ final class SentinelFinder: PrimaryFinder {
   struct Votes {
     private let voters: Int
     private let name: String
+    private let byMost: Bool
     private var counts: [(address: Address, votes: Int)] = []
     private var failures: [RedisError] = []
     private var isDecided = false
 
-    init(of voters: Int, on name: String) {
+    init(of voters: Int, on name: String, byMost: Bool = false) {
       self.voters = voters
       self.name = name
+      self.byMost = byMost
     }
 
     /// - Returns: what is decided by this answer; nil: nothing yet, or it is already.
@@ -145,7 +153,7 @@ final class SentinelFinder: PrimaryFinder {
       guard !isDecided else { return nil }
       let best = counts.max { $0.votes < $1.votes }
       let answered = counts.reduce(0) { $0 + $1.votes } + failures.count
-      if let best, 2 * best.votes > voters || answered == voters {
+      if let best, 2 * best.votes > voters || (answered == voters && !byMost) {
         isDecided = true
         return .success(best.address)
       }

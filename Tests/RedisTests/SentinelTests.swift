@@ -42,6 +42,16 @@ import Wire
     #expect(try votes.add(fails(.timedOut))?.get() == one)
   }
 
+  @Test func oneAloneMovesNobodyFromAPrimaryThatServes() throws {
+    var votes = Votes(of: 3, on: "main", byMost: true)
+    #expect(votes.add(fails(.unavailable)) == nil)
+    #expect(votes.add(names(1)) == nil)
+    #expect(throws: RedisError.self) { try votes.add(fails(.timedOut))?.get() }
+    var most = Votes(of: 3, on: "main", byMost: true)
+    #expect(most.add(names(1)) == nil)
+    #expect(try most.add(names(1))?.get() == one)
+  }
+
   @Test func aNameThatAllAnswerNotToKnowIsAMisconfiguration() {
     var votes = Votes(of: 2, on: "main")
     #expect(votes.add(.success(.null)) == nil)

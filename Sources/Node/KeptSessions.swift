@@ -47,9 +47,8 @@ extension NodeLoop {
       guard descriptor.session.loopIndex(of: context.loopCount) == index else { return nil }
       guard entry.mayBeAnothers || descriptor.node == context.id else { return nil }
       let isSettled =
-        entry.mayBeAnothers
-        ? restoreShared(entry, descriptor)
-        : restoreUnlessHere(entry, descriptor, above: entry.isShared ? .now : nil)
+        entry.isShared
+        ? restoreShared(entry, descriptor) : restoreUnlessHere(entry, descriptor)
       return isSettled.map { $0 ? SilentHolders() : entry.asSilent }
     }
     return EventLoopFuture.whenAllSucceed(restored, on: eventLoop)
@@ -76,7 +75,9 @@ extension NodeLoop {
           return loop.eventLoop.makeSucceededFuture(
             loop.eventLoop.now - loop.context.start > NodeLimits.attachedPatience)
         }
-        return loop.restoreUnlessHere(entry, descriptor)
+        // In this node's own holder a sibling may have had it, under an epoch of which no record tells any more.
+        return loop.restoreUnlessHere(
+          entry, descriptor, above: entry.mayBeAnothers ? nil : .now)
       }
       // Where the record names another holder than this one, the session has moved there, and this is what an earlier
       // life left. A record that was written before the session was started names the container by the name that the

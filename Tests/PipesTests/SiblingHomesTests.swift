@@ -43,6 +43,23 @@ import Wire
     if let process { kill(process, SIGKILL) }
   }
 
+  @Test("are not taken for copies of them") func copies() async throws {
+    try await withTwo { a, b in
+      await a.siblings?.look()
+      #expect(a.siblings?.place(of: b.name) == "\(parent)/b")
+      let copy = try ChildProcess("/bin/cp", ["-a", "\(parent)/b", "\(parent)/B.bak"])
+      #expect(try await copy.waitForExit() == 0)
+      for _ in 0..<3 { await a.siblings?.look() }
+      #expect(a.siblings?.names == [b.name])
+      #expect(a.siblings?.place(of: b.name) == "\(parent)/b")
+      // One that cannot be read for a moment is silent, and not gone.
+      chmod("\(parent)/b", 0o755)
+      await a.siblings?.look()
+      #expect(a.siblings?.names == [b.name])
+      chmod("\(parent)/b", 0o700)
+    }
+  }
+
   @Test("know each other by their holders") func labels() async throws {
     try await withTwo { a, b in
       let own = try #require(HolderName.label(of: a.name))

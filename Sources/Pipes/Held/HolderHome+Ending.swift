@@ -7,7 +7,7 @@ import Wire
 extension HolderHome {
   /// Whether a holder listens in that directory, which is not made for that.
   public static func hasHolder(_ directory: String) -> Bool {
-    LocalHolder.folders(in: directory).contains { LocalHolder.isListening(in: $0) }
+    (LocalHolder.folders(in: directory) ?? []).contains { LocalHolder.isListening(in: $0) }
   }
 
   /// Starts this version's holder unless it runs. Blocks for some milliseconds: not on an event loop.

@@ -69,11 +69,12 @@ public final class HolderHome: Sendable {
     }
     current = holder(
       LocalHolder.service(in: directory) ?? LocalHolder.folder(in: directory), isCurrent: true)
-    older = LocalHolder.folders(in: directory).filter { [current] in $0 != current.directory }
-      .compactMap {
-        // What no holder has any more is only in the way.
-        LocalHolder.removeUnlessUsed($0) ? holder($0, isCurrent: false) : nil
-      }
+    older = (LocalHolder.folders(in: directory) ?? []).filter { [current] in $0 != current.directory
+    }
+    .compactMap {
+      // What no holder has any more is only in the way.
+      LocalHolder.removeUnlessUsed($0) ? holder($0, isCurrent: false) : nil
+    }
     for older in older {
       logger.notice(
         "an older holder keeps its terminals until the last has ended; new ones go to this version's",

@@ -65,9 +65,9 @@ final class LocalHolder: HolderPlace {
       && name.utf8.allSatisfy { $0 != UInt8(ascii: "/") && $0 > 0x20 && $0 < 0x7f }
   }
 
-  /// Those of all versions that there are.
-  static func folders(in state: String) -> [String] {
-    guard let stream = opendir(state) else { return [] }
+  /// Those of all versions that there are. Nil: that cannot be read now.
+  static func folders(in state: String) -> [String]? {
+    guard let stream = opendir(state) else { return errno == ENOENT ? [] : nil }
     defer { closedir(stream) }
     var found: [String] = []
     while found.count < PipeLimits.localHolders, let entry = readdir(stream) {

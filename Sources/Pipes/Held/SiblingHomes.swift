@@ -18,6 +18,8 @@ final class SiblingHomes: Sendable {
   private let logger: Logger
   /// Of each of them, by its name (``HolderName``), the holders of all versions of the program.
   private let known = NIOLockedValueBox<[String: [LocalHolder]]>([:])
+  /// Where each of them lies. A copy of its directory has its key, and no holder.
+  private let places = NIOLockedValueBox<[String: String]>([:])
   private let looking = NIOLock()
   /// Directories of which the log has told why they are left alone.
   private let told = NIOLockedValueBox<Set<String>>([])
@@ -36,6 +38,8 @@ final class SiblingHomes: Sendable {
     }
   }
 
+  func place(of name: String) -> String? { places.withLockedValue { $0[name] } }
+
   var names: [String] { known.withLockedValue { $0.keys.sorted() } }
 
   func detachAll() async {
@@ -52,23 +56,43 @@ final class SiblingHomes: Sendable {
   private func lookNow() { looking.withLock { findAll() } }
 
   private func findAll() {
+    // What cannot be read now is no less there than before.
+    guard let directories = directories() else { return }
     let before = known.withLockedValue { $0 }
+    var places = places.withLockedValue { $0 }
     var found: [String: [LocalHolder]] = [:]
-    for directory in directories() {
-      guard let secret = secret(in: directory) else { continue }
+    var unread: Set<String> = []
+    for directory in directories {
+      guard let secret = secret(in: directory),
+        let folders = LocalHolder.folders(in: directory)
+      else {
+        if access(HolderSecret.file(in: directory), F_OK) == 0 { unread.insert(directory) }
+        continue
+      }
       let name = secret.holderName
-      let folders = LocalHolder.folders(in: directory)
       // Who has had a holder since this node looks has left what is told as lost, if the holder is no more.
       guard name != self.name, found[name] == nil,
-        before[name] != nil || folders.contains(where: { LocalHolder.isListening(in: $0) })
+        places[name] == directory || folders.contains(where: { LocalHolder.isListening(in: $0) })
       else { continue }
       guard found.count < PipeLimits.siblings else {
         tell(directory, "there are \(PipeLimits.siblings) others already")
         continue
       }
       found[name] = holders(in: folders, of: name, secret, before[name] ?? [])
+      places[name] = directory
     }
-    known.withLockedValue { $0 = found }
+    for (name, holders) in before where found[name] == nil {
+      // A connection goes on, and is made once; a directory that cannot be read now may be read again.
+      if places[name].map(unread.contains) == true
+        || holders.contains(where: { !$0.connections.isEmpty })
+      {
+        found[name] = holders
+      } else {
+        places[name] = nil
+      }
+    }
+    self.places.withLockedValue { [places] in $0 = places }
+    known.withLockedValue { [found] in $0 = found }
     for name in found.keys where before[name] == nil {
       logger.notice(
         "takes over terminals of another node of this machine, when that does not serve them",
@@ -89,8 +113,11 @@ final class SiblingHomes: Sendable {
       }
   }
 
-  private func directories() -> [String] {
-    guard (try? PrivateFolder.check(parent)) != nil, let stream = opendir(parent) else { return [] }
+  /// Nil: that cannot be read now.
+  private func directories() -> [String]? {
+    guard (try? PrivateFolder.check(parent)) != nil, let stream = opendir(parent) else {
+      return nil
+    }
     defer { closedir(stream) }
     var found: [String] = []
     while found.count < PipeLimits.siblingEntries, let entry = readdir(stream) {

@@ -67,6 +67,14 @@ private func session(_ id: String, holder: String? = nil, state: SessionState = 
     #expect(outcome.lost.map(\.rawValue) == ["ends"])
     #expect(outcome.ended.map(\.rawValue) == ["over"])
     #expect(outcome.text.contains("lost    1 since nothing holds their terminals: ends"))
+    // Of a node that is away, what its records say.
+    let away = StopOutcome(
+      of: NodeID(unchecked: "a"),
+      [session("held", holder: "boot/holder", state: .held), session("gone", state: .lost)],
+      among: nodes)
+    #expect(away.held.map(\.rawValue) == ["held"] && away.gone.map(\.rawValue) == ["gone"])
+    #expect(away.text.contains("paused  1 already (held): held"), "\(away.text)")
+    #expect(away.text.contains("lost    1 already, with the node: gone"), "\(away.text)")
     // Nobody else reaches the engine, or takes sessions.
     for other in [entry("b"), entry("b", isDraining: true, labels: ["engine": engine])] {
       let alone = StopOutcome(

@@ -14,7 +14,7 @@ struct CanStopCommand: AsyncParsableCommand {
       A session that a holder has is moved to another node that lives and reaches that: in a container, one with its \
       engine; on the node's own machine, one beside it (--takeover of `fairlead node`). Else it is paused until the node \
       is started again, within the hour; one without a holder is lost. The exit code is 0 if none would be lost, else 1, also if the node does not say \
-      what it has.
+      what it has: then what its records say is shown.
 
         fairlead can-stop a && ssh a systemctl restart fairlead-node
         fairlead can-stop a --no-pause      (1 also if some would be paused)
@@ -30,13 +30,18 @@ struct CanStopCommand: AsyncParsableCommand {
   @OptionGroup var inquiry: Inquiry
 
   func run() async throws {
-    let nodes = try await inquiry.node(node).among
+    let (view, nodes) = try await inquiry.node(node)
     let found = try await inquiry.ask { try await $0.sessionList(SessionFilter(node: node)) }
     let outcome = StopOutcome(of: node, found.answer.sessions, among: nodes.answer)
     try output.show(outcome, names: { $0.lost.map(\.rawValue) }, table: { $0.text })
-    let gaps = nodes.gaps + found.answer.gaps
+    var gaps = nodes.gaps + found.gaps.filter { !nodes.gaps.contains($0) } + found.answer.gaps
+    // Nobody asks a dead one.
+    if view.state == .dead {
+      gaps.append("node \(node) is dead and does not say what it has: this is what its records say")
+    }
     for gap in gaps { complain(printable(gap)) }
-    if !gaps.isEmpty || !outcome.lost.isEmpty || (noPause && !outcome.paused.isEmpty) {
+    let isNonePaused = outcome.paused.isEmpty && outcome.held.isEmpty
+    if !gaps.isEmpty || !outcome.lost.isEmpty || (noPause && !isNonePaused) {
       throw ExitCode.failure
     }
   }
@@ -50,21 +55,30 @@ struct StopOutcome: Codable, Equatable {
   var lost: [SessionID] = []
   /// They have ended: their last screens go with the node, and how they ended stays known.
   var ended: [SessionID] = []
+  /// The node is away already: they are paused, or were lost with it.
+  var held: [SessionID] = []
+  var gone: [SessionID] = []
 
   init(of node: NodeID, _ sessions: [SessionSummary], among nodes: [NodeView]) {
     self.node = node
     let others = nodes.filter { $0.id != node && $0.state == .live }.map(\.labels)
-    for session in sessions where session.state == .running || session.state == .ended {
-      if session.state == .ended {
-        ended.append(session.session)
-      } else if let holder = session.holder {
+    for session in sessions {
+      switch session.state {
+      case .ended: ended.append(session.session)
+      case .held: held.append(session.session)
+      case .lost: gone.append(session.session)
+      // The next node is about to have it.
+      case .waiting: moved.append(session.session)
+      default:
+        guard let holder = session.holder else {
+          lost.append(session.session)
+          continue
+        }
         if others.contains(where: { HolderName.isReached(holder, by: $0) }) {
           moved.append(session.session)
         } else {
           paused.append(session.session)
         }
-      } else {
-        lost.append(session.session)
       }
     }
   }
@@ -72,8 +86,14 @@ struct StopOutcome: Codable, Equatable {
   var text: String {
     var sheet = Sheet()
     sheet.add("moved", line(moved, "to other nodes, while their clients stay attached"))
-    sheet.add("paused", line(paused, "until the node is started again, within the hour"))
-    sheet.add("lost", line(lost, "since nothing holds their terminals"))
+    if !paused.isEmpty || held.isEmpty {
+      sheet.add("paused", line(paused, "until the node is started again, within the hour"))
+    }
+    if !held.isEmpty { sheet.add("paused", line(held, "already (held)")) }
+    if !lost.isEmpty || gone.isEmpty {
+      sheet.add("lost", line(lost, "since nothing holds their terminals"))
+    }
+    if !gone.isEmpty { sheet.add("lost", line(gone, "already, with the node")) }
     if !ended.isEmpty { sheet.add("ended", line(ended, "whose last screens go with it")) }
     return sheet.text
   }

@@ -38,13 +38,19 @@ struct ConfigShowCommand: AsyncParsableCommand {
 
   func run() async throws {
     var views: [View] = []
-    for name in (ContextValues.names + ["TOKEN", "CONTEXT"]).sorted() {
-      if let value = processEnvironment(name) {
-        views.append(
-          View(name: name.lowercased(), value: Self.shown(name, value), from: "environment"))
-      } else if let value = ContextValues.value(name) {
-        views.append(View(name: name.lowercased(), value: Self.shown(name, value), from: "context"))
-      }
+    if let context = ContextValues.context {
+      let from =
+        context.isNamed
+        ? "--context"
+        : processEnvironment("CONTEXT")
+          .map { _ in "environment" } ?? "file"
+      views.append(View(name: "context", value: context.name, from: from))
+    }
+    for name in (ContextValues.names + ["TOKEN"]).sorted() {
+      guard let value = environment(name) else { continue }
+      let isOverridden = ContextValues.overriding(name) != nil
+      let from = isOverridden || processEnvironment(name) == nil ? "context" : "environment"
+      views.append(View(name: name.lowercased(), value: Self.shown(name, value), from: from))
     }
     if !views.contains(where: { $0.name == "api" }) {
       views.append(

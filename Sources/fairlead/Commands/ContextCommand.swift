@@ -1,6 +1,7 @@
 // `fairlead context`: which cluster the commands ask, by a name instead of options.
 
 import ArgumentParser
+import Client
 
 struct ContextCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -9,7 +10,8 @@ struct ContextCommand: AsyncParsableCommand {
     discussion: """
       A context says what --api, --token-file, --ca, --redis and such options would say. What an option or a variable \
       says goes before it. It is used by every command but the roles, unless --api or FAIRLEAD_API says where to ask; \
-      --context NAME or FAIRLEAD_CONTEXT takes another for one command. Contexts are kept in \
+      --context NAME or FAIRLEAD_CONTEXT takes another for one command, and --context NAME goes before all variables. \
+      Contexts are kept in \
       ~/.config/fairlead/contexts.json.
 
         fairlead context set prod --api https://console.example.com --token-file ~/.fairlead/prod.token
@@ -100,6 +102,9 @@ struct ContextSetCommand: AsyncParsableCommand {
   func validate() throws {
     for (name, _) in changes where !ContextValues.names.contains(name) {
       throw ValidationError("a context has no \"\(printable(name.lowercased()))\"")
+    }
+    if let api, !api.isEmpty {
+      do { _ = try Endpoint(api) } catch { throw ValidationError("--api: \(error)") }
     }
     guard !changes.isEmpty else { throw ValidationError("say what it says, such as --api URL") }
   }

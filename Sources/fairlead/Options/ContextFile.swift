@@ -74,6 +74,7 @@ struct ContextFile: Codable, Equatable {
       }
       return
     }
+    let isNamed = named != nil
     let named = named ?? environmentContext
     let isToldWhere =
       getenv("FAIRLEAD_API") != nil
@@ -85,7 +86,7 @@ struct ContextFile: Codable, Equatable {
       throw ValidationError(
         "there is no context \"\(printable(name))\"; `fairlead context` lists those that are")
     }
-    ContextValues.use(values)
+    ContextValues.use(ContextValues.Context(name: name, values: values, isNamed: isNamed))
   }
 
   private static var environmentContext: String? {

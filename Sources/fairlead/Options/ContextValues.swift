@@ -1,4 +1,5 @@
-// What a command takes from the context that is in use, where neither an option nor the environment says it.
+// What a command takes from the context that is in use, where neither an option nor the environment says it; one that its
+// command line names goes before the environment.
 
 import Synchronization
 
@@ -11,9 +12,24 @@ enum ContextValues {
     "REDIS_CERT", "REDIS_KEY", "CLUSTER_KEY_FILE", "LINK_CERT", "LINK_KEY", "LINK_CA", "OUTPUT",
   ]
 
-  private static let used = Mutex<[String: String]>([:])
+  /// A context in use.
+  struct Context: Sendable {
+    var name: String
+    var values: [String: String]
+    /// The command line names it.
+    var isNamed: Bool
+  }
 
-  static func use(_ values: [String: String]) { used.withLock { $0 = values } }
+  private static let used = Mutex<Context?>(nil)
 
-  static func value(_ name: String) -> String? { used.withLock { $0[name] } }
+  static var context: Context? { used.withLock { $0 } }
+
+  static func use(_ context: Context) { used.withLock { $0 = context } }
+
+  static func value(_ name: String) -> String? { context?.values[name] }
+
+  /// What goes before the environment; nil: nothing does.
+  static func overriding(_ name: String) -> String? {
+    context.flatMap { $0.isNamed ? $0.values[name] : nil }
+  }
 }

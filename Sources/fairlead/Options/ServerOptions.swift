@@ -15,7 +15,14 @@ import Wire
 
 /// The value of FAIRLEAD_`name`, if set and not empty; else what the context in use says.
 func environment(_ name: String) -> String? {
-  processEnvironment(name) ?? ContextValues.value(name)
+  if let value = ContextValues.overriding(name) { return value }
+  // What the environment shows to its API is not shown to that of the context which the command line names.
+  if ["TOKEN", "TOKEN_FILE", "CERT", "KEY"].contains(name), ContextValues.overriding("API") != nil,
+    processEnvironment("API") != nil
+  {
+    return nil
+  }
+  return processEnvironment(name) ?? ContextValues.value(name)
 }
 
 /// The value of FAIRLEAD_`name`, if set and not empty.

@@ -7,7 +7,8 @@ struct LeaseStory {
   private let node: NodeID
   private let logger: Logger
   private var lastRenewal = ContinuousClock.now
-  private(set) var isDraining = false
+  /// The operator's, as the registry said it last.
+  private(set) var wish = NodeWish.serve
   private var state = State.kept
   private var lastEviction: ContinuousClock.Instant?
 
@@ -60,11 +61,15 @@ struct LeaseStory {
     }
   }
 
-  mutating func draining(_ now: Bool) {
-    guard now != isDraining else { return }
-    isDraining = now
-    logger.notice(
-      now ? "the node is drained: it gets no new sessions" : "the node takes new sessions again",
-      metadata: ["node": "\(node)", "drains": "\(now)"])
+  mutating func wished(_ now: NodeWish) {
+    guard now != wish else { return }
+    wish = now
+    let text =
+      switch now {
+      case .serve: "the node takes new sessions again"
+      case .drain: "the node is drained: it gets no new sessions"
+      case .cordon: "the node is cordoned: it gets no new sessions, and keeps those it has"
+      }
+    logger.notice("\(text)", metadata: ["node": "\(node)", "drains": "\(now == .drain)"])
   }
 }

@@ -154,13 +154,13 @@ extension Node {
         case .refused(let holder, _): return replaced(by: holder)
         case .outdated(let why):
           told.renewed()
-          // Redis has lost the operator's wish to drain the node as well.
-          if why == .lostData, told.isDraining { _ = try await registry.setDraining(id, true) }
+          // Redis has lost the operator's wish as well.
+          if why == .lostData, told.wish != .serve { _ = try await registry.setWish(id, told.wish) }
           try await announce(told.announces(why))
-        case .alive(let isDraining):
+        case .alive(let wish):
           told.renewed()
-          told.draining(isDraining)
-          context.isDrained.withLockedValue { $0 = isDraining }
+          told.wished(wish)
+          context.isDrained.withLockedValue { $0 = wish == .drain }
           try await confirm(&confirmation)
         }
       } catch {

@@ -70,7 +70,7 @@ public actor MemoryRegistry: Registry {
     if outdated == .lostData { settledAt = now() + grace }
     leases[record.id] = KnownLease(
       record: record, deadline: now() + Lease.length, outdated: outdated)
-    return outdated.map { .outdated($0) } ?? .alive(isDraining: wishes[record.id] == .drain)
+    return outdated.map { .outdated($0) } ?? .alive(wishes[record.id] ?? .serve)
   }
 
   public func announce(

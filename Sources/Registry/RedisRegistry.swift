@@ -102,7 +102,7 @@ public struct RedisRegistry: Registry {
     guard let items = answer.array, items.count == 3 else { throw Self.corrupt("heartbeat") }
     if items[0].integer == 1 {
       return items[2].string.flatMap(HeartbeatResult.Outdated.init).map { .outdated($0) }
-        ?? .alive(isDraining: items[1].string == "1")
+        ?? .alive(items[1].string.flatMap { NodeWish(rawValue: $0) } ?? .serve)
     }
     guard let other = items[1].string.flatMap(Incarnation.init), let left = items[2].integer else {
       throw Self.corrupt("heartbeat")

@@ -22,7 +22,7 @@ public enum ClaimResult: Hashable, Sendable {
 }
 
 public enum HeartbeatResult: Hashable, Sendable {
-  case alive(isDraining: Bool)
+  case alive(NodeWish)
   /// The node is registered again, and is to announce its sessions. Said at every heartbeat until it has.
   case outdated(Outdated)
   /// Another incarnation of this node id holds a lease that still lives, for so many milliseconds.
@@ -181,11 +181,6 @@ public struct RecordList: Sendable {
 extension Registry {
   public func heartbeat(_ record: NodeRecord) async throws -> HeartbeatResult {
     try await heartbeat(record, isRenewal: false)
-  }
-
-  /// The wish that a node is drained, or takes new sessions again.
-  public func setDraining(_ node: NodeID, _ isDraining: Bool) async throws -> Bool {
-    try await setWish(node, isDraining ? .drain : .serve)
   }
 
   public func claim(

@@ -105,7 +105,8 @@ final class RouterContext: Sendable {
   }
 
   /// Keeps an operator's wish until the registry can be told. The last one of a node holds.
-  func keep(_ wish: NodeWish, for node: NodeID) {
+  /// - Parameter wish: nil: it has been told a later one.
+  func keep(_ wish: NodeWish?, for node: NodeID) {
     wishes.withLockedValue { $0[node] = wish }
   }
 

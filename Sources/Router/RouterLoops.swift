@@ -111,11 +111,15 @@ final class RouterLoops: Sendable {
     await logStory(of: nodes, asked: asked)
   }
 
-  /// Tells the registry what operators wished while it was away.
+  /// Tells the registry what operators wished while it was away, and, if it has come back without its data, again until
+  /// the node is registered.
   private func tellWishes() async {
     for (node, wish) in context.takeWishes() {
       do {
-        _ = try await context.registry.setWish(node, wish)
+        guard try await context.registry.setWish(node, wish) else {
+          context.keep(wish, for: node)
+          continue
+        }
         context.logger.notice(
           "the registry was told what could not be told before",
           metadata: ["node": "\(node)", "wish": "\(wish)"])

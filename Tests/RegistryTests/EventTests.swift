@@ -65,7 +65,7 @@ import Wire
       id: a, incarnation: Incarnation(rawValue: 1), loops: [], capacity: 10)
     _ = await registry.heartbeat(record, isRenewal: false)
     #expect(await registry.setWish(a, .cordon))
-    #expect(await registry.heartbeat(record, isRenewal: true) == .alive(isDraining: false))
+    #expect(await registry.heartbeat(record, isRenewal: true) == .alive(.cordon))
     let nodes = await registry.nodes()
     #expect(nodes.allSatisfy { $0.wish == .cordon && $0.isLive && !$0.takesNew })
     let ranked = Placement.rank(SessionID(unchecked: "s"), nodes: nodes)

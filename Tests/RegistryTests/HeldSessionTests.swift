@@ -194,7 +194,7 @@ import Wire
       let held = try #require(try await registry.lookUp(session))
       let rest = try #require(try await registry.lookUp(other))
       #expect(
-        try await registry.heartbeat(record(a, second, holder: holder)) == .alive(isDraining: false)
+        try await registry.heartbeat(record(a, second, holder: holder)) == .alive(.serve)
       )
       #expect(
         try await registry.claim(session, node: b, incarnation: third) == .owned(held),

@@ -102,7 +102,7 @@ import Wire
     #expect(try await claimed == .owned(owned))
     #expect(try await found == owned)
     #expect(
-      try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false))
+      try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(.serve))
     await redis.shutdown()
     await registry.shutdown()
   }
@@ -160,7 +160,7 @@ import Wire
     beginning.sessions = 1
     for isEmpty in [true, false] {
       let result = try await registry.heartbeat(beginning)
-      #expect(result == (isEmpty ? .outdated(.lostData) : .alive(isDraining: false)))
+      #expect(result == (isEmpty ? .outdated(.lostData) : .alive(.serve)))
       // Of the same run nothing is lost: what the node's earlier start has announced is there.
       if isEmpty {
         await expectUnsettled { _ = try await registry.lookUp(SessionID(unchecked: "other")) }
@@ -174,7 +174,7 @@ import Wire
       }
       #expect(try await registry.lookUp(session)?.incarnation == beginning.incarnation)
       #expect(
-        try await registry.heartbeat(beginning, isRenewal: true) == .alive(isDraining: false))
+        try await registry.heartbeat(beginning, isRenewal: true) == .alive(.serve))
       beginning.incarnation = second
     }
     await registry.shutdown()
@@ -203,7 +203,7 @@ import Wire
     _ = try await registry.heartbeat(record(a, first))
     let owned = try await claim(registry)
     #expect(
-      try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false))
+      try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(.serve))
     #expect(try await registry.lookUp(session) == owned)
     #expect(try await registry.lookUp(SessionID(unchecked: "other")) == nil)
     #expect(try await registry.warnings().first?.contains("INFO") == true)
@@ -232,7 +232,7 @@ import Wire
     _ = try await registry.heartbeat(record(a, first))
     _ = try await registry.heartbeat(record(b, second))
     #expect(try await registry.nodes().map(\.record.id) == [a, b])
-    #expect(try await registry.setDraining(b, true))
+    #expect(try await registry.setWish(b, .drain))
     let owned = try await claim(registry)
     let held = [session: OwnedSession(epoch: owned.epoch)]
     #expect(try await registry.announce(held, node: a, incarnation: first) == Announcement())

@@ -56,10 +56,10 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
   @Test(arguments: Kind.allCases) func aNodeIsListedAsItDescribesItself(_ kind: Kind) async throws {
     try await with(kind) { registry in
       #expect(try await registry.nodes().isEmpty)
-      #expect(try await registry.heartbeat(record(b, first)) == .alive(isDraining: false))
-      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: false))
+      #expect(try await registry.heartbeat(record(b, first)) == .alive(.serve))
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(.serve))
       #expect(
-        try await registry.heartbeat(record(a, first, sessions: 3)) == .alive(isDraining: false))
+        try await registry.heartbeat(record(a, first, sessions: 3)) == .alive(.serve))
       let nodes = try await registry.nodes()
       #expect(nodes.map(\.record) == [record(a, first, sessions: 3), record(b, first)])
       #expect(nodes.allSatisfy { $0.isLive && !$0.isDraining && !$0.isDead })
@@ -81,32 +81,32 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       #expect(try await registry.nodes().count == 1, "only the holder ends its lease")
       try await registry.leave(a, incarnation: first)
       #expect(try await registry.nodes().isEmpty)
-      #expect(try await registry.heartbeat(record(a, second)) == .alive(isDraining: false))
+      #expect(try await registry.heartbeat(record(a, second)) == .alive(.serve))
     }
   }
 
   @Test(arguments: Kind.allCases) func drainingOutlivesHeartbeats(_ kind: Kind) async throws {
     try await with(kind) { registry in
-      #expect(try await registry.setDraining(a, true) == false, "no such node")
+      #expect(try await registry.setWish(a, .drain) == false, "no such node")
       _ = try await registry.heartbeat(record(a, first))
-      #expect(try await registry.setDraining(a, true))
-      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: true))
+      #expect(try await registry.setWish(a, .drain))
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(.drain))
       #expect(try await registry.nodes().first?.isDraining == true)
-      #expect(try await registry.setDraining(a, false))
-      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: false))
+      #expect(try await registry.setWish(a, .serve))
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(.serve))
     }
   }
 
   @Test(arguments: Kind.allCases) func drainingOutlivesARestart(_ kind: Kind) async throws {
     try await with(kind) { registry in
       _ = try await registry.heartbeat(record(a, first))
-      #expect(try await registry.setDraining(a, true))
+      #expect(try await registry.setWish(a, .drain))
       try await registry.leave(a, incarnation: first)
       #expect(try await registry.nodes().isEmpty, "what has left is not listed")
-      #expect(try await registry.heartbeat(record(a, second)) == .alive(isDraining: true))
+      #expect(try await registry.heartbeat(record(a, second)) == .alive(.drain))
       try await registry.leave(a, incarnation: second)
-      #expect(try await registry.setDraining(a, false), "also while it is away")
-      #expect(try await registry.heartbeat(record(a, first)) == .alive(isDraining: false))
+      #expect(try await registry.setWish(a, .serve), "also while it is away")
+      #expect(try await registry.heartbeat(record(a, first)) == .alive(.serve))
     }
   }
 
@@ -296,7 +296,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
         try await registry.lookUp(session)
           == SessionRecord(node: a, incarnation: first, epoch: Epoch(7), creator: "ann"))
       #expect(
-        try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false)
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(.serve)
       )
     }
   }
@@ -359,7 +359,7 @@ enum Kind: String, CaseIterable, Sendable { case memory, redis }
       #expect(try await registry.lookUp(kept)?.state == .owned, "it was never lost")
       #expect(try await registry.lookUp(gone)?.state == .closed(exited), "and this had ended")
       #expect(
-        try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(isDraining: false)
+        try await registry.heartbeat(record(a, first), isRenewal: true) == .alive(.serve)
       )
     }
   }

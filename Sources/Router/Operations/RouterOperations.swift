@@ -63,6 +63,7 @@ struct RouterOperations: ClusterOperations {
       return false
     }
     guard isKnown else { throw OperationError(.notFound, "no node \(node) is registered") }
+    context.keep(nil, for: node)
     // This router places by it from now on; the others read it within their interval.
     try? await loops.refresh()
     audit(what, node: node)

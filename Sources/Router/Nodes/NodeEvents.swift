@@ -11,7 +11,8 @@ extension RouterContext {
     guard isListed else { return }
     let (what, node) = (line.event.what, line.event.node)
     let count = line.metadata["sessions"].map { " (\($0) sessions)" } ?? ""
-    let event = ClusterEvent(what, node: node, text: "node \(node): \(line.text)\(count)")
+    let text = line.text.replacing("a node", with: "node \(node)", maxReplacements: 1)
+    let event = ClusterEvent(what, node: node, text: text + count)
     // Routers notice it within seconds of each other; one that dies again later is told again.
     let minute = WallClock.milliseconds / RouterLimits.refusalsTold
     try? await registry.note(event, once: "\(what) \(node) \(line.event.incarnation) \(minute)")

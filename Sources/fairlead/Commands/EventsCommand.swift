@@ -11,7 +11,8 @@ struct EventsCommand: AsyncParsableCommand {
     commandName: "events",
     abstract: "Say what happened: nodes, lost, moved and refused sessions, what operators did.",
     discussion: """
-      Redis keeps the last 10,000 events; a `serve` keeps them while it runs.
+      Redis keeps the last 10,000 events; a `serve` keeps them while it runs. Where the record begins later than what is \
+      asked for, as after a Redis that lost its data, that is said.
 
         fairlead events --since 12h
         fairlead events -f
@@ -29,9 +30,7 @@ struct EventsCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      """
-      Only these: joined, left, restarted, died, back, drain, cordon, undrain, lost, moved, refused, kick, repair.
-      """, valueName: "what,…"))
+      "Only these: \(Self.words.joined(separator: ", ")).", valueName: "what,…"))
   var what: String?
 
   @Option(help: "Only of this node.")
@@ -46,12 +45,32 @@ struct EventsCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
   @OptionGroup var inquiry: Inquiry
 
+  static let words = [
+    ClusterEvent.What.joined, .left, .restarted, .died, .back, .drain, .cordon, .undrain, .lost,
+    .moved, .refused, .kick, .repair,
+  ].map(\.rawValue)
+
+  func validate() throws {
+    for word in what?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
+    where !Self.words.contains(word) {
+      throw ValidationError(
+        "--what: there are no events \"\(printable(word))\"; there are "
+          + Self.words.joined(separator: ", "))
+    }
+  }
+
   func run() async throws {
     let before: Int64 = since?.seconds ?? (follow ? 0 : 86_400)
     let now = WallClock.milliseconds
     var last = "\(now - min(now, UInt64(before) * 1_000))-0"
     if output.isTable, !noHeaders { say(line("TIME", "WHAT", "NODE", "SESSION", "WHO", "EVENT")) }
     var gaps: [String] = []
+    let isBare = !output.isTable || noHeaders
+    if since != nil || (!follow && !isBare), let begin = try? await inquiry.recordBegin(),
+      begin > now - min(now, UInt64(before) * 1_000)
+    {
+      complain("the record begins at \(timeText(begin) ?? "-")")
+    }
     while true {
       let after = last
       let found: Found<[ListedEvent]>
@@ -104,5 +123,12 @@ struct EventsCommand: AsyncParsableCommand {
       guard index < widths.count else { return text }
       return text + String(repeating: " ", count: max(0, widths[index] - text.count))
     }.joined(separator: "  ")
+  }
+}
+
+extension Inquiry {
+  /// When the oldest event that is kept was, in milliseconds since 1970; nil: none is.
+  fileprivate func recordBegin() async throws -> UInt64? {
+    try await ask { try await $0.events(after: "0-0") }.answer.first?.event.time
   }
 }

@@ -23,6 +23,18 @@ enum Misuse {
     let rest = message[end...]
     // Of the words as they are: to look for others that are taken tries more.
     let form = form.withLock { $0 }
+    if let unknown = unknownOption(in: words, of: root, starter: starter),
+      !first.contains(" option '")
+    {
+      return "Error: Unknown option '\(printable(unknown))'" + rest
+    }
+    // What is no time is left over, and is then taken for an argument.
+    if let stray = first.split(separator: "'").last.map(String.init), let form,
+      first.contains("Unexpected argument '"),
+      let place = words.firstIndex(of: stray), place > 0, words[place - 1] == "--watch"
+    {
+      return "Error: The value '\(printable(stray))' is invalid for '--watch': " + form + rest
+    }
     if let divided = divided(words, for: starter, of: root) {
       let said = withoutSuggestion(String(first))
       let stop = said.hasSuffix(".") || said.hasSuffix("?") ? String(said.dropLast()) : said
@@ -53,6 +65,42 @@ enum Misuse {
     return nil
   }
 
+  /// An option that the command does not have: the parser may take what is behind it for an argument, and complain
+  /// of that. Nil: it has all of them, or takes a program's.
+  private static func unknownOption(
+    in words: [String], of root: any ParsableCommand.Type, starter: any ParsableCommand.Type
+  ) -> String? {
+    var command = root
+    var rest = words[...]
+    while let word = rest.first,
+      let next = command.configuration.subcommands.first(where: { name(of: $0) == word })
+    {
+      command = next
+      rest = rest.dropFirst()
+    }
+    guard command != root, command != starter else { return nil }
+    // Name → whether a value follows.
+    var known: [String: Bool] = [:]
+    for line in root.helpMessage(for: command, includeHidden: true).split(separator: "\n")
+    where line.hasPrefix("  -") {
+      let column = line.dropFirst(2)
+      let end = column.firstRange(of: "  ")?.lowerBound ?? column.endIndex
+      let form = column[..<end]
+      for part in form.split(whereSeparator: { " ,/".contains($0) }) where part.hasPrefix("-") {
+        known[String(part)] = form.contains("<")
+      }
+    }
+    var isValue = false
+    for word in rest {
+      if word == "--" { return nil }
+      defer { isValue = known[word] == true }
+      guard !isValue, word.hasPrefix("-"), word.count > 1 else { continue }
+      let option = String(word.prefix { $0 != "=" })
+      if known[option] == nil { return option }
+    }
+    return nil
+  }
+
   // MARK: Commands
 
   struct UnknownCommand {
@@ -64,10 +112,10 @@ enum Misuse {
 
   /// Words of other tools, or ones that are near, and what does that here.
   private static let elsewhere = [
-    "undrain": "drain NODE --undo",
+    "undrain": "drain NODE --undo", "delete": "kill", "status": "check|top",
     "ls": "sessions", "list": "sessions", "ps": "sessions", "run": "new", "start": "new",
     "create": "new", "exec": "new", "enter": "attach", "connect": "attach", "rm": "kill",
-    "stop": "kill", "end": "kill",
+    "stop": "drain|can-stop|kill", "end": "kill",
   ]
 
   /// Nil: the words name a command, or begin with an option.
@@ -83,11 +131,14 @@ enum Misuse {
         continue
       }
       let likely =
-        meant(by: word, among: known.map(name(of:))) ?? (command == root ? elsewhere[word] : nil)
+        (command == root ? elsewhere[word] : nil) ?? meant(by: word, among: known.map(name(of:)))
       let path = path(to: command, from: root)
       return UnknownCommand(
         message: "there is no command \"\(printable(word))\"; "
-          + (likely.map { "did you mean \"\(path) \($0)\"?" } ?? "see \(path) --help"),
+          + (likely.map { words in
+            let commands = words.split(separator: "|").map { "\"\(path) \($0)\"" }
+            return "did you mean \(commands.joined(separator: " or "))?"
+          } ?? "see \(path) --help"),
         parent: command)
     }
     return nil

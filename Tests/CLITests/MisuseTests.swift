@@ -42,10 +42,39 @@ import Testing
   @Test(arguments: [
     (["undrain", "a"], "fairlead drain NODE --undo"), (["ps"], "fairlead sessions"),
     (["rm", "x"], "fairlead kill"), (["run", "ls"], "fairlead new"),
-    (["sesions"], "fairlead sessions"),
+    (["sesions"], "fairlead sessions"), (["delete", "x"], "fairlead kill"),
   ]) func wordsOfOtherToolsAreUnderstood(words: [String], command: String) {
     let unknown = Misuse.unknownCommand(in: words, of: Fairlead.self)
     #expect(unknown?.message.hasSuffix("did you mean \"\(command)\"?") == true, "\(words)")
+  }
+
+  @Test(arguments: [
+    ("status", "\"fairlead check\" or \"fairlead top\""),
+    ("stop", "\"fairlead drain\" or \"fairlead can-stop\" or \"fairlead kill\""),
+  ]) func aWordOfSeveralMeaningsIsAnsweredByEach(word: String, commands: String) {
+    let unknown = Misuse.unknownCommand(in: [word, "a"], of: Fairlead.self)
+    #expect(unknown?.message.hasSuffix("did you mean \(commands)?") == true)
+  }
+
+  @Test(arguments: [
+    (["check", "cluster", "-o", "json"], "-o"), (["kill", "--bogus"], "--bogus"),
+    (["kill", "--filter", "x"], "--filter"), (["check", "router", "--watch=2s"], "--watch"),
+    (["context", "set", "--bogus"], "--bogus"),
+  ]) func anOptionThatThereIsNotIsNamed(words: [String], option: String) {
+    let told = told(words)
+    #expect(told.hasPrefix("Error: Unknown option '\(option)'"), "\(told)")
+  }
+
+  @Test(arguments: [
+    ["kill", "--idle", "x"], ["nodes", "--sort", "-nothing"], ["check", "cluster", "id"],
+  ]) func anOptionThatThereIsIsNoneThatThereIsNot(words: [String]) {
+    let told = told(words)
+    #expect(told.hasPrefix("Error: ") && !told.contains("Unknown option"), "\(told)")
+  }
+
+  @Test func aWatchThatNeverWaitsIsNotTaken() {
+    let told = told(["nodes", "--watch", "0s"])
+    #expect(told.hasPrefix("Error: The value '0s' is invalid for '--watch': "), "\(told)")
   }
 
   /// Whether it was found before it ran or by itself.

@@ -67,7 +67,9 @@ private let rows = [
     ("name=b", ["b"]), ("name=a-*", ["a-1", "a-2"]), ("name=*-*", ["a-1", "a-2"]),
     ("name!=a-*", ["b"]), ("words~make", ["b"]), ("words!~make", ["a-1", "a-2"]),
     ("idle>1m", ["b", "a-2"]), ("idle<=1m", ["a-1"]), ("size>=2048", ["b", "a-2"]),
-    ("size<1M", ["b"]), ("idle=90s", ["b"]), ("idle=1m30s", ["b"]),
+    ("size<1M", ["b"]), ("size>=1.5KiB", ["b", "a-2"]), ("size<2KiB", []),
+    ("idle>1m29s", ["b", "a-2"]),
+    ("idle>3h", ["a-2"]), ("idle=90s", ["b"]), ("idle=1m30s", ["b"]),
   ]) func rowsAreFilteredByTheirColumns(condition: String, left: [String]) throws {
     #expect(try names("--filter", condition) == left)
   }

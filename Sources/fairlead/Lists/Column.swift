@@ -9,8 +9,10 @@ enum Measure {
   case time
   case bytes
 
-  /// `15m` of a time, `10M` of bytes, else a plain number.
+  /// `15m` or `1m30s` of a time, `10M` or `1.5KiB` of bytes, else a plain number.
   func number(_ text: String) -> Double? {
+    if self == .bytes, text.hasSuffix("iB") { return number(String(text.dropLast(2))) }
+    if self == .time, let sum = composed(text) { return sum }
     if self != .count, let unit = text.last, let number = Double(text.dropLast()),
       let factor = units[unit]
     {
@@ -20,11 +22,29 @@ enum Measure {
     return self == .time ? number * 1_000 : number
   }
 
+  /// As lists write times: `3h20m`.
+  private func composed(_ text: String) -> Double? {
+    var (sum, digits) = (0.0, "")
+    for character in text {
+      if let factor = units[character] {
+        guard let number = Double(digits) else { return nil }
+        (sum, digits) = (sum + number * factor, "")
+      } else {
+        digits.append(character)
+      }
+    }
+    return digits.isEmpty && !text.isEmpty ? sum : nil
+  }
+
   private var units: [Character: Double] {
     switch self {
     case .count: [:]
     case .time: ["s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
-    case .bytes: ["B": 1, "K": 1_024, "M": 1_048_576, "G": 1_073_741_824]
+    case .bytes:
+      [
+        "B": 1, "K": 1_024, "M": 1_048_576, "G": 1_073_741_824, "T": 1_099_511_627_776,
+        "P": 1_125_899_906_842_624,
+      ]
     }
   }
 
@@ -32,7 +52,7 @@ enum Measure {
     switch self {
     case .count: "a number"
     case .time: "a time such as 90s, 15m or 2h"
-    case .bytes: "a number of bytes, such as 10M"
+    case .bytes: "a number of bytes, such as 10M or 1.5KiB"
     }
   }
 }

@@ -218,9 +218,18 @@ public struct APIClient: Sendable {
 
   public func registryHealth() async throws -> RegistryHealth { try await get("/v1/registry") }
 
-  /// - Parameter target: what one of that name would be; nil: a terminal of a node's machine.
-  public func explain(_ id: SessionID, target: Target? = nil) async throws -> SessionExplanation {
-    let suffix = target.map { "?target=\(Self.encoded($0.description))" } ?? ""
+  /// - Parameters:
+  ///   - target: what one of that name would be; nil: a terminal of a node's machine.
+  ///   - labels: which its node would have to have.
+  public func explain(
+    _ id: SessionID, target: Target? = nil, labels: [String: String] = [:]
+  ) async throws -> SessionExplanation {
+    var query: [String] = []
+    if let target { query.append("target=\(Self.encoded(target.description))") }
+    if !labels.isEmpty {
+      query.append("label=\(Self.encoded(labelTexts(labels).joined(separator: ",")))")
+    }
+    let suffix = query.isEmpty ? "" : "?" + query.joined(separator: "&")
     return try await get("/v1/explain/\(id)" + suffix)
   }
 

@@ -37,8 +37,8 @@ public protocol ClusterOperations: Sendable {
   func clients() async throws -> [ClientView]
   /// Ends the connections that a client has at the router that answers, and returns how many those were.
   func kick(_ client: ClientID) async throws -> Int
-  /// Why a session is where it is, and where one of this target would be created.
-  func explain(_ id: SessionID, target: Target) async throws -> SessionExplanation
+  /// Why a session is where it is, and where one that is to be so would be created.
+  func explain(_ id: SessionID, as creation: Creation) async throws -> SessionExplanation
   /// What happened since an event, `MILLISECONDS-NUMBER`.
   func events(after id: String, limit: Int) async throws -> [ListedEvent]
   /// What is wrong in the cluster; and mends of it what can be mended, if asked to.
@@ -72,7 +72,7 @@ extension ClusterOperations {
   public func routers() async throws -> RoutersAnswer { throw Self.unable }
   public func clients() async throws -> [ClientView] { throw Self.unable }
   public func kick(_ client: ClientID) async throws -> Int { throw Self.unable }
-  public func explain(_ id: SessionID, target: Target) async throws -> SessionExplanation {
+  public func explain(_ id: SessionID, as creation: Creation) async throws -> SessionExplanation {
     throw Self.unable
   }
   public func registryHealth() async throws -> RegistryHealth { throw Self.unable }

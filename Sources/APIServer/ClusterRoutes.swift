@@ -26,16 +26,19 @@ func addRouters(
     return try json(try await context.cluster(operations).registryHealth())
   }
   router.get("/v1/explain/{id}") { request, context in
-    try request.allowQuery("target")
-    var target = Creation().target
-    if let text = request.uri.queryParameters["target"] {
+    try request.allowQuery("target", "label")
+    let query = request.uri.queryParameters
+    var creation = Creation()
+    if let text = query["target"] {
       guard let given = Target(String(text)) else {
         throw OperationError(.badRequest, "target is one such as pty or docker:CONTAINER")
       }
-      target = given
+      creation.target = given
     }
+    let wanted = try SessionFilter { $0 == "label" ? query["label"].map { String($0) } : nil }
+    creation.labels = wanted.labels
     return try json(
-      try await context.cluster(operations).explain(try name("id", in: context), target: target))
+      try await context.cluster(operations).explain(try name("id", in: context), as: creation))
   }
 }
 

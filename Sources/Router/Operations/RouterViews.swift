@@ -10,7 +10,9 @@ extension RouterOperations {
   func routers() async throws -> RoutersAnswer {
     try mayOperate(.inspect)
     var use = ProcessUse()
-    let own = await loops.record(&use).map {
+    // One that only lives for a command is none of the cluster's.
+    let record = await context.isListed ? loops.record(&use) : nil
+    let own = record.map {
       RouterView(RouterEntry(record: $0, leaseMilliseconds: Lease.router))
     }
     do {
@@ -56,12 +58,12 @@ extension RouterOperations {
     return try await registryAnswer { try await $0.health() }
   }
 
-  func explain(_ id: SessionID, target: Target) async throws -> SessionExplanation {
+  func explain(_ id: SessionID, as creation: Creation) async throws -> SessionExplanation {
     try mayOperate(.inspect, session: id)
     let known = try await allNodes()
     let nodes = known.nodes
     let ranked = Placement.rank(
-      id, nodes: nodes, inFlight: context.inFlight(), requirements: target.requirements)
+      id, nodes: nodes, inFlight: context.inFlight(), requirements: creation.requirements)
     let entries = Dictionary(nodes.map { ($0.record.id, $0) }) { $1 }
     let candidates = ranked.map { candidate in
       SessionExplanation.Candidate(

@@ -13,9 +13,11 @@ struct ExplainCommand: AsyncParsableCommand {
     discussion: """
       What the router that answers remembers, what the registry has, whose lease that is, who had the session before, \
       and each node's place for its name: the highest SCORE is asked first, unless something is in the way (WHY NOT), \
-      or the second is clearly less loaded (LOAD, of at most LIMIT).
+      or the second is clearly less loaded (LOAD, of at most LIMIT). Which labels a session asked for when it was created \
+      is not remembered: --label says where one that asks for them would be created.
 
         fairlead explain build-42
+        fairlead explain build-42 --label zone=a
         fairlead explain new-one --target docker:web      (where it would be created)
       """)
 
@@ -28,13 +30,22 @@ struct ExplainCommand: AsyncParsableCommand {
       valueName: "target"))
   var target: Target?
 
+  @Option(
+    help: ArgumentHelp(
+      "As if one of this name were created with this label; may be given again.",
+      valueName: "key=value"))
+  var label: [LabelOption] = []
+
   @OptionGroup var output: OutputOptions
   @OptionGroup var watch: WatchOptions
   @OptionGroup var inquiry: Inquiry
 
   func run() async throws {
+    let labels = Dictionary(label.map { ($0.key, $0.value) }) { $1 }
     try await watch.run {
-      let found = try await inquiry.ask { try await $0.explain(id, target: target) }
+      let found = try await inquiry.ask {
+        try await $0.explain(id, target: target, labels: labels)
+      }
       let gaps = found.gaps + [found.answer.registry?.sentence].compactMap { $0 }
       return Shown(
         text: try output.text(

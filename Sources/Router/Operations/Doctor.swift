@@ -46,6 +46,13 @@ extension RouterOperations {
     _ nodes: [NodeEntry], _ health: RegistryHealth
   ) async -> [Diagnosis.Finding] {
     var findings: [Diagnosis.Finding] = []
+    if nodes.isEmpty {
+      findings.append(
+        Diagnosis.Finding(
+          .registry,
+          "no node is registered in cluster \(context.cluster), so none was asked: is it the right Redis, and the right "
+            + "name of the cluster?"))
+    }
     let routers = (try? await context.registry.routers()) ?? []
     let versions = Set(
       nodes.filter(\.isLive).map(\.record.version)

@@ -14,7 +14,8 @@ struct DoctorCommand: AsyncParsableCommand {
       Finds records of sessions that their nodes do not have (ghost), sessions without a record (orphan), of two nodes \
       (double), or of another node than their record says (stranger), records of what was lost, records that cannot be \
       read, nodes that do not answer, versions and clocks that differ, and what Redis should be told. What differs is \
-      looked at twice, 2 s apart. Nothing is changed without --repair; REPAIR says what that would do.
+      looked at twice, 2 s apart. Compared are the records that Redis lists by their owners, and what the nodes have: a \
+      record that is in no such list, since another program wrote it, is not looked for. Nothing is changed without --repair; REPAIR says what that would do.
 
       The exit code is 0 if nothing is wrong or all of it was mended, 1 if something is, 2 if that cannot be found out.
 

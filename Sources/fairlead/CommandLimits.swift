@@ -98,6 +98,10 @@ enum CommandLimits {
   static let clockSkew = 5_000
   /// A router that is asked because another did not answer.
   static let otherRouter = TimeAmount.seconds(5)
+  /// Who gave no answer for longer than the first is not asked again for as long as the second: a command asks several
+  /// questions, and would wait as long for each.
+  static let noticedWait = Duration.seconds(1)
+  static let silence = Duration.seconds(30)
   /// Seconds that the token of a command's own router is good for: a command that is watched makes a new one each time.
   static let ownToken = 3_600.0
   /// Bytes of the file of what was last seen of a cluster: some thousand nodes. And of its name, those of the API's URL

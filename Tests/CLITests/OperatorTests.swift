@@ -105,5 +105,27 @@ private func session(_ id: String, holder: String? = nil, state: SessionState = 
     #expect(Verdict.of(health).grade == .critical)
     #expect(Verdict.of(RegistryHealth(kind: .memory)).grade == .good)
     #expect(Verdict.of([RouterView]()).grade == .critical)
+    let unknown = Verdict.all([
+      Verdict(.good, "x"), Verdict(.unknown, "y"), Verdict(.warning, "z"),
+    ])
+    #expect(unknown == Verdict(.unknown, "y; z") && unknown.grade.exitCode == 2)
+  }
+
+  private func router(_ id: String, _ incarnation: UInt64, lease: Int) -> RouterView {
+    RouterView(
+      RouterEntry(
+        record: RouterRecord(
+          id: NodeID(unchecked: id), incarnation: Incarnation(rawValue: incarnation),
+          url: "http://h:\(incarnation)", version: "1", started: incarnation),
+        leaseMilliseconds: lease))
+  }
+
+  @Test func aRouterThatLivesHidesItsEarlierStarts() {
+    let routers = [
+      router("r1", 1, lease: -1), router("r1", 2, lease: 1), router("r2", 3, lease: -1),
+    ]
+    #expect(routers.withoutPast.map(\.incarnation.rawValue) == [2, 3])
+    #expect(Verdict.of(routers.withoutPast).words == "router r2 is silent")
+    #expect(Verdict.of(Array(routers.withoutPast.prefix(1))).grade == .good)
   }
 }

@@ -66,7 +66,7 @@ import Testing
     var cluster = try await Cluster.start()
     cluster.nodes.append(try await TestNode.start("b", redis: cluster.redis.url))
     try await eventually("it is said to have joined") {
-      try await cluster.run("events", "--since", "1h").output.contains("a node has joined")
+      try await cluster.run("events", "--since", "1h").output.contains("  node b has joined")
     }
     let cordoned = try await cluster.run("cordon", "a")
     #expect(cordoned.code == 0 && cordoned.output.contains("until: fairlead uncordon a"))
@@ -106,13 +106,68 @@ import Testing
     #expect(elsewhere.code == 2)
     #expect(try await run("nodes", "--api", cluster.router.url).output.hasPrefix("NODE"))
     #expect(try await run("--context", "none", "nodes").code == 64)
+    let bad = try await run("context", "set", "lab", "--api", "nonsense")
+    #expect(bad.code == 64 && bad.output.contains("--api: "), "\(bad)")
     #expect(try await run("context", "use", "--none").code == 0)
+    // Who names it on the command line means it.
+    var elsewhereToo = home
+    elsewhereToo["FAIRLEAD_API"] = "http://127.0.0.1:1"
+    let meant = try await Fairlead.run(["nodes", "--context", "lab"], environment: elsewhereToo)
+    #expect(meant.code == 0 && meant.output == "a\n", "\(meant)")
+    let told = try await Fairlead.run(
+      ["config", "show", "--context", "lab", "-o", "wide"], environment: elsewhereToo)
+    #expect(told.output.contains(cluster.router.url), "\(told)")
+    #expect(told.output.contains("context") && told.output.contains("--context"), "\(told)")
+    #expect(!told.output.contains("http://127.0.0.1:1\n"), "\(told)")
     let named = try await run("--context", "lab", "node", "a", "-o", "name")
     #expect(named.code == 0 && named.output == "a\n", "\(named)")
     #expect(try await run("context", "list", "-o", "name").output == "lab\n")
     #expect(try await run("context", "remove", "lab").code == 0)
     let role = try await run("router", "--context", "lab")
     #expect(role.code == 64 && role.output.contains("a role takes no --context"), "\(role)")
+  }
+
+  /// The name of another cluster, or of another database.
+  @Test func aClusterWithoutNodesIsSaidToBeSo() async throws {
+    let cluster = try await Cluster.start()
+    let router = try await TestRouter.start("z", redis: cluster.redis.url, ["--cluster", "zz"])
+    for words in [["nodes"], ["doctor"]] {
+      let (code, output) = try await Fairlead.run(words + ["--api", router.url])
+      #expect(code == 1 && output.contains("no node is registered in "), "\(words) \(output)")
+      #expect(!output.contains("nothing is wrong"), "\(output)")
+    }
+    let check = try await Fairlead.run(["check", "node", "--api", router.url])
+    #expect(check.code == 2 && check.output.contains("no node is registered in "), "\(check)")
+    let asked = try await Fairlead.run([
+      "nodes", "--api", "http://127.0.0.1:1", "--redis", cluster.redis.url, "--cluster", "zy",
+    ])
+    #expect(asked.code == 1 && asked.output.contains("in cluster zy at redis://"), "\(asked)")
+  }
+
+  @Test func whatAnEventMayBeIsSaid() async throws {
+    let cluster = try await Cluster.start()
+    let wrong = try await cluster.run("events", "--what", "died,bogus")
+    #expect(wrong.code == 64 && wrong.output.contains("there are joined, left,"), "\(wrong)")
+    _ = try await cluster.run("cordon", "a")
+    let events = try await cluster.run("events", "--since", "7d")
+    #expect(events.code == 0 && events.output.contains("the record begins at "), "\(events)")
+  }
+
+  /// The node tells a Redis that has lost it, and so does a router that was told while it was away.
+  @Test func aWishOutlivesWhatRedisHas() async throws {
+    var cluster = try await Cluster.start()
+    cluster.nodes.append(try await TestNode.start("b", redis: cluster.redis.url))
+    #expect(try await cluster.run("cordon", "a").code == 0)
+    _ = try await cluster.nodes[0].process.line(with: "the node is cordoned")
+    try await cluster.redis.stop()
+    try await eventually("the wish waits") {
+      try await cluster.run("cordon", "b").output.contains("tells it once it does")
+    }
+    let redis = try await cluster.redis.restart()
+    try await eventually("both are cordoned again") {
+      try await cluster.run("nodes", "--state", "cordoned", "-o", "name").output == "a\nb\n"
+    }
+    withExtendedLifetime(redis) {}
   }
 
   @Test(arguments: ["bash", "zsh", "fish"])

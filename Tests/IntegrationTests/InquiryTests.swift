@@ -107,6 +107,25 @@ import Testing
     #expect(again.code == 1 && again.output.contains("`fairlead clients` lists"), "\(again)")
   }
 
+  @Test func aNodeThatIsAwayIsNotSaidToHaveNothing() async throws {
+    let cluster = try await Cluster.start()
+    cluster.nodes[1].process.signal(SIGSTOP)
+    defer { cluster.nodes[1].process.signal(SIGKILL) }
+    let stop = try await cluster.run("can-stop", "b")
+    #expect(stop.code == 1 && stop.output.contains("node b: "), "\(stop)")
+  }
+
+  /// A router that hangs costs a command its time once.
+  @Test func aRouterThatHangsIsAskedOnce() async throws {
+    let cluster = try await Cluster.start()
+    cluster.routers[0].process.signal(SIGSTOP)
+    defer { cluster.routers[0].process.signal(SIGKILL) }
+    let checked = try await cluster.run("check", "cluster", "--timeout", "2s")
+    #expect(checked.code == 1 && checked.output.contains("router r1 is silent"), "\(checked)")
+    let said = checked.output.split(separator: "\n").filter { $0.contains("answers instead") }
+    #expect(said.count == 1, "\(checked)")
+  }
+
   @Test func withoutRedisTheNodesAreAsked() async throws {
     let cluster = try await Cluster.start()
     #expect(try await cluster.run("nodes").code == 0)
@@ -141,11 +160,24 @@ import Testing
     let other = try await cluster.run("sessions", "-o", "name")
     #expect(other.code == 0 && other.output.contains("s1\ns2\ns3\ns4\n"), "\(other)")
     #expect(other.output.contains("router r2 at \(cluster.routers[1].url) answers instead"))
+    let checked = try await cluster.run("check", "cluster")
+    #expect(checked.code == 1 && checked.output.contains("router r1 is silent"), "\(checked)")
+    let clients = try await cluster.run("clients")
+    #expect(clients.code == 1 && clients.output.contains("router r1 at "), "\(clients)")
 
     cluster.routers[1].process.signal(SIGKILL)
     _ = try await cluster.routers[1].process.waitForExit()
     let byRedis = try await cluster.run("sessions", "-o", "name", "--redis", cluster.redis.url)
     #expect(byRedis.code == 0 && byRedis.output.contains("s1\ns2\ns3\ns4\n"), "\(byRedis)")
+    let listed = try await cluster.run("routers", "--redis", cluster.redis.url)
+    #expect(listed.output.contains("r1") && !listed.output.contains("command"), "\(listed)")
+    let dead = try await cluster.run("check", "router", "--redis", cluster.redis.url)
+    #expect(dead.code == 2 && dead.output.contains("CRITICAL - no router is live"), "\(dead)")
+    let redis = try await cluster.run("check", "redis")
+    #expect(redis.code == 2 && redis.output.contains("UNKNOWN - Redis was not asked"), "\(redis)")
+    #expect(redis.output.contains("give --redis URL"))
+    let asked = try await cluster.run("check", "redis", "--redis", cluster.redis.url)
+    #expect(asked.code == 0, "\(asked)")
     let byList = try await cluster.run("sessions", "-o", "name")
     #expect(byList.code == 1 && byList.output.contains("s1\ns2\ns3\ns4\n"), "\(byList)")
     #expect(byList.output.contains("by a list of"), "\(byList)")
@@ -157,7 +189,7 @@ import Testing
     let nothing = try await Fairlead.run([
       "sessions", "--api", "http://127.0.0.1:\(try freePort())",
     ])
-    #expect(nothing.code == 2, "\(nothing)")
+    #expect(nothing.code == 2 && nothing.output.contains("--redis URL"), "\(nothing)")
     cluster.nodes = []
   }
 }

@@ -12,7 +12,8 @@ struct CheckCommand: AsyncParsableCommand {
     abstract: "Check a node, a router, Redis or all of them, for a monitor.",
     discussion: """
       Prints one line. The exit code is 0 (all is well), 1 (somebody should look, soon) or 2 (it does not work, or \
-      cannot be asked). Without an id, a node or router is the worst of all.
+      cannot be asked: UNKNOWN, where nothing is known to be wrong with it). Without an id, a node or router is the worst \
+      of all. A router that gives this command no answer is not live, whatever its record says.
 
         fairlead check cluster
         fairlead check node a
@@ -36,14 +37,9 @@ struct CheckCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let verdict: Verdict
-    do {
-      verdict = try await judged()
-    } catch let error as APIError {
-      verdict = Verdict(.critical, error.message)
-    }
+    let verdict = try await judged()
     say(printable("\(verdict.grade.word) - \(verdict.words)"))
-    if verdict.grade != .good { throw ExitCode(verdict.grade.rawValue) }
+    if verdict.grade != .good { throw ExitCode(verdict.grade.exitCode) }
   }
 
   private func judged() async throws -> Verdict {
@@ -57,7 +53,13 @@ struct CheckCommand: AsyncParsableCommand {
   }
 
   private func nodes() async throws -> Verdict {
-    let found = try await inquiry.nodes()
+    let found: Found<[NodeView]>
+    do {
+      found = try await inquiry.nodes()
+    } catch let error as APIError {
+      guard error.code == .unreachable else { return Verdict(.critical, error.message) }
+      return Verdict(.unknown, what == .cluster ? "how the nodes are is not known" : error.message)
+    }
     let wanted = found.answer.filter { id == nil || $0.id == id }
     if let id, wanted.isEmpty { return Verdict(.critical, "no node \(id) is registered") }
     var verdict = Verdict.of(wanted)
@@ -68,40 +70,69 @@ struct CheckCommand: AsyncParsableCommand {
   }
 
   private func routers() async throws -> Verdict {
-    let (answer, gaps) = try await inquiry.routers()
-    let wanted = answer.routers.filter { id == nil || $0.id == id }
+    let found: Found<RoutersAnswer>
+    do {
+      found = try await inquiry.routers()
+    } catch let error as APIError {
+      return Verdict(.critical, error.message)
+    }
+    let routers = found.answer.routers
+    let wanted = routers.filter { id == nil || $0.id == id }
     if let id, wanted.isEmpty { return Verdict(.critical, "no router \(id) is known") }
-    let verdict = Verdict.of(wanted)
-    return gaps.isEmpty
-      ? verdict : Verdict.all([verdict, Verdict(.warning, gaps.joined(separator: "; "))])
+    var verdicts = [Verdict.of(wanted)]
+    if found.answerer != .router { verdicts.append(Verdict(.critical, "no router answers")) }
+    // Those that are listed are said to be silent.
+    for url in Silence.urls where !routers.contains(where: { Silence.isSame($0.url, url) }) {
+      verdicts.append(Verdict(.warning, "no router answers at \(url)"))
+    }
+    if !found.gaps.isEmpty {
+      verdicts.append(Verdict(.warning, found.gaps.joined(separator: "; ")))
+    }
+    return Verdict.all(verdicts)
   }
 
   private func redis() async throws -> Verdict {
-    let found = try await inquiry.ask { client -> Result<RegistryHealth, APIError> in
-      do {
-        return .success(try await client.registryHealth())
-      } catch let error as APIError where error.code != .unreachable {
-        return .failure(error)
+    let notAsked = Verdict(.unknown, "Redis was not asked: no router answers; give --redis URL")
+    let found: Found<Result<RegistryHealth, APIError>>
+    do {
+      found = try await inquiry.ask { client -> Result<RegistryHealth, APIError> in
+        do {
+          return .success(try await client.registryHealth())
+        } catch let error as APIError where error.code != .unreachable {
+          return .failure(error)
+        }
       }
+    } catch let error as APIError {
+      return inquiry.registry.redis.isEmpty ? notAsked : Verdict(.critical, error.message)
     }
-    switch found.answer {
-    case .success(let health): return Verdict.of(health)
-    case .failure(let error): return Verdict(.critical, error.message)
+    switch (found.answer, found.answerer) {
+    case (.success(let health), _): return Verdict.of(health)
+    case (.failure, .list(redis: nil)): return notAsked
+    case (.failure, .list(redis: let problem?)): return Verdict(.critical, problem)
+    case (.failure(let error), _): return Verdict(.critical, error.message)
     }
   }
 }
 
 /// How something is, in a grade and words. Pure.
 struct Verdict: Equatable, Sendable {
-  enum Grade: Int32, Comparable, Sendable {
-    case good = 0
-    case warning = 1
-    case critical = 2
+  /// The worst comes last.
+  enum Grade: Int, Comparable, Sendable {
+    case good, warning, unknown, critical
+
+    var exitCode: Int32 {
+      switch self {
+      case .good: 0
+      case .warning: 1
+      case .unknown, .critical: 2
+      }
+    }
 
     var word: String {
       switch self {
       case .good: "OK"
       case .warning: "WARNING"
+      case .unknown: "UNKNOWN"
       case .critical: "CRITICAL"
       }
     }

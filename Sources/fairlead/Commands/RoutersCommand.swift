@@ -11,8 +11,8 @@ struct RoutersCommand: AsyncParsableCommand {
     commandName: "routers",
     abstract: "List the routers.",
     discussion: """
-      Each router writes every 5 s where it is, and what it carries; one that is silent has died, or is cut off from \
-      Redis. CPU is percent of one core. With Redis away, the router that answers tells of itself, and others are \
+      Each router writes every 5 s where it is, and what it carries; one that is silent has died, is cut off from \
+      Redis, or gave this command no answer. CPU is percent of one core. With Redis away, the router that answers tells of itself, and others are \
       those that were seen last.
 
         fairlead routers
@@ -26,10 +26,10 @@ struct RoutersCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await list.watch.run {
-      let (answer, gaps) = try await inquiry.routers()
+      let found = try await inquiry.routers()
       return Shown(
-        text: try list.text(of: answer.routers, RouterView.columns, name: \.id.rawValue), gaps: gaps
-      )
+        text: try list.text(
+          of: found.answer.routers, RouterView.columns, name: \.id.rawValue), gaps: found.gaps)
     }
   }
 }
@@ -79,8 +79,8 @@ struct ShowRouterCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await watch.run {
-      let (list, gaps) = try await inquiry.routers()
-      let routers = list.routers.filter { $0.id == id }
+      let found = try await inquiry.routers()
+      let routers = found.answer.routers.filter { $0.id == id }
       guard !routers.isEmpty else {
         throw APIError.notFound(
           "no router \(id) is known; `fairlead routers` lists those that are")
@@ -91,7 +91,7 @@ struct ShowRouterCommand: AsyncParsableCommand {
       return Shown(
         text: try output.text(
           of: view, names: { $0.routers.map(\.id.rawValue) }, table: { $0.sheet }),
-        gaps: gaps + clients.gaps.filter { !gaps.contains($0) })
+        gaps: found.gaps + clients.gaps.filter { !found.gaps.contains($0) })
     }
   }
 }

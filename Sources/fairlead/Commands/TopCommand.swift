@@ -63,13 +63,18 @@ struct TopCommand: AsyncParsableCommand {
 
   private func look() async throws -> Board.Look {
     let nodes = try await inquiry.nodes()
-    let (routers, _) = try await inquiry.routers()
+    let routers = try await inquiry.routers()
     let sessions = try await inquiry.ask { try await $0.sessionList(SessionFilter()) }
     let clients = try await inquiry.askEachRouter { try await $0.clients() }
+    var gaps: [String] = []
+    for gap in nodes.gaps + routers.gaps + sessions.gaps + sessions.answer.gaps + clients.gaps
+    where !gaps.contains(gap) {
+      gaps.append(gap)
+    }
     return Board.Look(
-      time: .now, nodes: nodes.answer, routers: routers.routers, sessions: sessions.answer.sessions,
-      clients: clients.answer.flatMap { $0 },
-      gaps: nodes.gaps + sessions.answer.gaps + clients.gaps)
+      time: .now, nodes: nodes.answer, routers: routers.answer.routers,
+      sessions: sessions.answer.sessions, clients: clients.answer.flatMap { $0 },
+      gaps: gaps)
   }
 }
 

@@ -71,9 +71,12 @@ struct Board {
   func text(columns: Int, rows: Int) -> String {
     guard let last else { return problem.map(printable) ?? "" }
     var lines = head(last)
-    if let problem { lines.append(printable(problem)) }
+    if let problem {
+      let age = UInt64(max(0, (ContinuousClock.now - last.time) / .milliseconds(1)))
+      lines.append(printable("OLD: this is of \(ago(humanTime(milliseconds: age))): \(problem)"))
+    }
     if !last.gaps.isEmpty {
-      lines.append(printable("not whole: " + last.gaps.joined(separator: "; ")))
+      lines.append(printable("not whole, or old: " + last.gaps.joined(separator: "; ")))
     }
     lines.append("")
     lines += table(last).split(separator: "\n").map(String.init)

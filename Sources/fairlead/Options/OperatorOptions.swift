@@ -55,6 +55,9 @@ struct APIOptions: ParsableArguments {
 
   private var named: String? { given ?? environment("API") }
 
+  /// Whether somebody has said where the API is.
+  var isNamed: Bool { named != nil }
+
   /// Where the API is. Among several `serve` a guess might end a session of the wrong one.
   private func locate() throws(Ambiguous) -> String {
     if let named { return named }

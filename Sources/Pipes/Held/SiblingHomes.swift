@@ -82,10 +82,7 @@ final class SiblingHomes: Sendable {
       places[name] = directory
     }
     for (name, holders) in before where found[name] == nil {
-      // A connection goes on, and is made once; a directory that cannot be read now may be read again.
-      if places[name].map(unread.contains) == true
-        || holders.contains(where: { !$0.connections.isEmpty })
-      {
+      if places[name].map(unread.contains) == true {
         found[name] = holders
       } else {
         places[name] = nil
@@ -115,9 +112,8 @@ final class SiblingHomes: Sendable {
 
   /// Nil: that cannot be read now.
   private func directories() -> [String]? {
-    guard (try? PrivateFolder.check(parent)) != nil, let stream = opendir(parent) else {
-      return nil
-    }
+    guard (try? PrivateFolder.check(parent)) != nil else { return [] }
+    guard let stream = opendir(parent) else { return nil }
     defer { closedir(stream) }
     var found: [String] = []
     while found.count < PipeLimits.siblingEntries, let entry = readdir(stream) {

@@ -22,16 +22,15 @@ extension Node {
   private func adoptOnce() async throws {
     guard context.sharesHolders else { return }
     // While the registry was away every node's lease has ended: the others are heard of first.
-    guard registrySteadySince.withLockedValue({ .now - $0 }) >= NodeLimits.adoptionPatience else {
-      return
-    }
+    let steadySince = registrySteadySince.withLockedValue { $0 }
+    guard .now - steadySince >= NodeLimits.adoptionPatience else { return }
     let registry = context.records.registry
     let nodes = try await registry.nodes()
     // A session that this node could not attach a moment ago is free, and its record may still name this node.
-    let hasPutBack = context.hasPutBack.withLockedValue { hasPutBack in
-      defer { hasPutBack = false }
-      return hasPutBack
-    }
+    let lastPutBack = context.lastPutBack.withLockedValue { $0 }
+    let hasPutBack =
+      .now - max(lastPutBack, steadySince + NodeLimits.adoptionPatience)
+      < NodeLimits.putBackPatience
     guard nodes.first(where: { $0.record.id == id })?.isDraining == false,
       hasPutBack || nodes.contains(where: { $0.record.id != id && ($0.isDead || $0.isDraining) })
     else { return }
@@ -44,6 +43,10 @@ extension Node {
       // All see the same nodes, and so agree whose it is to be; the registry decides where they do not.
       record.ownerState(among: nodes) == .free && record.isReached(by: reach)
         && Placement.successor(of: session, record, among: able) == id
+    }
+    // It is looked for until somebody has it.
+    if found.contains(where: { $0.1.node == id }) {
+      context.lastPutBack.withLockedValue { $0 = .now }
     }
     for (session, _) in found.prefix(NodeLimits.takenAtOnce) {
       let index = session.loopIndex(of: loops.count)

@@ -261,7 +261,7 @@ extension NodeLoop {
     // If its record still names this node, whoever took it did not ask for it: then it is taken up again.
     if session.core.ended == nil, isShared(session) {
       context.records.letGo(of: session.id, epoch: session.core.epoch)
-      context.hasPutBack.withLockedValue { $0 = true }
+      context.lastPutBack.withLockedValue { $0 = .now }
     }
     session.sendAway(refusalOfAnotherOwner(of: session.id))
     detach(session)

@@ -21,9 +21,9 @@ final class NodeContext: Sendable {
   /// The pages of all sessions' logs.
   let pages = PagePool()
   let endsSessions: Bool
-  /// Whether this node has put a session back, which it had taken over or which another node attached: its record may
+  /// When this node has last put a session back, which it had taken over or which another node attached: its record may
   /// still name this node, and it is to be looked for again. So may what its last start has let go of.
-  let hasPutBack = NIOLockedValueBox(true)
+  let lastPutBack = NIOLockedValueBox(ContinuousClock.now)
   /// Whether an operator drains this node, and whether it is about to stop.
   let isDrained = NIOLockedValueBox(false)
   let isLeaving = NIOLockedValueBox(false)

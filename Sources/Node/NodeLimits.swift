@@ -56,6 +56,9 @@ public enum NodeLimits {
   /// How often a node looks for sessions in containers that no node has, and how many records it reads then.
   static let adoptionInterval = Duration.seconds(5)
   static let adoptedAtOnce = 2_000
+  /// For so long it looks for a session that it has put back itself: the record is free once the registry has been told,
+  /// which may take some tries.
+  static let putBackPatience = Duration.seconds(60)
   /// Sessions that it takes over at a time, unasked: each costs its engine some calls.
   static let takenAtOnce = 50
   /// How long what a holder has said counts for sessions that are taken over after it: a node that dies leaves many, and

@@ -131,7 +131,7 @@ extension NodeLoop {
   /// Its holder cannot be asked: whoever comes next may try, and this node does by itself.
   private func putBack(_ id: SessionID, _ epoch: Epoch, _ reason: String) {
     context.records.letGo(of: id, epoch: epoch)
-    context.hasPutBack.withLockedValue { $0 = true }
+    context.lastPutBack.withLockedValue { $0 = .now }
     giveUpTakeover(
       of: id,
       Refused(

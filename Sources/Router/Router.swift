@@ -39,7 +39,7 @@ public final class Router: Sendable {
 
   private var context: RouterContext { loops.context }
 
-  /// Listens until the task is cancelled, or `drain` has sent its clients away. It starts without a registry that is away, and is not ready until that has answered.
+  /// Listens until the task is cancelled, or `drain` has closed the port and its clients' connections have ended. It starts without a registry that is away, and is not ready until that has answered.
   /// - Parameter onReady: called with the port once it listens.
   public func run(onReady: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
     do {
@@ -117,10 +117,6 @@ public final class Router: Sendable {
       try await running.value
     } onCancel: {
       running.cancel()
-    }
-    // The port is closed. Who is still attached is given the time that `drain` takes.
-    while !Task.isCancelled, await loops.clientCount() > 0 {
-      try? await Task.sleep(for: RouterLimits.drainInterval)
     }
   }
 

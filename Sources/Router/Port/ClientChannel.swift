@@ -62,8 +62,11 @@ struct ClientChannel: HTTPChannelHandler {
   }
 
   func handle(value: Value, logger: Logger) async {
-    // A client's bytes travel in its handlers, and `RouterLoop` knows of it: no task waits for its end.
-    guard case .http(let channel) = try? await value.decision.get() else { return }
+    guard case .http(let channel) = try? await value.decision.get() else {
+      // A client's bytes travel in its handlers; here its end is awaited, to the last byte that it is told.
+      try? await value.channel.closeFuture.get()
+      return
+    }
     // An answer may take its time, and must not hold up the loop that accepts connections.
     await withTaskExecutorPreference(globalConcurrentExecutor) {
       await handleHTTP(asyncChannel: channel, logger: logger)

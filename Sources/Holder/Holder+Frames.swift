@@ -46,9 +46,10 @@ extension Holder {
   }
 
   /// A node may have died that had asked for a start which has not come out: the next one is told of what comes of it, and
-  /// does not take the session for lost.
+  /// does not take the session for lost. Its own starts it knows, and what is asked for meanwhile holds it up no longer.
   private func list(to peer: Peer) {
-    peer.listingAwaits = processes.startsUnderWay?.youngest
+    guard peer.listingAwaits == nil else { return }
+    peer.listingAwaits = processes.startsUnderWay(besides: peer.number)?.youngest
     if peer.listingAwaits == nil { beginListing(to: peer) }
   }
 
@@ -56,7 +57,9 @@ extension Holder {
   func startIsOver() {
     for peer in peers.values {
       guard let awaited = peer.listingAwaits else { continue }
-      if let left = processes.startsUnderWay, left.oldest <= awaited { continue }
+      if let left = processes.startsUnderWay(besides: peer.number), left.oldest <= awaited {
+        continue
+      }
       peer.listingAwaits = nil
       beginListing(to: peer)
       markBusy(peer)

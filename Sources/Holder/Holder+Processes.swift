@@ -58,10 +58,11 @@ struct Processes {
 
   var isEmpty: Bool { starts.isEmpty && killers.isEmpty }
 
-  /// The numbers of the first and the last of the children that have not come to their exec; nil: there is none.
-  var startsUnderWay: (oldest: UInt32, youngest: UInt32)? {
+  /// The numbers of the first and the last of the children that have not come to their exec, and that another peer has asked
+  /// for; nil: there is none.
+  func startsUnderWay(besides peer: UInt32) -> (oldest: UInt32, youngest: UInt32)? {
     var found: (oldest: UInt32, youngest: UInt32)?
-    for number in starts.keys {
+    for (number, start) in starts where start.peer != peer {
       found = (min(found?.oldest ?? number, number), max(found?.youngest ?? number, number))
     }
     return found

@@ -103,26 +103,6 @@ import Wire
     return try #require(["n0", "n1"].firstIndex(of: name), "\(name)")
   }
 
-  /// The number in the last line; nil: it is not whole.
-  private func lastLine(of seen: Viewer.Seen) -> Int? {
-    guard seen.text.hasSuffix("\r\n") else { return nil }
-    return seen.text.split(separator: "\r\n").last.flatMap { Int($0.dropFirst(5)) }
-  }
-
-  /// All that was printed so far was shown, once, and nothing was drawn anew.
-  private func expectEachLineOnce(_ viewer: Viewer, upTo last: Int) async throws {
-    var shown: (line: Int, bytes: Int)?
-    try await viewer.until("it counts on", atMost: .seconds(90)) { seen in
-      guard let line = lastLine(of: seen), line >= last else { return false }
-      shown = (line, seen.shown)
-      return true
-    }
-    let (line, bytes) = try #require(shown)
-    #expect(bytes == (1...line).reduce(0) { $0 + "line \($1)\r\n".utf8.count })
-    #expect(viewer.seen.snapshots == 0)
-    #expect(viewer.seen.closed == nil)
-  }
-
   private func expect(_ viewer: Viewer, isOn index: Int, of cluster: Cluster) async throws {
     try await eventually("it is on n\(index)", atMost: .seconds(60)) {
       try await cluster.owner(of: viewer.terminal.session) == "n\(index)"
